@@ -1,0 +1,1 @@
+"""Data model, file readers and catalogue of datasets."""

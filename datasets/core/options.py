@@ -1,0 +1,145 @@
+"""Addresses such as ``synthetic[n=1000]`` and the frozen option dataclasses that they fill."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from mmea_bench.datasets.core.errors import UserError, unknown_name
+
+OptionsT = TypeVar("OptionsT")
+
+_ADDRESS = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(\[(?P<options>[^\[\]]*)\])?$")
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+def parse_address(address: str) -> tuple[str, dict[str, str]]:
+    """Name and raw options of an address: ``eva[dim=300]`` gives ``("eva", {"dim": "300"})``.
+
+    Raises:
+        UserError: If the text is not ``name`` or ``name[key=value,...]``.
+    """
+    match = _ADDRESS.match(address.strip())
+    if match is None:
+        raise UserError(
+            f"Cannot read the address '{address}'. Write `name` or `name[key=value,key=value]`."
+        )
+    options: dict[str, str] = {}
+    for part in filter(None, (text.strip() for text in (match["options"] or "").split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise UserError(f"Cannot read '{part}' in the address '{address}'. Write `key=value`.")
+        if key.strip() in options:
+            raise UserError(f"'{key.strip()}' stands twice in the address '{address}'.")
+        options[key.strip()] = value.strip()
+    return match["name"], options
+
+
+def format_address(name: str, options: Mapping[str, object]) -> str:
+    """Canonical address: keys sorted, so that one configuration has one spelling."""
+    if not options:
+        return name
+    inner = ",".join(f"{key}={_spell(options[key])}" for key in sorted(options))
+    return f"{name}[{inner}]"
+
+
+def build_options(kind: str, options_type: type[OptionsT], given: Mapping[str, object]) -> OptionsT:
+    """An options dataclass with some fields replaced; text is converted to the field's type.
+
+    Args:
+        kind: Words for the error text, such as "parameter of mclea".
+        options_type: A frozen dataclass in which every field has a default.
+        given: Field name to value; values may be text (command line) or typed (TOML).
+
+    Raises:
+        UserError: If a field does not exist or a value does not fit its type.
+    """
+    if not dataclasses.is_dataclass(options_type):
+        raise TypeError(f"{options_type!r} is not a dataclass")
+    hints = typing.get_type_hints(options_type)
+    fields = {field.name for field in dataclasses.fields(options_type)}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in fields:
+            raise UserError(unknown_name(kind, key, fields))
+        try:
+            values[key] = _convert(value, hints[key])
+        except (ValueError, TypeError) as error:
+            wanted = getattr(hints[key], "__name__", str(hints[key]))
+            raise UserError(f"{kind} '{key}' must be {wanted}, not {value!r}: {error}.") from None
+    try:
+        return options_type(**values)
+    except ValueError as error:
+        raise UserError(f"{kind}: {error}") from None
+
+
+def changed_options(options: object) -> dict[str, object]:
+    """The fields of an options dataclass that differ from their defaults."""
+    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+        raise TypeError(f"{options!r} is not a dataclass instance")
+    defaults = type(options)()
+    return {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if getattr(options, field.name) != getattr(defaults, field.name)
+    }
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return "+".join(_spell(item) for item in value)
+    return str(value)
+
+
+def _convert(value: object, wanted: Any) -> Any:
+    origin = typing.get_origin(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, typing.get_args(wanted))
+    if origin is typing.Literal:
+        return _convert_literal(value, typing.get_args(wanted))
+    if origin is tuple:
+        items = value.split("+") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise ValueError("give a list, or text joined by '+'")
+        return tuple(_convert(item, typing.get_args(wanted)[0]) for item in items if item != "")
+    return _convert_plain(value, wanted)
+
+
+def _convert_union(value: object, choices: tuple[Any, ...]) -> Any:
+    if value is None or (isinstance(value, str) and value.lower() == "none"):
+        if type(None) in choices:
+            return None
+        raise ValueError("a value is needed")
+    for choice in choices:
+        if choice is not type(None):
+            return _convert(value, choice)
+    raise ValueError("no type fits")
+
+
+def _convert_literal(value: object, choices: tuple[Any, ...]) -> Any:
+    for choice in choices:
+        if value == choice or str(value) == str(choice):
+            return choice
+    raise ValueError(f"valid are {', '.join(str(choice) for choice in choices)}")
+
+
+def _convert_plain(value: object, wanted: Any) -> Any:
+    if wanted is bool:
+        text = str(value).lower()
+        if text in _TRUE | _FALSE:
+            return text in _TRUE
+        raise ValueError("write true or false")
+    if wanted is int:
+        if isinstance(value, float) and not value.is_integer():
+            raise ValueError("a whole number is needed")
+        return int(typing.cast(Any, value))
+    if wanted is float:
+        return float(typing.cast(Any, value))
+    return str(value) if wanted is str else value

@@ -1,0 +1,28 @@
+"""Citation record carried by every dataset and method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a dataset or method was published.
+
+    Attributes:
+        authors: Surnames, comma separated.
+        title: Full title.
+        venue: Conference or journal, abbreviated.
+        year: Year of publication.
+        url: Address of the paper.
+        code_url: Address of the official code or data; empty where there is none.
+        code_commit: Commit that the description was checked against; empty where unknown.
+    """
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str
+    code_url: str = ""
+    code_commit: str = ""

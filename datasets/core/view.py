@@ -1,0 +1,34 @@
+"""What a training method is allowed to see of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph
+from mmea_bench.datasets.core.pair import KGPair
+
+
+@dataclass(frozen=True, eq=False)
+class TrainView:
+    """A dataset without its validation and test links.
+
+    Attributes:
+        source: Source KG.
+        target: Target KG.
+        features: Modality name to (source features, target features).
+        modalities: Modalities that the dataset offers.
+        seed_links: Links to train on, (source id, target id), [n_seed, 2] int32.
+    """
+
+    source: KnowledgeGraph
+    target: KnowledgeGraph
+    features: Mapping[str, tuple[Features, Features]]
+    modalities: tuple[str, ...]
+    seed_links: Ids
+
+
+def train_view(pair: KGPair, seed_links: Ids) -> TrainView:
+    """The view of a dataset for one split."""
+    return TrainView(pair.source, pair.target, pair.features, pair.modalities, seed_links)

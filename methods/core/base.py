@@ -1,0 +1,207 @@
+"""Contract of a method: what it declares, what it is given, what it returns."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.options import build_options
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.view import TrainView
+
+StopRule = Literal["last", "valid", "test"]
+Similarity = Literal["cosine", "inner", "manhattan", "euclidean"]
+FULL = "full"
+"""Name of the variant without overrides."""
+
+
+class DivergedError(Exception):
+    """The loss became NaN or infinite."""
+
+
+class DeadlineError(Exception):
+    """The time allowed for the cell is over."""
+
+
+@dataclass(frozen=True)
+class NoParams:
+    """Parameters of a method that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """What a method returns: comparable vectors of all entities of both KGs.
+
+    Attributes:
+        source: [n_source, dim] float32 on any device, not necessarily normalised.
+        target: [n_target, dim] float32.
+        similarity: How the method compares vectors; distances count negated, so that higher is
+            better everywhere.
+        by_modality: Optional per-modality vectors (source, target), for analyses.
+        modality_weights: Optional learned fusion weight per modality.
+    """
+
+    source: Tensor
+    target: Tensor
+    similarity: Similarity = "cosine"
+    by_modality: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    modality_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Writes the joint vectors to an ``.npz`` file that needs no pickle to read."""
+        np.savez(
+            path,
+            source=self.source.detach().cpu().numpy(),
+            target=self.target.detach().cpu().numpy(),
+            similarity=np.array(self.similarity),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Embeddings:
+        """The joint vectors written by ``save``."""
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(
+                torch.from_numpy(stored["source"]),
+                torch.from_numpy(stored["target"]),
+                str(stored["similarity"]),  # type: ignore[arg-type]
+            )
+
+
+@dataclass
+class TrainingLog:
+    """What a training reports about itself; ``bench`` copies it into the cell's row.
+
+    Attributes:
+        epochs: Epochs trained.
+        best_epoch: Epoch of the returned embeddings.
+        n_parameters: Trainable numbers; 0 for methods without training.
+        simulated: Inputs that were stood in for (such as word vectors), with the reason.
+    """
+
+    epochs: int = 0
+    best_epoch: int = 0
+    n_parameters: int = 0
+    simulated: dict[str, str] = field(default_factory=dict)
+
+
+Monitor = Callable[[int, float, Embeddings], float | None]
+"""Called as (epoch, loss, embeddings); returns the score to choose a checkpoint by, or None where
+the protocol says that the last epoch counts."""
+
+Ticker = Callable[[int, int, float], None]
+"""Called as (epoch, n_epochs, loss) after every epoch, for the progress display."""
+
+
+@dataclass
+class RunContext:
+    """Everything a training gets besides the data.
+
+    Attributes:
+        rng_seed: Seed of this training; derived from (method, dataset, seed ratio, repeat).
+        device: Where tensors live.
+        monitor: Scores embeddings on the links that the protocol allows.
+        eval_every: Epochs between two calls of ``monitor``; 0 leaves it to the method.
+        patience: Calls of ``monitor`` without improvement after which training stops; 0 is never.
+        deadline: ``time.monotonic()`` value after which training must stop, or None.
+        tick: Progress callback.
+        log: Filled by the training.
+    """
+
+    rng_seed: int
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    monitor: Monitor | None = None
+    eval_every: int = 0
+    patience: int = 0
+    deadline: float | None = None
+    tick: Ticker | None = None
+    log: TrainingLog = field(default_factory=TrainingLog)
+
+    def generator(self, purpose: str = "") -> torch.Generator:
+        """A CPU generator whose stream depends on the seed and the purpose alone.
+
+        Random numbers are drawn on the CPU and moved, so that every device starts alike.
+        """
+        offset = sum((position + 1) * byte for position, byte in enumerate(purpose.encode()))
+        return torch.Generator().manual_seed((self.rng_seed * 1_000_003 + offset) % (2**63))
+
+    def numpy_generator(self, purpose: str = "") -> np.random.Generator:
+        """As ``generator``, for NumPy."""
+        return np.random.default_rng([self.rng_seed, *purpose.encode()])
+
+    def check_deadline(self) -> None:
+        """Raises ``DeadlineError`` once the cell's time is over."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise DeadlineError
+
+
+class Method(ABC):
+    """An alignment method; one file in ``methods/`` defines one subclass.
+
+    Attributes:
+        paper: Citation, None for baselines of our own.
+        modalities: Modalities the method can use; lacking ones are left out.
+        requires: Modalities without which it cannot run; a dataset lacking one is skipped.
+        Params: Frozen dataclass of every tunable, default = value behind the published numbers.
+        grid: Parameter to the values of its published sweep.
+        variants: Name as the paper prints it to the overrides that make it.
+        test_params: Overrides with which the test battery takes seconds.
+        paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
+    """
+
+    paper: ClassVar[Paper | None] = None
+    modalities: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+    Params: ClassVar[type[Any]] = NoParams
+    grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    test_params: ClassVar[Mapping[str, object]] = {}
+    paper_stop: ClassVar[StopRule] = "last"
+
+    def __init__(self, params: Any = None) -> None:
+        self.params = self.Params() if params is None else params
+
+    @classmethod
+    def configure(
+        cls, name: str, variant: str = FULL, overrides: Mapping[str, object] | None = None
+    ) -> Method:
+        """The method with a named variant and then single overrides applied.
+
+        Raises:
+            UserError: If the variant or a parameter does not exist, or a value does not fit.
+        """
+        if variant != FULL and variant not in cls.variants:
+            raise UserError(unknown_name(f"variant of {name}", variant, [FULL, *cls.variants]))
+        chosen = {**cls.variants.get(variant, {}), **(overrides or {})}
+        return cls(build_options(f"parameter of {name}", cls.Params, chosen))
+
+    def with_params(self, **changes: object) -> Method:
+        """A copy with some parameters replaced."""
+        return type(self)(replace(self.params, **changes))
+
+    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
+        """Why the method cannot run on a dataset with these modalities; None if it can."""
+        lacking = [modality for modality in self.requires if modality not in modalities]
+        return f"the dataset lacks: {', '.join(lacking)}" if lacking else None
+
+    def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
+        """Modalities that this configuration reads of a dataset that offers ``offered``."""
+        wanted = getattr(self.params, "modalities", self.modalities)
+        return tuple(modality for modality in wanted if modality in offered)
+
+    @abstractmethod
+    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+        """Trains on the seed links of ``view`` and returns vectors of all entities.
+
+        Raises:
+            DivergedError: If the loss is not finite.
+            DeadlineError: If ``ctx.deadline`` has passed.
+        """
