@@ -1,0 +1,32 @@
+"""Ranks -> Hits@k, MRR and mean rank."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HITS_AT: Final = (1, 5, 10)
+METRICS: Final = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
+
+
+def metrics_of_ranks(ranks: NDArray[np.float64]) -> dict[str, float]:
+    """Metrics of the ranks of the true partners.
+
+    Args:
+        ranks: Rank of each true partner, counted from 1; ties may give halves, [n_links].
+
+    Returns:
+        Hits@k and MRR as fractions, ``mean_rank`` as a rank. A tied rank of 1.5 counts for
+        Hits@2, not for Hits@1.
+
+    Raises:
+        ValueError: If there are no ranks, or a rank is below 1.
+    """
+    if not len(ranks) or not np.all(ranks >= 1):
+        raise ValueError("metrics need at least one rank, and ranks of 1 or more")
+    values = {f"hits@{k}": float(np.mean(ranks <= k)) for k in HITS_AT}
+    values["mrr"] = float(np.mean(1.0 / ranks))
+    values["mean_rank"] = float(np.mean(ranks))
+    return values

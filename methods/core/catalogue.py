@@ -1,0 +1,152 @@
+"""Finds methods by their file names, the user's own files included."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.methods.core.base import Method
+
+_METHODS_FOLDER = Path(__file__).resolve().parent.parent
+_PROJECT = _METHODS_FOLDER.parent
+_PACKAGE = "mmea_bench"
+_USER_PACKAGE = "mmea_bench_user_methods"
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One method file.
+
+    Attributes:
+        name: Address, the file name without ``.py``.
+        method_type: The class it defines, None if it cannot be imported.
+        error: Why it cannot be imported, None if it can.
+    """
+
+    name: str
+    method_type: type[Method] | None
+    error: str | None
+
+
+def method_names() -> list[str]:
+    """Addresses of all method files of the project, broken ones included."""
+    return sorted(
+        path.stem
+        for path in _METHODS_FOLDER.glob("*.py")
+        if not path.stem.startswith(("_", "template"))
+    )
+
+
+def catalogue_entries() -> list[CatalogueEntry]:
+    """Every method file with its class, or with the reason why it cannot be used."""
+    entries = []
+    for name in method_names():
+        try:
+            entries.append(CatalogueEntry(name, get_method(name), None))
+        except UserError as error:
+            entries.append(CatalogueEntry(name, None, str(error)))
+    return entries
+
+
+def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
+    """The class behind a method name.
+
+    Args:
+        name: File name without ``.py``; hyphens count as underscores.
+        method_files: Files of the user; they win over the project's own.
+
+    Raises:
+        UserError: If there is no such method, or its file cannot be used.
+    """
+    wanted = name.replace("-", "_")
+    user_files = {_user_name(path): path for path in method_files}
+    if wanted in user_files:
+        return _load_user_method(user_files[wanted])
+    if wanted not in method_names():
+        valid = [*method_names(), *user_files]
+        raise UserError(unknown_name("method", name, valid, "bench list methods"))
+    try:
+        module = importlib.import_module(f"{_PACKAGE}.methods.{wanted}")
+    except Exception as error:
+        raise UserError(f"Method '{wanted}' cannot be imported: {_last_line(error)}") from error
+    return _only_method(module, f"methods/{wanted}.py")
+
+
+def method_sources(name: str, method_files: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """The method's file and every project file that it imports, directly or not, sorted.
+
+    A result depends on these files; their content is part of the cell's key.
+    """
+    wanted = name.replace("-", "_")
+    user_files = {_user_name(path): path.resolve() for path in method_files}
+    start = user_files.get(wanted, _METHODS_FOLDER / f"{wanted}.py")
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.is_file():
+            found.add(path)
+            waiting.extend(_project_imports(path))
+    return tuple(sorted(found))
+
+
+def _user_name(path: Path) -> str:
+    return path.stem.replace("-", "_")
+
+
+def _load_user_method(path: Path) -> type[Method]:
+    if not path.is_file():
+        raise UserError(f"Method file {path} does not exist.")
+    module_name = f"{_USER_PACKAGE}.{_user_name(path)}"
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UserError(f"Method file {path} is not a Python file; its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses with postponed annotations look their module up by name while it loads.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"Method file {path} cannot be imported: {_last_line(error)}") from error
+    return _only_method(module, str(path))
+
+
+def _only_method(module: ModuleType, where: str) -> type[Method]:
+    defined = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type)
+        and issubclass(item, Method)
+        and item.__module__ == module.__name__
+        and not getattr(item, "__abstractmethods__", None)
+    ]
+    if len(defined) != 1:
+        found = ", ".join(item.__name__ for item in defined) or "none"
+        raise UserError(f"{where} must define exactly one subclass of Method, found: {found}.")
+    return defined[0]
+
+
+def _project_imports(path: Path) -> Iterator[Path]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == _PACKAGE and len(parts) > 1:
+                yield _PROJECT.joinpath(*parts[1:]).with_suffix(".py")
+
+
+def _last_line(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].strip()

@@ -1,0 +1,185 @@
+"""Similarities between the entities of two graphs, computed in row blocks.
+
+The full matrix of scores is never held: a block of source rows against all targets is made, used
+and dropped. This is the only copy; evaluation and pseudo-labels use it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, pad
+
+from mmea_bench.methods.core.base import Similarity
+
+DEFAULT_BLOCK_ROWS = 256
+"""Rows of a block: 256 rows of 10,000 scores stay in the processor's cache."""
+
+_TILE = 64
+"""Matrix sizes are padded to multiples of this, so that every score of a product comes from the
+same inner kernel: equal vectors then get bit-equal scores wherever they stand in the matrix."""
+
+
+@dataclass(frozen=True)
+class ScoreBlock:
+    """Scores of some source rows against all targets.
+
+    Attributes:
+        start: First source row.
+        stop: One past the last source row.
+        scores: [stop - start, n_target], higher is better.
+    """
+
+    start: int
+    stop: int
+    scores: Tensor
+
+
+class ScoreMatrix:
+    """All source-target scores of two sets of vectors, as a sequence of row blocks.
+
+    Iterating twice gives bit-equal blocks on the same machine.
+
+    Args:
+        source: [n_source, dim], finite.
+        target: [n_target, dim], finite, same dtype and device.
+        similarity: ``cosine`` (rows are L2-normalised first; a zero row scores 0), ``inner``
+            product, or negated ``manhattan`` or ``euclidean`` distance.
+        block_rows: Rows per block; any value gives the same scores.
+    """
+
+    def __init__(
+        self,
+        source: Tensor,
+        target: Tensor,
+        similarity: Similarity = "cosine",
+        block_rows: int = DEFAULT_BLOCK_ROWS,
+    ) -> None:
+        if similarity == "cosine":
+            source, target = normalize(source, dim=1), normalize(target, dim=1)
+        self.n_source, self.n_target = len(source), len(target)
+        self._distance = {"manhattan": 1.0, "euclidean": 2.0}.get(similarity)
+        if self._distance is None:
+            block_rows = _round_up(block_rows)
+            source, target = _padded(source), _padded(target)
+        self._block_rows = max(1, min(block_rows, max(1, len(source))))
+        self._source, self._target = source, target
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are computed."""
+        return self._source.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores."""
+        return self._source.dtype
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row."""
+        for start in range(0, self.n_source, self._block_rows):
+            stop = min(start + self._block_rows, self.n_source)
+            yield ScoreBlock(start, stop, self._scores(start)[: stop - start, : self.n_target])
+
+    def _scores(self, start: int) -> Tensor:
+        rows = self._source[start : start + self._block_rows]
+        if self._distance is None:
+            if len(rows) < self._block_rows:
+                rows = pad(rows, (0, 0, 0, self._block_rows - len(rows)))
+            return rows @ self._target.T
+        # The expansion through a matrix product would lose digits for close vectors.
+        mode = "donot_use_mm_for_euclid_dist"
+        return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
+
+
+def csls_means(matrix: ScoreMatrix, k: int) -> tuple[Tensor, Tensor]:
+    """Mean of the k largest scores of every row and of every column.
+
+    Args:
+        matrix: Scores, [n_source, n_target].
+        k: Neighbourhood size; larger sizes than a side count as that side's size.
+
+    Returns:
+        Row means [n_source] and column means [n_target].
+
+    Reference: Conneau et al. 2017, arXiv:1710.04087, sec. 2.3.
+    """
+    row_means = []
+    best: Tensor | None = None
+    for block in matrix:
+        row_means.append(block.scores.topk(min(k, matrix.n_target), dim=1).values.mean(dim=1))
+        candidates = block.scores if best is None else torch.cat([best, block.scores])
+        best = _column_top(candidates, min(k, len(candidates)))
+    if best is None:
+        raise ValueError("csls_means needs at least one source row")
+    return torch.cat(row_means), best.mean(dim=0)
+
+
+def csls(scores: Tensor, row_means: Tensor, column_means: Tensor) -> Tensor:
+    """Cross-domain similarity local scaling of scores: twice the score minus both means.
+
+    Args:
+        scores: [b, n_target] (or any shape to which the means broadcast).
+        row_means: Means of the rows of ``scores``, broadcastable.
+        column_means: Means of the columns, broadcastable.
+
+    Returns:
+        Rescaled scores, same shape; unbounded, no cosine any more.
+
+    Reference: Conneau et al. 2017, arXiv:1710.04087, sec. 2.3.
+    """
+    return (scores * 2).sub_(row_means).sub_(column_means)
+
+
+def mutual_nearest(source: Tensor, target: Tensor, similarity: Similarity = "cosine") -> Tensor:
+    """Pairs that are each other's nearest neighbour.
+
+    Args:
+        source: [n_source, dim].
+        target: [n_target, dim].
+        similarity: How vectors are compared.
+
+    Returns:
+        (source row, target row), [n_pairs, 2] int64, sorted by source row; of equal scores the
+        lowest row or column counts as nearest.
+    """
+    if not len(source) or not len(target):
+        return torch.empty(0, 2, dtype=torch.int64)
+    nearest_target = []
+    best_score = torch.full((len(target),), -torch.inf, dtype=source.dtype, device=source.device)
+    nearest_source = torch.zeros(len(target), dtype=torch.int64, device=source.device)
+    for block in ScoreMatrix(source, target, similarity):
+        nearest_target.append(block.scores.argmax(dim=1))
+        column_best, column_row = block.scores.max(dim=0)
+        better = column_best > best_score
+        best_score = torch.where(better, column_best, best_score)
+        nearest_source = torch.where(better, column_row + block.start, nearest_source)
+    chosen = torch.cat(nearest_target)
+    rows = torch.arange(len(source), device=source.device)
+    mutual = nearest_source[chosen] == rows
+    return torch.stack([rows[mutual], chosen[mutual]], dim=1).cpu()
+
+
+def _column_top(scores: Tensor, k: int) -> Tensor:
+    """The k largest values of every column, [k, n], by k rounds of maxima (k is small)."""
+    if k > 16:
+        return scores.topk(k, dim=0).values
+    remaining = scores.clone()
+    found = []
+    for _ in range(k):
+        values, rows = remaining.max(dim=0)
+        found.append(values)
+        remaining.scatter_(0, rows.unsqueeze(0), -torch.inf)
+    return torch.stack(found)
+
+
+def _round_up(size: int) -> int:
+    return -(-size // _TILE) * _TILE
+
+
+def _padded(vectors: Tensor) -> Tensor:
+    rows, columns = vectors.shape
+    return pad(vectors, (0, _round_up(columns) - columns, 0, _round_up(rows) - rows)).contiguous()
