@@ -1,0 +1,179 @@
+"""Everything one cell leaves behind, and its form on disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.schema import (
+    CELL_COLUMNS,
+    CURVE_COLUMNS,
+    RESULT_COLUMNS,
+    SCHEMA_VERSION,
+    Column,
+    check_columns,
+    check_names,
+    check_record,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=True)
+class Record:
+    """One cell with its numbers.
+
+    Attributes:
+        cell: Row of cells.csv.
+        results: Rows of results.csv; empty unless the cell ended ok.
+        curves: Rows of curves.csv.
+        schema_version: Schema that the rows follow.
+    """
+
+    cell: Row
+    results: list[Row]
+    curves: list[Row]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def key(self) -> str:
+        """Key of the cell."""
+        return str(self.cell["key"])
+
+    @classmethod
+    def of(
+        cls,
+        cell: Mapping[str, Any],
+        results: Sequence[Mapping[str, Any]] = (),
+        curves: Sequence[Mapping[str, Any]] = (),
+    ) -> Record:
+        """A checked record; what the rows share with the cell is filled in.
+
+        Args:
+            cell: Row of cells.csv; nullable columns may be left out.
+            results: setting, metric, direction, value and n of each number.
+            curves: epoch, loss, links, setting, metric, direction and value of each point.
+
+        Raises:
+            ResultsError: If a row breaks the schema.
+        """
+        nulls = {column.name: None for column in CELL_COLUMNS if column.nullable}
+        full = {**nulls, **cell}
+        record = cls(
+            _in_order(full, CELL_COLUMNS),
+            _fill(results, full, RESULT_COLUMNS),
+            _fill(curves, full, CURVE_COLUMNS),
+        )
+        record.check()
+        return record
+
+    def check(self) -> None:
+        """Raises unless all rows follow the schema and belong to the cell.
+
+        Raises:
+            ResultsError: At the first violation.
+        """
+        if self.schema_version != SCHEMA_VERSION:
+            raise ResultsError(
+                f"the record follows schema {self.schema_version}, this program reads schema "
+                f"{SCHEMA_VERSION}. Use the program version that wrote it, or run the cell again."
+            )
+        check_record(self.cell)
+        what = f"cell {self.key}"
+        # The key is a file name.
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.key):
+            raise ResultsError(f"{what}: a key holds letters, digits, '_' and '-' only.")
+        if self.results and self.cell["status"] != "ok":
+            raise ResultsError(
+                f"{what}: has results although its status is {self.cell['status']}. "
+                "Only cells that ended ok have results."
+            )
+        _check_rows(self.results, self.cell, RESULT_COLUMNS, f"{what}, results")
+        _check_rows(self.curves, self.cell, CURVE_COLUMNS, f"{what}, curves")
+
+    def to_json(self) -> str:
+        """The record as JSON text; what rows share with the cell is written once."""
+        content = {
+            "schema_version": self.schema_version,
+            "cell": self.cell,
+            "results": _packed(self.results, RESULT_COLUMNS),
+            "curves": _packed(self.curves, CURVE_COLUMNS),
+        }
+        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Record:
+        """The checked record behind the text of ``to_json``.
+
+        Raises:
+            ResultsError: If the text is not a record that follows the schema.
+        """
+        try:
+            content = json.loads(text, parse_constant=_reject_constant)
+            cell = content["cell"]
+            record = cls(
+                _in_order(cell, CELL_COLUMNS),
+                _unpacked(content["results"], cell, RESULT_COLUMNS),
+                _unpacked(content["curves"], cell, CURVE_COLUMNS),
+                content["schema_version"],
+            )
+            record.check()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResultsError(f"not a complete record ({error!r}).") from error
+        return record
+
+
+def _own(columns: Sequence[Column]) -> list[str]:
+    """Names of the columns that a cell's rows do not share with the cell."""
+    shared = {column.name for column in CELL_COLUMNS}
+    return [column.name for column in columns if column.name not in shared]
+
+
+def _in_order(row: Mapping[str, Any], columns: Sequence[Column]) -> Row:
+    """The row in schema order, with unknown columns kept at the end for the check to find."""
+    known = {column.name: row[column.name] for column in columns if column.name in row}
+    return {**known, **row}
+
+
+def _fill(rows: Sequence[Mapping[str, Any]], cell: Row, columns: Sequence[Column]) -> list[Row]:
+    names = [column.name for column in columns]
+    shared = {name: cell[name] for name in names if name in cell}
+    return [_in_order({**shared, **row}, columns) for row in rows]
+
+
+def _packed(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, Any]:
+    own = _own(columns)
+    return {"columns": own, "rows": [[row[name] for name in own] for row in rows]}
+
+
+def _unpacked(packed: Mapping[str, Any], cell: Row, columns: Sequence[Column]) -> list[Row]:
+    own = packed["columns"]
+    if own != _own(columns):
+        raise ResultsError(f"its columns are {own}, schema {SCHEMA_VERSION} has {_own(columns)}.")
+    names = [column.name for column in columns]
+    template = {name: cell.get(name) for name in names}
+    return [{**template, **dict(zip(own, row, strict=True))} for row in packed["rows"]]
+
+
+def _check_rows(rows: Sequence[Row], cell: Row, columns: Sequence[Column], what: str) -> None:
+    if not rows:
+        return
+    for names in {tuple(row) for row in rows}:
+        check_names(names, columns, what, ordered=False)
+    values = {column.name: [row[column.name] for row in rows] for column in columns}
+    check_columns(values, columns, what)
+    own = set(_own(columns))
+    for name in values.keys() - own:
+        if set(values[name]) != {cell[name]}:
+            raise ResultsError(
+                f"{what}: column '{name}' differs from the cell, which has '{cell[name]}'. "
+                "Rows must carry the identity of their cell."
+            )
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")

@@ -1,0 +1,316 @@
+"""The written schema of every result table: columns, kinds, units and the checks on them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from mmea_bench.results.core.errors import ResultsError
+
+SCHEMA_VERSION = 1
+"""Raised whenever a column changes its name or its meaning."""
+
+STATUSES = ("ok", "skipped", "failed", "timeout", "out_of_memory", "diverged")
+"""Every way a cell can end."""
+
+DONE_STATUSES = ("ok", "skipped")
+"""Statuses after which a resumed run leaves the cell alone."""
+
+METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
+DIRECTIONS = ("src2tgt", "tgt2src", "mean")
+STOP_RULES = ("last", "valid", "test")
+LINK_SETS = ("valid", "test")
+
+Kind = Literal["text", "int", "float", "fraction", "json"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Header.
+        kind: ``int`` is 0 or more, ``fraction`` lies in [0, 1], ``json`` is JSON text; no kind
+            allows NaN or infinity.
+        unit: Unit of the number, empty for none.
+        meaning: What the column says, in one line.
+        nullable: Whether it may be empty.
+        choices: Every value allowed; empty for no such list.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    nullable: bool = False
+    choices: tuple[str, ...] = ()
+
+
+_KEY = Column("key", "text", "", "name of the cell's record; hash of everything it depends on")
+_METHOD = Column("method", "text", "", "catalogue name of the method")
+_VARIANT = Column("variant", "text", "", "'full' or a named variant; overrides in [brackets]")
+_DATASET = Column("dataset", "text", "", "canonical dataset address")
+_VERSION = Column("dataset_version", "text", "", "content hash of the dataset")
+_RATIO = Column("seed_ratio", "fraction", "", "training share of the anchor links")
+_REPEAT = Column("repeat", "int", "", "number of the repetition, counted from 1")
+_PROTOCOL = Column("protocol", "text", "", "rules of training and stopping: strict, paper")
+_SUITE = Column("suite", "text", "", "suite that asked for the cell")
+_SETTING = Column("setting", "text", "", "rules of scoring, 'key=value' words sorted by key")
+_METRIC = Column("metric", "text", "", "what was measured", choices=METRICS)
+_DIRECTION = Column("direction", "text", "", "which KG asks, or the mean", choices=DIRECTIONS)
+_VALUE = Column("value", "float", "", "fraction in [0, 1]; mean_rank is a rank of 1 or more")
+
+RESULT_COLUMNS = (
+    _SUITE,
+    _METHOD,
+    _VARIANT,
+    _DATASET,
+    _VERSION,
+    _RATIO,
+    _REPEAT,
+    _PROTOCOL,
+    _SETTING,
+    _METRIC,
+    _DIRECTION,
+    _VALUE,
+    Column("n", "int", "links", "test links behind the number"),
+    _KEY,
+)
+"""results.csv: one row per number."""
+
+CELL_COLUMNS = (
+    _KEY,
+    _METHOD,
+    _VARIANT,
+    _DATASET,
+    _RATIO,
+    _REPEAT,
+    Column("rng_seed", "int", "", "seed of the training", nullable=True),
+    _PROTOCOL,
+    Column("status", "text", "", "how the cell ended", choices=STATUSES),
+    Column("reason", "text", "", "why it did not end ok", nullable=True),
+    Column("epochs", "int", "epochs", "epochs trained", nullable=True),
+    Column("best_epoch", "int", "epochs", "epoch of the scored embeddings", nullable=True),
+    Column("stopped_on", "text", "", "links that chose it", nullable=True, choices=STOP_RULES),
+    Column("n_train", "int", "links", "seed links trained on", nullable=True),
+    Column("n_valid", "int", "links", "seed links held out", nullable=True),
+    Column("n_test", "int", "links", "links scored", nullable=True),
+    Column("n_parameters", "int", "", "trainable numbers", nullable=True),
+    Column("fit_s", "float", "s", "wall time of the training", nullable=True),
+    Column("eval_s", "float", "s", "wall time of the scoring", nullable=True),
+    Column("peak_memory_mib", "float", "MiB", "largest resident memory", nullable=True),
+    Column("peak_gpu_memory_mib", "float", "MiB", "largest GPU memory", nullable=True),
+    Column("device", "text", "", "where it was trained", nullable=True),
+    Column("simulated_features", "text", "", "made-up inputs, separated by spaces", nullable=True),
+    Column("started_at", "text", "", "ISO 8601, UTC", nullable=True),
+    Column("finished_at", "text", "", "ISO 8601, UTC", nullable=True),
+    Column("git_commit", "text", "", "commit of the program, '+' when changed", nullable=True),
+    Column("versions", "json", "", "versions of Python and the libraries"),
+    _SUITE,
+    Column("dataset_version", "text", "", "content hash of the dataset", nullable=True),
+    Column("split_seed", "int", "", "seed of the split; shared by all methods", nullable=True),
+    Column("overrides", "json", "", "single parameters changed on top of the variant"),
+    Column("notes", "text", "", "sentences for the reader", nullable=True),
+)
+"""cells.csv: one row per cell."""
+
+CURVE_COLUMNS = (
+    _KEY,
+    _METHOD,
+    _VARIANT,
+    _DATASET,
+    _RATIO,
+    _REPEAT,
+    Column("epoch", "int", "epochs", "epochs trained so far"),
+    Column("loss", "float", "", "training loss", nullable=True),
+    Column("links", "text", "", "links scored", choices=LINK_SETS),
+    _SETTING,
+    _METRIC,
+    _DIRECTION,
+    _VALUE,
+)
+"""curves.csv: one row per number measured while training."""
+
+
+def format_setting(words: Mapping[str, object]) -> str:
+    """Canonical text of scoring rules: ``key=value`` words sorted by key, one space between.
+
+    Raises:
+        ResultsError: If a key or a value is empty or holds a space or ``=``.
+    """
+    texts = {str(key): str(value) for key, value in words.items()}
+    for key, value in texts.items():
+        if not re.fullmatch(r"[^\s=]+", key) or not re.fullmatch(r"[^\s=]+", value):
+            raise ResultsError(
+                f"Setting '{key}={value}': keys and values must not be empty nor hold spaces "
+                "or '='. Rename it."
+            )
+    return " ".join(f"{key}={texts[key]}" for key in sorted(texts))
+
+
+def parse_setting(text: str) -> dict[str, str]:
+    """The words of a setting; the inverse of ``format_setting``.
+
+    Raises:
+        ResultsError: If the text is not canonical.
+    """
+    words = dict(word.partition("=")[::2] for word in text.split(" "))
+    if format_setting(words) != text:
+        raise ResultsError(
+            f"Setting '{text}' is not canonical: write 'key=value' words sorted by key, each key "
+            "once, with one space between."
+        )
+    return words
+
+
+def check_frame(frame: pd.DataFrame, columns: Sequence[Column], what: str) -> None:
+    """Raises unless the frame has exactly these columns, in this order, with valid values.
+
+    Args:
+        frame: Table to check; missing values count as empty.
+        columns: Its schema.
+        what: Name of the table or file, for the message.
+
+    Raises:
+        ResultsError: At the first violation.
+    """
+    check_names([str(name) for name in frame.columns], columns, what)
+    values = {
+        column.name: frame[column.name].astype(object).where(frame[column.name].notna(), None)
+        for column in columns
+    }
+    check_columns({name: series.tolist() for name, series in values.items()}, columns, what)
+
+
+def check_record(record: Mapping[str, Any]) -> None:
+    """Raises unless a row of cells.csv follows the schema and agrees with itself.
+
+    Raises:
+        ResultsError: At the first violation.
+    """
+    what = f"cell {record.get('key', 'without a key')}"
+    check_names(list(record), CELL_COLUMNS, what, ordered=False)
+    check_columns({name: [value] for name, value in record.items()}, CELL_COLUMNS, what)
+    if record["status"] != "ok" and not record["reason"]:
+        raise ResultsError(
+            f"{what}: status {record['status']} comes without a reason. Say in column 'reason' why."
+        )
+
+
+def check_names(
+    found: Sequence[str], columns: Sequence[Column], what: str, *, ordered: bool = True
+) -> None:
+    """Raises unless exactly these columns are there.
+
+    Raises:
+        ResultsError: If one is missing, unknown, doubled or (when ``ordered``) out of place.
+    """
+    names = [column.name for column in columns]
+    missing = [name for name in names if name not in found]
+    extra = [name for name in found if name not in names]
+    remedy = f"Schema {SCHEMA_VERSION} has: {', '.join(names)}."
+    if missing:
+        raise ResultsError(f"{what}: column {_listed(missing)} is missing. {remedy}")
+    if extra:
+        raise ResultsError(f"{what}: column {_listed(extra)} is not in the schema. {remedy}")
+    if len(found) != len(names) or (ordered and list(found) != names):
+        raise ResultsError(f"{what}: columns are doubled or out of order. {remedy}")
+
+
+def check_columns(
+    values: Mapping[str, Sequence[Any]], columns: Sequence[Column], what: str
+) -> None:
+    """Raises unless all values fit their columns; works by column, so that it is quick.
+
+    Args:
+        values: Column name to its values, None for empty.
+        columns: Schema of exactly these columns.
+        what: Name of the table or file, for the message.
+
+    Raises:
+        ResultsError: At the first violation, naming column, value and row.
+    """
+    for column in columns:
+        _check_column(values[column.name], column, what)
+    if "setting" in values:
+        for setting in set(values["setting"]):
+            parse_setting(setting)
+    if "metric" in values:
+        _check_values(values["metric"], values["value"], what)
+
+
+def _check_column(values: Sequence[Any], column: Column, what: str) -> None:
+    filled = values
+    if None in values or (column.kind == "text" and "" in values):
+        if not column.nullable:
+            row = next(row for row, value in enumerate(values, 1) if value is None or value == "")
+            raise ResultsError(f"{what}: column '{column.name}' is empty in row {row}. Fill it.")
+        filled = [value for value in values if value is not None and value != ""]
+    allowed, says, fits = _KINDS[column.kind]
+    # Most columns hold few distinct values or pass the type test at once; only a failure pays
+    # for finding the row.
+    right_type = set(map(type, filled)) <= allowed
+    if not (right_type and all(map(fits, _distinct(filled)))):
+        bad = next(value for value in filled if type(value) not in allowed or not fits(value))
+        raise ResultsError(
+            f"{what}: column '{column.name}' must hold {says}, not {bad!r} "
+            f"(row {_row_of(bad, values)})."
+        )
+    if column.choices and not set(filled) <= set(column.choices):
+        bad = next(value for value in filled if value not in column.choices)
+        raise ResultsError(
+            f"{what}: column '{column.name}' must be one of {', '.join(column.choices)}, not "
+            f"'{bad}' (row {_row_of(bad, values)})."
+        )
+
+
+def _check_values(metrics: Sequence[str], values: Sequence[float], what: str) -> None:
+    for row, (metric, value) in enumerate(zip(metrics, values, strict=True), 1):
+        if metric == "mean_rank":
+            if value < 1.0:
+                raise ResultsError(f"{what}: mean_rank must be 1 or more, not {value} (row {row}).")
+        elif not 0.0 <= value <= 1.0:
+            raise ResultsError(
+                f"{what}: {metric} must be a fraction between 0 and 1, not {value} (row {row}). "
+                "Percentages need dividing by 100."
+            )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+_KINDS: Mapping[str, tuple[frozenset[type], str, Callable[[Any], bool]]] = {
+    "text": (frozenset({str}), "text", lambda _value: True),
+    "json": (frozenset({str}), "JSON text", _is_json),
+    # Larger integers do not fit the tables' 64-bit columns.
+    "int": (frozenset({int}), "a whole number from 0 to 2^63 - 1", lambda v: 0 <= v < 2**63),
+    "float": (frozenset({float, int}), "a finite number", math.isfinite),
+    "fraction": (
+        frozenset({float, int}),
+        "a fraction between 0 and 1",
+        lambda value: 0.0 <= value <= 1.0,
+    ),
+}
+
+
+def _distinct(values: Iterable[Any]) -> set[Any]:
+    return set(values)
+
+
+def _row_of(value: object, values: Sequence[Any]) -> int:
+    return next(row for row, item in enumerate(values, 1) if item is value or item == value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,173 @@
+"""Rows of records as tidy tables, to disk and back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import (
+    CELL_COLUMNS,
+    CURVE_COLUMNS,
+    RESULT_COLUMNS,
+    Column,
+    check_frame,
+    check_names,
+)
+
+TABLE_COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "results": RESULT_COLUMNS,
+    "cells": CELL_COLUMNS,
+    "curves": CURVE_COLUMNS,
+}
+
+_SORT_BY = (
+    "method",
+    "variant",
+    "dataset",
+    "seed_ratio",
+    "repeat",
+    "setting",
+    "metric",
+    "direction",
+    "links",
+    "epoch",
+    "protocol",
+    "suite",
+    "key",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """All results of a folder.
+
+    Attributes:
+        results: One row per number (``RESULT_COLUMNS``).
+        cells: One row per cell (``CELL_COLUMNS``).
+        curves: One row per number measured while training (``CURVE_COLUMNS``).
+        problems: Sentences about records that could not be read.
+    """
+
+    results: pd.DataFrame
+    cells: pd.DataFrame
+    curves: pd.DataFrame
+    problems: tuple[str, ...] = ()
+
+
+def tables_of(records: Sequence[Record], problems: Sequence[str] = ()) -> Tables:
+    """The tables of some records; row order does not depend on the order of the records."""
+    return Tables(
+        _frame([row for record in records for row in record.results], RESULT_COLUMNS),
+        _frame([record.cell for record in records], CELL_COLUMNS),
+        _frame([row for record in records for row in record.curves], CURVE_COLUMNS),
+        tuple(problems),
+    )
+
+
+def write_tables(tables: Tables, folder: Path) -> list[Path]:
+    """Writes each table as ``.csv`` and ``.parquet``; equal tables give equal bytes.
+
+    Returns:
+        The files written.
+    """
+    written = []
+    for name in TABLE_COLUMNS:
+        frame = getattr(tables, name)
+        # pandas prints floats with repr precision, so that reading gives the same float back.
+        text = frame.to_csv(index=False, lineterminator="\n")
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, engine="pyarrow", index=False)
+        for suffix, content in ((".csv", text.encode("utf-8")), (".parquet", buffer.getvalue())):
+            written.append(folder / f"{name}{suffix}")
+            write_atomic(written[-1], content)
+    return written
+
+
+def read_table_files(folder: Path) -> Tables | None:
+    """The tables written to a folder, from CSV or else parquet; None if there are none.
+
+    Raises:
+        ResultsError: If only some are there, or one cannot be read or breaks the schema.
+    """
+    frames = {name: _read_frame(folder, name) for name in TABLE_COLUMNS}
+    missing = [name for name, frame in frames.items() if frame is None]
+    if len(missing) == len(frames):
+        return None
+    if missing:
+        raise ResultsError(
+            f"{folder}: {', '.join(f'{name}.csv' for name in missing)} is missing beside the other "
+            "tables. Copy it there, or copy the folder 'cells', from which all tables are made."
+        )
+    found = [frame for frame in frames.values() if frame is not None]
+    results, cells, curves = found
+    return Tables(results, cells, curves)
+
+
+def _read_frame(folder: Path, name: str) -> pd.DataFrame | None:
+    columns = TABLE_COLUMNS[name]
+    path = folder / f"{name}.csv"
+    try:
+        if path.is_file():
+            frame = _read_csv(path, columns)
+        elif (path := path.with_suffix(".parquet")).is_file():
+            frame = pd.read_parquet(path, engine="pyarrow")
+        else:
+            return None
+    except (ValueError, OSError) as error:
+        raise ResultsError(
+            f"{path}: cannot be read ({error}). Write it again from the records in 'cells'."
+        ) from error
+    check_frame(frame, columns, str(path))
+    return _sorted(frame)
+
+
+def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
+    # A method may be called "NA" or "null": only an empty field is missing.
+    texts = pd.read_csv(path, dtype=str, keep_default_na=False)
+    check_names(list(texts.columns), columns, str(path))
+    parse = {"int": int, "float": float, "fraction": float}
+    rows = {
+        # float() reads back exactly what was printed; the parsers of pandas differ by version.
+        column.name: [
+            parse.get(column.kind, str)(text) if text else None for text in texts[column.name]
+        ]
+        for column in columns
+    }
+    return _typed(rows, columns)
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    return _sorted(
+        _typed({column.name: [row[column.name] for row in rows] for column in columns}, columns)
+    )
+
+
+def _typed(values: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    data = {}
+    for column in columns:
+        # An empty text is a missing one, as it is in a CSV file.
+        cleaned = [None if value == "" else value for value in values[column.name]]
+        try:
+            data[column.name] = pd.Series(cleaned, dtype=_dtype(column))
+        except TypeError as error:
+            raise ResultsError(f"column '{column.name}' is empty in a row. Fill it.") from error
+    return pd.DataFrame(data)
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    by = [name for name in _SORT_BY if name in frame.columns]
+    return frame.sort_values(by, kind="stable", ignore_index=True)
+
+
+def _dtype(column: Column) -> str:
+    if column.kind == "int":
+        return "Int64" if column.nullable else "int64"
+    return "float64" if column.kind in ("float", "fraction") else "str"

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import (
+    CELL_COLUMNS,
+    CURVE_COLUMNS,
+    RESULT_COLUMNS,
+    Column,
+    check_frame,
+    check_record,
+    format_setting,
+    parse_setting,
+)
+from mmea_bench.results.core.table import tables_of
+from tests.results.results_factory import SETTING, make_cell, make_number, make_point, make_record
+
+
+def _names(columns: Sequence[Column]) -> str:
+    return " ".join(column.name for column in columns)
+
+
+def test_columns_are_the_published_ones() -> None:
+    assert _names(RESULT_COLUMNS) == (
+        "suite method variant dataset dataset_version seed_ratio repeat protocol setting metric "
+        "direction value n key"
+    )
+    assert _names(CELL_COLUMNS) == (
+        "key method variant dataset seed_ratio repeat rng_seed protocol status reason epochs "
+        "best_epoch stopped_on n_train n_valid n_test n_parameters fit_s eval_s peak_memory_mib "
+        "peak_gpu_memory_mib device simulated_features started_at finished_at git_commit versions "
+        "suite dataset_version split_seed overrides notes"
+    )
+    assert _names(CURVE_COLUMNS) == (
+        "key method variant dataset seed_ratio repeat epoch loss links setting metric direction "
+        "value"
+    )
+    assert all(column.meaning for column in (*RESULT_COLUMNS, *CELL_COLUMNS, *CURVE_COLUMNS))
+
+
+def test_setting_is_sorted_and_round_trips() -> None:
+    assert format_setting({"ties": "realistic", "csls": 3}) == "csls=3 ties=realistic"
+    assert format_setting(parse_setting(SETTING)) == SETTING
+
+
+@pytest.mark.parametrize("text", ["", "csls", "ties=x csls=3", "csls=3  ties=x", "csls=3 csls=4"])
+def test_setting_that_is_not_canonical_is_refused(text: str) -> None:
+    with pytest.raises(ResultsError, match=r"Setting|canonical"):
+        parse_setting(text)
+
+
+def test_rows_take_the_identity_of_the_cell() -> None:
+    record = make_record(method="beta", suite="paper")
+    assert {row["method"] for row in record.results + record.curves} == {"beta"}
+    assert {row["suite"] for row in record.results} == {"paper"}
+    assert list(record.cell) == [column.name for column in CELL_COLUMNS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"status": "lost"}, "column 'status' must be one of ok, skipped, .* not 'lost'"),
+        ({"status": "failed"}, "status failed comes without a reason"),
+        ({"seed_ratio": 20.0}, "'seed_ratio' must hold a fraction between 0 and 1, not 20.0"),
+        ({"epochs": -1}, "'epochs' must hold a whole number"),
+        ({"epochs": 1.5}, "'epochs' must hold a whole number"),
+        ({"epochs": True}, "'epochs' must hold a whole number"),
+        ({"fit_s": math.nan}, "'fit_s' must hold a finite number, not nan"),
+        ({"versions": "{"}, "'versions' must hold JSON text"),
+        ({"method": None}, "column 'method' is empty in row 1"),
+        ({"suite": ""}, "column 'suite' is empty"),
+        ({"stopped_on": "train"}, "must be one of last, valid, test, not 'train'"),
+        ({"colour": "red"}, "column 'colour' is not in the schema"),
+        ({"key": "../x"}, "a key holds letters"),
+    ],
+)
+def test_cell_that_breaks_the_schema_says_so(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ResultsError, match=sentence):
+        Record.of(make_cell(**changes))
+
+
+def test_missing_column_says_so() -> None:
+    cell = dict(make_record().cell)
+    del cell["device"]
+    with pytest.raises(ResultsError, match=r"column 'device' is missing\. Schema 1 has: key"):
+        check_record(cell)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"value": 44.5}, "hits@1 must be a fraction between 0 and 1, not 44.5 .row 1.*dividing"),
+        ({"value": -0.1}, "hits@1 must be a fraction"),
+        ({"value": math.inf}, "'value' must hold a finite number"),
+        ({"metric": "mean_rank", "value": 0.5}, "mean_rank must be 1 or more, not 0.5"),
+        ({"metric": "f1"}, "'metric' must be one of"),
+        ({"direction": "up"}, "'direction' must be one of"),
+        ({"setting": "b=1 a=2"}, "is not canonical"),
+        ({"n": None}, "column 'n' is empty"),
+        ({"method": "other"}, "column 'method' differs from the cell, which has 'alpha'"),
+        ({"extra": 1}, "column 'extra' is not in the schema"),
+    ],
+)
+def test_number_that_breaks_the_schema_says_so(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ResultsError, match=sentence):
+        Record.of(make_cell(), [make_number(**changes)])
+
+
+def test_curve_and_failed_cell_are_checked() -> None:
+    with pytest.raises(ResultsError, match="'links' must be one of valid, test, not 'train'"):
+        Record.of(make_cell(), [], [make_point(links="train")])
+    with pytest.raises(ResultsError, match="has results although its status is timeout"):
+        Record.of(make_cell(status="timeout", reason="slow"), [make_number()])
+
+
+def test_frame_is_checked() -> None:
+    frame = tables_of([make_record(), make_record("k2", repeat=2)]).results
+    check_frame(frame, RESULT_COLUMNS, "results.csv")
+    with pytest.raises(ResultsError, match=r"results.csv: column 'n' is missing"):
+        check_frame(frame.drop(columns="n"), RESULT_COLUMNS, "results.csv")
+    with pytest.raises(ResultsError, match="out of order"):
+        check_frame(frame[frame.columns[::-1]], RESULT_COLUMNS, "results.csv")
+    broken = frame.assign(value=[0.5, 0.5, 7.0, 7.0])
+    broken["metric"] = "mrr"
+    with pytest.raises(ResultsError, match=r"mrr must be a fraction .* not 7.0 \(row 3\)"):
+        check_frame(broken, RESULT_COLUMNS, "results.csv")
