@@ -1,0 +1,246 @@
+"""One cell -> one record: load, split, train, score."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmea_bench.bench.evaluate import RankingTask, rank_links, ranking_task
+from mmea_bench.bench.job import Job, cell_row, failure_record
+from mmea_bench.bench.monitor import CurveMonitor, direction_metrics
+from mmea_bench.bench.protocol import Protocol
+from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.errors import MissingDataError, UserError
+from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.split import Split, split_links
+from mmea_bench.datasets.core.view import train_view
+from mmea_bench.methods.core.base import (
+    DeadlineError,
+    DivergedError,
+    Embeddings,
+    Method,
+    RunContext,
+    Ticker,
+    TrainingLog,
+)
+from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import format_setting
+
+__all__ = ["Job", "execute_cell"]
+
+_TRACEBACK_LINES = 12
+
+
+@dataclass
+class _Outcome:
+    """Everything a finished training is scored and described by."""
+
+    method: Method
+    pair: KGPair
+    split: Split
+    embeddings: Embeddings
+    log: TrainingLog
+    monitor: CurveMonitor
+    fit_s: float
+
+
+def execute_cell(job: Job, tick: Ticker | None = None) -> Record:
+    """Runs a cell in this process; every failure becomes a status with its reason.
+
+    Args:
+        job: The cell and where to run it.
+        tick: Called after every epoch.
+
+    Returns:
+        The cell's record; it is not written anywhere yet.
+    """
+    started_at = _now()
+    try:
+        record = _run(job, tick, started_at)
+    except MissingDataError as error:
+        record = _failure(job, started_at, "skipped", str(error))
+    except DivergedError as error:
+        record = _failure(job, started_at, "diverged", str(error) or "the loss is not finite")
+    except DeadlineError:
+        reason = f"the training took longer than the {job.deadline_s:g} s allowed"
+        record = _failure(job, started_at, "timeout", reason)
+    except UserError as error:
+        record = _failure(job, started_at, "failed", str(error))
+    except Exception as error:
+        status = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        reason = f"{type(error).__name__}: {error}"
+        tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
+        record = _failure(job, started_at, status, reason, notes=tail)
+    return record
+
+
+def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    cell = job.cell
+    method_type = get_method(cell.method, job.method_files)
+    method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
+    pair = load_pair(open_dataset(cell.dataset, job.data_root), job.cache_dir)
+    reason = method.skip_reason(pair.modalities)
+    if reason:
+        return _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
+    outcome = _train(job, method, pair, tick)
+    scoring = time.perf_counter()
+    results = _score(cell.protocol, outcome)
+    eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
+    row = {**cell_row(job), **_measured(outcome, cell.protocol)}
+    row |= {
+        "eval_s": round(eval_s, 3),
+        "device": _device(job.device).type,
+        "started_at": started_at,
+        "finished_at": _now(),
+        **_peak_memory(),
+    }
+    curves = [
+        {
+            **{k: v for k, v in point.items() if k != "csls"},
+            "setting": _setting(outcome, cell.protocol, point["csls"]),
+        }
+        for point in outcome.monitor.points
+    ]
+    return Record.of(row, results, curves)
+
+
+def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outcome:
+    cell, row = job.cell, cell_row(job)
+    protocol = cell.protocol
+    split = split_links(
+        pair.anchor_links, cell.seed_ratio, row["split_seed"], protocol.held_out_share
+    )
+    tasks = {"test": _test_task(protocol, pair, split)}
+    if len(split.valid_links):
+        # Validation links are ranked among all entities that do not train, as many as at test
+        # time; among the few validation entities alone the task would be far easier.
+        tasks["valid"] = ranking_task(
+            split.valid_links, pair.anchor_links, _sizes(pair), split.seed_links
+        )
+    monitor = CurveMonitor(protocol, protocol.stop_rule(method.paper_stop), tasks)
+    ctx = RunContext(
+        rng_seed=row["rng_seed"],
+        device=_device(job.device),
+        monitor=monitor,
+        eval_every=protocol.eval_every,
+        patience=protocol.patience if protocol.name == "strict" else 0,
+        deadline=None if job.deadline_s is None else time.monotonic() + job.deadline_s,
+        tick=tick,
+    )
+    torch.manual_seed(row["rng_seed"])
+    started = time.perf_counter()
+    embeddings = method.fit(train_view(pair, split.seed_links), ctx)
+    fit_s = time.perf_counter() - started - monitor.seconds
+    return _Outcome(method, pair, split, embeddings, ctx.log, monitor, fit_s)
+
+
+def _test_task(protocol: Protocol, pair: KGPair, split: Split) -> RankingTask:
+    if protocol.candidates == "test":
+        return ranking_task(split.test_links, pair.anchor_links)
+    seeds = np.concatenate([split.seed_links, split.valid_links])
+    return ranking_task(split.test_links, pair.anchor_links, _sizes(pair), seeds)
+
+
+def _score(protocol: Protocol, outcome: _Outcome) -> list[dict[str, Any]]:
+    task = _test_task(protocol, outcome.pair, outcome.split)
+    ranks = rank_links(outcome.embeddings, task, protocol.csls, protocol.tie_rule)
+    rows = []
+    for size, link_ranks in ranks.items():
+        setting = _setting(outcome, protocol, size)
+        for direction, values in direction_metrics(link_ranks).items():
+            for metric, value in values.items():
+                rows.append(
+                    {
+                        "setting": setting,
+                        "metric": metric,
+                        "direction": direction,
+                        "value": value,
+                        "n": len(task.links),
+                    }
+                )
+    return rows
+
+
+def _setting(outcome: _Outcome, protocol: Protocol, csls_size: int) -> str:
+    used = outcome.method.used_modalities(outcome.pair.modalities)
+    iterative = bool(getattr(outcome.method.params, "iterative", False))
+    return format_setting(
+        {
+            "candidates": protocol.candidates,
+            "csls": csls_size,
+            "iterative": "yes" if iterative else "no",
+            "names": "yes" if "name" in used else "no",
+            "similarity": outcome.embeddings.similarity,
+            "ties": protocol.tie_rule,
+        }
+    )
+
+
+def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
+    log, split = outcome.log, outcome.split
+    used = outcome.method.used_modalities(outcome.pair.modalities)
+    simulated = {modality for modality in outcome.pair.simulated if modality in used}
+    notes = [f"{what}: {why}" for what, why in sorted(log.simulated.items())]
+    return {
+        "status": "ok",
+        "dataset_version": outcome.pair.version,
+        "epochs": log.epochs,
+        "best_epoch": log.best_epoch,
+        "stopped_on": protocol.stop_rule(outcome.method.paper_stop),
+        "n_train": len(split.seed_links),
+        "n_valid": len(split.valid_links),
+        "n_test": len(split.test_links),
+        "n_parameters": log.n_parameters,
+        "fit_s": round(outcome.fit_s, 3),
+        "simulated_features": " ".join(sorted(simulated | set(log.simulated))) or None,
+        "notes": "; ".join(notes) or None,
+    }
+
+
+def _failure(job: Job, started_at: str, status: str, reason: str, **known: Any) -> Record:
+    return failure_record(
+        job, status, reason, started_at=started_at, finished_at=_now(), **_peak_memory(), **known
+    )
+
+
+def _peak_memory() -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux KiB.
+    memory = {"peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return memory
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    texts = ("not enough memory", "out of memory", "can't allocate memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+    )
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("No CUDA device was found. Use --device cpu or --device auto.")
+    return torch.device(wanted)
+
+
+def _sizes(pair: KGPair) -> tuple[int, int]:
+    return pair.source.n_entities, pair.target.n_entities
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,74 @@
+"""One cell with all that is needed to run it in another process, and the records it can end in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmea_bench.bench.cell import Cell
+from mmea_bench.bench.machine import git_commit, library_versions
+from mmea_bench.bench.seeds import rng_seed, split_seed
+from mmea_bench.datasets.core.options import format_address
+from mmea_bench.results.core.record import Record
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell and where to run it.
+
+    Attributes:
+        cell: What to run.
+        key: Its key.
+        suite: Suite that asked for it.
+        data_root: Folder of the datasets; None is the user's default.
+        cache_dir: Folder of parsed datasets.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        method_files: Files of the user's own methods.
+        threads: CPU threads this cell may use; 0 leaves the library's choice.
+        deadline_s: Seconds allowed, None for no limit.
+    """
+
+    cell: Cell
+    key: str
+    suite: str
+    data_root: Path | None
+    cache_dir: Path | None
+    device: str = "auto"
+    method_files: tuple[Path, ...] = ()
+    threads: int = 0
+    deadline_s: float | None = None
+
+
+def cell_row(job: Job) -> dict[str, Any]:
+    """The part of a cell's row that is known before it runs."""
+    cell = job.cell
+    return {
+        "key": job.key,
+        "method": cell.method,
+        "variant": format_address(cell.variant, dict(cell.overrides)),
+        "dataset": cell.dataset,
+        "seed_ratio": cell.seed_ratio,
+        "repeat": cell.repeat,
+        "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
+        "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
+        "protocol": cell.protocol.name,
+        "suite": job.suite,
+        "overrides": dict(cell.overrides),
+        "versions": library_versions(),
+        "git_commit": git_commit(),
+    }
+
+
+def failure_record(job: Job, status: str, reason: str, **known: Any) -> Record:
+    """Record of a cell that gave no numbers.
+
+    Args:
+        job: The cell.
+        status: ``skipped``, ``failed``, ``timeout``, ``out_of_memory`` or ``diverged``.
+        reason: Why, for the user.
+        known: Further fields of the cell's row that are known.
+    """
+    fields: Mapping[str, Any] = {"status": status, "reason": reason, **known}
+    return Record.of({**cell_row(job), **fields})
