@@ -1,0 +1,274 @@
+"""Layout of EVA, MCLEA and MEAformer: ``ent_ids_1/2``, ``triples_1/2``, ``ill_ent_ids``.
+
+Ids are unique over both KGs. Relations have no names in this layout, so their ids stand for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.pair import KGPair, canonical
+from mmea_bench.datasets.core.readers import graphs, images, text
+from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
+from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
+
+KIND = "DBP15K (EVA, MCLEA, MEAformer)"
+REQUIRED_FILES = ("ent_ids_1", "ent_ids_2", "triples_1", "triples_2", "ill_ent_ids")
+REQUIRED = ", ".join(REQUIRED_FILES)
+IMAGES = "images.npz"
+PICKLES = "*_id_img_feature_dict.pkl"
+
+
+@dataclass(frozen=True)
+class Dbp15kFiles:
+    """Where the files of one dataset in this layout are.
+
+    Attributes:
+        folder: Folder with the required files.
+        names: JSON file of translated names, if there is one.
+        vectors: Image vectors, a feature pickle or a NumPy archive, if there is one.
+    """
+
+    folder: Path
+    names: Path | None = None
+    vectors: Path | None = None
+
+    @property
+    def graph_names(self) -> tuple[str, str]:
+        """Printed names where nobody gives better ones."""
+        return "source", "target"
+
+    def input_files(self) -> tuple[Path, ...]:
+        """Every file that ``read`` opens."""
+        required = [self.folder / name for name in REQUIRED_FILES]
+        found = [text.stored(path) or path for path in required]
+        found += [path for side in "12" if (path := self._attributes(side))]
+        found += [path for path in (self.names, self.vectors) if path is not None]
+        return tuple(found)
+
+    def missing(self) -> tuple[str, ...]:
+        """Sentences about what the folder lacks and what follows from it."""
+        lacking = [
+            f"training_attrs_{side} is missing: that KG has no attributes."
+            for side in "12"
+            if self._attributes(side) is None
+        ]
+        if self.names is None:
+            lacking.append("translated_ent_name/*.json is missing: there are no names.")
+        if self.vectors is None:
+            lacking.append(f"{PICKLES} (or {IMAGES}) is missing: there are no images.")
+        return tuple(lacking)
+
+    def _attributes(self, side: str) -> Path | None:
+        return text.stored(self.folder / f"training_attrs_{side}")
+
+    def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
+        """The dataset in canonical order.
+
+        Args:
+            address: Canonical address of the dataset.
+            graph_names: Printed names of source and target KG.
+        """
+        ids, uris = _read_entities(self.folder)
+        known = [*ids[0], *ids[1]]
+        names = read_names(self.names, set(known)) if self.names else {}
+        built = [
+            self._read_graph(side, graph_names[side], ids[side], uris[side], names)
+            for side in (0, 1)
+        ]
+        links_path = self.folder / "ill_ent_ids"
+        rows = text.read_rows(links_path, ("source id", "target id"))
+        pairs = [(_canonical_id(row[0]), _canonical_id(row[1])) for row in rows]
+        for column in (0, 1):
+            text.id_column(links_path, [row[column] for row in rows], "entity id")
+        features, image_notes = self._read_images(ids, uris)
+        notes = [*self.missing(), *built[0][1], *built[1][1], *image_notes]
+        return canonical(
+            KGPair(
+                dataset=address,
+                source=built[0][0],
+                target=built[1][0],
+                anchor_links=graphs.build_links(links_path, pairs, ids),
+                features=features,
+                notes=tuple(notes),
+            )
+        )
+
+    def _read_graph(
+        self, side: int, name: str, ids: dict[str, int], uris: Sequence[str], names: dict[str, str]
+    ) -> tuple[KnowledgeGraph, list[str]]:
+        entities = graphs.positions(uris)
+        triples = _read_triples(self.folder / f"triples_{side + 1}", ids, uris)
+        facts: Facts = []
+        notes: list[str] = []
+        path = self._attributes(str(side + 1))
+        if path is not None:
+            facts, notes = graphs.known_facts(path, _read_facts(path), entities)
+        surface = [names.get(entity_id, "") for entity_id in ids]
+        return graphs.build_graph(name, triples, facts, entities, surface), notes
+
+    def _read_images(
+        self, ids: Sequence[dict[str, int]], uris: Sequence[Sequence[str]]
+    ) -> tuple[dict[str, tuple[Features, Features]], list[str]]:
+        if self.vectors is None:
+            return {}, []
+        sizes = [len(side) for side in ids]
+        if self.vectors.suffix != ".npz":
+            vectors = read_feature_pickle(self.vectors)
+            stray = [key for key in vectors.keys if key not in ids[0] and key not in ids[1]]
+            if stray:
+                raise DataError.at(
+                    self.vectors,
+                    f"has a vector for id {stray[0]}, which neither ent_ids file holds",
+                    "Use the features of this very dataset.",
+                )
+            return images.shared_features(self.vectors, vectors, ids, sizes)
+        archive = images.read_npz(self.vectors)
+        keyed = images.Vectors([strip_brackets(key) for key in archive.keys], archive.values)
+        by_key = [
+            {**graphs.positions(uris[side]), **ids[side]} for side in (0, 1)
+        ]  # an archive may name entities by URI or by id
+        return images.shared_features(self.vectors, keyed, by_key, sizes)
+
+
+def locate(folder: Path) -> Dbp15kFiles | None:
+    """The files of a folder in this layout; None where a required one is missing."""
+    if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
+        return None
+    return Dbp15kFiles(folder, _names_file(folder), _vectors_file(folder))
+
+
+def _names_file(folder: Path) -> Path | None:
+    inside = sorted((folder / "translated_ent_name").glob("*.json"))
+    # The folder beside several datasets holds one file for each, told apart by the dataset name.
+    beside = sorted((folder.parent / "translated_ent_name").glob(f"*{folder.name}.json"))
+    return next(iter(inside + beside), None)
+
+
+def _vectors_file(folder: Path) -> Path | None:
+    prefixes = {folder.name, folder.name.replace("_", "")}
+    found = sorted(folder.glob(PICKLES)) or sorted((folder / "pkls").glob(PICKLES))
+    if not found:
+        found = sorted(
+            path
+            for path in (folder.parent / "pkls").glob(PICKLES)
+            if any(path.name.startswith(f"{prefix}_") for prefix in prefixes)
+        )
+    if len(found) > 1:
+        raise DataError.at(
+            found[0].parent,
+            f"holds {len(found)} feature pickles ({', '.join(path.name for path in found)})",
+            "Keep the one that you mean.",
+        )
+    archive = folder / IMAGES
+    return found[0] if found else archive if archive.is_file() else None
+
+
+def _canonical_id(written: str) -> str:
+    """One spelling per id, so that ``007`` and ``7`` are the same."""
+    return written.lstrip("0") or "0"
+
+
+def _read_entities(folder: Path) -> tuple[list[dict[str, int]], list[list[str]]]:
+    ids: list[dict[str, int]] = []
+    uris: list[list[str]] = []
+    earlier: dict[str, str] = {}
+    for name in ("ent_ids_1", "ent_ids_2"):
+        path = folder / name
+        rows = text.read_rows(path, ("id", "URI"))
+        text.id_column(path, [row[0] for row in rows], "entity id")
+        seen: dict[str, int] = {}
+        for number, row in enumerate(rows, 1):
+            entity_id, uri = _canonical_id(row[0]), strip_brackets(row[1])
+            if entity_id in earlier:
+                raise _twice(path, f"id {entity_id}", earlier[entity_id], number)
+            if uri in seen:
+                raise _twice(path, f"the URI {uri!r}", f"line {seen[uri]}", number)
+            earlier[entity_id] = f"{name}, line {number}"
+            seen[uri] = number
+        ids.append({_canonical_id(row[0]): position for position, row in enumerate(rows)})
+        uris.append(list(seen))
+    return ids, uris
+
+
+def _twice(path: Path, what: str, where: str, line: int) -> DataError:
+    return DataError.at(
+        text.stored(path) or path,
+        f"{what} already stands in {where}",
+        "Give each entity one id and one URI.",
+        line,
+    )
+
+
+def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Triples:
+    rows = text.read_rows(path, ("head id", "relation id", "tail id"))
+    heads, relations, tails = ([row[column] for row in rows] for column in range(3))
+    text.id_column(path, relations, "relation id")
+    ends = []
+    for column in (heads, tails):
+        numbers = text.id_column(path, column, "entity id").tolist()
+        rows_of = np.array([ids.get(str(number), -1) for number in numbers])
+        if rows_of.min() < 0:
+            line = int(np.argmin(rows_of))
+            raise DataError.at(
+                text.stored(path) or path,
+                f"entity id {column[line]} is not in ent_ids_{path.name.removesuffix('.gz')[-1]}",
+                "Add the entity there, or remove the line.",
+                line + 1,
+            )
+        ends.append([uris[row] for row in rows_of.tolist()])
+    return Triples(ends[0], [_canonical_id(relation) for relation in relations], ends[1])
+
+
+def _read_facts(path: Path) -> Facts:
+    """Attribute names by entity; the layout keeps no values, so these are empty strings."""
+    facts: Facts = []
+    for number, line in enumerate(text.read_lines(path), 1):
+        entity, *attributes = (strip_brackets(part) for part in line.split("\t"))
+        attributes = [attribute for attribute in attributes if attribute]
+        if not entity or not attributes:
+            raise text.malformed(path, number, line, "URI TAB attribute TAB attribute ...")
+        facts += [(entity, attribute, "") for attribute in attributes]
+    return facts
+
+
+def read_names(path: Path, known: set[str]) -> dict[str, str]:
+    """Name by id from ``[[id, [word, ...]], ...]``; words are joined by a space.
+
+    Raises:
+        DataError: If the file is not such a list or names an id that is in neither KG.
+    """
+    content = "\n".join(text.read_lines(path))
+    try:
+        entries = json.loads(content)
+        names = {}
+        for entity_id, words in entries:
+            if not all(isinstance(word, str) for word in words) or isinstance(words, str):
+                raise TypeError(f"the words of id {entity_id} are not a list of text")
+            names[str(int(entity_id))] = " ".join(words)
+    except json.JSONDecodeError as error:
+        raise DataError.at(
+            path, f"is no JSON ({error.msg})", "Copy it again.", error.lineno
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError.at(
+            path, f"is not a list of [id, [word, ...]] ({error})", "Copy it again."
+        ) from None
+    if len(names) < len(entries):
+        raise DataError.at(path, "names an id twice", "Keep one entry per id.")
+    stray = next((entity_id for entity_id in names if entity_id not in known), None)
+    if stray is not None:
+        raise DataError.at(
+            path,
+            f"names id {stray}, which neither ent_ids file holds",
+            "Use the names of this very dataset.",
+        )
+    return names

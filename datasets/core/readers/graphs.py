@@ -1,0 +1,126 @@
+"""Steps that every reader shares: texts to ids, tables to a graph, links checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph, text_array
+from mmea_bench.datasets.core.readers.text import stored
+
+Facts = list[tuple[str, str, str]]
+"""Attribute triples as (entity, attribute, value) text."""
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Relation triples as parallel columns of text."""
+
+    heads: Sequence[str]
+    relations: Sequence[str]
+    tails: Sequence[str]
+
+
+def strip_brackets(uri: str) -> str:
+    """The URI without the angle brackets of N-Triples."""
+    return uri[1:-1] if uri.startswith("<") and uri.endswith(">") else uri
+
+
+def positions(texts: Iterable[str]) -> dict[str, int]:
+    """Position of each distinct text in order of first appearance."""
+    return {text: position for position, text in enumerate(dict.fromkeys(texts))}
+
+
+def encode(texts: Sequence[str], index: Mapping[str, int]) -> Ids:
+    """Ids of texts that are all in the index, [n] int32."""
+    return np.fromiter(map(index.__getitem__, texts), dtype=np.int32, count=len(texts))
+
+
+def build_graph(
+    name: str, triples: Triples, facts: Facts, entities: Mapping[str, int], names: Sequence[str]
+) -> KnowledgeGraph:
+    """One graph from tables of text.
+
+    Args:
+        name: Printed name.
+        triples: Relation triples; every entity of them is in ``entities``.
+        facts: Attribute triples; those of unknown entities have been left out.
+        entities: Entity to position; positions run from 0 without gaps, in order.
+        names: Surface form of each entity, by position.
+    """
+    relations = positions(triples.relations)
+    attributes = positions(attribute for _, attribute, _ in facts)
+    columns = (
+        encode(triples.heads, entities),
+        encode(triples.relations, relations),
+        encode(triples.tails, entities),
+    )
+    fact_columns = (
+        encode([entity for entity, _, _ in facts], entities),
+        encode([attribute for _, attribute, _ in facts], attributes),
+    )
+    return KnowledgeGraph(
+        name=name,
+        entities=text_array(entities),
+        relations=text_array(relations),
+        attributes=text_array(attributes),
+        relation_triples=np.stack(columns, axis=1),
+        attribute_triples=np.stack(fact_columns, axis=1),
+        attribute_values=text_array(value for _, _, value in facts),
+        names=text_array(names),
+    )
+
+
+def known_facts(path: Path, facts: Facts, entities: Mapping[str, int]) -> tuple[Facts, list[str]]:
+    """Attribute triples of known entities, and a sentence where some were left out."""
+    kept = [fact for fact in facts if fact[0] in entities]
+    left_out = len(facts) - len(kept)
+    if not left_out:
+        return kept, []
+    return kept, [
+        f"{path.name}: {left_out:,} attribute triples belong to entities without a relation "
+        "triple and were left out."
+    ]
+
+
+def build_links(
+    path: Path, rows: Sequence[tuple[str, str]], sides: Sequence[Mapping[str, int]]
+) -> Ids:
+    """Anchor links as ids, in the order of the lines, [n, 2] int32.
+
+    Args:
+        path: File that the links came from, for the error text.
+        rows: (source entity, target entity) of each line.
+        sides: Entity to id of the source and of the target KG.
+
+    Raises:
+        DataError: If an entity is unknown or a line repeats an earlier one.
+    """
+    place = stored(path) or path
+    seen: dict[tuple[str, str], int] = {}
+    for number, row in enumerate(rows, 1):
+        for entity, index, side in zip(row, sides, ("source", "target"), strict=True):
+            if entity not in index:
+                raise DataError.at(
+                    place,
+                    f"the link names {entity!r}, which is no entity of the {side} KG",
+                    "Remove the line, or add the entity's triples.",
+                    number,
+                )
+        if row in seen:
+            raise DataError.at(
+                place,
+                f"the link of {row[0]!r} and {row[1]!r} already stands in line {seen[row]}",
+                "Remove one of the two lines.",
+                number,
+            )
+        seen[row] = number
+    links: NDArray[np.int32] = np.empty((len(rows), 2), dtype=np.int32)
+    for column, index in enumerate(sides):
+        links[:, column] = encode([row[column] for row in rows], index)
+    return links

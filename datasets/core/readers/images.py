@@ -1,0 +1,215 @@
+"""Image vectors: NumPy archives, the published HDF5 files, and rows to masked features."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.features import Features
+
+_AGAIN = "Copy or fetch the file again."
+_LARGEST_ARCHIVE_BYTES = 16 * 2**30
+_LARGEST_VECTOR = 2**20
+_DEEPEST_GROUP = 4
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Feature vectors by key.
+
+    Attributes:
+        keys: What each row belongs to: an entity, an id or an image id.
+        values: [n_keys, d] float32, finite.
+    """
+
+    keys: Sequence[str]
+    values: NDArray[np.float32]
+
+
+def read_npz(path: Path) -> Vectors:
+    """Vectors of an archive with the arrays ``entities`` [n] (text) and ``features`` [n, d].
+
+    Raises:
+        DataError: If the archive is missing, truncated, would unpack objects, or its arrays do
+            not fit together.
+    """
+    if not path.is_file():
+        raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > _LARGEST_ARCHIVE_BYTES:
+                raise DataError.at(path, "unpacks to more than 16 GiB", "Use fewer dimensions.")
+        # Object arrays are pickles, and a pickle can run code.
+        with np.load(path, allow_pickle=False) as arrays:
+            lacking = [key for key in ("entities", "features") if key not in arrays]
+            if lacking:
+                raise DataError.at(
+                    path,
+                    f"has no array {lacking[0]!r}",
+                    "Save it with numpy.savez(path, entities=..., features=...).",
+                )
+            entities, features = arrays["entities"], arrays["features"]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError) as error:
+        raise DataError.at(path, f"the archive is truncated or damaged ({error})", _AGAIN) from None
+    except ValueError as error:
+        raise DataError.at(
+            path, f"cannot be read without unpickling ({error})", "Save text and numbers only."
+        ) from None
+    return _checked_npz(path, entities, features)
+
+
+def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> Vectors:
+    if entities.ndim != 1 or features.ndim != 2 or len(entities) != len(features):
+        raise DataError.at(
+            path,
+            f"has entities {list(entities.shape)} and features {list(features.shape)}",
+            "The shapes must be [n] and [n, d].",
+        )
+    if features.dtype.kind not in "fiu":
+        raise DataError.at(path, f"features are {features.dtype}, not numbers", "Save numbers.")
+    try:
+        keys = [
+            key.decode("utf-8") if isinstance(key, bytes) else str(key) for key in entities.tolist()
+        ]
+    except UnicodeDecodeError as error:
+        raise DataError.at(
+            path, f"an entity is not UTF-8 ({error})", "Encode entities as UTF-8."
+        ) from None
+    if len(set(keys)) < len(keys):
+        seen: set[str] = set()
+        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise DataError.at(path, f"entity {twice!r} stands twice", "Keep one row per entity.")
+    values = features.astype(np.float32)
+    _check_finite(path, keys, values)
+    return Vectors(keys, values)
+
+
+def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
+    """Vectors of the images that the HDF5 file holds, out of those asked for.
+
+    Args:
+        path: One dataset per image id, of shape [d] or [1, d], or a group around it.
+        image_ids: Images to look up, without repetition.
+
+    Raises:
+        DataError: If the file is truncated, links elsewhere, or an image has another dimension.
+    """
+    wanted = set(image_ids)
+    try:
+        with h5py.File(path, "r") as file:
+            found: dict[str, Any] = {}
+            _collect(path, file, wanted, found, 0)
+            keys = [image_id for image_id in image_ids if image_id in found]
+            if not keys:
+                return Vectors([], np.zeros((0, 0), dtype=np.float32))
+            dim = int(found[keys[0]].size)
+            values = np.empty((len(keys), dim), dtype=np.float32)
+            for row, key in enumerate(keys):
+                values[row] = _vector(path, key, found[key], dim)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise DataError.at(
+            path, f"the HDF5 file is truncated or damaged ({error})", _AGAIN
+        ) from None
+    _check_finite(path, keys, values)
+    return Vectors(keys, values)
+
+
+def _collect(
+    path: Path, group: Any, wanted: set[str], found: dict[str, Any], depth: int, parent: str = ""
+) -> None:
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise DataError.at(
+                path,
+                f"{name!r} is a link to another place, which is not followed",
+                "Copy the vectors into the file itself.",
+            )
+        item = group[name]
+        key = parent or (name if name in wanted else "")
+        if isinstance(item, h5py.Group):
+            # Hard links may form a circle, hence the limit.
+            if depth < _DEEPEST_GROUP:
+                _collect(path, item, wanted, found, depth + 1, key)
+        elif key and found.setdefault(key, item) != item:
+            raise DataError.at(path, f"image {key!r} has several vectors", "Keep one of them.")
+
+
+def _vector(path: Path, key: str, item: Any, dim: int) -> NDArray[np.float32]:
+    if item.external or item.is_virtual:
+        raise DataError.at(
+            path, f"image {key!r} is stored in another file", "Copy it into the file itself."
+        )
+    if item.dtype.kind not in "fiu":
+        raise DataError.at(path, f"image {key!r} is {item.dtype}, not numbers", "Store numbers.")
+    if item.size != dim or not 0 < dim <= _LARGEST_VECTOR:
+        raise DataError.at(
+            path,
+            f"image {key!r} has {item.size} numbers, the first image has {dim}",
+            "All images need the same dimension.",
+        )
+    return np.asarray(item[()], dtype=np.float32).reshape(-1)
+
+
+def _check_finite(path: Path, keys: Sequence[str], values: NDArray[np.float32]) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        raise DataError.at(
+            path,
+            f"the vector of {keys[int(bad[0])]!r} holds a value that is not finite as float32",
+            "Remove or repair that vector.",
+        )
+
+
+def to_features(vectors: Vectors, index: Mapping[str, int], n_ent: int) -> Features:
+    """Vectors as rows by entity; keys outside the index are passed over.
+
+    Args:
+        vectors: Vectors by key.
+        index: Key to entity position; several keys of one entity are averaged.
+        n_ent: Number of entities.
+    """
+    values = np.zeros((n_ent, vectors.values.shape[1]), dtype=np.float32)
+    counts: NDArray[np.int64] = np.zeros(n_ent, dtype=np.int64)
+    # Sorted, so that a sum of several images does not depend on the order of lines.
+    for row in sorted(range(len(vectors.keys)), key=vectors.keys.__getitem__):
+        entity = index.get(vectors.keys[row])
+        if entity is not None:
+            values[entity] += vectors.values[row]
+            counts[entity] += 1
+    several = counts > 1
+    values[several] /= counts[several, None]
+    return Features(values, counts > 0)
+
+
+def shared_features(
+    path: Path, vectors: Vectors, sides: Sequence[Mapping[str, int]], sizes: Sequence[int]
+) -> tuple[dict[str, tuple[Features, Features]], list[str]]:
+    """The ``image`` modality of two KGs from one set of vectors, with sentences for the user.
+
+    Args:
+        path: File of the vectors, for the sentences.
+        vectors: Vectors by key.
+        sides: Key to entity position, of the source and of the target KG.
+        sizes: Number of entities of each.
+    """
+    notes = []
+    unknown = sum(not any(key in side for side in sides) for key in vectors.keys)
+    if unknown:
+        notes.append(f"{path.name}: {unknown:,} vectors belong to no entity and were left out.")
+    features = (
+        to_features(vectors, sides[0], sizes[0]),
+        to_features(vectors, sides[1], sizes[1]),
+    )
+    if not all(side.n_present for side in features):
+        notes.append(f"{path.name}: one KG has no image vector, so the dataset lacks images.")
+        return {}, notes
+    return {"image": features}, notes

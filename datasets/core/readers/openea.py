@@ -1,0 +1,158 @@
+"""OpenEA layout: ``rel_triples_1/2``, ``attr_triples_1/2``, ``ent_links`` and published folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.readers import graphs, images, text
+from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
+from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+
+KIND = "OpenEA"
+REQUIRED_FILES = ("rel_triples_1", "rel_triples_2", "ent_links")
+REQUIRED = ", ".join(REQUIRED_FILES)
+IMAGES = "images.npz"
+
+_FOLD_PARTS = ("train_links", "valid_links", "test_links")
+
+
+@dataclass(frozen=True)
+class OpeneaFiles:
+    """Where the files of one dataset in this layout are.
+
+    Attributes:
+        folder: Folder with the required files.
+        fold_folders: Folders with one published split each, sorted.
+    """
+
+    folder: Path
+    fold_folders: tuple[Path, ...] = ()
+
+    @property
+    def graph_names(self) -> tuple[str, str]:
+        """Printed names where nobody gives better ones."""
+        return "source", "target"
+
+    @property
+    def _vectors(self) -> Path | None:
+        path = self.folder / IMAGES
+        return path if path.is_file() else None
+
+    def input_files(self) -> tuple[Path, ...]:
+        """Every file that ``read`` opens."""
+        paths = [self.folder / name for name in REQUIRED_FILES]
+        paths += [folder / part for folder in self.fold_folders for part in _FOLD_PARTS]
+        found = [text.stored(path) or path for path in paths]
+        found += [path for side in "12" if (path := self._attributes(side))]
+        found += [self._vectors] if self._vectors else []
+        return tuple(found)
+
+    def missing(self) -> tuple[str, ...]:
+        """Sentences about what the folder lacks and what follows from it."""
+        lacking = [
+            f"attr_triples_{side} is missing: that KG has no attributes."
+            for side in "12"
+            if self._attributes(side) is None
+        ]
+        if self._vectors is None:
+            lacking.append(f"{IMAGES} is missing: there are no images.")
+        return tuple(lacking)
+
+    def _attributes(self, side: str) -> Path | None:
+        return text.stored(self.folder / f"attr_triples_{side}")
+
+    def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
+        """The dataset in canonical order.
+
+        Args:
+            address: Canonical address of the dataset.
+            graph_names: Printed names of source and target KG.
+        """
+        source = self._read_graph("1", graph_names[0])
+        target = self._read_graph("2", graph_names[1])
+        sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
+        links_path = self.folder / "ent_links"
+        rows = _read_pairs(links_path)
+        features: dict[str, tuple[Features, Features]] = {}
+        notes: list[str] = []
+        if self._vectors is not None:
+            vectors = images.read_npz(self._vectors)
+            keyed = images.Vectors([strip_brackets(key) for key in vectors.keys], vectors.values)
+            features, notes = images.shared_features(
+                self._vectors, keyed, sides, [len(side) for side in sides]
+            )
+        return canonical(
+            KGPair(
+                dataset=address,
+                source=source,
+                target=target,
+                anchor_links=graphs.build_links(links_path, rows, sides),
+                features=features,
+                notes=(*self.missing(), *notes),
+                folds=tuple(_read_fold(self.folder, fold, rows) for fold in self.fold_folders),
+            )
+        )
+
+    def _read_graph(self, side: str, name: str) -> KnowledgeGraph:
+        rows = text.read_rows(self.folder / f"rel_triples_{side}", ("head", "relation", "tail"))
+        triples = Triples(*([strip_brackets(row[column]) for row in rows] for column in range(3)))
+        attributes = self._attributes(side)
+        facts = _read_facts(attributes) if attributes else []
+        # OpenEA counts entities that have attributes only, too.
+        entities = graphs.positions([*triples.heads, *triples.tails, *(fact[0] for fact in facts)])
+        names = [surface_form(entity) for entity in entities]
+        return graphs.build_graph(name, triples, facts, entities, names)
+
+
+def locate(folder: Path) -> OpeneaFiles | None:
+    """The files of a folder in this layout; None where a required one is missing."""
+    if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
+        return None
+    parts = [*folder.glob("*/train_links*"), *folder.glob("*/*/train_links*")]
+    return OpeneaFiles(folder, tuple(sorted({part.parent for part in parts})))
+
+
+def _read_pairs(path: Path) -> list[tuple[str, str]]:
+    rows = text.read_rows(path, ("source entity", "target entity"))
+    return [(strip_brackets(row[0]), strip_brackets(row[1])) for row in rows]
+
+
+def _read_facts(path: Path) -> Facts:
+    facts: Facts = []
+    for number, line in enumerate(text.read_lines(path), 1):
+        parts = line.split("\t", 2)  # a literal may hold tabs itself
+        if len(parts) != 3 or not parts[0] or not parts[1]:
+            raise text.malformed(path, number, line, "entity TAB attribute TAB literal")
+        entity, attribute, literal = parts
+        facts.append((strip_brackets(entity), strip_brackets(attribute), lexical_value(literal)))
+    return facts
+
+
+def _read_fold(folder: Path, fold: Path, links: list[tuple[str, str]]) -> Fold:
+    position = {link: row for row, link in enumerate(links)}
+    used: dict[tuple[str, str], str] = {}
+    parts: list[NDArray[np.int64]] = []
+    for part in _FOLD_PARTS:
+        path = fold / part
+        pairs = _read_pairs(path)
+        for number, link in enumerate(pairs, 1):
+            problem = ""
+            if link not in position:
+                problem = f"the link of {link[0]!r} and {link[1]!r} is not in ent_links"
+            elif link in used:
+                problem = f"the link of {link[0]!r} and {link[1]!r} already stands in {used[link]}"
+            if problem:
+                raise DataError.at(
+                    text.stored(path) or path, problem, "Copy the fold again.", number
+                )
+            used[link] = part
+        parts.append(np.array([position[link] for link in pairs], dtype=np.int64))
+    return Fold(fold.relative_to(folder).as_posix(), *parts)

@@ -1,0 +1,126 @@
+"""Lines and columns of text files, plain or gzip-compressed; every error names file and line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+
+LARGEST_ID = 2**31 - 1
+"""Ids are stored as int32."""
+
+
+def stored(path: Path) -> Path | None:
+    """The file itself, else its ``.gz`` copy beside it, else None."""
+    compressed = path.with_name(path.name + ".gz")
+    return next((candidate for candidate in (path, compressed) if candidate.is_file()), None)
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Every line of a UTF-8 file without its line end; blank lines at the end are dropped.
+
+    Lines end at ``\n`` or ``\r\n`` only: URIs may hold the other characters that Python's
+    ``splitlines`` would cut at.
+
+    Args:
+        path: Text file; its ``.gz`` copy is read where the file itself does not exist.
+
+    Raises:
+        DataError: If the file is missing, empty, truncated or not UTF-8.
+    """
+    file = stored(path)
+    if file is None:
+        raise DataError.at(
+            path, "the file is missing (and so is its .gz copy)", "Put it there, or copy it again."
+        )
+    raw = _read_bytes(file)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError.at(
+            file, f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.", line
+        ) from None
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise DataError.at(file, "the file is empty", "Copy it again from its source.")
+    return lines
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Tab-separated columns of every line.
+
+    Args:
+        path: Text file.
+        columns: What each column holds; their number is checked and their names are printed.
+
+    Raises:
+        DataError: If a line has another number of columns or an empty one.
+    """
+    rows = [line.split("\t") for line in read_lines(path)]
+    wanted = len(columns)
+    for number, row in enumerate(rows, 1):
+        if len(row) != wanted or "" in row:
+            raise malformed(path, number, "\t".join(row), " TAB ".join(columns))
+    return rows
+
+
+def malformed(path: Path, line: int, found: str, wanted: str) -> DataError:
+    """The error for a line that does not have the form that its file needs."""
+    shown = found if len(found) <= 80 else found[:77] + "..."
+    return DataError.at(
+        stored(path) or path,
+        f"cannot read {shown!r}",
+        f"A line must be `{wanted}`; correct it or copy the file again.",
+        line,
+    )
+
+
+def id_column(path: Path, texts: Sequence[str], what: str) -> NDArray[np.int64]:
+    """Whole numbers of one column.
+
+    Args:
+        path: File that the column came from, for the error text.
+        texts: One number per line, as written.
+        what: What the numbers are, such as "entity id".
+
+    Returns:
+        [n_lines] int64, each in 0..2147483647.
+
+    Raises:
+        DataError: If an entry is not such a number.
+    """
+    for number, text in enumerate(texts, 1):
+        # int() alone would also take "1_0", "+1" and digits of other scripts.
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID):
+            raise DataError.at(
+                stored(path) or path,
+                f"{what} {text!r} is not a whole number in 0..{LARGEST_ID}",
+                "Correct the id.",
+                number,
+            )
+    return np.array([int(text) for text in texts], dtype=np.int64)
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        if file.suffix != ".gz":
+            return file.read_bytes()
+        with gzip.open(file) as stream:
+            return stream.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError.at(
+            file, f"the gzip archive is truncated or damaged ({error})", "Copy or fetch it again."
+        ) from None
+    except OSError as error:
+        raise DataError.at(
+            file, f"cannot be read ({error.strerror or error})", "Check its rights and the disk."
+        ) from None
