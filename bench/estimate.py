@@ -1,0 +1,54 @@
+"""How long cells take, judged by the ones that have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from mmea_bench.bench.cell import Cell
+from mmea_bench.results.core.record import Record
+
+
+class Estimator:
+    """Mean seconds per cell: of the same method and dataset, else of the method, else of all."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, ...], list[float]] = {}
+
+    def learn(self, method: str, dataset: str, seconds: float) -> None:
+        """Adds the time of one cell that has ended."""
+        for group in ((method, dataset), (method,), ()):
+            self._seconds.setdefault(group, []).append(seconds)
+
+    def learn_records(self, records: Iterable[Record]) -> None:
+        """Adds the times of earlier records that ended ok."""
+        for record in records:
+            cell = record.cell
+            if cell["status"] == "ok" and cell["fit_s"] is not None:
+                seconds = cell["fit_s"] + (cell["eval_s"] or 0.0)
+                self.learn(cell["method"], cell["dataset"], seconds)
+
+    def seconds(self, cells: Iterable[Cell], n_jobs: int = 1) -> float | None:
+        """Expected time for these cells with so many at once; None where nothing is known."""
+        means = {group: fmean(values) for group, values in self._seconds.items()}
+        if not means:
+            return None
+        total = sum(
+            next(
+                means[group]
+                for group in ((cell.method, cell.dataset), (cell.method,), ())
+                if group in means
+            )
+            for cell in cells
+        )
+        return total / max(1, n_jobs)
+
+
+def spell_duration(seconds: float) -> str:
+    """Text such as ``45 s``, ``3 min 20 s`` or ``2 h 05 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,67 @@
+"""What bounds a cell's process: its parent's life, its time, its process group."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing.process import BaseProcess
+
+_PR_SET_PDEATHSIG = 1
+_SMALLEST_GRACE_S = 0.5
+_LARGEST_GRACE_S = 10.0
+
+
+def hard_limit_s(timeout_s: float) -> float:
+    """Seconds after which a cell is killed from outside.
+
+    Methods look at the clock between epochs and end by themselves with a proper record; the
+    grace leaves them the time to do so.
+    """
+    return timeout_s + min(_LARGEST_GRACE_S, max(_SMALLEST_GRACE_S, 0.1 * timeout_s))
+
+
+def die_with_parent() -> None:
+    """Ends this process as soon as the one that started it is gone, even by ``kill -9``.
+
+    The watching thread works everywhere. On Linux the kernel helps too, for a thread cannot run
+    while native code holds the interpreter: cells are forked by a server process that ends when
+    the runner does, and its end kills them.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def own_process_group() -> None:
+    """Makes this process the leader of a group of its own.
+
+    Ctrl-C in a terminal then reaches the runner alone, which stops its cells in order, and a
+    kill reaches whatever processes a method has started.
+    """
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+
+
+def kill(process: BaseProcess) -> None:
+    """Ends a cell's process and everything it started, without waiting."""
+    if process.pid is None or not process.is_alive():
+        return
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # not yet the leader of its group
+        else:
+            return
+    process.kill()

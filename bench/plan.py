@@ -1,0 +1,110 @@
+"""What a run would do: the cells of a suite with their keys, and which of them are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmea_bench.bench.cell import Cell
+from mmea_bench.bench.expand import expand
+from mmea_bench.bench.job import Job
+from mmea_bench.bench.keys import keyed
+from mmea_bench.bench.machine import n_cores
+from mmea_bench.bench.suite import Suite
+from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.errors import MissingDataError
+from mmea_bench.results.core.store import ResultStore
+
+NO_DATA_VERSION = "missing"
+"""Stands in a key for the version of data that are not there: once they are, the key changes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and on what cells run.
+
+    Attributes:
+        data_root: Folder of the datasets.
+        cache_dir: Folder of parsed datasets.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        method_files: Method files of the user.
+        n_jobs: Cells at the same time.
+    """
+
+    data_root: Path | None
+    cache_dir: Path
+    device: str = "auto"
+    method_files: tuple[Path, ...] = ()
+    n_jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells of a suite.
+
+    Attributes:
+        suite: The suite.
+        cells: Every cell with its key, in the order of running.
+        done: Keys that a results folder holds already.
+        without_data: Dataset to the sentence that says what is missing.
+    """
+
+    suite: Suite
+    cells: Sequence[tuple[str, Cell]]
+    done: frozenset[str]
+    without_data: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[tuple[str, Cell]]:
+        """Cells that are to be run."""
+        return [(key, cell) for key, cell in self.cells if key not in self.done]
+
+
+def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = False) -> Plan:
+    """The plan of a suite for a results folder.
+
+    Args:
+        suite: A checked suite.
+        store: The results folder; it need not exist yet.
+        place: Where the data are.
+        fresh: Counts nothing as done.
+    """
+    versions, without_data = _dataset_versions(suite.datasets, place)
+    cells = keyed(expand(suite), versions, place.method_files)
+    done = set() if fresh else store.done_keys()
+    return Plan(suite, cells, frozenset(done & {key for key, _ in cells}), without_data)
+
+
+def jobs_of(plan: Plan, place: Place) -> list[Job]:
+    """The missing cells, ready to be run; the jobs share the processor cores evenly."""
+    threads = max(1, n_cores() // place.n_jobs)
+    return [
+        Job(
+            cell=cell,
+            key=key,
+            suite=plan.suite.name,
+            data_root=place.data_root,
+            cache_dir=place.cache_dir,
+            device=place.device,
+            method_files=place.method_files,
+            threads=threads,
+            deadline_s=plan.suite.timeout_s,
+        )
+        for key, cell in plan.missing
+    ]
+
+
+def _dataset_versions(
+    datasets: Sequence[str], place: Place
+) -> tuple[dict[str, str], dict[str, str]]:
+    versions: dict[str, str] = {}
+    without_data: dict[str, str] = {}
+    for dataset in datasets:
+        try:
+            pair = load_pair(open_dataset(dataset, place.data_root), place.cache_dir)
+            versions[dataset] = pair.version
+        except MissingDataError as error:
+            versions[dataset] = NO_DATA_VERSION
+            without_data[dataset] = str(error)
+    return versions, without_data

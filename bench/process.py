@@ -1,0 +1,159 @@
+"""Starts one process per cell, listens to it, and ends it when its time is over."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal, cast
+
+from mmea_bench.bench import worker
+from mmea_bench.bench.job import Job
+from mmea_bench.bench.limits import hard_limit_s, kill
+from mmea_bench.results.core.record import Record
+
+START_LIMIT_S = 120.0
+_EXIT_LIMIT_S = 5.0
+_POLL_S = 0.1
+_TAIL_CHARACTERS = 2000
+
+TickListener = Callable[[worker.Tick], None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cell's process ended.
+
+    Attributes:
+        how: ``record`` sent its record, ``timeout`` was killed by us, ``stopped`` was killed by us
+            because the run ends, ``gone`` ended without a record.
+        record: The record, if one was sent.
+        exit_code: As of ``multiprocessing``: negative for a signal.
+        printed: Last lines of what the cell printed.
+    """
+
+    how: Literal["record", "timeout", "stopped", "gone"]
+    record: Record | None = None
+    exit_code: int | None = None
+    printed: str = ""
+
+
+class Launcher:
+    """Runs cells in processes of their own; may be used by several threads at once.
+
+    Processes are forked from a server process that has imported the heavy modules once, so a
+    cell pays milliseconds for its process, not seconds. Where there is no fork (Windows), every
+    cell starts a fresh interpreter.
+
+    Args:
+        log_folder: Folder for what cells print.
+        preload: Modules for the server process to import besides the worker's own.
+    """
+
+    def __init__(self, log_folder: Path, preload: Sequence[str] = ()) -> None:
+        self._log_folder = log_folder
+        self._stop = threading.Event()
+        # Python's bookkeeping of child processes is not safe across threads: a start polls the
+        # other children, and two polls of one child lose its exit code.
+        self._bookkeeping = threading.Lock()
+        self._context = _context((worker.__name__, *preload))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Ends running cells within a moment and lets no further one start."""
+        self._stop.set()
+
+    def run(self, job: Job, listener: TickListener) -> Ending:
+        """Runs a cell to its end; never raises for what happens inside the cell.
+
+        Args:
+            job: The cell and how to run it.
+            listener: Gets every tick, in the calling thread.
+        """
+        if self.is_stopped:
+            return Ending("stopped")
+        log_path = self._log_folder / f"{job.key}.log"
+        ours, theirs = self._context.Pipe(duplex=False)
+        with ours:
+            with theirs, self._bookkeeping:
+                process = cast(
+                    BaseProcess,
+                    self._context.Process(target=worker.run_cell, args=(job, theirs, log_path)),  # type: ignore[attr-defined]
+                )
+                process.start()
+            how, record = self._listen(process, ours, job.deadline_s, listener)
+        exit_code = self._end(process, how)
+        return Ending(how, record, exit_code, _take_log(log_path))
+
+    def _listen(
+        self,
+        process: BaseProcess,
+        pipe: Connection,
+        timeout_s: float | None,
+        listener: TickListener,
+    ) -> tuple[Literal["record", "timeout", "stopped", "gone"], Record | None]:
+        limit = time.monotonic() + START_LIMIT_S
+        while True:
+            ready = wait([pipe, process.sentinel], timeout=_POLL_S)
+            if self.is_stopped:
+                return "stopped", None
+            if pipe in ready:
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    return "gone", None
+                if isinstance(message, Record):
+                    return "record", message
+                if isinstance(message, worker.Tick):
+                    listener(message)
+                else:
+                    allowed = math.inf if timeout_s is None else hard_limit_s(timeout_s)
+                    limit = time.monotonic() + allowed
+            elif process.sentinel in ready:
+                return "gone", None
+            if time.monotonic() > limit:
+                return "timeout", None
+
+    def _end(self, process: BaseProcess, how: str) -> int | None:
+        if how in ("record", "gone"):
+            wait([process.sentinel], timeout=_EXIT_LIMIT_S)
+        with self._bookkeeping:
+            kill(process)
+        wait([process.sentinel])
+        with self._bookkeeping:
+            process.join()
+            exit_code = process.exitcode
+            process.close()
+        return exit_code
+
+
+def _context(preload: Sequence[str]) -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def _take_log(path: Path) -> str:
+    """End of a cell's log; a file without text is removed."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        file.seek(max(0, size - _TAIL_CHARACTERS))
+        text = file.read().decode("utf-8", "replace").strip()
+    if not text:
+        path.unlink()
+    return text

@@ -1,0 +1,124 @@
+"""Suites: named plans of an experiment, read from TOML and checked as a whole."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmea_bench.bench.protocol import Protocol
+from mmea_bench.datasets.core.errors import UserError, unknown_name
+
+SUITES_FOLDER = Path(__file__).resolve().parent / "suites"
+DEFAULT_REPEATS = 3
+DEFAULT_SEED_RATIOS = (0.3,)
+
+SUITE_KEYS = (
+    "title",
+    "description",
+    "methods",
+    "datasets",
+    "seed_ratios",
+    "repeats",
+    "variants",
+    "grid",
+    "protocol",
+    "set",
+    "use_test_params",
+    "timeout_s",
+)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked plan in which every name exists and every value has its type.
+
+    Attributes:
+        name: File name without ``.toml``, or the user's.
+        title: Printed name.
+        description: What the suite answers and how long it takes.
+        methods: Catalogue names.
+        datasets: Canonical addresses.
+        seed_ratios: Shares of the anchor links that are seeds.
+        repeats: Splits and trainings per cell.
+        variants: Method to its variants; every method of the suite has an entry.
+        grid: Method to parameter to the values that are run in all combinations.
+        overrides: Method to parameter to the value that replaces the default.
+        protocol: Rules of training and scoring.
+        timeout_s: Time after which a cell is stopped, None for no limit.
+        left_out: Sentences about methods that "all" names but that cannot be used here.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    title: str = ""
+    description: str = ""
+    seed_ratios: tuple[float, ...] = DEFAULT_SEED_RATIOS
+    repeats: int = DEFAULT_REPEATS
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    grid: Mapping[str, Mapping[str, tuple[object, ...]]] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    protocol: Protocol = field(default_factory=Protocol)
+    timeout_s: float | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with the program."""
+    return sorted(path.stem for path in SUITES_FOLDER.glob("*.toml"))
+
+
+def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
+    """Name and raw TOML table of a suite; nothing in it is checked yet.
+
+    Args:
+        name_or_file: Name of a suite of the program, or a path that ends in ``.toml``.
+
+    Raises:
+        UserError: If there is no such suite or the file is not TOML.
+    """
+    if name_or_file.endswith(".toml"):
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise UserError(f"Suite file {path} does not exist.")
+    elif name_or_file in suite_names():
+        path = SUITES_FOLDER / f"{name_or_file}.toml"
+    else:
+        where = "bench list suites"
+        raise UserError(
+            unknown_name("suite", name_or_file, suite_names(), where)
+            + " A file of your own is named by a path that ends in .toml."
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from None
+    return path.stem, table
+
+
+def load_suite(
+    name_or_file: str | None,
+    changes: Mapping[str, object] | None = None,
+    data_root: Path | None = None,
+    method_files: Sequence[Path] = (),
+) -> Suite:
+    """The suite of a name or file with the changes of the command line applied.
+
+    Args:
+        name_or_file: As for ``read_suite_table``; None starts from an empty table.
+        changes: Same keys and forms as the TOML file; they win over it, ``set`` and ``protocol``
+            entry by entry.
+        data_root: Folder of the data files; only addresses are read here.
+        method_files: Method files of the user.
+
+    Raises:
+        UserError: If something is wrong; the text lists every problem, one per line.
+    """
+    # The checks need the catalogues (and so torch); names of suites alone do not.
+    from mmea_bench.bench.suite_checks import SuiteChecker
+
+    name, table = ("custom", {}) if name_or_file is None else read_suite_table(name_or_file)
+    where = name_or_file or "the command line"
+    return SuiteChecker(where, data_root, tuple(method_files)).check(name, table, changes or {})

@@ -1,0 +1,99 @@
+"""Small readers of TOML values whose errors name the key, the value found and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from mmea_bench.datasets.core.errors import UserError
+
+
+def as_texts(key: str, value: object) -> tuple[str, ...]:
+    """A list of names; a single name counts as a list of one."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise UserError(f'`{key}` must be a list of names such as ["a", "b"], not {value!r}.')
+    if not items:
+        raise UserError(f"`{key}` is empty. Name at least one.")
+    return tuple(dict.fromkeys(items))
+
+
+def as_number(key: str, value: object) -> float:
+    """A number; text is no number, so that a typo in a file does not pass unseen."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"`{key}` must be a number, not {value!r}.")
+    return float(value)
+
+
+def as_whole(key: str, value: object) -> int:
+    """A whole number."""
+    number = as_number(key, value)
+    if not number.is_integer():
+        raise UserError(f"`{key}` must be a whole number, not {value!r}.")
+    return int(number)
+
+
+def as_table(key: str, value: object) -> dict[str, object]:
+    """A TOML table."""
+    if not isinstance(value, Mapping):
+        raise UserError(f"`{key}` must be a table `[{key}]`, not {value!r}.")
+    return dict(value)
+
+
+def parameter_table(value: object) -> dict[str, dict[str, object]]:
+    """Method to parameter to value, from ``"mclea.epochs" = 10`` or ``[set.mclea] epochs = 10``.
+
+    Raises:
+        UserError: If an entry names no method or no parameter.
+    """
+    table: dict[str, dict[str, object]] = {}
+    for key, given in as_table("set", value).items():
+        method, dot, parameter = key.partition(".")
+        if dot and parameter:
+            table.setdefault(_method(method), {})[parameter] = given
+        elif isinstance(given, Mapping):
+            table.setdefault(_method(method), {}).update(cast("Mapping[str, object]", given))
+        else:
+            raise UserError(
+                f"Cannot read '{key}' in `set`. Write `\"method.parameter\" = value`, "
+                'such as `"mclea.epochs" = 100`; "*" stands for every method.'
+            )
+    return table
+
+
+def merged(table: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """The table of a suite with changes on top: ``set`` and ``protocol`` entry by entry.
+
+    Raises:
+        UserError: If one of these two is not a table.
+    """
+    result = {**table, **changes}
+    if "protocol" in table and "protocol" in changes:
+        result["protocol"] = {**_protocol(table["protocol"]), **_protocol(changes["protocol"])}
+    if "set" in table and "set" in changes:
+        result["set"] = _merged_parameters(
+            parameter_table(table["set"]), parameter_table(changes["set"])
+        )
+    return result
+
+
+def _merged_parameters(
+    below: Mapping[str, Mapping[str, object]], above: Mapping[str, Mapping[str, object]]
+) -> dict[str, dict[str, object]]:
+    shared = above.get("*", {})
+    # `--set '*.epochs=1'` must win over the file's `mclea.epochs`, though it names no method.
+    kept = {
+        method: {name: value for name, value in values.items() if name not in shared}
+        for method, values in below.items()
+    }
+    for method, values in above.items():
+        kept[method] = {**kept.get(method, {}), **values}
+    return kept
+
+
+def _protocol(value: object) -> dict[str, object]:
+    return {"name": value} if isinstance(value, str) else as_table("protocol", value)
+
+
+def _method(name: str) -> str:
+    return name.strip().replace("-", "_")

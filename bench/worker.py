@@ -1,0 +1,76 @@
+"""What runs inside a cell's process: one cell, reported through a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mmea_bench.bench.execute import execute_cell
+from mmea_bench.bench.job import Job
+from mmea_bench.bench.limits import die_with_parent, own_process_group
+from mmea_bench.results.core.record import Record
+
+TICK_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Started:
+    """The process has begun its cell; its time counts from here."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Progress of a training."""
+
+    epoch: int
+    n_epochs: int
+    loss: float
+
+
+Message = Started | Tick | Record
+
+
+def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
+    """Entry point of a cell's process: sends ``Started``, ticks and at last the record.
+
+    Args:
+        job: The cell and how to run it.
+        pipe: Where the messages go.
+        log_path: File that takes what the method prints; a live display would be torn by it.
+    """
+    own_process_group()
+    die_with_parent()
+    _redirect_output(log_path)
+    pipe.send(Started())
+    record = execute_cell(job, _Throttle(pipe))
+    pipe.send(record)
+    pipe.close()
+
+
+class _Throttle:
+    """Sends at most one tick per interval, and always the last epoch's."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._next = 0.0
+
+    def __call__(self, epoch: int, n_epochs: int, loss: float) -> None:
+        now = time.monotonic()
+        if now >= self._next or epoch >= n_epochs:
+            self._next = now + TICK_INTERVAL_S
+            self._pipe.send(Tick(int(epoch), int(n_epochs), float(loss)))
+
+
+def _redirect_output(log_path: Path) -> None:
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The descriptors too, not only Python's objects: native libraries print on their own.
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
