@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from mmea_bench.datasets.core.base import RemoteFile
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.fetch import RECORD_NAME, fetch_file, fetch_files, read_record
@@ -71,7 +72,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     offered.address = f"http://127.0.0.1:{server.server_address[1]}"
     yield offered

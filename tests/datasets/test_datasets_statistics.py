@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.pair import KGPair
