@@ -35,6 +35,16 @@ class Features:
                 f"Features need shapes [n_ent, d] and [n_ent], not {list(self.values.shape)} "
                 f"and {list(self.present.shape)}."
             )
+        if not np.isfinite(self.values).all():
+            row = int(np.flatnonzero(~np.isfinite(self.values).all(axis=1))[0])
+            raise DataError(f"The feature row of entity {row} holds a value that is not finite.")
+        self._freeze()
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._freeze()  # unpickled arrays are writeable whatever they were before
+
+    def _freeze(self) -> None:
         frozen_array(self.values)
         frozen_array(self.present)
 

@@ -64,6 +64,13 @@ class KnowledgeGraph:
         _check_range(self.name, "tail entity", self.relation_triples[:, 2], n_ent)
         _check_range(self.name, "entity with an attribute", self.attribute_triples[:, 0], n_ent)
         _check_range(self.name, "attribute", self.attribute_triples[:, 1], n_attr)
+        self._freeze()
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._freeze()  # unpickled arrays are writeable whatever they were before
+
+    def _freeze(self) -> None:
         for array in (
             self.entities,
             self.relations,

@@ -91,6 +91,7 @@ class KGPair:
         features = state["features"]
         assert isinstance(features, dict)  # noqa: S101 - written by __getstate__ above
         self.__dict__.update(state, features=MappingProxyType(features))
+        frozen_array(self.anchor_links)
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -1,0 +1,34 @@
+"""Shared base of the three DBP15K datasets: where they usually lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmea_bench.datasets.core.layouts import LayoutDataset, LayoutFiles
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.readers import dbp15k
+
+DBP15K_PAPER = Paper(
+    authors="Sun, Hu, Li",
+    title="Cross-Lingual Entity Alignment via Joint Attribute-Preserving Embedding",
+    venue="ISWC",
+    year=2017,
+    url="https://arxiv.org/abs/1708.05045",
+    code_url="https://github.com/nju-websoft/JAPE",
+)
+DBP15K_LICENCE = "CC BY-SA 3.0 (DBpedia content); conversion MIT (lzxlin/MCLEA)"
+
+
+class Dbp15kDataset(LayoutDataset):
+    """Two language editions of DBpedia in the layout of EVA and MCLEA."""
+
+    paper = DBP15K_PAPER
+    licence = DBP15K_LICENCE
+
+    def places(self) -> Iterator[tuple[Path, LayoutFiles | None]]:
+        """Folders named after the pair of languages, such as ``zh_en``."""
+        pair = "_".join(self.graph_names).lower()
+        for parent in ("dbp15k", "DBP15K", ""):
+            folder = self.data_root / parent / pair
+            yield folder, dbp15k.locate(folder)
