@@ -12,7 +12,7 @@ from mmea_bench.bench.job import Job
 from mmea_bench.bench.keys import keyed
 from mmea_bench.bench.machine import n_cores
 from mmea_bench.bench.suite import Suite
-from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.catalogue import dataset_version, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError
 from mmea_bench.results.core.store import ResultStore
 
@@ -102,8 +102,8 @@ def _dataset_versions(
     without_data: dict[str, str] = {}
     for dataset in datasets:
         try:
-            pair = load_pair(open_dataset(dataset, place.data_root), place.cache_dir)
-            versions[dataset] = pair.version
+            opened = open_dataset(dataset, place.data_root)
+            versions[dataset] = dataset_version(opened, place.cache_dir)
         except MissingDataError as error:
             versions[dataset] = NO_DATA_VERSION
             without_data[dataset] = str(error)

@@ -1,0 +1,220 @@
+"""The command line; only this module may import reports, and only inside functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmea_bench.bench import cli_options as opts
+from mmea_bench.bench import cli_run
+from mmea_bench.bench.cli_list import list_app
+from mmea_bench.bench.cli_texts import (
+    AsJson,
+    CacheDir,
+    DataRoot,
+    print_json,
+    print_table,
+    split_list,
+    stdout,
+    user_errors,
+)
+from mmea_bench.bench.data_commands import data_app
+
+if TYPE_CHECKING:
+    from mmea_bench.reports.core.build import ReportSummary
+
+MAIN_TABLE = "main_table"
+
+app = typer.Typer(
+    name="mmea-bench",
+    help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
+    epilog="Example: mmea-bench run --suite quick",
+    no_args_is_help=True,
+    add_completion=False,
+    # A defect of the program keeps its plain traceback, which a bug report can quote.
+    pretty_exceptions_enable=False,
+)
+app.add_typer(list_app, name="list")
+app.add_typer(data_app, name="data")
+
+
+@app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
+def run_command(  # noqa: PLR0913
+    suite: opts.SuiteOption = None,
+    methods: opts.MethodsOption = None,
+    datasets: opts.DatasetsOption = None,
+    seed_ratios: opts.SeedRatiosOption = None,
+    repeats: opts.RepeatsOption = None,
+    variants: opts.VariantsOption = None,
+    protocol: opts.ProtocolOption = None,
+    set_values: opts.SetOption = None,
+    method_file: opts.MethodFileOption = None,
+    timeout: opts.TimeoutOption = None,
+    device: opts.DeviceOption = "auto",
+    jobs: opts.JobsOption = 1,
+    fresh: Annotated[  # noqa: FBT002
+        bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
+    ] = False,
+    fail_fast: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=opts.HOW),
+    ] = False,
+    out: opts.OutOption = None,
+    data_root: DataRoot = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Runs the cells of a suite that are missing in its results folder.
+
+    Stop it with Ctrl-C and run it again: what is done stays done, what failed is tried again.
+    Exit code 0: all cells ended well; 1: some did not; 2: the request cannot be run; 130: stopped.
+    """
+    with user_errors():
+        from mmea_bench.bench.runner import RunSettings
+
+        request = opts.Request(
+            suite=suite,
+            methods=methods,
+            datasets=datasets,
+            seed_ratios=seed_ratios,
+            repeats=repeats,
+            variants=variants,
+            protocol=protocol,
+            set_values=set_values,
+            method_files=tuple(method_file or ()),
+            timeout=timeout,
+            device=device,
+            jobs=jobs,
+            out=out,
+            data_root=data_root,
+            cache_dir=cache_dir,
+        )
+        settings = RunSettings(n_jobs=jobs, fail_fast=fail_fast)
+        outcome = cli_run.run_request(request, settings, fresh=fresh, quiet=as_json)
+    if as_json:
+        print_json(outcome.as_json())
+    else:
+        if outcome.summary.signal_number is None:
+            _show_report(outcome.folder)
+        cli_run.report_outcome(outcome)
+    raise typer.Exit(outcome.summary.exit_code)
+
+
+@app.command("plan", epilog="Example: mmea-bench plan --suite quick --jobs 2")
+def plan_command(  # noqa: PLR0913
+    suite: opts.SuiteOption = None,
+    methods: opts.MethodsOption = None,
+    datasets: opts.DatasetsOption = None,
+    seed_ratios: opts.SeedRatiosOption = None,
+    repeats: opts.RepeatsOption = None,
+    variants: opts.VariantsOption = None,
+    protocol: opts.ProtocolOption = None,
+    set_values: opts.SetOption = None,
+    method_file: opts.MethodFileOption = None,
+    jobs: opts.JobsOption = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Count nothing as done.")] = False,  # noqa: FBT002
+    out: opts.OutOption = None,
+    data_root: DataRoot = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Counts the cells of a suite, those done and those missing; runs nothing."""
+    with user_errors():
+        request = opts.Request(
+            suite=suite,
+            methods=methods,
+            datasets=datasets,
+            seed_ratios=seed_ratios,
+            repeats=repeats,
+            variants=variants,
+            protocol=protocol,
+            set_values=set_values,
+            method_files=tuple(method_file or ()),
+            jobs=jobs,
+            out=out,
+            data_root=data_root,
+            cache_dir=cache_dir,
+        )
+        cli_run.show_plan(request, as_json=as_json, fresh=fresh)
+
+
+@app.command("status", epilog="Example: mmea-bench status results/runs/quick")
+def status_command(
+    folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """How the cells of a results folder ended, and what went wrong."""
+    with user_errors():
+        cli_run.show_status(folder, as_json=as_json)
+
+
+@app.command("report", epilog="Example: mmea-bench report results/runs/quick --only main_table")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only these reports.")] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="Only these file formats.")
+    ] = None,
+    csls: Annotated[
+        int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; 0 is none.")
+    ] = None,
+    direction: Annotated[
+        str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
+    ] = "src2tgt",
+    out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Turns the results of a run into tables and figures for a paper."""
+    with user_errors():
+        from mmea_bench.reports.core.build import FORMATS, build_reports
+        from mmea_bench.reports.core.options import ReportOptions
+
+        options = ReportOptions(csls=csls, direction=direction)
+        chosen = split_list(formats) or FORMATS
+        summary = build_reports(folder, out, split_list(only), chosen, options)
+    if as_json:
+        files = [str(path) for path in summary.files]
+        print_json({"files": files, "skipped": dict(summary.skipped)})
+        return
+    _print_tables(summary)
+    for path in summary.files:
+        typer.echo(str(path))
+    for name, reason in summary.skipped:
+        typer.echo(f"Left out: {name}: {reason}", err=True)
+
+
+@list_app.command("reports", epilog="Example: mmea-bench list reports")
+def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every report that can be made."""
+    from mmea_bench.reports.core.catalogue import catalogue_entries
+
+    entries = catalogue_entries()
+    if as_json:
+        print_json([{"report": entry.name, "problem": entry.error or ""} for entry in entries])
+    else:
+        print_table(["report", "problem"], [[entry.name, entry.error or ""] for entry in entries])
+
+
+def _show_report(folder: Path) -> None:
+    """Writes the reports of a run and prints its main table."""
+    from mmea_bench.reports.core.build import build_reports
+
+    with user_errors():
+        summary = build_reports(folder)
+    _print_tables(summary, only=MAIN_TABLE)
+    typer.echo(f"Report: {summary.index}")
+
+
+def _print_tables(summary: ReportSummary, only: str | None = None) -> None:
+    from mmea_bench.reports.core.build import render_terminal
+
+    for document in summary.documents:
+        if document.tables and only in (None, document.name):
+            render_terminal(document, stdout())
+
+
+def main() -> None:
+    """Entry point of ``mmea-bench`` and ``python -m bench``."""
+    app()

@@ -1,0 +1,154 @@
+"""Options that name what to run; `run` and `plan` share them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmea_bench.bench.cli_texts import assignments, numbers, split_list
+from mmea_bench.datasets.core.errors import UserError
+
+if TYPE_CHECKING:
+    from mmea_bench.bench.plan import Place
+    from mmea_bench.bench.suite import Suite
+
+RUNS_FOLDER = Path("results") / "runs"
+DEVICES = ("auto", "cpu", "cuda")
+
+WHAT = "What to run"
+HOW = "How to run it"
+WHERE = "Where"
+
+SuiteOption = Annotated[
+    str | None,
+    typer.Option("--suite", help="Name of a suite, or a .toml file.", rich_help_panel=WHAT),
+]
+MethodsOption = Annotated[
+    list[str] | None,
+    typer.Option("--methods", help="Methods, separated by commas.", rich_help_panel=WHAT),
+]
+DatasetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--datasets", help="Datasets, such as synthetic[n=1000,seed=1].", rich_help_panel=WHAT
+    ),
+]
+SeedRatiosOption = Annotated[
+    list[str] | None,
+    typer.Option("--seed-ratios", help="Shares of seeds, such as 0.2,0.5.", rich_help_panel=WHAT),
+]
+RepeatsOption = Annotated[
+    int | None,
+    typer.Option("--repeats", help="Splits and trainings per cell.", rich_help_panel=WHAT),
+]
+VariantsOption = Annotated[
+    list[str] | None,
+    typer.Option("--variants", help="Variants, or `all`.", rich_help_panel=WHAT),
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option("--protocol", help="`strict` or `paper`.", rich_help_panel=WHAT),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="method.parameter=value; `*` stands for every method. Repeatable.",
+        rich_help_panel=WHAT,
+    ),
+]
+MethodFileOption = Annotated[
+    list[Path] | None,
+    typer.Option("--method-file", help="A method of your own. Repeatable.", rich_help_panel=WHAT),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Seconds allowed per cell.", rich_help_panel=HOW),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu or cuda.", rich_help_panel=HOW)
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", min=1, help="Cells at the same time.", rich_help_panel=HOW)
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="Results folder; default results/runs/SUITE.", rich_help_panel=WHERE
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; options that were not given are None or empty.
+
+    Attributes are named as the options.
+    """
+
+    suite: str | None = None
+    methods: Sequence[str] | None = None
+    datasets: Sequence[str] | None = None
+    seed_ratios: Sequence[str] | None = None
+    repeats: int | None = None
+    variants: Sequence[str] | None = None
+    protocol: str | None = None
+    set_values: Sequence[str] | None = None
+    method_files: Sequence[Path] = field(default_factory=tuple)
+    timeout: float | None = None
+    device: str = "auto"
+    jobs: int = 1
+    out: Path | None = None
+    data_root: Path | None = None
+    cache_dir: Path | None = None
+
+    def load(self) -> tuple[Suite, Place, Path]:
+        """The checked suite, where it runs, and its results folder.
+
+        Raises:
+            UserError: If something that was asked for cannot be.
+        """
+        # Imported here: suites need torch, which `--help` should not wait for.
+        from mmea_bench.bench.suite import load_suite
+
+        place = self._place()
+        if self.suite is None and not (self.datasets and (self.methods or self.method_files)):
+            raise UserError(
+                "Name a suite with --suite (see `mmea-bench list suites`), or give both --methods "
+                "and --datasets."
+            )
+        suite = load_suite(self.suite, self._changes(), place.data_root, place.method_files)
+        return suite, place, self.out or RUNS_FOLDER / suite.name
+
+    def _place(self) -> Place:
+        from mmea_bench.bench.plan import Place
+        from mmea_bench.datasets.core.catalogue import default_cache_dir, resolve_data_root
+
+        if self.device not in DEVICES:
+            raise UserError(f"--device takes {', '.join(DEVICES)}, not '{self.device}'.")
+        return Place(
+            # The option already carries MMEA_DATA; no environment is read anywhere else.
+            data_root=resolve_data_root(self.data_root, {}),
+            cache_dir=self.cache_dir or default_cache_dir(),
+            device=self.device,
+            method_files=tuple(path.resolve() for path in self.method_files),
+            n_jobs=self.jobs,
+        )
+
+    def _changes(self) -> dict[str, object]:
+        """The options in the words of a suite file."""
+        changes = {
+            "methods": split_list(self.methods),
+            "datasets": split_list(self.datasets),
+            "seed_ratios": numbers("--seed-ratios", self.seed_ratios),
+            "repeats": self.repeats,
+            "variants": split_list(self.variants),
+            "protocol": self.protocol,
+            "set": assignments(self.set_values) or None,
+            "timeout_s": self.timeout,
+        }
+        return {key: value for key, value in changes.items() if value is not None}
