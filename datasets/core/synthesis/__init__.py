@@ -1,0 +1,1 @@
+"""Generator of multi-modal KG pairs: one hidden world, two graphs that describe it."""
