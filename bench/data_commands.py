@@ -69,9 +69,10 @@ def list_command(data_root: DataRoot = None, as_json: AsJson = False) -> None:  
     if as_json:
         _print_json([asdict(row) for row in rows])
         return
-    table = Table("dataset", "title", "status", "where, or what is wrong")
+    table = Table("dataset", "title", "status", "layout", "where, or what is wrong")
     for row in rows:
-        table.add_row(row.name, row.title, _styled(row.status), escape(row.where or row.sentence))
+        place = escape(row.where or row.sentence)
+        table.add_row(row.name, row.title, _styled(row.status), escape(row.layout), place)
     _console().print(table)
 
 

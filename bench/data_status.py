@@ -16,9 +16,11 @@ from mmea_bench.datasets.core.catalogue import (
     open_dataset,
 )
 from mmea_bench.datasets.core.errors import MissingDataError, UserError, unknown_name
+from mmea_bench.datasets.core.layouts import LayoutDataset
 from mmea_bench.datasets.core.options import parse_address
 from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.published_files import PUBLISHED, WORD_VECTORS
+from mmea_bench.datasets.core.readers import dbp15k, mmkg
 from mmea_bench.datasets.core.statistics import Deviation, compare, n_in_several_links
 
 PlaceStatus = Literal["found", "generated", "missing", "unreadable", "broken"]
@@ -36,6 +38,7 @@ class DatasetPlace:
         title: Printed name; empty for a broken plugin.
         status: ``generated`` needs no files; ``broken`` is a plugin that cannot be imported.
         where: Folder that holds all of its files; empty where there is none.
+        layout: Printed name of the file layout; empty where it has none of the known ones.
         sentence: What is wrong, for every status but ``found`` and ``generated``.
     """
 
@@ -43,6 +46,7 @@ class DatasetPlace:
     title: str
     status: PlaceStatus
     where: str = ""
+    layout: str = ""
     sentence: str = ""
 
 
@@ -57,7 +61,7 @@ class DatasetCheck:
         deviations: Every count that is not the published one.
         simulated: Modalities whose features were made up.
         repeated: KG name to the number of entities in several links, where there are any.
-        notes: Sentences of the reader.
+        notes: Sentences of the reader, and about image indices that name an entity twice.
         sentence: Why the dataset is missing or unreadable.
     """
 
@@ -113,8 +117,11 @@ def check_all(data_root: Path, cache_dir: Path | None) -> list[DatasetCheck]:
     for entry in catalogue_entries():
         if entry.error is not None:
             checks.append(DatasetCheck(entry.name, "unreadable", sentence=entry.error))
-        else:
+            continue
+        try:
             checks.append(check_dataset(entry.name, data_root, cache_dir))
+        except UserError as error:  # an option without default: not this user's mistake
+            checks.append(DatasetCheck(entry.name, "unreadable", sentence=str(error)))
     return checks
 
 
@@ -127,7 +134,7 @@ def published_files(names: Iterable[str]) -> tuple[RemoteFile, ...]:
     Raises:
         UserError: If a name is unknown or the dataset has no published files.
     """
-    wanted = [parse_address(name)[0] for name in names]
+    wanted = [parse_address(name)[0].replace("_", "-").lower() for name in names]
     known = dict(PUBLISHED)
     for entry in catalogue_entries():
         if entry.dataset_type is not None and entry.dataset_type.files:
@@ -160,8 +167,23 @@ def _checked(address: str, dataset: PairDataset, pair: KGPair) -> DatasetCheck:
         deviations=deviations,
         simulated=pair.simulated,
         repeated={name: count for name, count in repeated.items() if count},
-        notes=pair.notes,
+        notes=(*pair.notes, *_index_notes(dataset)),
     )
+
+
+def _index_notes(dataset: PairDataset) -> list[str]:
+    """Sentences about image indices with more lines than entities.
+
+    Papers count entities with images; whoever counts lines finds more and suspects a wrong copy.
+    """
+    folders = dict.fromkeys(file.parent for file in dataset.input_files())
+    notes = []
+    for path in (path for folder in folders for path in sorted(folder.glob("*_ImageIndex.txt"))):
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+        n_entities = len({line.split("\t")[0] for line in lines})
+        if n_entities < len(lines):
+            notes.append(f"{path.name} lists {len(lines):,} images of {n_entities:,} entities.")
+    return notes
 
 
 def _place(entry: CatalogueEntry, data_root: Path) -> DatasetPlace:
@@ -169,7 +191,8 @@ def _place(entry: CatalogueEntry, data_root: Path) -> DatasetPlace:
         return DatasetPlace(entry.name, "", "broken", sentence=entry.error or "cannot be imported")
     title = entry.dataset_type.title
     try:
-        files = open_dataset(entry.name, data_root).input_files()
+        dataset = open_dataset(entry.name, data_root)
+        files = dataset.input_files()
     except MissingDataError as error:
         return DatasetPlace(entry.name, title, "missing", sentence=str(error))
     except UserError as error:
@@ -177,4 +200,12 @@ def _place(entry: CatalogueEntry, data_root: Path) -> DatasetPlace:
     if not files:
         return DatasetPlace(entry.name, title, "generated")
     folder = os.path.commonpath([file.parent for file in files])
-    return DatasetPlace(entry.name, title, "found", where=folder)
+    return DatasetPlace(entry.name, title, "found", where=folder, layout=_layout(dataset))
+
+
+def _layout(dataset: PairDataset) -> str:
+    if not isinstance(dataset, LayoutDataset):
+        return ""
+    files = dataset.layout()
+    kinds = {dbp15k.Dbp15kFiles: dbp15k.KIND, mmkg.MmkgFiles: mmkg.KIND}
+    return next((name for kind, name in kinds.items() if isinstance(files, kind)), "")
