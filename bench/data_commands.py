@@ -96,11 +96,11 @@ def check_command(
             checks = [check_dataset(name, root, cache) for name in names]
         else:
             checks = check_all(root, cache)
+    bad = {"unreadable", "missing"} if names else {"unreadable"}
     if as_json:
         _print_json([check.as_json() for check in checks])
     else:
-        _print_checks(checks)
-    bad = {"unreadable", "missing"} if names else {"unreadable"}
+        _print_checks(checks, on_stderr=bad)
     failed = [check for check in checks if check.status in bad]
     for check in failed:
         typer.echo(f"Error: {check.address}: {check.sentence}", err=True)
@@ -147,7 +147,7 @@ def fetch_command(
 
     A file that is there is verified, never replaced; a cut download goes on where it stopped.
     Files on cloud drives come with instructions. The word vectors `glove-6b` are fetched only
-    when named.
+    when named. With --json and without --yes, only the plan is printed.
     """
     from dataclasses import asdict
 
@@ -174,7 +174,7 @@ def fetch_command(
         )
     else:
         _print_outcomes(outcomes)
-        _print_checks(checks)
+        _print_checks(checks, on_stderr={"unreadable"})
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         typer.echo(f"Error: {outcome.sentence}", err=True)
@@ -213,7 +213,8 @@ def _print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def _print_checks(checks: Sequence[DatasetCheck]) -> None:
+def _print_checks(checks: Sequence[DatasetCheck], on_stderr: set[str]) -> None:
+    """Prints every check; the sentence of some statuses goes to standard error alone."""
     console = _console()
     for check in checks:
         version = f"  version {check.version}" if check.version else ""
@@ -223,7 +224,9 @@ def _print_checks(checks: Sequence[DatasetCheck]) -> None:
             f"{graph}: {count} entities stand in several links (not one-to-one)"
             for graph, count in check.repeated.items()
         ]
-        lines += [*check.notes, *([check.sentence] if check.sentence else [])]
+        lines += check.notes
+        if check.sentence and check.status not in on_stderr:
+            lines.append(check.sentence)
         for line in lines:
             console.print(f"  - {escape(line)}", highlight=False)
         for modality in check.simulated:
@@ -319,8 +322,8 @@ def _agreed(files: Sequence[RemoteFile], root: Path, *, as_json: bool) -> bool:
     table = Table("file", "size", "checksum", "from", title=f"Files below {escape(str(root))}")
     for file, row in zip(files, plan, strict=True):
         size = f"{file.n_bytes / 1e6:.1f} MB" if file.n_bytes else "unknown"
-        source = "there, will be verified" if row["is_there"] else file.url or "a browser"
-        checksum = "published" if file.sha256 else "recorded on first sight"
+        source = "already there, not replaced" if row["is_there"] else file.url or "a browser"
+        checksum = "known" if file.sha256 else "recorded on first sight"
         table.add_row(file.path, size, checksum, escape(source))
     _console().print(table)
     agreed = typer.confirm("Download what is not there?")

@@ -216,7 +216,7 @@ def _refuse_web_page(target: _Target, path: Path) -> None:
 
 def _expected_hash(target: _Target) -> tuple[str, str]:
     if target.remote.sha256:
-        return target.remote.sha256, "published"
+        return target.remote.sha256, "known"
     return read_record(target.data_root).get(target.remote.path, ""), "recorded"
 
 

@@ -4,14 +4,16 @@ What is known about them:
 
 * MMKB: the text files lie in the repository ``mniepert/mmkb`` (BSD-3-Clause; archived as
   doi:10.5281/zenodo.1245698), the 4,096-d VGG-16 features behind the links of its README.
-  SHA-256 values are recorded for files whose trusted copy agreed with a stored version of the
-  published file in length and in the compared part; the others (the relation triples of FB15K and
-  DB15K, the numerical triples of DB15K and YAGO15K, the image indices of DB15K and YAGO15K, the
-  features) were only seen in another layout or not at all, so they carry no checksum.
+  The publisher gives no checksums. A SHA-256 is recorded where a trusted copy agreed with a
+  stored version of the published file (of a fork for the relation triples of YAGO15K) in length
+  and in the parts that were compared. The others (relation triples of FB15K and DB15K, numerical
+  triples of DB15K and YAGO15K, image indices of DB15K and YAGO15K, features) were seen only in
+  another form or not at all, so they carry none.
 * DBP15K: the graphs, links and translated names lie in the repository ``lzxlin/MCLEA`` (MIT) and
   carry the SHA-256 of copies from it. The folder inside the repository follows the layout that
   READMEs of the field print; it was not possible to list that folder here. The attribute names
-  and the ResNet-152 features lie on cloud drives that need a browser and carry no checksum.
+  and the ResNet-152 features lie on cloud drives that need a browser and carry no checksum; their
+  folders inside EVA's drive are those of the MEAformer archive, and were not seen either.
 * None of the addresses was downloaded when this table was written. A wrong address ends in a
   sentence, a wrong file in a checksum error; content is compared with the published counts by
   ``data check`` in every case.

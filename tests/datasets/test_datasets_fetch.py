@@ -178,7 +178,7 @@ def test_a_present_file_is_verified_without_a_request(shelf: Shelf, tmp_path: Pa
     fetch(remote(shelf), tmp_path)
     outcome = fetch(remote(shelf), tmp_path)
     assert outcome.status == "present"
-    assert outcome.sentence == "present, published checksum verified"
+    assert outcome.sentence == "present, known checksum verified"
     assert len(shelf.ranges) == 1
 
 
@@ -234,7 +234,7 @@ def test_a_browser_source_prints_instructions_then_verifies(tmp_path: Path):
     assert outcome.sentence == f"{tmp_path / 'set/features.bin'}: Open the drive."
     (tmp_path / "set").mkdir()
     (tmp_path / "set/features.bin").write_bytes(CONTENT)
-    assert fetch_file(by_browser, tmp_path).sentence == "present, published checksum verified"
+    assert fetch_file(by_browser, tmp_path).sentence == "present, known checksum verified"
     (tmp_path / "set/features.bin").write_bytes(b"<html>log in</html>")
     with pytest.raises(DataError, match="is a web page"):
         fetch_file(by_browser, tmp_path)
