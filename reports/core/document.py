@@ -1,0 +1,204 @@
+"""What a report is before it has a format: titles, notes, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Literal
+
+from matplotlib.figure import Figure as Canvas
+
+NumberStyle = Literal["fraction", "rank"]
+NOTHING = "–"
+"""Printed where there is no number."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a table.
+
+    Attributes:
+        mean: The number, None if there is none.
+        sd: Standard deviation over repeats, None for fewer than two.
+        n: Repeats behind the number.
+        text: Printed where there is no number.
+        style: How the number is printed.
+        is_best: Best of its column.
+        is_second: Second best of its column.
+        marks: Signs such as a dagger that a note explains.
+    """
+
+    mean: float | None = None
+    sd: float | None = None
+    n: int = 0
+    text: str = NOTHING
+    style: NumberStyle = "fraction"
+    is_best: bool = False
+    is_second: bool = False
+    marks: tuple[str, ...] = ()
+
+    @property
+    def mean_text(self) -> str:
+        """The number alone, or the text."""
+        return self.text if self.mean is None else format_number(self.mean, self.style)
+
+    @property
+    def sd_text(self) -> str:
+        """The deviation alone, empty if there is none."""
+        return "" if self.sd is None else format_number(self.sd, self.style)
+
+    @property
+    def plain(self) -> str:
+        """Everything without emphasis."""
+        spread = f" ± {self.sd_text}" if self.sd is not None else ""
+        return f"{self.mean_text}{spread}{''.join(self.marks)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        labels: Texts of the label columns.
+        cells: One per column.
+        marks: Signs behind the first label.
+        has_rule_above: Whether a line separates it from the row above.
+    """
+
+    labels: tuple[str, ...]
+    cells: tuple[Cell, ...] = ()
+    marks: tuple[str, ...] = ()
+    has_rule_above: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with grouped headers.
+
+    Attributes:
+        title: Caption.
+        label_names: Headers of the label columns.
+        level_names: What each header level says, outermost first; for tidy output.
+        columns: Header words of each column, one per level.
+        rows: Rows in printing order.
+        notes: Sentences below the table.
+    """
+
+    title: str
+    label_names: tuple[str, ...]
+    level_names: tuple[str, ...] = ()
+    columns: tuple[tuple[str, ...], ...] = ()
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def header(self, level: int) -> list[tuple[str, int]]:
+        """Words of a header level with the number of columns that each spans."""
+        paths = [column[: level + 1] for column in self.columns]
+        return [(path[-1], len(list(same))) for path, same in groupby(paths)]
+
+    def without_title_level(self) -> Table:
+        """Without the outermost header level where one word spans all columns.
+
+        For narrow formats; the title says that word.
+        """
+        if len(self.level_names) < 2 or len(self.header(0)) != 1:
+            return self
+        return replace(
+            self,
+            level_names=self.level_names[1:],
+            columns=tuple(column[1:] for column in self.columns),
+        )
+
+    def split(self) -> Iterator[Table]:
+        """Narrower tables with all rows, one per word of the outermost level that varies."""
+        for level in range(len(self.level_names)):
+            spans = self.header(level)
+            if len(spans) > 1:
+                start = 0
+                for _, n_columns in spans:
+                    yield self._only(start, start + n_columns)
+                    start += n_columns
+                return
+        yield self
+
+    def _only(self, start: int, stop: int) -> Table:
+        rows = tuple(replace(row, cells=row.cells[start:stop]) for row in self.rows)
+        return replace(self, columns=self.columns[start:stop], rows=rows)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure.
+
+    Attributes:
+        name: Part of the file name when a document has several figures.
+        title: Caption.
+        draw: Draws into an empty figure; equal tables give an equal drawing.
+        width_in: Width in inches.
+        height_in: Height in inches.
+        notes: Sentences below the figure.
+    """
+
+    name: str
+    title: str
+    draw: Callable[[Canvas], None]
+    width_in: float
+    height_in: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+Block = Table | Figure | Text
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report without a format.
+
+    Attributes:
+        name: File name without suffix.
+        title: Heading.
+        blocks: Content in reading order.
+        notes: Sentences that hold for all of it.
+    """
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables in reading order."""
+        return [block for block in self.blocks if isinstance(block, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures in reading order."""
+        return [block for block in self.blocks if isinstance(block, Figure)]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A report that cannot be made from these tables.
+
+    Attributes:
+        reason: Sentence for the user.
+    """
+
+    reason: str
+
+
+def format_number(value: float, style: NumberStyle) -> str:
+    """A fraction with three digits and no leading zero, as the papers print; a rank with one."""
+    if style == "rank":
+        return f"{value:.1f}"
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text

@@ -1,0 +1,41 @@
+"""What a reader can choose about a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.results.core.schema import DIRECTIONS, METRICS
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Choices of the reader; every report reads those that concern it.
+
+    Attributes:
+        csls: Neighbourhood size of the scores to show; None takes 3 where there is such a score,
+            otherwise 0.
+        direction: ``src2tgt`` as the papers print, ``tgt2src``, or the ``mean`` of both.
+        metrics: Metrics of tables, in printing order.
+        curve_metric: Metric of learning curves.
+
+    Raises:
+        ReportError: If a direction or a metric does not exist.
+    """
+
+    csls: int | None = None
+    direction: str = "src2tgt"
+    metrics: tuple[str, ...] = ("hits@1", "hits@10", "mrr")
+    curve_metric: str = "mrr"
+
+    def __post_init__(self) -> None:
+        _check("direction", (self.direction,), DIRECTIONS)
+        _check("metric", (*self.metrics, self.curve_metric), METRICS)
+        if not self.metrics:
+            raise ReportError(f"Name at least one metric: {', '.join(METRICS)}.")
+
+
+def _check(what: str, values: tuple[str, ...], valid: tuple[str, ...]) -> None:
+    for value in values:
+        if value not in valid:
+            raise ReportError(f"Unknown {what} '{value}'. Valid: {', '.join(valid)}.")

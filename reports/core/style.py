@@ -1,0 +1,172 @@
+"""How figures look: one colour and marker per method, readable at column width and in grey."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from matplotlib.axes import Axes
+
+COLUMN_WIDTH_IN = 3.4
+"""Width of one column of a two-column paper."""
+
+# Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_HOLLOW_MARKERS = ("o", "s", "^", "D", "v", "p", "h", "<", ">")
+
+RC_PARAMS: Mapping[Any, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 7.0,
+        "axes.titlesize": 7.5,
+        "axes.labelsize": 7.0,
+        "xtick.labelsize": 6.5,
+        "ytick.labelsize": 6.5,
+        "legend.fontsize": 6.5,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "lines.linewidth": 1.1,
+        "lines.markersize": 3.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        # TrueType fonts: publishers refuse type 3.
+        "pdf.fonttype": 42,
+        "ps.fonttype": 42,
+        # Names may hold dollar signs.
+        "text.parse_math": False,
+        "savefig.dpi": 300,
+    }
+)
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How the line of one method or variant looks.
+
+    Attributes:
+        colour: Colour of the method.
+        marker: Marker of the method, or of the variant.
+        is_filled: Whether markers are filled; only the full method has filled ones.
+    """
+
+    colour: str
+    marker: str
+    is_filled: bool
+
+
+def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineStyle]:
+    """The look of each (method, variant).
+
+    The colour hangs on the method's name, so that a method looks alike in every figure; only
+    when two methods of one figure fall on the same colour does the later name take the next
+    free one. Variants share the colour and differ by hollow markers.
+    """
+    wanted = sorted(set(names))
+    slots: dict[str, int] = {}
+    for method in sorted({method for method, _ in wanted}):
+        slot = zlib.crc32(method.encode()) % len(_COLOURS)
+        taken = set(slots.values())
+        while slot in taken and len(taken) < len(_COLOURS):
+            slot = (slot + 1) % len(_COLOURS)
+        slots[method] = slot
+    styles = {}
+    for method, variant in wanted:
+        slot = slots[method]
+        others = [name for owner, name in wanted if owner == method and name != "full"]
+        if variant == "full":
+            styles[method, variant] = LineStyle(_COLOURS[slot], _MARKERS[slot], is_filled=True)
+        else:
+            hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
+            styles[method, variant] = LineStyle(_COLOURS[slot], hollow, is_filled=False)
+    return styles
+
+
+@dataclass(frozen=True)
+class LineEnd:
+    """Where a line ends, in data units, and how it looks."""
+
+    x: float
+    y: float
+    style: LineStyle
+
+
+def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
+    """Writes each label with its marker beside the end of its line, none over another.
+
+    Args:
+        axes: Panel with its final limits.
+        ends: Label to the end of its line.
+    """
+    low, high = axes.get_ylim()
+    height_pt = axes.bbox.height / axes.figure.dpi * 72.0
+    gap = 8.5 / height_pt  # one line of 6.5 pt text
+    order = sorted(ends, key=lambda name: ends[name].y)
+    wanted = [(ends[name].y - low) / (high - low) for name in order]
+    for name, place in zip(order, spread(wanted, gap), strict=True):
+        end = ends[name]
+        axes.annotate(
+            "",
+            xy=(end.x, end.y),
+            xytext=(1.05, place),
+            textcoords="axes fraction",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "#aaaaaa", "shrinkA": 2},
+            zorder=1,
+        )
+        axes.plot(
+            [1.05],
+            [place],
+            transform=axes.transAxes,
+            clip_on=False,
+            **marker_look(end.style),
+        )
+        # Dark text: light colours read badly on white, and not at all in grey.
+        axes.text(1.08, place, name, transform=axes.transAxes, va="center", fontsize=6.5)
+
+
+def marker_look(style: LineStyle) -> dict[str, Any]:
+    """Keyword arguments of ``Axes.plot`` for colour and marker."""
+    return {
+        "color": style.colour,
+        "marker": style.marker,
+        "markerfacecolor": style.colour if style.is_filled else "white",
+        "markeredgewidth": 0.7,
+    }
+
+
+def spread(places: list[float], gap: float) -> list[float]:
+    """Ascending places moved up and down until neighbours are at least ``gap`` apart.
+
+    Places that crowd together are spread around their mean, none below 0; the order stays.
+    """
+    groups = [[place] for place in places]
+    merged = True
+    while merged:
+        merged = False
+        for left in range(len(groups) - 1):
+            top = _centre(groups[left]) + gap * (len(groups[left]) - 1) / 2
+            bottom = _centre(groups[left + 1]) - gap * (len(groups[left + 1]) - 1) / 2
+            if bottom - top < gap - 1e-9:
+                groups[left : left + 2] = [groups[left] + groups[left + 1]]
+                merged = True
+                break
+    apart = [
+        _centre(group) + gap * (position - (len(group) - 1) / 2)
+        for group in groups
+        for position in range(len(group))
+    ]
+    # A crowd at the bottom would run into the panel below.
+    lowest = 0.0
+    for position, place in enumerate(apart):
+        apart[position] = max(place, lowest)
+        lowest = apart[position] + gap
+    return apart
+
+
+def _centre(group: list[float]) -> float:
+    return sum(group) / len(group)

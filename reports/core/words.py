@@ -1,0 +1,23 @@
+"""Names as papers print them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+METRIC_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "hits@1": "Hits@1",
+        "hits@5": "Hits@5",
+        "hits@10": "Hits@10",
+        "mrr": "MRR",
+        "mean_rank": "MR",
+    }
+)
+DIRECTION_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "src2tgt": "source to target",
+        "tgt2src": "target to source",
+        "mean": "mean of both directions",
+    }
+)

@@ -1,0 +1,175 @@
+"""Learning curves: a metric and the loss over the epochs, one figure per dataset and ratio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from mmea_bench.reports.core.document import Document, Figure, Missing
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import (
+    choose_csls,
+    current_cells,
+    dataset_labels,
+    name_of,
+    percent,
+    with_setting_words,
+)
+from mmea_bench.reports.core.style import (
+    COLUMN_WIDTH_IN,
+    LineEnd,
+    LineStyle,
+    label_ends,
+    line_styles,
+    marker_look,
+)
+from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.table import Tables
+
+NAME = "learning_curves"
+_DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
+_PLACE = ["protocol", "dataset_label", "seed_ratio"]
+_N_MARKERS = 6
+_HEIGHT_IN = 3.0
+_N_LABELS = 12  # as many labels fit beside the upper panel at that height
+
+
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
+    """One figure per protocol, dataset and seed ratio, with all methods in it."""
+    current = current_cells(tables)
+    curves = current.tables.curves
+    if curves.empty:
+        return Missing("No cell was scored while it trained, so there are no curves to draw.")
+    curves = _choose(with_setting_words(curves), options)
+    if curves.empty:
+        return Missing(
+            f"No curve has the metric {options.curve_metric}"
+            + (f" with csls={options.csls}." if options.csls is not None else ".")
+        )
+    curves = curves.merge(
+        current.tables.cells[["key", "protocol", "dataset_version"]], on="key", validate="m:1"
+    )
+    labels = dataset_labels(curves)
+    pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
+    curves = curves.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
+    figures = [
+        _figure(points, options.curve_metric, str(protocol), str(dataset), float(str(ratio)))
+        for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
+    ]
+    return Document(NAME, "Learning curves", tuple(figures), (*_notes(curves), *current.notes))
+
+
+def _choose(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
+    """One number per cell, epoch and set of links."""
+    curves = curves[curves["metric"] == options.curve_metric]
+    csls = choose_csls(set(curves["csls"]), options.csls)
+    curves = curves[curves["csls"] == csls] if csls is not None else curves.iloc[:0]
+    # Training is watched in one direction or in the mean, whatever the tables show.
+    for direction in (options.direction, "mean", "src2tgt", "tgt2src"):
+        chosen = curves[curves["direction"] == direction]
+        if len(chosen):
+            return chosen.drop_duplicates(["key", "epoch", "links"])
+    return curves
+
+
+def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:
+    title = f"{dataset}, {percent(ratio)} seeds, {protocol} protocol"
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{dataset} {100 * ratio:.10g} {protocol}".lower())
+    draw = partial(_draw, points=points, metric=metric, title=title)
+    n_lines = len(points[["method", "variant"]].drop_duplicates())
+    height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
+    return Figure(slug.strip("-"), title, draw, COLUMN_WIDTH_IN, height)
+
+
+def _notes(curves: pd.DataFrame) -> Iterable[str]:
+    csls, direction = curves["csls"].iloc[0], curves["direction"].iloc[0]
+    yield f"Scored with csls={csls}, direction {direction}. Solid: validation, dashed: test links."
+    if curves["repeat"].nunique() > 1:
+        yield (
+            "Lines are means over repeats, up to the last epoch that all repeats of the method "
+            "reached; bands span the smallest to the largest repeat."
+        )
+
+
+def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None:
+    top, bottom = canvas.subplots(
+        2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12}
+    )
+    styles = line_styles(zip(points["method"], points["variant"], strict=True))
+    names = {style: name_of(*style) for style in styles}
+    longest = max(9, *(len(name) for name in names.values()))
+    # Room for the labels beside the lines: about 0.052 inches for each letter of 6.5 pt.
+    right = max(0.35, 0.97 - 0.052 * (longest + 2) / COLUMN_WIDTH_IN)
+    canvas.subplots_adjust(left=0.145, right=right, top=0.92, bottom=0.125)
+    ends: dict[str, LineEnd] = {}
+    for identity, style in styles.items():
+        own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]
+        for links in ("test", "valid"):  # validation last, so that it lies on top
+            end = _line(top, own[own["links"] == links], "value", style, links)
+            if end is not None:
+                ends[names[identity]] = LineEnd(*end, style)
+        _line(bottom, own.drop_duplicates(["key", "epoch"]), "loss", style, "valid")
+    _finish(top, bottom, points, metric)
+    top.set_title(title, loc="left")
+    label_ends(top, ends)
+
+
+def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
+    top.set_ylabel(METRIC_NAMES[metric])
+    if metric != "mean_rank":
+        top.set_ylim(bottom=0.0)
+    bottom.set_ylabel("Loss")
+    bottom.set_xlabel("Epoch")
+    bottom.locator_params(axis="y", nbins=3)
+    first, last = float(points["epoch"].min()), float(points["epoch"].max())
+    margin = 0.02 * (last - first) or 0.5
+    bottom.set_xlim(first - margin, last + margin)
+    if points["loss"].notna().sum() == 0:
+        bottom.text(0.5, 0.5, "no loss recorded", transform=bottom.transAxes, ha="center")
+    for axes in (top, bottom):
+        axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
+        axes.set_axisbelow(True)
+    bottom.figure.align_ylabels([top, bottom])
+    kinds = [links for links in _DASHES if links in set(points["links"])]
+    words = {"valid": "validation", "test": "test"}
+    handles = [Line2D([], [], color="#555555", linestyle=_DASHES[links]) for links in kinds]
+    # Beside the panels, where no line can run through it.
+    bottom.legend(
+        handles,
+        [words[links] for links in kinds],
+        title="links",
+        title_fontsize=6.5,
+        alignment="left",
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        borderaxespad=0.0,
+        frameon=False,
+    )
+
+
+def _line(
+    axes: Axes, points: pd.DataFrame, column: str, style: LineStyle, links: str
+) -> tuple[float, float] | None:
+    """Draws mean and range over repeats; returns where the line ends, None for no line."""
+    table = points.pivot_table(index="epoch", columns="repeat", values=column).dropna()
+    if table.empty:
+        return None
+    epochs, mean = table.index.to_numpy(dtype=float), table.mean(axis=1).to_numpy()
+    if table.shape[1] > 1:
+        low, high = table.min(axis=1).to_numpy(), table.max(axis=1).to_numpy()
+        axes.fill_between(epochs, low, high, color=style.colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        epochs,
+        mean,
+        linestyle=_DASHES[links],
+        **marker_look(style),
+        markevery=max(1, -(-len(epochs) // _N_MARKERS)),
+    )
+    return float(epochs[-1]), float(mean[-1])

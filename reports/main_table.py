@@ -1,0 +1,221 @@
+"""The main table: every method on every dataset and seed ratio, as papers print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.outcomes import outcome_table
+from mmea_bench.reports.core.select import (
+    choose_csls,
+    current_cells,
+    dataset_labels,
+    percent,
+    with_setting_words,
+)
+from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
+from mmea_bench.results.core.table import Tables
+
+NAME = "main_table"
+SIMULATED = "†"
+STOPPED_ON_TEST = "‡"
+
+RowId = tuple[str, str, str]
+"""Method, variant, and the similarity where one method was scored with several."""
+
+
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
+    """Mean and deviation over repeats, one table per protocol, scoring rules and dataset."""
+    current = current_cells(tables)
+    cells, results = current.tables.cells, current.tables.results
+    if cells.empty:
+        return Missing("No cell has been run yet. Run a suite first.")
+    shown = results[
+        (results["direction"] == options.direction) & results["metric"].isin(options.metrics)
+    ]
+    shown = with_setting_words(shown)
+    csls = choose_csls(set(shown["csls"]), options.csls)
+    blocks: list[Block] = []
+    if len(shown) and csls is None:
+        found = ", ".join(str(k) for k in sorted(set(shown["csls"])))
+        return Missing(f"No result was scored with csls={options.csls}. There is csls={found}.")
+    if shown.empty:
+        blocks.append(Text(_nothing_to_show(cells, options)))
+    shown = shown[shown["csls"] == csls] if csls is not None else shown
+    for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
+        heading = f"{protocol} protocol, csls={csls}, {DIRECTION_NAMES[options.direction]}"
+        blocks += [
+            _table(_Group(numbers, cells, options, heading, str(rules)), str(dataset))
+            for dataset, numbers in group.groupby("dataset", sort=True)
+        ]
+    outcomes = outcome_table(cells, set(shown["key"]), csls)
+    if outcomes is not None:
+        blocks.append(outcomes)
+    notes = (*_document_notes(shown), *current.notes, *tables.problems)
+    return Document(NAME, "Main results", tuple(blocks), notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Comparable numbers on one dataset."""
+
+    numbers: pd.DataFrame
+    cells: pd.DataFrame
+    options: ReportOptions
+    heading: str
+    rules: str
+
+
+def _table(group: _Group, dataset: str) -> Table:
+    numbers = group.numbers.assign(row=_row_ids(group.numbers))
+    labels = dataset_labels(numbers)
+    metrics = [metric for metric in group.options.metrics if metric in set(numbers["metric"])]
+    places = sorted(
+        {
+            (dataset, version, ratio)
+            for dataset, version, ratio in numbers[
+                ["dataset", "dataset_version", "seed_ratio"]
+            ].itertuples(index=False)
+        }
+    )
+    columns = [(*place, metric) for place in places for metric in metrics]
+    summary = _summaries(numbers)
+    own_cells = group.cells[group.cells["key"].isin(set(numbers["key"]))]
+    on_test = set(own_cells.loc[own_cells["stopped_on"] == "test", "key"])
+    unranked = set(numbers.loc[numbers["key"].isin(on_test), "row"])
+    row_ids = sorted(set(numbers["row"]), key=lambda row: (row in unranked, _row_order(row)))
+    grid = {row: [summary.get((row, *column), Cell()) for column in columns] for row in row_ids}
+    ranked = [row for row in row_ids if row not in unranked]
+    for position, column in enumerate(columns):
+        _mark_best([grid[row] for row in ranked], position, is_less_better=column[3] == "mean_rank")
+    simulated = _simulated_by_row(numbers, own_cells)
+    rows = [
+        Row(
+            (row[0], _variant_label(row), _repeats(grid[row])),
+            tuple(grid[row]),
+            (SIMULATED,) * (row in simulated) + (STOPPED_ON_TEST,) * (row in unranked),
+            has_rule_above=bool(ranked) and row == next(iter(row_ids[len(ranked) :]), None),
+        )
+        for row in row_ids
+    ]
+    return Table(
+        f"{dataset}: {group.heading}",
+        ("method", "variant", "repeats"),
+        ("dataset", "seed ratio", "metric"),
+        tuple(
+            (labels[name, version], percent(ratio), METRIC_NAMES[metric])
+            for name, version, ratio, metric in columns
+        ),
+        tuple(rows),
+        tuple(_table_notes(group, labels, simulated, unranked)),
+    )
+
+
+def _row_ids(numbers: pd.DataFrame) -> pd.Series[Any]:
+    per_variant = numbers.groupby(["method", "variant"])["similarity"].transform("nunique")
+    similarity = numbers["similarity"].where(per_variant > 1, "")
+    rows = list(zip(numbers["method"], numbers["variant"], similarity, strict=True))
+    return pd.Series(rows, index=numbers.index, dtype=object)
+
+
+def _row_order(row: RowId) -> tuple[str, bool, str, str]:
+    method, variant, similarity = row
+    return method, variant != "full", variant, similarity
+
+
+def _variant_label(row: RowId) -> str:
+    return f"{row[1]}, {row[2]}" if row[2] else row[1]
+
+
+def _repeats(cells: Sequence[Cell]) -> str:
+    counts = sorted({cell.n for cell in cells if cell.mean is not None})
+    return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
+
+
+def _summaries(numbers: pd.DataFrame) -> dict[tuple[object, ...], Cell]:
+    by = ["row", "dataset", "dataset_version", "seed_ratio", "metric"]
+    found = {}
+    for key, values in numbers.groupby(by, sort=True)["value"]:
+        n = len(values)
+        found[tuple(key)] = Cell(
+            float(values.mean()),
+            float(values.std(ddof=1)) if n >= 2 else None,
+            n,
+            style="rank" if key[-1] == "mean_rank" else "fraction",
+        )
+    return found
+
+
+def _mark_best(rows: list[list[Cell]], position: int, *, is_less_better: bool) -> None:
+    """Marks best and second in place; numbers that print alike share a place."""
+    values = {
+        float(row[position].mean_text) for row in rows if row[position].mean is not None
+    }  # a set, so that equal printed numbers are one value
+    n_ranked = sum(row[position].mean is not None for row in rows)
+    order = sorted(values, reverse=not is_less_better)
+    for row in rows:
+        cell = row[position]
+        # One row alone is no winner, and of two the second is the last.
+        if cell.mean is not None and n_ranked >= 2 and len(order) >= 2:
+            place = order.index(float(cell.mean_text))
+            row[position] = replace(
+                cell, is_best=place == 0, is_second=place == 1 and n_ranked >= 3
+            )
+
+
+def _simulated_by_row(numbers: pd.DataFrame, cells: pd.DataFrame) -> dict[RowId, set[str]]:
+    by_key = dict(zip(cells["key"], cells["simulated_features"].fillna(""), strict=True))
+    found: dict[RowId, set[str]] = {}
+    for row, key in set(zip(numbers["row"], numbers["key"], strict=True)):
+        if by_key.get(key):
+            found.setdefault(row, set()).update(str(by_key[key]).replace(",", " ").split())
+    return found
+
+
+def _table_notes(
+    group: _Group,
+    labels: dict[tuple[str, str], str],
+    simulated: dict[RowId, set[str]],
+    unranked: set[RowId],
+) -> Iterable[str]:
+    yield f"Scored with {group.rules}; best in bold, second of three or more underlined."
+    if len(labels) > len({dataset for dataset, _ in labels}):
+        yield (
+            "The dataset was used in several versions (after the @); numbers on different "
+            "versions are not comparable and stand in separate columns."
+        )
+    if simulated:
+        kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
+        yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."
+    if unranked:
+        yield (
+            f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released "
+            "code of the method; not ranked with the others."
+        )
+
+
+def _document_notes(shown: pd.DataFrame) -> Iterable[str]:
+    if shown.empty:
+        return
+    if shown["repeat"].nunique() > 1:
+        yield (
+            "Mean ± sample standard deviation over repeats; column 'repeats' says how many. "
+            "A number without ± comes from one repeat."
+        )
+    else:
+        yield "One repeat each, so no spread can be given."
+
+
+def _nothing_to_show(cells: pd.DataFrame, options: ReportOptions) -> str:
+    n_ok = int((cells["status"] == "ok").sum())
+    if not n_ok:
+        return f"None of the {len(cells)} cells ended ok, so there are no numbers."
+    return (
+        f"{n_ok} cells ended ok, but none has {', '.join(options.metrics)} in direction "
+        f"{options.direction}."
+    )

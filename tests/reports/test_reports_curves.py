@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure as Canvas
+
+from mmea_bench.reports import learning_curves
+from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.render import draw_figure
+from mmea_bench.reports.core.style import line_styles, spread
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.table import tables_of
+from tests.reports.reports_factory import make_record
+
+
+def _document(records: list[Record]) -> Document:
+    made = learning_curves.build(tables_of(records), ReportOptions())
+    assert isinstance(made, Document)
+    return made
+
+
+def test_one_figure_per_protocol_dataset_and_ratio() -> None:
+    records = [
+        make_record("a", 0.2, n_points=3),
+        make_record("a", 0.2, n_points=3, seed_ratio=0.5),
+        make_record("a", 0.2, n_points=3, protocol="paper"),
+    ]
+    assert [figure.name for figure in _document(records).figures] == [
+        "fb15k-db15k-20-paper",
+        "fb15k-db15k-20-strict",
+        "fb15k-db15k-50-strict",
+    ]
+
+
+def test_line_is_the_mean_over_repeats_up_to_the_last_common_epoch() -> None:
+    records = [
+        make_record("a", 0.2, n_points=4),
+        make_record("a", 0.4, n_points=3, repeat=2),
+    ]
+    canvas = Canvas()
+    _document(records).figures[0].draw(canvas)
+    # Both kinds of links, then the marker beside the label.
+    test_line, valid_line, _label = canvas.axes[0].lines
+    assert list(valid_line.get_xdata()) == [10.0, 20.0, 30.0]
+    first = [
+        next(
+            row["value"] for row in record.curves if row["epoch"] == 10 and row["links"] == "valid"
+        )
+        for record in records
+    ]
+    assert valid_line.get_ydata()[0] == pytest.approx(sum(first) / 2)  # type: ignore[index]
+    assert (valid_line.get_linestyle(), test_line.get_linestyle()) == ("-", "--")
+
+
+@pytest.mark.parametrize("n_points", [1, 2, 30])
+def test_few_points_and_lost_losses_are_drawn_without_warnings(
+    n_points: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    record = make_record("a$_b", 0.2, n_points=n_points)
+    curves = [{**row, "loss": None} for row in record.curves]
+    figure = _document([Record.of(record.cell, record.results, curves)]).figures[0]
+    assert draw_figure(figure, "png").startswith(b"\x89PNG")
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_pictures_have_equal_bytes_and_embedded_fonts() -> None:
+    records = [make_record(name, 0.3, n_points=5) for name in ("a", "b")]
+    for suffix in ("png", "pdf"):
+        drawn = [draw_figure(_document(records[::step]).figures[0], suffix) for step in (1, -1)]
+        assert drawn[0] == drawn[1]
+        assert b"CreationDate" not in drawn[0]
+    assert b"/Type3" not in drawn[0]
+    assert b"/FontFile2" in drawn[0]
+
+
+def test_without_curves_there_is_a_sentence() -> None:
+    empty = learning_curves.build(tables_of([make_record("a", 0.2)]), ReportOptions())
+    assert isinstance(empty, Missing)
+    assert "no curves to draw" in empty.reason
+    other = learning_curves.build(
+        tables_of([make_record("a", 0.2, n_points=2)]), ReportOptions(curve_metric="hits@1")
+    )
+    assert other == Missing("No curve has the metric hits@1.")
+
+
+def test_a_method_keeps_its_look_and_variants_share_the_colour() -> None:
+    alone = line_styles([("mclea", "full")])
+    among = line_styles([("mclea", "full"), ("mclea", "w/o image"), ("eva", "full")])
+    assert alone["mclea", "full"] == among["mclea", "full"]
+    assert among["mclea", "w/o image"].colour == among["mclea", "full"].colour
+    assert not among["mclea", "w/o image"].is_filled
+    many = line_styles([(f"m{number}", "full") for number in range(7)])
+    assert len({style.colour for style in many.values()}) == 7
+    assert len(line_styles([(f"m{number}", "full") for number in range(30)])) == 30
+
+
+def test_labels_are_moved_apart() -> None:
+    assert spread([0.2, 0.8], 0.1) == [0.2, 0.8]
+    assert spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9])
+    assert spread([0.0, 0.0], 0.1) == pytest.approx([0.0, 0.1])
+    assert spread([], 0.1) == []
