@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Literal
@@ -38,6 +39,7 @@ _DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
 _N_MARKERS = 6
 _HEIGHT_IN = 3.0
+_TITLE_LETTERS = 50
 _N_LABELS = 12  # as many labels fit beside the upper panel at that height
 
 
@@ -82,7 +84,7 @@ def _choose(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
 def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:
     title = f"{dataset}, {percent(ratio)} seeds, {protocol} protocol"
     slug = re.sub(r"[^a-z0-9]+", "-", f"{dataset} {100 * ratio:.10g} {protocol}".lower())
-    draw = partial(_draw, points=points, metric=metric, title=title)
+    draw = partial(_draw, points=points, metric=metric, title=textwrap.fill(title, _TITLE_LETTERS))
     n_lines = len(points[["method", "variant"]].drop_duplicates())
     height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
     return Figure(slug.strip("-"), title, draw, COLUMN_WIDTH_IN, height)
@@ -104,10 +106,11 @@ def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None
     )
     styles = line_styles(zip(points["method"], points["variant"], strict=True))
     names = {style: name_of(*style) for style in styles}
-    longest = max(9, *(len(name) for name in names.values()))
+    longest = max(15, *(len(name) for name in names.values()))
     # Room for the labels beside the lines: about 0.052 inches for each letter of 6.5 pt.
     right = max(0.35, 0.97 - 0.052 * (longest + 2) / COLUMN_WIDTH_IN)
-    canvas.subplots_adjust(left=0.145, right=right, top=0.92, bottom=0.125)
+    top_edge = 1.0 - (0.24 + 0.13 * title.count("\n")) / canvas.get_figheight()
+    canvas.subplots_adjust(left=0.145, right=right, top=top_edge, bottom=0.125)
     ends: dict[str, LineEnd] = {}
     for identity, style in styles.items():
         own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]

@@ -67,22 +67,26 @@ def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineS
     free one. Variants share the colour and differ by hollow markers.
     """
     wanted = sorted(set(names))
-    slots: dict[str, int] = {}
-    for method in sorted({method for method, _ in wanted}):
+    looks: dict[str, tuple[str, str]] = {}
+    taken: set[int] = set()
+    for position, method in enumerate(sorted({method for method, _ in wanted})):
+        if position % len(_COLOURS) == 0:
+            taken.clear()  # all colours are used: they come again, with other markers
         slot = zlib.crc32(method.encode()) % len(_COLOURS)
-        taken = set(slots.values())
-        while slot in taken and len(taken) < len(_COLOURS):
+        while slot in taken:
             slot = (slot + 1) % len(_COLOURS)
-        slots[method] = slot
+        taken.add(slot)
+        marker = _MARKERS[(slot + position // len(_COLOURS)) % len(_MARKERS)]
+        looks[method] = (_COLOURS[slot], marker)
     styles = {}
     for method, variant in wanted:
-        slot = slots[method]
+        colour, marker = looks[method]
         others = [name for owner, name in wanted if owner == method and name != "full"]
         if variant == "full":
-            styles[method, variant] = LineStyle(_COLOURS[slot], _MARKERS[slot], is_filled=True)
+            styles[method, variant] = LineStyle(colour, marker, is_filled=True)
         else:
             hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
-            styles[method, variant] = LineStyle(_COLOURS[slot], hollow, is_filled=False)
+            styles[method, variant] = LineStyle(colour, hollow, is_filled=False)
     return styles
 
 
@@ -142,7 +146,8 @@ def marker_look(style: LineStyle) -> dict[str, Any]:
 def spread(places: list[float], gap: float) -> list[float]:
     """Ascending places moved up and down until neighbours are at least ``gap`` apart.
 
-    Places that crowd together are spread around their mean, none below 0; the order stays.
+    Places that crowd together are spread around their mean, within [0, 1]
+    where there is room; the order stays.
     """
     groups = [[place] for place in places]
     merged = True
@@ -160,7 +165,11 @@ def spread(places: list[float], gap: float) -> list[float]:
         for group in groups
         for position in range(len(group))
     ]
-    # A crowd at the bottom would run into the panel below.
+    # A crowd at an edge would run into the title or the panel below.
+    highest = 1.0
+    for position in reversed(range(len(apart))):
+        apart[position] = min(apart[position], highest)
+        highest = apart[position] - gap
     lowest = 0.0
     for position, place in enumerate(apart):
         apart[position] = max(place, lowest)

@@ -91,11 +91,13 @@ def test_a_method_keeps_its_look_and_variants_share_the_colour() -> None:
     assert not among["mclea", "w/o image"].is_filled
     many = line_styles([(f"m{number}", "full") for number in range(7)])
     assert len({style.colour for style in many.values()}) == 7
-    assert len(line_styles([(f"m{number}", "full") for number in range(30)])) == 30
+    # More methods than colours still look different from each other.
+    assert len(set(line_styles([(f"m{number}", "full") for number in range(49)]).values())) == 49
 
 
 def test_labels_are_moved_apart() -> None:
     assert spread([0.2, 0.8], 0.1) == [0.2, 0.8]
     assert spread([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9])
     assert spread([0.0, 0.0], 0.1) == pytest.approx([0.0, 0.1])
+    assert spread([1.0, 1.0], 0.1) == pytest.approx([0.9, 1.0])
     assert spread([], 0.1) == []
