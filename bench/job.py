@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.cell import Cell
-from mmea_bench.bench.machine import git_commit, library_versions
+from mmea_bench.bench.machine import code_version, library_versions
 from mmea_bench.bench.seeds import rng_seed, split_seed
 from mmea_bench.datasets.core.options import format_address
 from mmea_bench.results.core.record import Record
@@ -55,9 +56,9 @@ def cell_row(job: Job) -> dict[str, Any]:
         "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
         "protocol": cell.protocol.name,
         "suite": job.suite,
-        "overrides": dict(cell.overrides),
-        "versions": library_versions(),
-        "git_commit": git_commit(),
+        "overrides": json.dumps(dict(cell.overrides), sort_keys=True),
+        "versions": json.dumps(library_versions(), sort_keys=True),
+        "git_commit": code_version(),
     }
 
 

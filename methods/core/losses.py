@@ -1,0 +1,112 @@
+"""Losses on batches of aligned pairs.
+
+Row ``i`` of the source is the partner of row ``i`` of the target; other rows are its negatives.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu
+
+_MASKED = -1e9
+"""Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
+
+
+def nca_loss(
+    source: Tensor, target: Tensor, scale: float, attraction: float = 10.0, margin: float = 0.0
+) -> Tensor:
+    """Neighbourhood component loss of EVA.
+
+    With cosines ``S`` and scale ``a`` the mean over i of
+    ``1/a log(1 + sum_{j != i} e^{a (S_ji - margin)})`` plus the same over columns, minus
+    ``attraction * log(1 + ReLU(S_ii))``.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        scale: ``a``.
+        attraction: Weight of the attracting logarithm (beta of the paper).
+        margin: Subtracted from the cosines of negatives.
+
+    Reference: Liu et al., AAAI 2021, as the released code computes it.
+    """
+    cosines = source @ target.T  # [b, b]
+    own = cosines.diagonal()
+    others = torch.exp(scale * (cosines - margin))
+    others = others - torch.diag_embed(others.diagonal())
+    repulsion = (torch.log1p(others.sum(dim=0)) + torch.log1p(others.sum(dim=1))) / scale
+    return (repulsion - attraction * torch.log1p(relu(own))).mean()
+
+
+def batch_logits(source: Tensor, target: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Cross-graph and same-graph similarities of a batch, one row per entity.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: Divides the cosines.
+
+    Returns:
+        For the source and for the target rows: [b, 2b], first the other graph, then the own graph
+        in which an entity's similarity with itself is masked out.
+    """
+    across = source @ target.T / temperature
+    itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
+    same_source = (source @ source.T / temperature).masked_fill(itself, _MASKED)
+    same_target = (target @ target.T / temperature).masked_fill(itself, _MASKED)
+    return torch.cat([across, same_source], dim=1), torch.cat([across.T, same_target], dim=1)
+
+
+def intra_modal_contrastive_loss(
+    source: Tensor,
+    target: Tensor,
+    temperature: float,
+    mean: Literal["of logs", "of probabilities"] = "of logs",
+) -> Tensor:
+    """ICL of MCLEA: each entity picks its partner among both graphs' rows of the batch.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: tau_1.
+        mean: Released code: the mean of the two directions' negative logs. Paper (equation 10):
+            the negative log of the mean of the two probabilities.
+    """
+    own = torch.arange(len(source), device=source.device)
+    log_source, log_target = (
+        torch.log_softmax(logits, dim=1)[own, own]
+        for logits in batch_logits(source, target, temperature)
+    )
+    if mean == "of logs":
+        return -(log_source.mean() + log_target.mean()) / 2
+    both = torch.logaddexp(log_source, log_target) - torch.log(torch.tensor(2.0))
+    return -both.mean()
+
+
+def inter_modal_alignment_loss(
+    joint: tuple[Tensor, Tensor],
+    modality: tuple[Tensor, Tensor],
+    temperature: float,
+    reduction: Literal["entries", "rows"] = "entries",
+) -> Tensor:
+    """IAL of MCLEA: KL divergence from the joint similarity distribution to a modality's.
+
+    Args:
+        joint: L2-normalised joint vectors of source and target, [b, dim_joint] each; no gradient
+            passes to them.
+        modality: L2-normalised vectors of the modality, [b, dim] each.
+        temperature: tau_2.
+        reduction: Released code: mean over all entries of the two [b, 2b] distributions. Paper
+            (equation 13): mean over rows of the KL divergence.
+    """
+    teachers = batch_logits(joint[0].detach(), joint[1].detach(), temperature)
+    students = batch_logits(*modality, temperature)
+    divergences = []
+    for teacher, student in zip(teachers, students, strict=True):
+        log_q, log_p = torch.log_softmax(teacher, dim=1), torch.log_softmax(student, dim=1)
+        entries = log_q.exp() * (log_q - log_p)
+        divergences.append(entries.mean() if reduction == "entries" else entries.sum(dim=1).mean())
+    return (divergences[0] + divergences[1]) / 2

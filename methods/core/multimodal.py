@@ -1,0 +1,136 @@
+"""The encoder that EVA, MCLEA and their successors share: one vector per modality and entity.
+
+Structure comes from a graph encoder over a trainable entity table, every other modality from one
+linear layer. Training needs the seed entities only, so the last graph layer and the linear layers
+are computed for those rows alone; that changes no gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.encoders import Linear, normal_parameter
+from mmea_bench.methods.core.fusion import WeightedConcatenation
+from mmea_bench.methods.core.joint_graph import JointGraph
+
+
+class StructureEncoder(Protocol):
+    """Graph encoder over the entity table, with its graph inside."""
+
+    def prepare(self, rows: Tensor) -> None:
+        """Gets ready to encode these rows (joint ids, without repetition) at training time."""
+
+    def __call__(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
+        """Vectors of the prepared rows, or of all entities."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairRows:
+    """Training pairs as positions in a list of distinct entities.
+
+    Attributes:
+        rows: Distinct joint ids, [n_rows].
+        positions: Position of each pair's source and target in ``rows``, [n_pairs, 2].
+    """
+
+    rows: Tensor
+    positions: Tensor
+
+    @classmethod
+    def of(cls, pairs: Tensor, device: torch.device) -> PairRows:
+        """The rows of pairs of joint ids, [n_pairs, 2]."""
+        rows, positions = torch.unique(pairs, return_inverse=True)
+        return cls(rows.to(device), positions.to(device))
+
+
+class MultiModalEncoder(nn.Module):
+    """Per-modality encoders and their fusion by weighted concatenation.
+
+    Args:
+        graph: Union graph.
+        features: Input features of the linear modalities, [n_entities, dim] each.
+        structure: Graph encoder, None for a run without structure.
+        dims: Output columns of each linear modality.
+        order: Modalities in the order of the fusion.
+        table_dim: Columns of the entity table.
+        generator: CPU generator of the initial values.
+        learned_weights: Whether the fusion weights are learned.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that an encoder is composed of
+        self,
+        graph: JointGraph,
+        features: Mapping[str, Tensor],
+        structure: nn.Module | None,
+        dims: Mapping[str, int],
+        order: tuple[str, ...],
+        table_dim: int,
+        generator: torch.Generator,
+        *,
+        learned_weights: bool = True,
+    ) -> None:
+        super().__init__()
+        self._graph = graph
+        self._features = dict(features)
+        self.structure = structure
+        self.table: nn.Parameter | None = None
+        if structure is not None:
+            shape = (graph.n_entities, table_dim)
+            self.table = normal_parameter(shape, 1 / math.sqrt(graph.n_entities), generator)
+        self.linear = nn.ModuleDict(
+            {name: Linear(features[name].shape[1], dims[name], generator) for name in features}
+        )
+        self.fusion = WeightedConcatenation(order, learned=learned_weights)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities in the order of the fusion."""
+        return self.fusion.modalities
+
+    def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
+        """L2-normalised vectors by modality.
+
+        Args:
+            rows: The rows that ``structure.prepare`` was given, or None for all entities.
+
+        Returns:
+            Modality to [n_rows, dim].
+        """
+        encoded = {}
+        for name in self.modalities:
+            if name == "structure":
+                assert self.structure is not None  # noqa: S101 - checked where it is built
+                vectors = self.structure(self.table, all_rows=rows is None)
+            else:
+                features = self._features[name]
+                vectors = self.linear[name](features if rows is None else features[rows])
+            encoded[name] = normalize(vectors, dim=1)
+        return encoded
+
+    @torch.no_grad()
+    def embeddings(self) -> Embeddings:
+        """Joint and per-modality vectors of all entities."""
+        encoded = self.encode(None)
+        n_source = self._graph.n_source
+        joint = normalize(self.fusion(encoded), dim=1)
+        return Embeddings(
+            joint[:n_source],
+            joint[n_source:],
+            by_modality={
+                name: (vectors[:n_source], vectors[n_source:]) for name, vectors in encoded.items()
+            },
+            modality_weights=self.fusion.weights(),
+        )
+
+    @torch.no_grad()
+    def joint_vectors(self) -> Tensor:
+        """Normalised joint vectors of all entities, [n_entities, dim]."""
+        return normalize(self.fusion(self.encode(None)), dim=1)

@@ -1,0 +1,137 @@
+"""Iterative learning: mutual nearest neighbours become training pairs late in a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
+
+
+@dataclass(frozen=True)
+class IterativeSchedule:
+    """When candidates are looked for and when they become training pairs.
+
+    Attributes:
+        start: Epoch after which the first candidates are looked for.
+        check_every: Epochs between two looks.
+        promote_every: Epochs between two promotions; the first look after a promotion starts a
+            new list of candidates, later looks keep only pairs that are still mutual.
+    """
+
+    start: int = 500
+    check_every: int = 5
+    promote_every: int = 50
+
+
+class PseudoSeeds:
+    """Training pairs that grow as in EVA's and MCLEA's released code.
+
+    At every look the entities of both whole graphs that stand in no training pair are compared by
+    cosine without CSLS. Pairs that were mutual nearest neighbours at every look since the last
+    promotion are promoted for good. No threshold, no limit, no gold link is read.
+
+    Args:
+        seed_pairs: Seed links as joint ids, [n_seed, 2] int64.
+        n_source: Source entities; joint ids below are source entities.
+        n_entities: Entities of both graphs.
+        schedule: When to look and promote.
+    """
+
+    def __init__(
+        self, seed_pairs: Tensor, n_source: int, n_entities: int, schedule: IterativeSchedule
+    ) -> None:
+        self.pairs = seed_pairs
+        self._n_source, self._n_entities = n_source, n_entities
+        self._schedule = schedule
+        self._candidates: set[tuple[int, int]] | None = None
+
+    def after_epoch(self, epoch: int, embed: Callable[[], Tensor]) -> bool:
+        """Looks for candidates and promotes them, where the schedule says so.
+
+        Args:
+            epoch: Epoch just trained, counted from 1.
+            embed: Current joint vectors, [n_entities, dim].
+
+        Returns:
+            Whether the training pairs grew.
+        """
+        schedule = self._schedule
+        if epoch <= schedule.start or epoch % schedule.check_every:
+            return False
+        found = self._mutual_pairs(embed())
+        starts_anew = (
+            epoch % schedule.promote_every == schedule.check_every % schedule.promote_every
+        )
+        if self._candidates is None or starts_anew:
+            self._candidates = found
+        else:
+            self._candidates &= found
+        if epoch % schedule.promote_every:
+            return False
+        promoted = sorted(self._candidates)
+        self._candidates = None
+        if promoted:
+            self.pairs = torch.cat([self.pairs, torch.tensor(promoted, dtype=torch.int64)])
+        return bool(promoted)
+
+    def _mutual_pairs(self, vectors: Tensor) -> set[tuple[int, int]]:
+        free = torch.ones(self._n_entities, dtype=torch.bool)
+        free[self.pairs.flatten()] = False
+        source = torch.nonzero(free[: self._n_source]).squeeze(1)
+        target = torch.nonzero(free[self._n_source :]).squeeze(1) + self._n_source
+        vectors = normalize(vectors, dim=1)
+        device = vectors.device
+        mutual = mutual_nearest(vectors[source.to(device)], vectors[target.to(device)])
+        pairs = torch.stack([source[mutual[:, 0]], target[mutual[:, 1]]], dim=1)
+        return {(int(s), int(t)) for s, t in pairs.tolist()}
+
+
+def most_similar_pairs(source: Tensor, target: Tensor, n_pairs: int, pool: int = 100) -> Tensor:
+    """Greedy one-to-one pairs by similarity: the pseudo-seeds of unsupervised EVA and MCLEA.
+
+    The ``pool * n_pairs`` largest scores are walked down from the top; a pair is taken if neither
+    entity is taken yet, until there are ``n_pairs``.
+
+    Args:
+        source: L2-normalised vectors, [n_source, dim].
+        target: L2-normalised vectors, [n_target, dim].
+        n_pairs: Pairs wanted; fewer come back if the pool does not hold as many.
+        pool: Scores looked at per pair wanted.
+
+    Returns:
+        (source row, target row), [<= n_pairs, 2] int64, best first.
+    """
+    size = min(pool * n_pairs, len(source) * len(target))
+    best = torch.empty(0)
+    cells = torch.empty(0, dtype=torch.int64)
+    for block in ScoreMatrix(source, target, "inner"):
+        scores = block.scores.flatten()
+        top = scores.topk(min(size, scores.numel()))
+        best = torch.cat([best, top.values.cpu()])
+        cells = torch.cat([cells, top.indices.cpu() + block.start * len(target)])
+        if len(best) > size:
+            kept = best.topk(size)
+            best, cells = kept.values, cells[kept.indices]
+    order = torch.argsort(best, descending=True, stable=True)
+    rows, columns = np.divmod(cells[order].numpy(), len(target))
+    return torch.tensor(_first_free(rows, columns, n_pairs), dtype=torch.int64).reshape(-1, 2)
+
+
+def _first_free(rows: np.ndarray, columns: np.ndarray, n_pairs: int) -> list[tuple[int, int]]:
+    taken_rows: set[int] = set()
+    taken_columns: set[int] = set()
+    pairs: list[tuple[int, int]] = []
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        if len(pairs) == n_pairs:
+            break
+        if row not in taken_rows and column not in taken_columns:
+            taken_rows.add(row)
+            taken_columns.add(column)
+            pairs.append((row, column))
+    return pairs

@@ -1,0 +1,174 @@
+"""Products with a sparse matrix whose pattern is fixed and whose values may need gradients.
+
+Gradients of the values are computed on the existing edges only. The kernels are torch's compressed
+sparse row products; on the union graph of FB15K-DB15K (0.69 million edges, 300 columns, two cores)
+one product takes 0.02 s where gathering and scattering edge by edge takes 1.1 s, which is why these
+products stand here in place of a message-passing class.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# Said once per process by the library, about a format that its products need.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
+
+
+class SparsePattern:
+    """Which cells of an [n_rows, n_columns] matrix exist, sorted by row and column.
+
+    Args:
+        rows: Row of each cell, [n_edges], sorted.
+        columns: Column of each cell, [n_edges].
+        shape: (n_rows, n_columns).
+        device: Where the products run.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        shape: tuple[int, int],
+        device: torch.device | None = None,
+    ) -> None:
+        self.shape = shape
+        device = device or torch.device("cpu")
+        by_column = np.lexsort((rows, columns))
+        self._numpy_rows, self._numpy_columns = rows, columns
+        self.rows = torch.from_numpy(rows.copy()).to(device)
+        self.columns = torch.from_numpy(columns.copy()).to(device)
+        self.row_starts = _starts(rows, shape[0]).to(device)
+        self._columns32 = self.columns.int()
+        self._transposed_starts = _starts(columns[by_column], shape[1]).to(device)
+        self._transposed_rows = torch.from_numpy(rows[by_column].astype(np.int32)).to(device)
+        self._by_column = torch.from_numpy(by_column).to(device)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of existing cells."""
+        return len(self.rows)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the products run."""
+        return self.rows.device
+
+    def restricted(self, rows: Tensor) -> tuple[SparsePattern, Tensor]:
+        """The pattern of some rows, in the order given, and the edges it keeps.
+
+        Args:
+            rows: Row numbers, [n_kept] int64, without repetition.
+
+        Returns:
+            A pattern of shape [n_kept, n_columns] and the positions of its edges in this one.
+        """
+        order = np.full(self.shape[0], -1, dtype=np.int64)
+        order[rows.cpu().numpy()] = np.arange(len(rows))
+        new_rows = order[self._numpy_rows]
+        kept = np.flatnonzero(new_rows >= 0)
+        kept = kept[np.argsort(new_rows[kept], kind="stable")]
+        pattern = SparsePattern(
+            new_rows[kept], self._numpy_columns[kept], (len(rows), self.shape[1]), self.device
+        )
+        return pattern, torch.from_numpy(kept).to(self.device)
+
+    def matrix(self, values: Tensor) -> Tensor:
+        """The matrix in compressed sparse row form; no gradient passes through it."""
+        return torch.sparse_csr_tensor(
+            self.row_starts, self._columns32, values.detach(), self.shape, check_invariants=False
+        )
+
+    def transposed_matrix(self, values: Tensor) -> Tensor:
+        """The transpose in compressed sparse row form; no gradient passes through it."""
+        return torch.sparse_csr_tensor(
+            self._transposed_starts,
+            self._transposed_rows,
+            values.detach()[self._by_column],
+            (self.shape[1], self.shape[0]),
+            check_invariants=False,
+        )
+
+    def product(self, values: Tensor, dense: Tensor) -> Tensor:
+        """Sparse times dense, with gradients for both.
+
+        Args:
+            values: Value of each edge, [n_edges] float32.
+            dense: [n_columns, dim] float32.
+
+        Returns:
+            [n_rows, dim].
+        """
+        result: Tensor = _Product.apply(values, dense, self)  # type: ignore[no-untyped-call]
+        return result
+
+    def row_sums(self, values: Tensor) -> Tensor:
+        """Sum of the values of each row, with gradients, [n_rows]."""
+        return torch.zeros(self.shape[0], dtype=values.dtype, device=values.device).index_add(
+            0, self.rows, values
+        )
+
+
+class FixedMatrix:
+    """A sparse matrix with constant values; its product passes gradients to the dense side."""
+
+    def __init__(self, pattern: SparsePattern, values: Tensor) -> None:
+        self.pattern = pattern
+        self.values = values.to(pattern.device)
+        self.forward_matrix = pattern.matrix(self.values)
+        self.backward_matrix = pattern.transposed_matrix(self.values)
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        """[n_rows, n_columns] times [n_columns, dim]."""
+        result: Tensor = _FixedProduct.apply(dense, self)  # type: ignore[no-untyped-call]
+        return result
+
+    def restricted(self, rows: Tensor) -> FixedMatrix:
+        """Some rows of the matrix, in the order given."""
+        pattern, kept = self.pattern.restricted(rows)
+        return FixedMatrix(pattern, self.values[kept])
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern) -> Tensor:
+        dense = dense.contiguous()
+        ctx.save_for_backward(values, dense)
+        ctx.pattern = pattern
+        return pattern.matrix(values) @ dense
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        values, dense = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        pattern: SparsePattern = ctx.pattern
+        to_values = to_dense = None
+        if ctx.needs_input_grad[0]:
+            # The gradient of an edge is the inner product of its two ends: only existing edges.
+            empty = pattern.matrix(torch.zeros_like(values))
+            to_values = torch.sparse.sampled_addmm(empty, gradient, dense.T, beta=0.0).values()
+        if ctx.needs_input_grad[1]:
+            to_dense = pattern.transposed_matrix(values) @ gradient
+        return to_values, to_dense, None
+
+
+class _FixedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, dense: Tensor, matrix: FixedMatrix) -> Tensor:
+        ctx.matrix = matrix
+        return matrix.forward_matrix @ dense.contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.matrix.backward_matrix @ gradients[0].contiguous(), None
+
+
+def _starts(sorted_ids: NDArray[np.int64], size: int) -> Tensor:
+    counts = np.bincount(sorted_ids, minlength=size)
+    return torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))

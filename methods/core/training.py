@@ -1,0 +1,164 @@
+"""The training loop that methods share: epochs, optimiser, checkpoint, early stop, deadline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
+
+Step = Callable[[int], float]
+"""One epoch (counted from 1): leaves gradients behind and returns the loss."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and with what optimiser to train.
+
+    Attributes:
+        epochs: Epochs; each ends with one optimiser step.
+        optimiser: Makes the optimiser of the parameters.
+        restart_from: Epoch (counted from 1) from which on the optimiser is made anew before every
+            step; None is never. EVA's and MCLEA's released code does so from epoch 501 on, which
+            turns AdamW into sign descent.
+        eval_every: Epochs between two evaluations, where the protocol does not say.
+    """
+
+    epochs: int
+    optimiser: Callable[[Iterable[nn.Parameter]], Optimizer]
+    restart_from: int | None = None
+    eval_every: int = 50
+
+
+def adamw(
+    learning_rate: float, weight_decay: float
+) -> Callable[[Iterable[nn.Parameter]], Optimizer]:
+    """A maker of AdamW optimisers."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+    return make
+
+
+def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
+    """Trainable numbers."""
+    return sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+
+
+def train(
+    parameters: Iterable[nn.Parameter],
+    step: Step,
+    embed: Callable[[], Embeddings],
+    schedule: Schedule,
+    ctx: RunContext,
+    after_epoch: Callable[[int], None] | None = None,
+) -> Embeddings:
+    """Trains and returns the embeddings that the protocol's checkpoint rule chooses.
+
+    Args:
+        parameters: What is trained.
+        step: Computes one epoch's gradients.
+        embed: Current embeddings, without gradients.
+        schedule: Length and optimiser.
+        ctx: Monitor, patience, deadline and progress.
+        after_epoch: Called after every optimiser step, for pseudo-labels.
+
+    Raises:
+        DivergedError: If the loss is not finite.
+        DeadlineError: If the deadline has passed.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    ctx.log.n_parameters = count_parameters(trained)
+    optimiser = schedule.optimiser(trained)
+    checkpoint = Checkpoint(ctx)
+    eval_every = ctx.eval_every or schedule.eval_every
+    for epoch in range(1, schedule.epochs + 1):
+        ctx.check_deadline()
+        if schedule.restart_from is not None and epoch >= schedule.restart_from:
+            optimiser = schedule.optimiser(trained)
+        optimiser.zero_grad(set_to_none=True)
+        loss = step(epoch)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss was {loss} in epoch {epoch}")
+        optimiser.step()
+        if after_epoch is not None:
+            after_epoch(epoch)
+        if ctx.tick is not None:
+            ctx.tick(epoch, schedule.epochs, loss)
+        if epoch % eval_every == 0 or epoch == schedule.epochs:
+            checkpoint.offer(epoch, loss, embed)
+            if checkpoint.exhausted:
+                break
+    return checkpoint.chosen(embed)
+
+
+class Checkpoint:
+    """Keeps the embeddings that scored best, where the protocol lets a training see a score.
+
+    Args:
+        ctx: Its monitor scores; its patience ends the training.
+    """
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+        self._best: Embeddings | None = None
+        self._best_score = -math.inf
+        self._without_gain = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return 0 < self._ctx.patience <= self._without_gain
+
+    def offer(self, epoch: int, loss: float, embed: Callable[[], Embeddings]) -> None:
+        """Scores the current embeddings and keeps them if they are the best so far."""
+        self._ctx.log.epochs = epoch
+        if self._ctx.monitor is None:
+            self._ctx.log.best_epoch = epoch
+            return
+        embeddings = embed()
+        score = self._ctx.monitor(epoch, loss, embeddings)
+        if score is None:
+            self._best, self._ctx.log.best_epoch = embeddings, epoch
+        elif score > self._best_score:
+            self._best, self._best_score, self._without_gain = embeddings, score, 0
+            self._ctx.log.best_epoch = epoch
+        else:
+            self._without_gain += 1
+
+    def chosen(self, embed: Callable[[], Embeddings]) -> Embeddings:
+        """The kept embeddings; the current ones if nothing was scored."""
+        return self._best if self._best is not None else embed()
+
+
+def backward_in_batches(
+    encoded: Mapping[str, Tensor], losses: Callable[[dict[str, Tensor]], Iterable[Tensor]]
+) -> float:
+    """Gradients of a sum of batch losses with one backward pass through the encoder.
+
+    Each batch's graph is freed before the next is built, so memory does not grow with the number
+    of batches; the gradients equal those of one backward pass on the summed loss.
+
+    Args:
+        encoded: Encoder outputs by name, with their graphs.
+        losses: Yields one loss per batch, computed from detached copies of the outputs.
+
+    Returns:
+        The summed loss.
+    """
+    leaves = {name: vectors.detach().requires_grad_() for name, vectors in encoded.items()}
+    total = 0.0
+    for loss in losses(leaves):
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+    reached = [name for name in encoded if leaves[name].grad is not None]
+    torch.autograd.backward(
+        [encoded[name] for name in reached], [leaves[name].grad for name in reached]
+    )
+    return total

@@ -1,0 +1,217 @@
+"""EVA: visual pivoting for (unsupervised) entity alignment.
+
+Each modality gets its own encoder, each encoder its own neighbourhood-component loss over the seed
+pairs; the joint vector is a weighted concatenation whose loss trains the weights alone. Late in an
+iterative training mutual nearest neighbours join the seeds; without seeds the most similar images
+stand in for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.encoders import GCN
+from mmea_bench.methods.core.features import input_features, modality_features
+from mmea_bench.methods.core.joint_graph import (
+    JointGraph,
+    symmetric_normalised,
+    undirected_edges,
+)
+from mmea_bench.methods.core.losses import nca_loss
+from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
+from mmea_bench.methods.core.pseudo_seeds import (
+    IterativeSchedule,
+    PseudoSeeds,
+    most_similar_pairs,
+)
+from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
+
+ORDER = ("image", "attribute", "relation", "structure")
+"""Order of the concatenation in the released code."""
+
+
+@dataclass(frozen=True)
+class EVAParams:
+    """Hyper-parameters of EVA; defaults are those of its released scripts for DBP15K."""
+
+    modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
+    table_dim: int = 400  # entity table and first layer, script
+    structure_dim: int = 200  # second layer, script
+    modality_dim: int = 100  # relation and attribute vectors, code
+    image_dim: int = 200  # image vectors, code
+    structure_scale: float = 5.0  # NCA scale of the structure, code
+    modality_scale: float = 15.0  # NCA scale of everything else, code
+    attraction: float = 10.0  # beta, code
+    margin: float = 0.0  # epsilon, code
+    epochs: int = 500  # script without iterative learning; with it 1000
+    learning_rate: float = 5e-4  # script
+    weight_decay: float = 0.01  # the library's default; the script's value is never passed on
+    batch_size: int = 7500  # script
+    restart_from: int = 501  # the optimiser is made anew every epoch from here on, code
+    iterative: bool = False  # script with --il
+    iterative_start: int = 500  # script
+    check_every: int = 5  # script
+    promote_every: int = 50  # code
+    unsupervised_pairs: int = 0  # pseudo-seeds from images instead of seed links; script: 6000
+    eval_every: int = 50  # script
+
+
+class _GCNStructure(nn.Module):
+    def __init__(
+        self, graph: JointGraph, params: EVAParams, generator: torch.Generator, device: torch.device
+    ) -> None:
+        super().__init__()
+        self.gcn = GCN((params.table_dim, params.table_dim, params.structure_dim), generator)
+        size = graph.n_entities
+        rows, columns, weights = undirected_edges(graph)
+        normalised = symmetric_normalised(rows, columns, weights, size)
+        pattern = SparsePattern(rows, columns, (size, size), device)
+        self._adjacency = FixedMatrix(pattern, torch.from_numpy(normalised))
+        self._wanted = self._adjacency
+
+    def prepare(self, rows: Tensor) -> None:
+        self._wanted = self._adjacency.restricted(rows)
+
+    def forward(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
+        last = self._adjacency if all_rows else self._wanted
+        vectors: Tensor = self.gcn(inputs, self._adjacency, last)
+        return vectors
+
+
+class EVA(Method):
+    """EVA as its released code trains it."""
+
+    paper = Paper(
+        authors="Liu, Chen, Roth, Collier",
+        title="Visual Pivoting for (Unsupervised) Entity Alignment",
+        venue="AAAI",
+        year=2021,
+        url="https://arxiv.org/abs/2009.13603",
+        code_url="https://github.com/cambridgeltl/eva",
+    )
+    modalities: ClassVar[tuple[str, ...]] = ("structure", "relation", "attribute", "image")
+    Params = EVAParams
+    variants: ClassVar = {
+        "iterative": {"iterative": True, "epochs": 1000},
+        "unsupervised": {"iterative": True, "epochs": 1000, "unsupervised_pairs": 6000},
+        "w/o structure": {"modalities": ("relation", "attribute", "image")},
+        "w/o relation": {"modalities": ("structure", "attribute", "image")},
+        "w/o attribute": {"modalities": ("structure", "relation", "image")},
+        "w/o visual": {"modalities": ("structure", "relation", "attribute")},
+    }
+    test_params: ClassVar = {"epochs": 60, "table_dim": 32, "structure_dim": 32, "eval_every": 20}
+
+    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
+        """Why EVA cannot run: no usable modality, or no images for the unsupervised variant."""
+        if not self.used_modalities(modalities):
+            return f"the dataset has none of: {', '.join(self.params.modalities)}"
+        if self.params.unsupervised_pairs and "image" not in modalities:
+            return "pseudo-seeds come from images and the dataset has none"
+        return None
+
+    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+        """Trains on the seed links (or visual pivots) and returns all entities' joint vectors."""
+        params: EVAParams = self.params
+        graph = JointGraph.of(view)
+        used = self.used_modalities(view.modalities)
+        encoder = _encoder(view, graph, used, params, ctx)
+        seeds = _visual_pivots(view, params, ctx) if params.unsupervised_pairs else None
+        pseudo = PseudoSeeds(
+            graph.seed_pairs(view) if seeds is None else seeds,
+            graph.n_source,
+            graph.n_entities,
+            IterativeSchedule(params.iterative_start, params.check_every, params.promote_every),
+        )
+        training = _Training(encoder, params, pseudo, ctx)
+        schedule = Schedule(
+            params.epochs,
+            adamw(params.learning_rate, params.weight_decay),
+            params.restart_from,
+            params.eval_every,
+        )
+        return train(
+            encoder.parameters(),
+            training.step,
+            encoder.embeddings,
+            schedule,
+            ctx,
+            training.after_epoch if params.iterative else None,
+        )
+
+
+class _Training:
+    """One epoch: all pairs in chunks, gradients summed, one optimiser step."""
+
+    def __init__(
+        self, encoder: MultiModalEncoder, params: EVAParams, pseudo: PseudoSeeds, ctx: RunContext
+    ) -> None:
+        self._encoder, self._params, self._pseudo = encoder, params, pseudo
+        self._device = ctx.device
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._pairs = PairRows.of(self._pseudo.pairs, self._device)
+        if self._encoder.structure is not None:
+            self._encoder.structure.prepare(self._pairs.rows)  # type: ignore[operator]
+
+    def step(self, _epoch: int) -> float:
+        return backward_in_batches(self._encoder.encode(self._pairs.rows), self._losses)
+
+    def _losses(self, encoded: dict[str, Tensor]) -> Iterator[Tensor]:
+        params = self._params
+        for chunk in torch.split(self._pairs.positions, params.batch_size):
+            sides = [
+                {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
+                for side in (0, 1)
+            ]
+            loss = torch.zeros((), device=self._device)
+            for name in encoded:
+                scale = params.structure_scale if name == "structure" else params.modality_scale
+                loss = loss + self._nca(sides[0][name], sides[1][name], scale)
+            # The joint loss trains the weights of the fusion alone, as in the released code.
+            joint = [
+                self._encoder.fusion({name: vectors.detach() for name, vectors in side.items()})
+                for side in sides
+            ]
+            unit = [nn.functional.normalize(vectors, dim=1) for vectors in joint]
+            yield loss + self._nca(unit[0], unit[1], params.modality_scale)
+
+    def _nca(self, source: Tensor, target: Tensor, scale: float) -> Tensor:
+        return nca_loss(source, target, scale, self._params.attraction, self._params.margin)
+
+    def after_epoch(self, epoch: int) -> None:
+        if self._pseudo.after_epoch(epoch, self._encoder.joint_vectors):
+            self._prepare()
+
+
+def _encoder(
+    view: TrainView, graph: JointGraph, used: tuple[str, ...], params: EVAParams, ctx: RunContext
+) -> MultiModalEncoder:
+    generator = ctx.generator("initial values")
+    structure = _GCNStructure(graph, params, generator, ctx.device) if "structure" in used else None
+    features = input_features(view, graph, used, ctx)
+    dims = {name: params.image_dim if name == "image" else params.modality_dim for name in features}
+    order = tuple(name for name in ORDER if name in used)
+    encoder = MultiModalEncoder(
+        graph, features, structure, dims, order, params.table_dim, generator
+    )
+    return encoder.to(ctx.device)
+
+
+def _visual_pivots(view: TrainView, params: EVAParams, ctx: RunContext) -> Tensor:
+    """The most similar images of the two graphs as pseudo-seeds, as joint ids."""
+    images = modality_features(view, "image", ctx)
+    n_source = view.source.n_entities
+    n_pairs = int(np.minimum(params.unsupervised_pairs, min(n_source, len(images) - n_source)))
+    pairs = most_similar_pairs(images[:n_source], images[n_source:], n_pairs)
+    return pairs + torch.tensor([0, n_source])

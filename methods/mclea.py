@@ -1,0 +1,325 @@
+"""MCLEA: multi-modal contrastive representation learning for entity alignment.
+
+Each modality gets its own encoder. An intra-modal contrastive loss (ICL) pulls seed pairs together
+in every modality and in the joint vector; an inter-modal alignment loss (IAL) hands the joint
+similarity distribution down to each modality; learned uncertainties weigh the terms. Mutual nearest
+neighbours join the seeds late in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.encoders import DiagonalGAT
+from mmea_bench.methods.core.features import (
+    bigram_counts,
+    input_features,
+    modality_features,
+    word_vectors,
+)
+from mmea_bench.methods.core.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.losses import (
+    inter_modal_alignment_loss,
+    intra_modal_contrastive_loss,
+)
+from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
+from mmea_bench.methods.core.pseudo_seeds import (
+    IterativeSchedule,
+    PseudoSeeds,
+    most_similar_pairs,
+)
+from mmea_bench.methods.core.sparse import SparsePattern
+from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
+
+ORDER = ("image", "attribute", "relation", "structure", "word", "bigram")
+"""Order of the concatenation in the released code."""
+
+NAME_FEATURES = ("word", "bigram")
+"""The released code encodes the modality ``name`` as two: words and character bigrams."""
+
+
+@dataclass(frozen=True)
+class MCLEAParams:
+    """Hyper-parameters of MCLEA; defaults are those of its released scripts."""
+
+    modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
+    structure_dim: int = 300  # paper, script
+    n_heads: tuple[int, ...] = (2, 2)  # one number per layer; paper, default
+    modality_dim: int = 100  # paper, script
+    tau1: float = 0.1  # ICL temperature; paper, script; sweep 0.05-1
+    tau2: float = 4.0  # IAL temperature; paper, script; sweep 1-8
+    zoom: float = 0.1  # weight of IAL, applied twice by the released code; 0 is w/o IAL
+    use_icl: bool = True  # per-modality ICL; the joint vector always keeps its own
+    learned_uncertainty: bool = True  # False is w/o uncertainty: equal weights
+    icl_mean: Literal["of logs", "of probabilities"] = "of logs"  # code; paper: of probabilities
+    ial_reduction: Literal["entries", "rows"] = "entries"  # code; paper: rows
+    regulariser: float = 1.0  # factor of the log-variances; code 1, paper 0.5
+    attention_sign: Literal[-1, 1] = -1  # code; paper 1
+    merge_heads: Literal["mean", "concat"] = "mean"  # code; paper concat
+    last_activation: bool = False  # code: ELU between layers; paper: ReLU after each
+    epochs: int = 1000  # paper, script
+    learning_rate: float = 5e-4  # paper, script
+    weight_decay: float = 0.01  # the library's default; the script's value is never used
+    batch_size: int = 512  # paper, script; sets the negatives, not the number of steps
+    restart_from: int = 501  # the optimiser is made anew every epoch from here on, code
+    iterative: bool = True  # both scripts
+    iterative_start: int = 500  # script
+    check_every: int = 5  # script
+    promote_every: int = 50  # code
+    unsupervised: Literal["no", "image", "name"] = "no"  # pseudo-seeds instead of seed links
+    unsupervised_pairs: int = 1000  # default of the released code; the paper's is not stated
+    eval_every: int = 50  # script
+
+
+class _GATStructure(nn.Module):
+    def __init__(
+        self,
+        graph: JointGraph,
+        params: MCLEAParams,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> None:
+        super().__init__()
+        self.gat = DiagonalGAT(
+            params.structure_dim,
+            params.n_heads,
+            params.attention_sign,
+            params.merge_heads,
+            generator,
+            last_activation=params.last_activation,
+        )
+        rows, columns, _ = undirected_edges(graph)
+        self._pattern = SparsePattern(rows, columns, (graph.n_entities,) * 2, device)
+        self._wanted = self._pattern
+        self._rows: Tensor | None = None
+
+    def prepare(self, rows: Tensor) -> None:
+        self._wanted, _ = self._pattern.restricted(rows)
+        self._rows = rows
+
+    def forward(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
+        wanted, rows = (self._pattern, None) if all_rows else (self._wanted, self._rows)
+        vectors: Tensor = self.gat(inputs, self._pattern, wanted, rows)
+        return vectors
+
+
+class MCLEA(Method):
+    """MCLEA as its released code trains it; ``as described`` follows the paper's text."""
+
+    paper = Paper(
+        authors="Lin, Zhang, Wang, Shi, Wu, Zheng",
+        title="Multi-modal Contrastive Representation Learning for Entity Alignment",
+        venue="COLING",
+        year=2022,
+        url="https://arxiv.org/abs/2209.00891",
+        code_url="https://github.com/lzxlin/MCLEA",
+        code_commit="6946d43",
+    )
+    modalities: ClassVar[tuple[str, ...]] = MCLEAParams.modalities
+    Params = MCLEAParams
+    grid: ClassVar = {"tau1": (0.05, 0.1, 0.2, 0.5, 1.0), "tau2": (0.5, 1.0, 2.0, 4.0, 8.0)}
+    variants: ClassVar = {
+        "w/o structure": {"modalities": ("relation", "attribute", "image", "name")},
+        "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},
+        "w/o attribute": {"modalities": ("structure", "relation", "image", "name")},
+        "w/o name": {"modalities": ("structure", "relation", "attribute", "image")},
+        "w/o visual": {"modalities": ("structure", "relation", "attribute", "name")},
+        "w/o ICL": {"use_icl": False},
+        "w/o IAL": {"zoom": 0.0},
+        "w/o iter. strategy": {"iterative": False},
+        "w/o uncertainty": {"learned_uncertainty": False},
+        "MCLEA-V": {"unsupervised": "image"},
+        "MCLEA-N": {"unsupervised": "name"},
+        "as described": {
+            "icl_mean": "of probabilities",
+            "ial_reduction": "rows",
+            "zoom": 1.0,
+            "regulariser": 0.5,
+            "attention_sign": 1,
+            "merge_heads": "concat",
+            "last_activation": True,
+            "restart_from": 1_000_000,
+        },
+    }
+    test_params: ClassVar = {
+        "epochs": 60,
+        "structure_dim": 32,
+        "modality_dim": 16,
+        "iterative_start": 30,
+        "promote_every": 10,
+        "unsupervised_pairs": 30,
+        "eval_every": 20,
+    }
+
+    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
+        """Why MCLEA cannot run: no usable modality, or nothing to make pseudo-seeds from."""
+        if not self.used_modalities(modalities):
+            return f"the dataset has none of: {', '.join(self.params.modalities)}"
+        source = self.params.unsupervised
+        if source != "no" and source not in modalities:
+            return f"pseudo-seeds come from the modality '{source}' and the dataset lacks it"
+        return None
+
+    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+        """Trains on the seed links (or pseudo-seeds) and returns all entities' joint vectors."""
+        params: MCLEAParams = self.params
+        graph = JointGraph.of(view)
+        encoder = _encoder(view, graph, self.used_modalities(view.modalities), params, ctx)
+        seeds = _pseudo_seeds(view, params, ctx) if params.unsupervised != "no" else None
+        pseudo = PseudoSeeds(
+            graph.seed_pairs(view) if seeds is None else seeds,
+            graph.n_source,
+            graph.n_entities,
+            IterativeSchedule(params.iterative_start, params.check_every, params.promote_every),
+        )
+        training = _Training(encoder, params, pseudo, ctx)
+        schedule = Schedule(
+            params.epochs,
+            adamw(params.learning_rate, params.weight_decay),
+            params.restart_from,
+            params.eval_every,
+        )
+        return train(
+            [*encoder.parameters(), *training.parameters()],
+            training.step,
+            encoder.embeddings,
+            schedule,
+            ctx,
+            training.after_epoch if params.iterative else None,
+        )
+
+
+class UncertaintyWeighting(nn.Module):
+    """Sum of losses weighted by learned log-variances: ``sum_m e^{-s_m} loss_m + r s_m``.
+
+    Args:
+        names: One log-variance each, starting at 0.
+        regulariser: ``r``; the released code has 1, the paper (equation 14, with
+            ``s = log alpha^2``) 0.5.
+        learned: Otherwise the losses are summed as they are.
+    """
+
+    def __init__(self, names: tuple[str, ...], regulariser: float, *, learned: bool) -> None:
+        super().__init__()
+        self._position = {name: index for index, name in enumerate(names)}
+        self._regulariser = regulariser
+        self.log_variances = nn.Parameter(torch.zeros(len(names)), requires_grad=learned)
+
+    def forward(self, losses: dict[str, Tensor]) -> Tensor:
+        """Weighted sum of the named losses."""
+        total = torch.zeros((), device=self.log_variances.device)
+        for name, loss in losses.items():
+            log_variance = self.log_variances[self._position[name]]
+            total = total + torch.exp(-log_variance) * loss + self._regulariser * log_variance
+        return total
+
+
+class _Training(nn.Module):
+    """One epoch: shuffled pairs in mini-batches, gradients summed, one optimiser step."""
+
+    def __init__(
+        self, encoder: MultiModalEncoder, params: MCLEAParams, pseudo: PseudoSeeds, ctx: RunContext
+    ) -> None:
+        super().__init__()
+        # A tuple hides the encoder from this module's own parameters.
+        self._parts = (encoder, pseudo)
+        self._params, self._device = params, ctx.device
+        self._shuffles = ctx.generator("batches")
+        learned, factor = params.learned_uncertainty, params.regulariser
+        self.icl_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
+        self.ial_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
+        self.to(ctx.device)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        encoder, pseudo = self._parts
+        self._pairs = PairRows.of(pseudo.pairs, self._device)
+        if encoder.structure is not None:
+            encoder.structure.prepare(self._pairs.rows)  # type: ignore[operator]
+
+    def step(self, _epoch: int) -> float:
+        return backward_in_batches(self._parts[0].encode(self._pairs.rows), self._losses)
+
+    def _losses(self, encoded: dict[str, Tensor]) -> Iterator[Tensor]:
+        n_pairs = len(self._pairs.positions)
+        order = torch.randperm(n_pairs, generator=self._shuffles).to(self._device)
+        for chunk in torch.split(self._pairs.positions[order], self._params.batch_size):
+            yield self.batch_loss(
+                {
+                    name: (vectors[chunk[:, 0]], vectors[chunk[:, 1]])
+                    for name, vectors in encoded.items()
+                }
+            )
+
+    def batch_loss(self, encoded: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """Loss of one mini-batch of L2-normalised modality vectors, by modality."""
+        params, fusion = self._params, self._parts[0].fusion
+        source, target = (
+            normalize(fusion({name: pair[side] for name, pair in encoded.items()}), dim=1)
+            for side in (0, 1)
+        )
+        loss = intra_modal_contrastive_loss(source, target, params.tau1, params.icl_mean)
+        if params.use_icl:
+            loss = loss + self.icl_weighting(
+                {
+                    name: intra_modal_contrastive_loss(*pair, params.tau1, params.icl_mean)
+                    for name, pair in encoded.items()
+                }
+            )
+        if params.zoom:
+            alignment = {
+                name: params.zoom
+                * inter_modal_alignment_loss(
+                    (source, target), pair, params.tau2, params.ial_reduction
+                )
+                for name, pair in encoded.items()
+            }
+            loss = loss + params.zoom * self.ial_weighting(alignment)
+        return loss
+
+    def after_epoch(self, epoch: int) -> None:
+        encoder, pseudo = self._parts
+        if pseudo.after_epoch(epoch, encoder.joint_vectors):
+            self._prepare()
+
+
+def _encoder(
+    view: TrainView, graph: JointGraph, used: tuple[str, ...], params: MCLEAParams, ctx: RunContext
+) -> MultiModalEncoder:
+    parts = tuple(part for name in used for part in (NAME_FEATURES if name == "name" else (name,)))
+    generator = ctx.generator("initial values")
+    structure = (
+        _GATStructure(graph, params, generator, ctx.device) if "structure" in parts else None
+    )
+    features = input_features(view, graph, parts, ctx)
+    encoder = MultiModalEncoder(
+        graph,
+        features,
+        structure,
+        dict.fromkeys(features, params.modality_dim),
+        tuple(name for name in ORDER if name in parts),
+        params.structure_dim,
+        generator,
+    )
+    return encoder.to(ctx.device)
+
+
+def _pseudo_seeds(view: TrainView, params: MCLEAParams, ctx: RunContext) -> Tensor:
+    """Most similar images, or names (words and bigrams), as pseudo-seeds in joint ids."""
+    if params.unsupervised == "image":
+        vectors = modality_features(view, "image", ctx)
+    else:
+        vectors = torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)
+    n_source = view.source.n_entities
+    n_pairs = min(params.unsupervised_pairs, n_source, len(vectors) - n_source)
+    pairs = most_similar_pairs(vectors[:n_source], vectors[n_source:], n_pairs)
+    return pairs + torch.tensor([0, n_source])
