@@ -112,9 +112,11 @@ def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
             if not keys:
                 return Vectors([], np.zeros((0, 0), dtype=np.float32))
             dim = int(found[keys[0]].size)
+            for key in keys:  # all of them before memory is taken
+                _check_vector(path, key, found[key], dim)
             values = np.empty((len(keys), dim), dtype=np.float32)
             for row, key in enumerate(keys):
-                values[row] = _vector(path, key, found[key], dim)
+                values[row] = np.asarray(found[key][()], dtype=np.float32).reshape(-1)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise DataError.at(
             path, f"the HDF5 file is truncated or damaged ({error})", _AGAIN
@@ -143,7 +145,7 @@ def _collect(
             raise DataError.at(path, f"image {key!r} has several vectors", "Keep one of them.")
 
 
-def _vector(path: Path, key: str, item: Any, dim: int) -> NDArray[np.float32]:
+def _check_vector(path: Path, key: str, item: Any, dim: int) -> None:
     if item.external or item.is_virtual:
         raise DataError.at(
             path, f"image {key!r} is stored in another file", "Copy it into the file itself."
@@ -154,9 +156,8 @@ def _vector(path: Path, key: str, item: Any, dim: int) -> NDArray[np.float32]:
         raise DataError.at(
             path,
             f"image {key!r} has {item.size} numbers, the first image has {dim}",
-            "All images need the same dimension.",
+            f"All images need the same dimension, at most {_LARGEST_VECTOR}.",
         )
-    return np.asarray(item[()], dtype=np.float32).reshape(-1)
 
 
 def _check_finite(path: Path, keys: Sequence[str], values: NDArray[np.float32]) -> None:

@@ -122,6 +122,7 @@ _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
     ("numpy", "ndarray"): _Array,
     ("_codecs", "encode"): _encode,
     ("builtins", "bytes"): _empty_bytes,
+    ("__builtin__", "bytes"): _empty_bytes,  # the name up to protocol 2
 }
 for _package in ("numpy.core", "numpy._core"):
     _ADMITTED[f"{_package}.multiarray", "_reconstruct"] = _reconstruct

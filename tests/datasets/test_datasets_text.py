@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.readers import text
+from tests.datasets.layouts import assert_sentence
+
+
+def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes("\ufeffx\u2028y\r\nz\x0bw\n\n".encode())
+    assert text.read_lines(path) == ["x\u2028y", "z\x0bw"]
+
+
+def test_a_gz_copy_is_read_where_the_file_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress("ä\tb\n".encode()))
+    assert text.read_rows(tmp_path / "a", ("one", "two")) == [["ä", "b"]]
+    (tmp_path / "a").write_text("plain\twins\n")
+    assert text.read_rows(tmp_path / "a", ("one", "two")) == [["plain", "wins"]]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "the file is missing")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "the file is empty")
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"ok\nN\xfcrnberg\n")
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "byte 0xfc is not UTF-8", 2)
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-12], lambda raw: b"no gzip" + raw])
+def test_a_damaged_gzip_archive_is_refused(tmp_path: Path, damage) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(damage(gzip.compress(b"some text\n" * 100)))
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, path, "truncated or damaged")
+
+
+@pytest.mark.parametrize("line", ["a", "a\tb\tc", "a\t", ""])
+def test_a_malformed_line_is_shown_with_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a").write_text(f"a\tb\n{line}\na\tb\n")
+    with pytest.raises(DataError) as caught:
+        text.read_rows(tmp_path / "a", ("id", "URI"))
+    assert_sentence(caught.value, tmp_path / "a", "`id TAB URI`", 2)
+
+
+@pytest.mark.parametrize("word", ["x", "-1", "1.0", "1_0", "+1", "٣", "2147483648", "9" * 5000])
+def test_ids_are_whole_numbers_in_range(tmp_path: Path, word: str) -> None:
+    with pytest.raises(DataError) as caught:
+        text.id_column(tmp_path / "a", ["0", "2147483647", word], "entity id")
+    assert_sentence(caught.value, tmp_path / "a", "is not a whole number in 0..2147483647", 3)
