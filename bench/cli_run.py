@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,11 +64,10 @@ def run_request(request: Request, settings: RunSettings, *, fresh: bool, quiet: 
 
     suite, place, folder = request.load()
     console = stderr()
-    with ExitStack() as stack:
-        stack.enter_context(only_runner(folder))
-        store = ResultStore(folder)
-        plan = make_plan(suite, store, place, fresh=fresh)
-        _check(plan)
+    store = ResultStore(folder)
+    plan = make_plan(suite, store, place, fresh=fresh)
+    _check(plan)
+    with only_runner(folder):
         if not quiet:
             _announce(plan, folder, console)
         _remove_stale(plan, store, console)

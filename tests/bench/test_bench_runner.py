@@ -273,10 +273,11 @@ def test_an_interrupt_stops_in_order_and_says_how_to_go_on(
     slow = make_method("counts", writes_line(log, "time.sleep(0.6)"))
     arguments = command(tmp_path, slow, "out", 20)
     runner = subprocess.Popen(  # noqa: S603
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_for_records(tmp_path / "out", 2)
-    runner.send_signal(signal.SIGINT)
+    # As Ctrl-C in a terminal does: to the whole group, the server of processes included.
+    os.killpg(runner.pid, signal.SIGINT)
     _output, errors = runner.communicate(timeout=30)
     assert runner.returncode == 130
     assert "Run the same command again to go on" in errors
