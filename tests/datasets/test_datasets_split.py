@@ -70,7 +70,7 @@ def test_entities_in_several_links_are_welcome() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.005, 0.96, 1.0, -0.2])
 def test_a_ratio_out_of_range(ratio: float) -> None:
-    with pytest.raises(DataError, match="outside 0.01..0.95"):
+    with pytest.raises(DataError, match=r"outside 0\.01\.\.0\.95"):
         split_links(links(10), ratio, 0)
 
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mmea_bench.datasets.core.cache import load_pair
+from mmea_bench.datasets.core.catalogue import open_dataset
+from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.pair import KGPair
+
+ROOT = Path(os.environ.get("MMEA_DATA") or Path(__file__).parents[3] / "shared" / "data")
+
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not ROOT.is_dir(), reason="needs the real benchmark files; set MMEA_DATA to their folder"
+    ),
+]
+
+FB15K = (14951, 1209, 505436, 116, 29395)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def counts(graph: KnowledgeGraph) -> tuple[int, ...]:
+    return (
+        graph.n_entities,
+        graph.n_relations,
+        len(graph.relation_triples),
+        graph.n_attributes,
+        len(graph.attribute_triples),
+    )
+
+
+def load(name: str, cache: Path) -> KGPair:
+    dataset = open_dataset(name, ROOT)
+    try:
+        dataset.input_files()
+    except Exception as error:
+        pytest.skip(f"{name} is not there: {error}")
+    return load_pair(dataset, cache)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "n_links", "images"),
+    [
+        ("fb15k-db15k", (12842, 279, 89197, 225, 48044), 12846, [13444, 12837]),
+        ("fb15k-yago15k", (15404, 32, 122886, 7, 23532), 11199, [13444, 11194]),
+    ],
+)
+def test_mmkg_counts(
+    cache: Path, name: str, target: tuple[int, ...], n_links: int, images: list[int]
+) -> None:
+    pair = load(name, cache)
+    assert counts(pair.source) == FB15K
+    assert counts(pair.target) == target
+    assert len(pair.anchor_links) == n_links
+    assert [side.n_present for side in pair.features["image"]] == images
+    assert pair.modalities == ("structure", "relation", "attribute", "image")
+    if pair.features["image"][0].dim == 256:
+        assert pair.simulated == ("image",)
+
+
+def test_four_db15k_entities_have_two_partners(cache: Path) -> None:
+    links = load("fb15k-db15k", cache).anchor_links
+    assert len(set(links[:, 0].tolist())) == 12846
+    assert len(set(links[:, 1].tolist())) == 12842
+
+
+@pytest.mark.parametrize(
+    ("name", "entities", "relations", "triples"),
+    [
+        ("dbp15k-zh-en", (19388, 19572), (1701, 1323), (70414, 95142)),
+        ("dbp15k-ja-en", (19814, 19780), (1299, 1153), (77214, 93484)),
+        ("dbp15k-fr-en", (19661, 19993), (903, 1208), (105998, 115722)),
+    ],
+)
+def test_dbp15k_counts(
+    cache: Path,
+    name: str,
+    entities: tuple[int, int],
+    relations: tuple[int, int],
+    triples: tuple[int, int],
+) -> None:
+    pair = load(name, cache)
+    graphs = (pair.source, pair.target)
+    assert tuple(graph.n_entities for graph in graphs) == entities
+    assert tuple(graph.n_relations for graph in graphs) == relations
+    assert tuple(len(graph.relation_triples) for graph in graphs) == triples
+    assert len(pair.anchor_links) == 15000
+    assert "name" in pair.modalities
+    assert all((graph.names != "").sum() >= graph.n_entities - 1 for graph in graphs)
+
+
+def test_a_cached_load_takes_under_a_second(cache: Path) -> None:
+    version = load("fb15k-db15k", cache).version
+    started = time.perf_counter()
+    assert load("fb15k-db15k", cache).version == version
+    assert time.perf_counter() - started < 1.0
