@@ -125,7 +125,8 @@ def report_outcome(outcome: RunOutcome) -> None:
     n_done = len(outcome.plan.done)
     before = f", {n_done} done before" if n_done else ""
     _say(console, f"Cells of this run: {counts}{before}.")
-    _say(console, f"Tables: {', '.join(str(path) for path in outcome.tables)}")
+    csv_files = [path for path in outcome.tables if path.suffix == ".csv"]
+    _say(console, f"Tables: {', '.join(str(path) for path in csv_files)}")
     n_left = len(outcome.plan.missing) - sum(outcome.summary.n_by_status.values())
     if not outcome.summary.is_complete:
         _say(

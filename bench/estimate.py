@@ -28,6 +28,10 @@ class Estimator:
                 seconds = cell["fit_s"] + (cell["eval_s"] or 0.0)
                 self.learn(cell["method"], cell["dataset"], seconds)
 
+    def knows(self, cell: Cell) -> bool:
+        """Whether a cell of the same method has ended."""
+        return (cell.method,) in self._seconds
+
     def seconds(self, cells: Iterable[Cell], n_jobs: int = 1) -> float | None:
         """Expected time for these cells with so many at once; None where nothing is known."""
         means = {group: fmean(values) for group, values in self._seconds.items()}

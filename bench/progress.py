@@ -94,6 +94,14 @@ class _State:
     def n_ended(self) -> int:
         return sum(self.n_by_status.values())
 
+    def start(self, job: Job) -> None:
+        self.running[job.key] = _Running(job, time.monotonic())
+
+    def tick(self, job: Job, tick: Tick) -> None:
+        running = self.running.get(job.key)
+        if running is not None:
+            running.tick = tick
+
     def end(self, job: Job, record: Record, seconds: float) -> None:
         status = record.cell["status"]
         self.n_by_status[status] += 1
@@ -103,11 +111,24 @@ class _State:
             self.estimator.learn(job.cell.method, job.cell.dataset, seconds)
 
     def time_left(self) -> str:
-        expected = self.estimator.seconds(self.waiting.values())
+        not_started = [cell for key, cell in self.waiting.items() if key not in self.running]
+        expected = self.estimator.seconds(not_started)
         if expected is None or not self.waiting:
             return ""
-        passed = sum(time.monotonic() - running.since for running in self.running.values())
-        return f"about {spell_duration((expected - passed) / self.n_jobs)} left"
+        left = [self._left_of(running) for running in self.running.values()]
+        seconds = (expected + sum(part or 0.0 for part in left)) / self.n_jobs
+        is_known = None not in left and all(map(self.estimator.knows, not_started))
+        return f"{'about' if is_known else 'more than'} {spell_duration(seconds)} left"
+
+    def _left_of(self, running: _Running) -> float | None:
+        """Seconds that a running cell still needs, judged by its own epochs or by its method."""
+        passed = time.monotonic() - running.since
+        tick = running.tick
+        if tick is not None and tick.epoch > 0:
+            return passed * max(0, tick.n_epochs - tick.epoch) / tick.epoch
+        if not self.estimator.knows(running.job.cell):
+            return None
+        return max(0.0, (self.estimator.seconds([running.job.cell]) or 0.0) - passed)
 
 
 class PlainProgress(Progress):
@@ -123,30 +144,34 @@ class PlainProgress(Progress):
     def __init__(
         self, console: Console, jobs: Sequence[Job], n_jobs: int, estimator: Estimator
     ) -> None:
+        self._lock = threading.Lock()
         self._console = console
         self._state = _State(jobs, n_jobs, estimator)
 
     def cell_started(self, job: Job) -> None:
         """Shows nothing: the line of its end says it all."""
+        with self._lock:
+            self._state.start(job)
 
     def ticked(self, job: Job, tick: Tick) -> None:
         """Shows nothing: a log is no place for epochs."""
+        with self._lock:
+            self._state.tick(job, tick)
 
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """One line: count, cell, status, time and time left."""
-        self._state.end(job, record, seconds)
-        left = self._state.time_left()
+        with self._lock:
+            self._state.end(job, record, seconds)
+            left = self._state.time_left()
         line = (
             f"[{self._state.n_ended}/{len(self._state.jobs)}] {spell_cell(job.cell)}: "
             f"{spell_ending(record)} ({seconds:.1f} s)"
         )
-        self._print(f"{line}, {left}" if left else line)
+        text = f"{line}, {left}" if left else line
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def cell_stopped(self, job: Job) -> None:
         """Shows nothing: the end of the run says how many are left."""
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveProgress(Progress):
@@ -180,14 +205,12 @@ class LiveProgress(Progress):
     def cell_started(self, job: Job) -> None:
         """Adds the cell to the ones that run."""
         with self._lock:
-            self._state.running[job.key] = _Running(job, time.monotonic())
+            self._state.start(job)
 
     def ticked(self, job: Job, tick: Tick) -> None:
         """Updates epoch and loss."""
         with self._lock:
-            running = self._state.running.get(job.key)
-            if running is not None:
-                running.tick = tick
+            self._state.tick(job, tick)
 
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """Moves the cell to the counts; what went wrong stays visible above the display."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -84,7 +84,8 @@ def run_jobs(
         settings: How the run behaves.
     """
     summary = RunSummary()
-    launcher = Launcher(store.folder / LOG_FOLDER, _preload(jobs))
+    logs = store.folder / LOG_FOLDER
+    launcher = Launcher(logs, _preload(jobs))
 
     def run_one(job: Job) -> _Done:
         started = time.monotonic()
@@ -106,6 +107,8 @@ def run_jobs(
         finally:
             launcher.stop()
             results.close()
+            with suppress(OSError):
+                logs.rmdir()  # succeeds where no cell has printed anything
     return summary
 
 

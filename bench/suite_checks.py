@@ -109,8 +109,8 @@ class SuiteChecker:
         return self._types[name]
 
     def _methods(self, raw: Table, *, chosen: bool) -> tuple[str, ...]:
+        own = self._own_methods()
         if "methods" not in raw:
-            own = self._own_methods()
             if not own:
                 self._problems.append("No methods are named. Add `methods` (or --methods).")
             return own
@@ -121,7 +121,7 @@ class SuiteChecker:
             elif self._type(given) is not None:
                 names.append(given.replace("-", "_"))
         if not chosen:
-            names.extend(self._own_methods())
+            names.extend(own)
         return tuple(dict.fromkeys(names))
 
     def _own_methods(self) -> tuple[str, ...]:

@@ -1,0 +1,204 @@
+"""The command line: sentences for users, exit codes, and output that programs can read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mmea_bench.bench import cli, cli_texts
+from mmea_bench.bench.cli import app
+from mmea_bench.bench.cli_texts import assignments, numbers, split_list
+from mmea_bench.datasets.core.errors import UserError
+
+CHECKOUT = Path(cli.__file__).resolve().parent.parent
+QUICK = ["--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "2"]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"MMEA_DATA": "", "MMEA_CACHE": ""})
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> list[str]:
+    out, cache = str(tmp_path / "out"), str(tmp_path / "cache")
+    return ["--out", out, "--cache-dir", cache, "--data-root", str(tmp_path)]
+
+
+def test_commas_in_brackets_do_not_split() -> None:
+    given = ["synthetic[n=300,seed=1],fb15k-db15k", "dbp15k-zh-en"]
+    assert split_list(given) == ["synthetic[n=300,seed=1]", "fb15k-db15k", "dbp15k-zh-en"]
+    assert split_list(["a, b", "c,"]) == ["a", "b", "c"]
+    assert split_list(None) is None
+
+
+def test_numbers_are_numbers() -> None:
+    assert numbers("--seed-ratios", ["0.2,0.5", "0.8"]) == [0.2, 0.5, 0.8]
+    with pytest.raises(UserError, match="--seed-ratios takes numbers"):
+        numbers("--seed-ratios", ["0.2,half"])
+
+
+def test_assignments_keep_the_type_of_their_value() -> None:
+    texts = ["mclea.epochs=10", "eva.iterative=true", "mclea.mode=image", "*.lr=1e-3"]
+    assert assignments(texts) == {
+        "mclea.epochs": 10,
+        "eva.iterative": True,
+        "mclea.mode": "image",
+        "*.lr": 1e-3,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["mclea.epochs", "epochs=3", "mclea.=3", ".epochs=3", "mclea.epochs="]
+)
+def test_broken_assignments_are_sentences(text: str) -> None:
+    with pytest.raises(UserError, match=r"--set takes method\.parameter=value"):
+        assignments([text])
+
+
+def test_a_run_prints_its_table_and_files(where: list[str], tmp_path: Path) -> None:
+    done = invoke("run", *QUICK, *where)
+    assert done.exit_code == 0, done.output
+    assert "Cells of this run: 2 ok." in done.stdout
+    assert "random_scores" in done.stdout
+    assert "Hits@1" in done.stdout
+    assert str(tmp_path / "out" / "results.csv") in done.stdout
+    assert (tmp_path / "out" / "report" / "report.md").is_file()
+    again = invoke("run", *QUICK, *where)
+    assert again.exit_code == 0
+    assert "nothing was left to run, 2 done before" in again.stdout
+
+
+def test_a_run_can_be_read_by_programs(where: list[str], tmp_path: Path) -> None:
+    result = json.loads(invoke("run", *QUICK, *where, "--json").stdout)
+    assert result["n_by_status"] == {"ok": 2}
+    assert result["exit_code"] == 0
+    plan = json.loads(invoke("plan", *QUICK, *where, "--repeats", "3", "--json").stdout)
+    assert (plan["n_cells"], plan["n_done"], plan["n_missing"]) == (3, 2, 1)
+    assert plan["estimated_s"] >= 0
+    status = json.loads(invoke("status", str(tmp_path / "out"), "--json").stdout)
+    assert status["n_by_status"] == {"ok": 2}
+
+
+def test_failures_are_shown_and_give_exit_code_1(
+    where: list[str], tmp_path: Path, make_method: Any
+) -> None:
+    bad = make_method("raises", "raise ValueError('no luck')")
+    done = invoke("run", *QUICK, "--methods", "raises", "--method-file", str(bad), *where)
+    assert done.exit_code == 1
+    assert "2 failed" in done.stdout
+    assert "2 ok" in done.stdout
+    assert "no luck" in done.stderr
+    status = invoke("status", str(tmp_path / "out"))
+    assert status.exit_code == 0
+    assert "ValueError: no luck" in status.stdout
+
+
+def test_a_run_in_which_all_fails_still_ends_in_order(where: list[str], make_method: Any) -> None:
+    bad = make_method("raises", "raise ValueError('no luck')")
+    done = invoke("run", *QUICK[2:], "--method-file", str(bad), *where)
+    assert done.exit_code == 1
+    assert "2 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["run", "--suite", "quik"], "Did you mean 'quick'?"),
+        (["run", "--suite", "nowhere.toml"], "does not exist"),
+        (["run"], "Name a suite with --suite"),
+        (["run", "--methods", "random_scores"], "give both --methods and --datasets"),
+        (["run", *QUICK, "--set", "random_scores.dmi=3"], "Did you mean 'dim'?"),
+        (["run", *QUICK, "--device", "gpu"], "--device takes auto, cpu, cuda"),
+        (["run", *QUICK, "--protocol", "stric"], "strict"),
+        (["run", *QUICK, "--seed-ratios", "a"], "--seed-ratios takes numbers"),
+        (["run", *QUICK, "--variants", "w/o luck"], "w/o luck"),
+        (["run", *QUICK, "--method-file", "nowhere.py"], "nowhere.py does not exist"),
+        (["run", *QUICK[:2], "--datasets", "fb15k-db15k"], "data fetch fb15k-db15k"),
+        (["plan", *QUICK, "--timeout", "3"], "No such option"),
+        (["plan", *QUICK, "--seed-ratios", "2"], "0.01..0.95"),
+        (["status", "nowhere"], "holds no records"),
+        (["report", "nowhere"], "is not a folder"),
+        (["report", "nowhere", "--only", "nothing"], "Unknown report 'nothing'"),
+        (["report", "nowhere", "--direction", "up"], "Unknown direction 'up'"),
+        (["list", "variants", "--methods", "nothing"], "Unknown method 'nothing'"),
+    ],
+)
+def test_errors_are_sentences_with_exit_code_2(
+    arguments: list[str], part: str, tmp_path: Path
+) -> None:
+    is_run = arguments[0] in ("run", "plan")
+    where = ["--data-root", str(tmp_path), "--out", str(tmp_path / "out")] if is_run else []
+    done = invoke(*arguments, *where)
+    assert done.exit_code == 2
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_defects_are_not_swallowed(where: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(cli.cli_run, "run_request", broken)
+    done = invoke("run", *QUICK, *where)
+    assert isinstance(done.exception, RuntimeError)
+
+
+@pytest.mark.parametrize("what", ["methods", "datasets", "suites", "variants", "reports"])
+def test_everything_can_be_listed(what: str) -> None:
+    assert invoke("list", what).exit_code == 0
+    rows = json.loads(invoke("list", what, "--json").stdout)
+    assert rows
+    assert all(isinstance(row, dict) for row in rows)
+
+
+COMMANDS = [
+    [],
+    ["run"],
+    ["plan"],
+    ["status"],
+    ["report"],
+    ["list"],
+    ["data"],
+    *(["list", what] for what in ("methods", "datasets", "suites", "variants", "reports")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_help_text_ends_with_an_example(command: list[str]) -> None:
+    done = invoke(*command, "--help")
+    assert done.exit_code == 0
+    assert "Example: mmea-bench " in done.stdout.strip().splitlines()[-1]
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; import mmea_bench.bench.cli; print('torch' in sys.modules)"
+    assert python("-c", code).stdout.strip() == "False"
+
+
+def test_the_module_runs_from_a_checkout() -> None:
+    assert python("-m", "bench", "--help").returncode == 0
+
+
+def test_a_checkout_without_installation_says_what_to_do() -> None:
+    done = python("-S", "-m", "bench", "--help")
+    assert done.returncode == 2
+    assert "pip install -e ." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_output_of_a_pipe_is_not_cut() -> None:
+    assert cli_texts.stdout().width >= 200
