@@ -18,10 +18,10 @@ from torch import Tensor
 from mmea_bench.methods.core.base import DivergedError, Embeddings
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
+    NeighbourhoodMeans,
     ScoreBlock,
     ScoreMatrix,
     csls,
-    csls_means,
 )
 
 TieRule = Literal["realistic", "optimistic", "pessimistic"]
@@ -110,11 +110,8 @@ def rank_links(
         embeddings.similarity,
         block_rows,
     )
-    plain = _link_scores(matrix, layout)
-    counters = {}
-    for size in csls_sizes:
-        scaling = csls_means(matrix, size) if size else None
-        counters[size] = _Counter(layout, plain, scaling)
+    plain, scalings = _first_pass(matrix, layout, csls_sizes)
+    counters = {size: _Counter(layout, plain, scalings.get(size)) for size in csls_sizes}
     for block in matrix:
         for counter in counters.values():
             counter.add(block)
@@ -187,15 +184,23 @@ def _rival_partners(
     }
 
 
-def _link_scores(matrix: ScoreMatrix, layout: _Layout) -> Tensor:
-    """Plain score of every link, out of the blocks that the candidates are counted in."""
+def _first_pass(
+    matrix: ScoreMatrix, layout: _Layout, csls_sizes: tuple[int, ...]
+) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
+    """Plain score of every link, and row and column means of each CSLS size.
+
+    Both come out of the very blocks that the second pass counts in.
+    """
     device = matrix.device
     rows, columns = layout.rows.to(device), layout.columns.to(device)
     scores = torch.zeros(layout.n_links, dtype=matrix.dtype, device=device)
+    neighbourhoods = {size: NeighbourhoodMeans(matrix, size) for size in csls_sizes if size}
     for block in matrix:
         inside = torch.nonzero((rows >= block.start) & (rows < block.stop)).squeeze(1)
         scores[inside] = block.scores[rows[inside] - block.start, columns[inside]]
-    return scores
+        for neighbourhood in neighbourhoods.values():
+            neighbourhood.add(block)
+    return scores, {size: means.means() for size, means in neighbourhoods.items()}
 
 
 class _Counter:

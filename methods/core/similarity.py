@@ -95,27 +95,39 @@ class ScoreMatrix:
         return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
 
 
-def csls_means(matrix: ScoreMatrix, k: int) -> tuple[Tensor, Tensor]:
-    """Mean of the k largest scores of every row and of every column.
+class NeighbourhoodMeans:
+    """Mean of the k largest scores of every row and column, gathered block by block.
 
     Args:
-        matrix: Scores, [n_source, n_target].
+        matrix: The scores whose blocks will be added, all of them, in order.
         k: Neighbourhood size; larger sizes than a side count as that side's size.
-
-    Returns:
-        Row means [n_source] and column means [n_target].
 
     Reference: Conneau et al. 2017, arXiv:1710.04087, sec. 2.3.
     """
-    row_means = []
-    best: Tensor | None = None
-    for block in matrix:
-        row_means.append(block.scores.topk(min(k, matrix.n_target), dim=1).values.mean(dim=1))
-        candidates = block.scores if best is None else torch.cat([best, block.scores])
-        best = _column_top(candidates, min(k, len(candidates)))
-    if best is None:
-        raise ValueError("csls_means needs at least one source row")
-    return torch.cat(row_means), best.mean(dim=0)
+
+    def __init__(self, matrix: ScoreMatrix, k: int) -> None:
+        self._k = k
+        self._n_target = matrix.n_target
+        self._row_means: list[Tensor] = []
+        self._column_best: Tensor | None = None
+
+    def add(self, block: ScoreBlock) -> None:
+        """Takes the next block into account."""
+        scores = block.scores
+        self._row_means.append(scores.topk(min(self._k, self._n_target), dim=1).values.mean(dim=1))
+        best = self._column_best
+        candidates = scores if best is None else torch.cat([best, scores])
+        self._column_best = _column_top(candidates, min(self._k, len(candidates)))
+
+    def means(self) -> tuple[Tensor, Tensor]:
+        """Row means [n_source] and column means [n_target].
+
+        Raises:
+            ValueError: If no block was added.
+        """
+        if self._column_best is None:
+            raise ValueError("neighbourhood means need at least one source row")
+        return torch.cat(self._row_means), self._column_best.mean(dim=0)
 
 
 def csls(scores: Tensor, row_means: Tensor, column_means: Tensor) -> Tensor:

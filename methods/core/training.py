@@ -13,7 +13,12 @@ from torch.optim import Optimizer
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 
 Step = Callable[[int], float]
-"""One epoch (counted from 1): leaves gradients behind and returns the loss."""
+"""One epoch (counted from 1): leaves gradients behind and returns the loss.
+
+Where the schedule has no optimiser, the step has already updated the parameters itself."""
+
+
+OptimiserMaker = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,9 @@ class Schedule:
     """How long and with what optimiser to train.
 
     Attributes:
-        epochs: Epochs; each ends with one optimiser step.
-        optimiser: Makes the optimiser of the parameters.
+        epochs: Number of epochs.
+        optimiser: Makes the optimiser that steps once at the end of every epoch; None where an
+            epoch makes its own steps.
         restart_from: Epoch (counted from 1) from which on the optimiser is made anew before every
             step; None is never. EVA's and MCLEA's released code does so from epoch 501 on, which
             turns AdamW into sign descent.
@@ -30,18 +36,25 @@ class Schedule:
     """
 
     epochs: int
-    optimiser: Callable[[Iterable[nn.Parameter]], Optimizer]
+    optimiser: OptimiserMaker | None
     restart_from: int | None = None
     eval_every: int = 50
 
 
-def adamw(
-    learning_rate: float, weight_decay: float
-) -> Callable[[Iterable[nn.Parameter]], Optimizer]:
+def adamw(learning_rate: float, weight_decay: float) -> OptimiserMaker:
     """A maker of AdamW optimisers."""
 
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
         return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+    return make
+
+
+def sgd(learning_rate: float) -> OptimiserMaker:
+    """A maker of plain stochastic gradient descent."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return torch.optim.SGD(parameters, lr=learning_rate)
 
     return make
 
@@ -75,18 +88,21 @@ def train(
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     ctx.log.n_parameters = count_parameters(trained)
-    optimiser = schedule.optimiser(trained)
+    make = schedule.optimiser
+    optimiser = make(trained) if make else None
     checkpoint = Checkpoint(ctx)
     eval_every = ctx.eval_every or schedule.eval_every
     for epoch in range(1, schedule.epochs + 1):
         ctx.check_deadline()
-        if schedule.restart_from is not None and epoch >= schedule.restart_from:
-            optimiser = schedule.optimiser(trained)
-        optimiser.zero_grad(set_to_none=True)
+        if make and schedule.restart_from is not None and epoch >= schedule.restart_from:
+            optimiser = make(trained)
+        if optimiser is not None:
+            optimiser.zero_grad(set_to_none=True)
         loss = step(epoch)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss was {loss} in epoch {epoch}")
-        optimiser.step()
+        if optimiser is not None:
+            optimiser.step()
         if after_epoch is not None:
             after_epoch(epoch)
         if ctx.tick is not None:
