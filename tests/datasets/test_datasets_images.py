@@ -29,7 +29,10 @@ def test_npz_with_text_or_bytes_keys(tmp_path: Path) -> None:
         ({"entities": np.array(["a", "a"]), "features": np.ones((2, 2))}, "'a' stands twice"),
         ({"entities": np.array(["a"]), "features": np.array([[np.nan]])}, "'a' holds a value"),
         ({"entities": np.array([b"\xff"]), "features": np.ones((1, 1))}, "not UTF-8"),
-        ({"entities": np.array([{}], dtype=object), "features": np.ones((1, 1))}, "unpickling"),
+        (
+            {"entities": np.array([{}], dtype=object), "features": np.ones((1, 1))},
+            "holds Python objects, which are not",
+        ),
     ],
 )
 def test_a_bad_npz_archive_is_refused(tmp_path: Path, arrays: dict, words: str) -> None:

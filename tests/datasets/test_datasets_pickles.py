@@ -133,6 +133,8 @@ HANDWRITTEN = {
     "huge announced text": b"\x80\x04\x8d\xff\xff\xff\xff\xff\x00\x00\x00abc.",
     "outside object": b"\x80\x02X\x01\x00\x00\x00aQ.",
     "another codec": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.",
+    "huge memory position": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "huge memory position in words": b"}p2147483647\n.",
     "extension registry": b"\x80\x02\x82\x01.",
 }
 

@@ -149,7 +149,11 @@ def locate(folder: Path) -> Dbp15kFiles | None:
 def _names_file(folder: Path) -> Path | None:
     inside = sorted((folder / "translated_ent_name").glob("*.json"))
     # The folder beside several datasets holds one file for each, told apart by the dataset name.
-    beside = sorted((folder.parent / "translated_ent_name").glob(f"*{folder.name}.json"))
+    beside = sorted(
+        path
+        for path in (folder.parent / "translated_ent_name").glob("*.json")
+        if path.stem.endswith(folder.name)
+    )
     return next(iter(inside + beside), None)
 
 

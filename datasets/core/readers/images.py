@@ -58,12 +58,12 @@ def read_npz(path: Path) -> Vectors:
                     "Save it with numpy.savez(path, entities=..., features=...).",
                 )
             entities, features = arrays["entities"], arrays["features"]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError, ValueError) as error:
+        if "allow_pickle" in str(error):
+            raise DataError.at(
+                path, "holds Python objects, which are not loaded", "Save text and numbers only."
+            ) from None
         raise DataError.at(path, f"the archive is truncated or damaged ({error})", _AGAIN) from None
-    except ValueError as error:
-        raise DataError.at(
-            path, f"cannot be read without unpickling ({error})", "Save text and numbers only."
-        ) from None
     return _checked_npz(path, entities, features)
 
 
@@ -88,7 +88,8 @@ def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> 
         seen: set[str] = set()
         twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise DataError.at(path, f"entity {twice!r} stands twice", "Keep one row per entity.")
-    values = features.astype(np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        values = features.astype(np.float32)
     _check_finite(path, keys, values)
     return Vectors(keys, values)
 

@@ -7,10 +7,11 @@ builds the arrays itself: no name inside the file reaches a real class or functi
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +158,8 @@ def load_pickle(path: Path) -> object:
         raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
     try:
         with path.open("rb") as stream:
+            _check_memo(stream, path.stat().st_size)
+            stream.seek(0)
             content = _Unpickler(stream, encoding="latin1").load()
     except _RefusedError as error:
         raise DataError.at(
@@ -171,6 +174,16 @@ def load_pickle(path: Path) -> object:
     if isinstance(content, list):
         return [_plain(value) for value in content]
     return _plain(content)
+
+
+def _check_memo(stream: BinaryIO, n_bytes: int) -> None:
+    """Refuses positions in the unpickler's memory that no file of this size can need.
+
+    The unpickler reserves room up to the position, so five bytes could ask for 32 GiB.
+    """
+    for opcode, argument, _ in pickletools.genops(stream):
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > n_bytes:
+            raise _RefusedError(f"asks for room for {argument} objects; refused")
 
 
 def _plain(value: object) -> object:
@@ -206,7 +219,8 @@ def read_feature_pickle(path: Path) -> Vectors:
 
 def _vector(path: Path, key: int, value: object, dim: int | None) -> NDArray[np.float32]:
     try:
-        vector = np.asarray(value, dtype=np.float32).reshape(-1)
+        with np.errstate(over="ignore"):  # becomes infinite, which the caller refuses
+            vector = np.asarray(value, dtype=np.float32).reshape(-1)
     except (TypeError, ValueError):
         raise DataError.at(
             path, f"the value of id {key} is no vector of numbers", "Save id to vector."
