@@ -148,21 +148,20 @@ class _Model(nn.Module):
             torch.cat([triples[:, 0], triples[:, 2], stand_ins.flatten()]), return_inverse=True
         )
         rows = [
-            table.detach()[ids].requires_grad_()
+            table.detach().index_select(0, ids).requires_grad_()
             for table, ids in ((self.entities, entity_ids), (self.relations, relation_ids))
         ]
         entities, relations = (normalize(row, dim=1) for row in rows) if params.unit_rows else rows
         # ``embedding`` because its backward adds up repeated rows far faster than indexing does.
         head, tail = embedding(entity_of[:n], entities), embedding(entity_of[n : 2 * n], entities)
+        relation = embedding(relation_of, relations)
         other = embedding(entity_of[2 * n :].view(n, k), entities)  # [b, k, dim]
-        positive = head + embedding(relation_of, relations) - tail
-        own = self._distance(positive).unsqueeze(1)
-        # Replacing the head adds (stand-in - head), replacing the tail adds (tail - stand-in).
-        ends = torch.stack([tail, head], dim=1)  # [b, 2, dim]
-        side = replaces_head.long().unsqueeze(2)
-        replaced = torch.where(side == 1, ends[:, 1:], ends[:, :1])
-        sign = 2 * side - 1
-        others = self._distance(positive.unsqueeze(1) + sign * (other - replaced))
+        # A stand-in e gives (h + r) - e as a tail and e - (t - r) as a head.
+        fixed = torch.cat([head + relation, relation - tail])  # [2b, dim]
+        place = torch.arange(n, device=head.device).unsqueeze(1) + n * replaces_head
+        sign = (2 * replaces_head - 1).to(head.dtype).unsqueeze(2)
+        own = self._distance(head + relation - tail).unsqueeze(1)
+        others = self._distance(embedding(place, fixed) + sign * other)
         loss = relu(params.margin + own - others).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         tables = (self.entities, self.relations)
@@ -170,15 +169,15 @@ class _Model(nn.Module):
             tables, self._sums, (entity_ids, relation_ids), rows, strict=True
         ):
             assert row.grad is not None  # noqa: S101 - every gathered row stands in the loss
-            sums[ids] += row.grad**2
-            step = params.learning_rate * row.grad / (sums[ids].sqrt() + 1e-10)
-            table.data[ids] -= step
+            squares = sums.index_select(0, ids).addcmul_(row.grad, row.grad)
+            sums.index_copy_(0, ids, squares)
+            step = row.grad / squares.sqrt_().add_(1e-10)
+            table.data.index_add_(0, ids, step, alpha=-params.learning_rate)
         return float(loss.detach())
 
     def _distance(self, difference: Tensor) -> Tensor:
-        squared = (difference**2).sum(dim=-1)
-        # A small term keeps the gradient of the root finite where a triple fits exactly.
-        return squared if self._params.norm == "squared l2" else torch.sqrt(squared + 1e-12)
+        norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)
+        return norm.square() if self._params.norm == "squared l2" else norm
 
 
 class NegativeSampler:
