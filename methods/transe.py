@@ -230,7 +230,8 @@ class _Pool:
         """Members of the group of each row, [n_rows, n_draws]."""
         shares = torch.rand((len(groups), n_draws), generator=generator, dtype=torch.float64)
         position = (shares * self.sizes[groups].unsqueeze(1)).long()
-        return self._members[self._starts[groups].unsqueeze(1) + position]
+        drawn: Tensor = self._members[self._starts[groups].unsqueeze(1) + position]
+        return drawn
 
 
 def shared_ids(graph: JointGraph, view: TrainView) -> NDArray[np.int64]:
