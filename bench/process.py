@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -139,6 +140,9 @@ class Launcher:
 
 
 def _context(preload: Sequence[str]) -> BaseContext:
+    # Threads that spin while they wait make trainings on a shared machine many times slower; the
+    # cells inherit this, and a user's own choice stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -193,7 +193,7 @@ def run_to_end(arguments: list[str]) -> None:
 
 
 def wait_for_records(folder: Path, count: int) -> None:
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 120
     while len(list((folder / "cells").glob("*.json"))) < count:
         assert time.monotonic() < limit, "the run made no records"
         time.sleep(0.05)
