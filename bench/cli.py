@@ -72,8 +72,6 @@ def run_command(  # noqa: PLR0913
     Exit code 0: all cells ended well; 1: some did not; 2: the request cannot be run; 130: stopped.
     """
     with user_errors():
-        from mmea_bench.bench.runner import RunSettings
-
         request = opts.Request(
             suite=suite,
             methods=methods,
@@ -91,14 +89,8 @@ def run_command(  # noqa: PLR0913
             data_root=data_root,
             cache_dir=cache_dir,
         )
-        settings = RunSettings(n_jobs=jobs, fail_fast=fail_fast)
-        outcome = cli_run.run_request(request, settings, fresh=fresh, quiet=as_json)
-    if as_json:
-        print_json(outcome.as_json())
-    else:
-        if outcome.summary.signal_number is None:
-            _show_report(outcome.folder)
-        cli_run.report_outcome(outcome)
+        outcome = cli_run.run_request(request, fresh=fresh, fail_fast=fail_fast, quiet=as_json)
+    _show_outcome(outcome, as_json=as_json)
     raise typer.Exit(outcome.summary.exit_code)
 
 
@@ -195,6 +187,16 @@ def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
         print_json([{"report": entry.name, "problem": entry.error or ""} for entry in entries])
     else:
         print_table(["report", "problem"], [[entry.name, entry.error or ""] for entry in entries])
+
+
+def _show_outcome(outcome: cli_run.RunOutcome, *, as_json: bool) -> None:
+    if as_json:
+        print_json(outcome.as_json())
+        return
+    # Whoever has just stopped a run waits for the prompt, not for figures.
+    if outcome.summary.signal_number is None:
+        _show_report(outcome.folder)
+    cli_run.report_outcome(outcome)
 
 
 def _show_report(folder: Path) -> None:

@@ -52,17 +52,25 @@ class RunOutcome:
         }
 
 
-def run_request(request: Request, settings: RunSettings, *, fresh: bool, quiet: bool) -> RunOutcome:
+def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) -> RunOutcome:
     """Runs what is missing of a request and writes the tables, also when it is interrupted.
+
+    Args:
+        request: What to run.
+        fresh: Whether cells that are done run again.
+        fail_fast: Whether the first cell that goes wrong ends the run.
+        quiet: Whether nothing is shown meanwhile.
 
     Raises:
         UserError: If the request cannot be run at all.
     """
     from mmea_bench.bench.lock import only_runner
     from mmea_bench.bench.plan import make_plan
+    from mmea_bench.bench.runner import RunSettings
     from mmea_bench.results.core.store import ResultStore
 
     suite, place, folder = request.load()
+    settings = RunSettings(n_jobs=request.jobs, fail_fast=fail_fast)
     console = stderr()
     store = ResultStore(folder)
     plan = make_plan(suite, store, place, fresh=fresh)
