@@ -195,7 +195,7 @@ def test_a_checkout_without_installation_says_what_to_do() -> None:
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=60
     )
 

@@ -165,7 +165,7 @@ def test_a_folder_has_one_runner(tmp_path: Path) -> None:
             "from pathlib import Path; from mmea_bench.bench.lock import only_runner\n"
             f"with only_runner(Path({str(tmp_path)!r})): pass"
         )
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True
         )
         assert done.returncode == 1
@@ -189,7 +189,7 @@ def command(tmp_path: Path, method: Path, out: str, repeats: int) -> list[str]:
 
 
 def run_to_end(arguments: list[str]) -> None:
-    subprocess.run(arguments, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(arguments, check=True, capture_output=True)
 
 
 def wait_for_records(folder: Path, count: int) -> None:
@@ -232,7 +232,7 @@ def numbers(folder: Path) -> set[str]:
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, make_method: Any) -> None:
     log = tmp_path / "log.txt"
     slow = make_method("counts", writes_line(log, "time.sleep(0.4)"))
-    runner = subprocess.Popen(  # noqa: S603
+    runner = subprocess.Popen(
         command(tmp_path, slow, "broken", 8), stderr=subprocess.DEVNULL
     )
     wait_for_records(tmp_path / "broken", 2)
@@ -272,7 +272,7 @@ def test_an_interrupt_stops_in_order_and_says_how_to_go_on(
     log = tmp_path / "log.txt"
     slow = make_method("counts", writes_line(log, "time.sleep(0.6)"))
     arguments = command(tmp_path, slow, "out", 20)
-    runner = subprocess.Popen(  # noqa: S603
+    runner = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_for_records(tmp_path / "out", 2)

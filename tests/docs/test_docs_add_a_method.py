@@ -1,0 +1,52 @@
+"""The page on adding a method: its example file runs, and its command line is one that works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmea_bench.bench.cli import app
+from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.results.core.store import read_tables
+from tests.cases import method_battery as battery
+
+PAGE = Path(__file__).parents[2] / "docs" / "add_a_method.md"
+
+
+def block(language: str) -> str:
+    """The first code block of a language on the page."""
+    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def method_file(tmp_path: Path) -> Path:
+    path = tmp_path / "my_methods" / "neighbour_means.py"
+    path.parent.mkdir()
+    path.write_text(block("python"), encoding="utf-8")
+    return path
+
+
+def test_the_example_passes_the_battery(method_file: Path) -> None:
+    method_type = get_method("neighbour_means", [method_file])
+    pair = battery.tiny_pair()
+    battery.check_metadata("neighbour_means", method_type)
+    battery.check_learns(method_type, pair)
+    battery.check_deterministic(method_type, pair)
+
+
+def test_the_command_of_the_page_runs(
+    method_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(block("console").replace("\\\n", " "))[3:]
+    words[words.index("neighbour_means,eva")] = "neighbour_means,random_scores"
+    with pytest.raises(SystemExit) as ended:
+        app([*words, "--out", str(tmp_path / "out")])
+    assert ended.value.code in (0, None)
+    results = read_tables(tmp_path / "out").results
+    assert set(results["method"]) == {"neighbour_means", "random_scores"}
