@@ -170,28 +170,31 @@ class _Training:
     def _losses(self, encoded: dict[str, Tensor]) -> Iterator[Tensor]:
         params = self._params
         for chunk in torch.split(self._pairs.positions, params.batch_size):
-            sides = [
+            source, target = (
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
                 for side in (0, 1)
-            ]
+            )
+            cosines = {name: source[name] @ target[name].T for name in encoded}
             loss = torch.zeros((), device=self._device)
             for name in encoded:
                 scale = params.structure_scale if name == "structure" else params.modality_scale
-                loss = loss + self._nca(sides[0][name], sides[1][name], scale)
+                loss = loss + self._nca(cosines[name], scale)
             # The joint loss trains the weights of the fusion alone, as in the released code.
-            joint = [
-                self._encoder.fusion({name: vectors.detach() for name, vectors in side.items()})
-                for side in sides
-            ]
-            unit = [nn.functional.normalize(vectors, dim=1) for vectors in joint]
-            yield loss + self._nca(unit[0], unit[1], params.modality_scale)
+            joint = self._encoder.fusion.joint_cosines(
+                _detached(source), _detached(target), _detached(cosines)
+            )
+            yield loss + self._nca(joint, params.modality_scale)
 
-    def _nca(self, source: Tensor, target: Tensor, scale: float) -> Tensor:
-        return nca_loss(source, target, scale, self._params.attraction, self._params.margin)
+    def _nca(self, cosines: Tensor, scale: float) -> Tensor:
+        return nca_loss(cosines, scale, self._params.attraction, self._params.margin)
 
     def after_epoch(self, epoch: int) -> None:
         if self._pseudo.after_epoch(epoch, self._encoder.joint_vectors):
             self._prepare()
+
+
+def _detached(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _encoder(

@@ -16,7 +16,7 @@ _MASKED = -1e9
 
 
 def nca_loss(
-    source: Tensor, target: Tensor, scale: float, attraction: float = 10.0, margin: float = 0.0
+    cosines: Tensor, scale: float, attraction: float = 10.0, margin: float = 0.0
 ) -> Tensor:
     """Neighbourhood component loss of EVA.
 
@@ -25,18 +25,17 @@ def nca_loss(
     ``attraction * log(1 + ReLU(S_ii))``.
 
     Args:
-        source: L2-normalised, [b, dim].
-        target: L2-normalised, [b, dim].
+        cosines: Of the source rows with the target rows, [b, b]; pairs on the diagonal.
         scale: ``a``.
         attraction: Weight of the attracting logarithm (beta of the paper).
         margin: Subtracted from the cosines of negatives.
 
     Reference: Liu et al., AAAI 2021, as the released code computes it.
     """
-    cosines = source @ target.T  # [b, b]
     own = cosines.diagonal()
-    others = torch.exp(scale * (cosines - margin))
-    others = others - torch.diag_embed(others.diagonal())
+    itself = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
+    # Masked before the exponential: one pass less than clearing the diagonal afterwards.
+    others = torch.exp((cosines * scale - scale * margin).masked_fill_(itself, -torch.inf))
     repulsion = (torch.log1p(others.sum(dim=0)) + torch.log1p(others.sum(dim=1))) / scale
     return (repulsion - attraction * torch.log1p(relu(own))).mean()
 

@@ -45,7 +45,9 @@ def adamw(learning_rate: float, weight_decay: float) -> OptimiserMaker:
     """A maker of AdamW optimisers."""
 
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+        return torch.optim.AdamW(
+            parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
+        )
 
     return make
 
