@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
@@ -27,14 +26,11 @@ from mmea_bench.methods.core.joint_graph import (
     undirected_edges,
 )
 from mmea_bench.methods.core.losses import nca_loss
-from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
-from mmea_bench.methods.core.pseudo_seeds import (
-    IterativeSchedule,
-    PseudoSeeds,
-    most_similar_pairs,
-)
+from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
+from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, unsupervised_seeds
+from mmea_bench.methods.core.seed_training import train_on_seeds
 from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
-from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
+from mmea_bench.methods.core.training import Schedule, adamw
 
 ORDER = ("image", "attribute", "relation", "structure")
 """Order of the concatenation in the released code."""
@@ -66,7 +62,7 @@ class EVAParams:
     eval_every: int = 50  # script
 
 
-class _GCNStructure(nn.Module):
+class _GCNStructure(StructureEncoder):
     def __init__(
         self, graph: JointGraph, params: EVAParams, generator: torch.Generator, device: torch.device
     ) -> None:
@@ -125,72 +121,52 @@ class EVA(Method):
         graph = JointGraph.of(view)
         used = self.used_modalities(view.modalities)
         encoder = _encoder(view, graph, used, params, ctx)
-        seeds = _visual_pivots(view, params, ctx) if params.unsupervised_pairs else None
-        pseudo = PseudoSeeds(
-            graph.seed_pairs(view) if seeds is None else seeds,
-            graph.n_source,
-            graph.n_entities,
-            IterativeSchedule(params.iterative_start, params.check_every, params.promote_every),
-        )
-        training = _Training(encoder, params, pseudo, ctx)
+        losses = _Losses(encoder, params)
         schedule = Schedule(
             params.epochs,
             adamw(params.learning_rate, params.weight_decay),
             params.restart_from,
             params.eval_every,
         )
-        return train(
-            encoder.parameters(),
-            training.step,
-            encoder.embeddings,
+        iterative = IterativeSchedule(
+            params.iterative_start, params.check_every, params.promote_every
+        )
+        return train_on_seeds(
+            encoder,
+            losses,
+            _seed_pairs(view, graph, params, ctx),
             schedule,
+            iterative if params.iterative else None,
             ctx,
-            training.after_epoch if params.iterative else None,
         )
 
 
-class _Training:
-    """One epoch: all pairs in chunks, gradients summed, one optimiser step."""
+class _Losses:
+    """Losses of one epoch: all pairs, in chunks only where they are more than a batch."""
 
-    def __init__(
-        self, encoder: MultiModalEncoder, params: EVAParams, pseudo: PseudoSeeds, ctx: RunContext
-    ) -> None:
-        self._encoder, self._params, self._pseudo = encoder, params, pseudo
-        self._device = ctx.device
-        self._prepare()
+    def __init__(self, encoder: MultiModalEncoder, params: EVAParams) -> None:
+        self._fusion, self._params = encoder.fusion, params
 
-    def _prepare(self) -> None:
-        self._pairs = PairRows.of(self._pseudo.pairs, self._device)
-        if self._encoder.structure is not None:
-            self._encoder.structure.prepare(self._pairs.rows)  # type: ignore[operator]
-
-    def step(self, _epoch: int) -> float:
-        return backward_in_batches(self._encoder.encode(self._pairs.rows), self._losses)
-
-    def _losses(self, encoded: dict[str, Tensor]) -> Iterator[Tensor]:
+    def __call__(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
         params = self._params
-        for chunk in torch.split(self._pairs.positions, params.batch_size):
+        for chunk in torch.split(positions, params.batch_size):
             source, target = (
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
                 for side in (0, 1)
             )
             cosines = {name: source[name] @ target[name].T for name in encoded}
-            loss = torch.zeros((), device=self._device)
+            loss = torch.zeros((), device=positions.device)
             for name in encoded:
                 scale = params.structure_scale if name == "structure" else params.modality_scale
                 loss = loss + self._nca(cosines[name], scale)
             # The joint loss trains the weights of the fusion alone, as in the released code.
-            joint = self._encoder.fusion.joint_cosines(
+            joint = self._fusion.joint_cosines(
                 _detached(source), _detached(target), _detached(cosines)
             )
             yield loss + self._nca(joint, params.modality_scale)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
         return nca_loss(cosines, scale, self._params.attraction, self._params.margin)
-
-    def after_epoch(self, epoch: int) -> None:
-        if self._pseudo.after_epoch(epoch, self._encoder.joint_vectors):
-            self._prepare()
 
 
 def _detached(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -211,10 +187,9 @@ def _encoder(
     return encoder.to(ctx.device)
 
 
-def _visual_pivots(view: TrainView, params: EVAParams, ctx: RunContext) -> Tensor:
-    """The most similar images of the two graphs as pseudo-seeds, as joint ids."""
+def _seed_pairs(view: TrainView, graph: JointGraph, params: EVAParams, ctx: RunContext) -> Tensor:
+    """Seed links, or the most similar images of the two graphs, as joint ids."""
+    if not params.unsupervised_pairs:
+        return graph.seed_pairs(view)
     images = modality_features(view, "image", ctx)
-    n_source = view.source.n_entities
-    n_pairs = int(np.minimum(params.unsupervised_pairs, min(n_source, len(images) - n_source)))
-    pairs = most_similar_pairs(images[:n_source], images[n_source:], n_pairs)
-    return pairs + torch.tensor([0, n_source])
+    return unsupervised_seeds(images, graph.n_source, params.unsupervised_pairs)

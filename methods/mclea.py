@@ -31,14 +31,11 @@ from mmea_bench.methods.core.losses import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
-from mmea_bench.methods.core.pseudo_seeds import (
-    IterativeSchedule,
-    PseudoSeeds,
-    most_similar_pairs,
-)
+from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
+from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, unsupervised_seeds
+from mmea_bench.methods.core.seed_training import train_on_seeds
 from mmea_bench.methods.core.sparse import SparsePattern
-from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
+from mmea_bench.methods.core.training import Schedule, adamw
 
 ORDER = ("image", "attribute", "relation", "structure", "word", "bigram")
 """Order of the concatenation in the released code."""
@@ -80,7 +77,7 @@ class MCLEAParams:
     eval_every: int = 50  # script
 
 
-class _GATStructure(nn.Module):
+class _GATStructure(StructureEncoder):
     def __init__(
         self,
         graph: JointGraph,
@@ -174,27 +171,24 @@ class MCLEA(Method):
         params: MCLEAParams = self.params
         graph = JointGraph.of(view)
         encoder = _encoder(view, graph, self.used_modalities(view.modalities), params, ctx)
-        seeds = _pseudo_seeds(view, params, ctx) if params.unsupervised != "no" else None
-        pseudo = PseudoSeeds(
-            graph.seed_pairs(view) if seeds is None else seeds,
-            graph.n_source,
-            graph.n_entities,
-            IterativeSchedule(params.iterative_start, params.check_every, params.promote_every),
-        )
-        training = _Training(encoder, params, pseudo, ctx)
+        losses = _Losses(encoder, params, ctx).to(ctx.device)
         schedule = Schedule(
             params.epochs,
             adamw(params.learning_rate, params.weight_decay),
             params.restart_from,
             params.eval_every,
         )
-        return train(
-            [*encoder.parameters(), *training.parameters()],
-            training.step,
-            encoder.embeddings,
+        iterative = IterativeSchedule(
+            params.iterative_start, params.check_every, params.promote_every
+        )
+        return train_on_seeds(
+            encoder,
+            losses,
+            _seed_pairs(view, graph, params, ctx),
             schedule,
+            iterative if params.iterative else None,
             ctx,
-            training.after_epoch if params.iterative else None,
+            losses.parameters(),
         )
 
 
@@ -223,36 +217,22 @@ class UncertaintyWeighting(nn.Module):
         return total
 
 
-class _Training(nn.Module):
-    """One epoch: shuffled pairs in mini-batches, gradients summed, one optimiser step."""
+class _Losses(nn.Module):
+    """Losses of one epoch: shuffled pairs in mini-batches."""
 
-    def __init__(
-        self, encoder: MultiModalEncoder, params: MCLEAParams, pseudo: PseudoSeeds, ctx: RunContext
-    ) -> None:
+    def __init__(self, encoder: MultiModalEncoder, params: MCLEAParams, ctx: RunContext) -> None:
         super().__init__()
-        # A tuple hides the encoder from this module's own parameters.
-        self._parts = (encoder, pseudo)
-        self._params, self._device = params, ctx.device
+        # A tuple hides the encoder's part from this module's own parameters.
+        self._shared = (encoder.fusion,)
+        self._params = params
         self._shuffles = ctx.generator("batches")
         learned, factor = params.learned_uncertainty, params.regulariser
         self.icl_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
         self.ial_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
-        self.to(ctx.device)
-        self._prepare()
 
-    def _prepare(self) -> None:
-        encoder, pseudo = self._parts
-        self._pairs = PairRows.of(pseudo.pairs, self._device)
-        if encoder.structure is not None:
-            encoder.structure.prepare(self._pairs.rows)  # type: ignore[operator]
-
-    def step(self, _epoch: int) -> float:
-        return backward_in_batches(self._parts[0].encode(self._pairs.rows), self._losses)
-
-    def _losses(self, encoded: dict[str, Tensor]) -> Iterator[Tensor]:
-        n_pairs = len(self._pairs.positions)
-        order = torch.randperm(n_pairs, generator=self._shuffles).to(self._device)
-        for chunk in torch.split(self._pairs.positions[order], self._params.batch_size):
+    def forward(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
+        order = torch.randperm(len(positions), generator=self._shuffles).to(positions.device)
+        for chunk in torch.split(positions[order], self._params.batch_size):
             yield self.batch_loss(
                 {
                     name: (vectors[chunk[:, 0]], vectors[chunk[:, 1]])
@@ -262,7 +242,7 @@ class _Training(nn.Module):
 
     def batch_loss(self, encoded: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
         """Loss of one mini-batch of L2-normalised modality vectors, by modality."""
-        params, fusion = self._params, self._parts[0].fusion
+        params, (fusion,) = self._params, self._shared
         source, target = (
             normalize(fusion({name: pair[side] for name, pair in encoded.items()}), dim=1)
             for side in (0, 1)
@@ -286,11 +266,6 @@ class _Training(nn.Module):
             loss = loss + params.zoom * self.ial_weighting(alignment)
         return loss
 
-    def after_epoch(self, epoch: int) -> None:
-        encoder, pseudo = self._parts
-        if pseudo.after_epoch(epoch, encoder.joint_vectors):
-            self._prepare()
-
 
 def _encoder(
     view: TrainView, graph: JointGraph, used: tuple[str, ...], params: MCLEAParams, ctx: RunContext
@@ -313,13 +288,12 @@ def _encoder(
     return encoder.to(ctx.device)
 
 
-def _pseudo_seeds(view: TrainView, params: MCLEAParams, ctx: RunContext) -> Tensor:
-    """Most similar images, or names (words and bigrams), as pseudo-seeds in joint ids."""
+def _seed_pairs(view: TrainView, graph: JointGraph, params: MCLEAParams, ctx: RunContext) -> Tensor:
+    """Seed links, or the most similar images or names (words and bigrams), as joint ids."""
+    if params.unsupervised == "no":
+        return graph.seed_pairs(view)
     if params.unsupervised == "image":
         vectors = modality_features(view, "image", ctx)
     else:
         vectors = torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)
-    n_source = view.source.n_entities
-    n_pairs = min(params.unsupervised_pairs, n_source, len(vectors) - n_source)
-    pairs = most_similar_pairs(vectors[:n_source], vectors[n_source:], n_pairs)
-    return pairs + torch.tensor([0, n_source])
+    return unsupervised_seeds(vectors, graph.n_source, params.unsupervised_pairs)

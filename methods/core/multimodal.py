@@ -8,9 +8,9 @@ are computed for those rows alone; that changes no gradient.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +22,16 @@ from mmea_bench.methods.core.fusion import WeightedConcatenation
 from mmea_bench.methods.core.joint_graph import JointGraph
 
 
-class StructureEncoder(Protocol):
+class StructureEncoder(nn.Module, ABC):
     """Graph encoder over the entity table, with its graph inside."""
 
+    @abstractmethod
     def prepare(self, rows: Tensor) -> None:
         """Gets ready to encode these rows (joint ids, without repetition) at training time."""
 
-    def __call__(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
-        """Vectors of the prepared rows, or of all entities."""
+    @abstractmethod
+    def forward(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
+        """Vectors of the prepared rows, or of all entities, [n_rows, dim]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ class MultiModalEncoder(nn.Module):
         self,
         graph: JointGraph,
         features: Mapping[str, Tensor],
-        structure: nn.Module | None,
+        structure: StructureEncoder | None,
         dims: Mapping[str, int],
         order: tuple[str, ...],
         table_dim: int,
@@ -78,7 +80,7 @@ class MultiModalEncoder(nn.Module):
         learned_weights: bool = True,
     ) -> None:
         super().__init__()
-        self._graph = graph
+        self.graph = graph
         self._features = dict(features)
         self.structure = structure
         self.table: nn.Parameter | None = None
@@ -95,11 +97,16 @@ class MultiModalEncoder(nn.Module):
         """Modalities in the order of the fusion."""
         return self.fusion.modalities
 
+    def prepare(self, rows: Tensor) -> None:
+        """Gets ready to encode these rows (joint ids, without repetition) at training time."""
+        if self.structure is not None:
+            self.structure.prepare(rows)
+
     def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
         """L2-normalised vectors by modality.
 
         Args:
-            rows: The rows that ``structure.prepare`` was given, or None for all entities.
+            rows: The rows that ``prepare`` was given, or None for all entities.
 
         Returns:
             Modality to [n_rows, dim].
@@ -119,7 +126,7 @@ class MultiModalEncoder(nn.Module):
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities."""
         encoded = self.encode(None)
-        n_source = self._graph.n_source
+        n_source = self.graph.n_source
         joint = normalize(self.fusion(encoded), dim=1)
         return Embeddings(
             joint[:n_source],

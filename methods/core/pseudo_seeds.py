@@ -49,7 +49,7 @@ class PseudoSeeds:
         self.pairs = seed_pairs
         self._n_source, self._n_entities = n_source, n_entities
         self._schedule = schedule
-        self._candidates: set[tuple[int, int]] | None = None
+        self._candidates: Tensor | None = None
 
     def after_epoch(self, epoch: int, embed: Callable[[], Tensor]) -> bool:
         """Looks for candidates and promotes them, where the schedule says so.
@@ -71,16 +71,16 @@ class PseudoSeeds:
         if self._candidates is None or starts_anew:
             self._candidates = found
         else:
-            self._candidates &= found
+            self._candidates = self._candidates[torch.isin(self._candidates, found)]
         if epoch % schedule.promote_every:
             return False
-        promoted = sorted(self._candidates)
-        self._candidates = None
-        if promoted:
-            self.pairs = torch.cat([self.pairs, torch.tensor(promoted, dtype=torch.int64)])
-        return bool(promoted)
+        promoted, self._candidates = self._candidates, None
+        pairs = torch.stack([promoted // self._n_entities, promoted % self._n_entities], dim=1)
+        self.pairs = torch.cat([self.pairs, pairs])
+        return bool(len(pairs))
 
-    def _mutual_pairs(self, vectors: Tensor) -> set[tuple[int, int]]:
+    def _mutual_pairs(self, vectors: Tensor) -> Tensor:
+        """Mutual nearest free entities, one number ``source * n_entities + target`` per pair."""
         free = torch.ones(self._n_entities, dtype=torch.bool)
         free[self.pairs.flatten()] = False
         source = torch.nonzero(free[: self._n_source]).squeeze(1)
@@ -88,8 +88,20 @@ class PseudoSeeds:
         vectors = normalize(vectors, dim=1)
         device = vectors.device
         mutual = mutual_nearest(vectors[source.to(device)], vectors[target.to(device)])
-        pairs = torch.stack([source[mutual[:, 0]], target[mutual[:, 1]]], dim=1)
-        return {(int(s), int(t)) for s, t in pairs.tolist()}
+        return source[mutual[:, 0]] * self._n_entities + target[mutual[:, 1]]
+
+
+def unsupervised_seeds(vectors: Tensor, n_source: int, n_pairs: int) -> Tensor:
+    """Most similar entities of the two graphs as pseudo-seeds, in joint ids, [<= n_pairs, 2].
+
+    Args:
+        vectors: L2-normalised vectors of all entities, source entities first.
+        n_source: Number of source entities.
+        n_pairs: Pairs wanted; never more than the smaller graph has entities.
+    """
+    n_pairs = min(n_pairs, n_source, len(vectors) - n_source)
+    pairs = most_similar_pairs(vectors[:n_source], vectors[n_source:], n_pairs)
+    return pairs + torch.tensor([0, n_source])
 
 
 def most_similar_pairs(source: Tensor, target: Tensor, n_pairs: int, pool: int = 100) -> Tensor:
