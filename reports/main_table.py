@@ -25,8 +25,9 @@ NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
 
-RowId = tuple[str, str, str]
-"""Method, variant, and the similarity where one method was scored with several."""
+RowId = tuple[str, str, str, str]
+"""Section (names or not, iterative or not), method, variant, and the similarity where one method
+was scored with several."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -88,24 +89,26 @@ def _table(group: _Group, dataset: str) -> Table:
     own_cells = group.cells[group.cells["key"].isin(set(numbers["key"]))]
     on_test = set(own_cells.loc[own_cells["stopped_on"] == "test", "key"])
     unranked = set(numbers.loc[numbers["key"].isin(on_test), "row"])
-    row_ids = sorted(set(numbers["row"]), key=lambda row: (row in unranked, _row_order(row)))
+    sections = {row: (row in unranked, _section_order(row[0])) for row in set(numbers["row"])}
+    row_ids = sorted(sections, key=lambda row: (sections[row], _row_order(row)))
     grid = {row: [summary.get((row, *column), Cell()) for column in columns] for row in row_ids}
-    ranked = [row for row in row_ids if row not in unranked]
-    for position, column in enumerate(columns):
-        _mark_best([grid[row] for row in ranked], position, is_less_better=column[3] == "mean_rank")
+    for section in {section for section in sections.values() if not section[0]}:
+        ranked = [grid[row] for row in row_ids if sections[row] == section]
+        for position, column in enumerate(columns):
+            _mark_best(ranked, position, is_less_better=column[3] == "mean_rank")
     simulated = _simulated_by_row(numbers, own_cells)
     rows = [
         Row(
-            (row[0], _variant_label(row), _repeats(grid[row])),
+            (row[1], _variant_label(row), row[0], _repeats(grid[row])),
             tuple(grid[row]),
             (SIMULATED,) * (row in simulated) + (STOPPED_ON_TEST,) * (row in unranked),
-            has_rule_above=bool(ranked) and row == next(iter(row_ids[len(ranked) :]), None),
+            has_rule_above=above is not None and sections[row] != sections[above],
         )
-        for row in row_ids
+        for above, row in zip((None, *row_ids), row_ids, strict=False)
     ]
     return Table(
         f"{dataset}: {group.heading}",
-        ("method", "variant", "repeats"),
+        ("method", "variant", "input", "repeats"),
         ("dataset", "seed ratio", "metric"),
         tuple(
             (labels[name, version], percent(ratio), METRIC_NAMES[metric])
@@ -119,17 +122,24 @@ def _table(group: _Group, dataset: str) -> Table:
 def _row_ids(numbers: pd.DataFrame) -> pd.Series[Any]:
     per_variant = numbers.groupby(["method", "variant"])["similarity"].transform("nunique")
     similarity = numbers["similarity"].where(per_variant > 1, "")
-    rows = list(zip(numbers["method"], numbers["variant"], similarity, strict=True))
+    rows = list(
+        zip(numbers["section"], numbers["method"], numbers["variant"], similarity, strict=True)
+    )
     return pd.Series(rows, index=numbers.index, dtype=object)
 
 
+def _section_order(section: str) -> tuple[bool, bool]:
+    words = section.split(", ")
+    return "names" in words, "iterative" in words
+
+
 def _row_order(row: RowId) -> tuple[str, bool, str, str]:
-    method, variant, similarity = row
+    _, method, variant, similarity = row
     return method, variant != "full", variant, similarity
 
 
 def _variant_label(row: RowId) -> str:
-    return f"{row[1]}, {row[2]}" if row[2] else row[1]
+    return f"{row[2]}, {row[3]}" if row[3] else row[2]
 
 
 def _repeats(cells: Sequence[Cell]) -> str:
@@ -184,6 +194,11 @@ def _table_notes(
     unranked: set[RowId],
 ) -> Iterable[str]:
     yield f"Scored with {group.rules}; best in bold, second of three or more underlined."
+    if group.numbers["section"].nunique() > 1:
+        yield (
+            "Methods that read entity names, or learn from pseudo-labels (iterative), are ranked "
+            "among themselves."
+        )
     if len(labels) > len({dataset for dataset, _ in labels}):
         yield (
             "The dataset was used in several versions (after the @); numbers on different "

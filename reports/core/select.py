@@ -16,6 +16,8 @@ _CELL_IDENTITY = [
 ]
 # Part of a method rather than of the rules, so it does not keep two methods apart.
 _METHOD_WORDS = ("similarity",)
+# What a method was given: told apart within a table, and never ranked with each other.
+_SECTION_WORDS = {"names": "names", "iterative": "iterative"}
 
 
 @dataclass(frozen=True)
@@ -69,24 +71,34 @@ def current_cells(tables: Tables) -> Current:
 
 
 def with_setting_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns ``csls``, ``similarity`` and ``rules`` taken from ``setting``.
+    """The frame with columns ``csls``, ``similarity``, ``section`` and ``rules``.
 
-    ``rules`` is the rest of the setting: numbers with equal rules and csls are comparable.
+    All are taken from ``setting``. ``section`` says whether names were read and pseudo-labels
+    learned; ``rules`` is the rest: numbers with equal rules, section and csls are comparable.
     """
     words = {setting: parse_setting(setting) for setting in frame["setting"].unique()}
     rules = {
         setting: " ".join(
             f"{key}={value}"
             for key, value in found.items()
-            if key != "csls" and key not in _METHOD_WORDS
+            if key not in ("csls", *_METHOD_WORDS, *_SECTION_WORDS)
         )
         for setting, found in words.items()
     }
     csls = {setting: int(found.get("csls", "0")) for setting, found in words.items()}
+    section = {
+        setting: ", ".join(
+            printed if found.get(word) == "yes" else f"no {printed}"
+            for word, printed in _SECTION_WORDS.items()
+            if word == "names" or found.get(word) == "yes"
+        )
+        for setting, found in words.items()
+    }
     similarity = {setting: found.get("similarity", "") for setting, found in words.items()}
     return frame.assign(
         csls=frame["setting"].map(csls).astype("int64"),
         similarity=frame["setting"].map(similarity).astype(str),
+        section=frame["setting"].map(section).astype(str),
         rules=frame["setting"].map(rules).astype(str),
     )
 

@@ -10,6 +10,7 @@ from mmea_bench.reports.core.document import Cell, Document, Missing, Row, Table
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import format_setting, parse_setting
 from mmea_bench.results.core.table import tables_of
 from tests.reports.reports_factory import make_record
 
@@ -180,3 +181,27 @@ def test_split_keeps_groups_together() -> None:
 
 def test_module_name_is_the_file_name() -> None:
     assert Path(main_table.__file__).stem == main_table.NAME
+
+
+def test_names_and_pseudo_labels_are_ranked_among_themselves() -> None:
+    def record(method: str, score: float, **words: str) -> Record:
+        made = make_record(method, score, all_csls=(3,))
+        for row in made.results:
+            row["setting"] = format_setting({**parse_setting(row["setting"]), **words})
+        return made
+
+    table = _table(
+        [
+            record("plain", 0.1),
+            record("better", 0.2),
+            record("names", 0.9, names="yes"),
+            record("labels", 0.5, iterative="yes"),
+        ]
+    )
+    assert [(row.labels[0], row.labels[2], row.has_rule_above) for row in table.rows] == [
+        ("better", "no names", False),
+        ("plain", "no names", False),
+        ("labels", "no names, iterative", True),
+        ("names", "names", True),
+    ]
+    assert [row.labels[0] for row in table.rows if row.cells[0].is_best] == ["better"]
