@@ -194,7 +194,7 @@ def test_names_and_pseudo_labels_are_ranked_among_themselves() -> None:
         [
             record("plain", 0.1),
             record("better", 0.2),
-            record("names", 0.9, names="yes"),
+            record("names", 0.8, names="yes"),
             record("labels", 0.5, iterative="yes"),
         ]
     )
