@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 
@@ -33,12 +34,19 @@ class Schedule:
             step; None is never. EVA's and MCLEA's released code does so from epoch 501 on, which
             turns AdamW into sign descent.
         eval_every: Epochs between two evaluations, where the protocol does not say.
+        scheduler: Makes the learning-rate schedule of an optimiser, stepped once per epoch (such
+            as ``torch.optim.lr_scheduler.CosineAnnealingLR``); None keeps the rate.
     """
 
     epochs: int
     optimiser: OptimiserMaker | None
     restart_from: int | None = None
     eval_every: int = 50
+    scheduler: Callable[[Optimizer], LRScheduler] | None = None
+
+    def __post_init__(self) -> None:
+        if self.restart_from is not None and self.scheduler is not None:
+            raise ValueError("an optimiser that restarts every epoch cannot follow a schedule")
 
 
 def adamw(learning_rate: float, weight_decay: float) -> OptimiserMaker:
@@ -90,21 +98,16 @@ def train(
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     ctx.log.n_parameters = count_parameters(trained)
-    make = schedule.optimiser
-    optimiser = make(trained) if make else None
+    updates = _Updates(trained, schedule)
     checkpoint = Checkpoint(ctx)
     eval_every = ctx.eval_every or schedule.eval_every
     for epoch in range(1, schedule.epochs + 1):
         ctx.check_deadline()
-        if make and schedule.restart_from is not None and epoch >= schedule.restart_from:
-            optimiser = make(trained)
-        if optimiser is not None:
-            optimiser.zero_grad(set_to_none=True)
+        updates.begin(epoch)
         loss = step(epoch)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss was {loss} in epoch {epoch}")
-        if optimiser is not None:
-            optimiser.step()
+        updates.finish()
         if after_epoch is not None:
             after_epoch(epoch)
         if ctx.tick is not None:
@@ -114,6 +117,30 @@ def train(
             if checkpoint.exhausted:
                 break
     return checkpoint.chosen(embed)
+
+
+class _Updates:
+    """The optimiser's part of an epoch; nothing where epochs make their own steps."""
+
+    def __init__(self, parameters: list[nn.Parameter], schedule: Schedule) -> None:
+        self._parameters, self._schedule = parameters, schedule
+        self._optimiser = schedule.optimiser(parameters) if schedule.optimiser else None
+        self._scheduler: LRScheduler | None = None
+        if self._optimiser is not None and schedule.scheduler is not None:
+            self._scheduler = schedule.scheduler(self._optimiser)
+
+    def begin(self, epoch: int) -> None:
+        restart, make = self._schedule.restart_from, self._schedule.optimiser
+        if make is not None and restart is not None and epoch >= restart:
+            self._optimiser = make(self._parameters)
+        if self._optimiser is not None:
+            self._optimiser.zero_grad(set_to_none=True)
+
+    def finish(self) -> None:
+        if self._optimiser is not None:
+            self._optimiser.step()
+        if self._scheduler is not None:
+            self._scheduler.step()
 
 
 class Checkpoint:

@@ -165,9 +165,7 @@ def test_a_folder_has_one_runner(tmp_path: Path) -> None:
             "from pathlib import Path; from mmea_bench.bench.lock import only_runner\n"
             f"with only_runner(Path({str(tmp_path)!r})): pass"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 1
         assert f"in use by process {os.getpid()}" in done.stderr
     with only_runner(tmp_path):
@@ -232,9 +230,7 @@ def numbers(folder: Path) -> set[str]:
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, make_method: Any) -> None:
     log = tmp_path / "log.txt"
     slow = make_method("counts", writes_line(log, "time.sleep(0.4)"))
-    runner = subprocess.Popen(
-        command(tmp_path, slow, "broken", 8), stderr=subprocess.DEVNULL
-    )
+    runner = subprocess.Popen(command(tmp_path, slow, "broken", 8), stderr=subprocess.DEVNULL)
     wait_for_records(tmp_path / "broken", 2)
     runner.kill()
     assert runner.wait() == -signal.SIGKILL

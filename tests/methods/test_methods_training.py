@@ -93,6 +93,21 @@ def test_an_optimiser_that_restarts_every_epoch_makes_sign_steps() -> None:
     torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-7)
 
 
+def test_the_learning_rate_follows_its_schedule() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+
+    def step(_epoch: int) -> float:
+        weight.grad = -torch.ones(1)
+        return 0.0
+
+    def halved(optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        return torch.optim.lr_scheduler.StepLR(optimiser, step_size=1, gamma=0.5)
+
+    schedule = Schedule(3, sgd(1.0), scheduler=halved)
+    train([weight], step, lambda: Embeddings(weight, weight), schedule, RunContext(rng_seed=0))
+    assert float(weight.detach()) == 1.0 + 0.5 + 0.25
+
+
 def test_batches_give_the_gradient_of_the_summed_loss() -> None:
     torch.manual_seed(0)
     features = torch.randn(10, 4, dtype=torch.float64)
