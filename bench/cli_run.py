@@ -115,6 +115,9 @@ def _announce(plan: Plan, folder: Path, console: Console) -> None:
         _say(console, f"Left out: {sentence}")
     for dataset, sentence in plan.without_data.items():
         _say(console, f"Skipping {dataset}: {sentence}")
+    for remarks in plan.remarks.values():
+        for sentence in remarks:
+            _say(console, f"Note: {sentence}")
 
 
 def _remove_stale(plan: Plan, store: ResultStore, console: Console) -> None:
@@ -173,7 +176,8 @@ def show_plan(request: Request, *, as_json: bool, fresh: bool) -> None:
         f"{len(plan.cells)} cells, {len(plan.done)} done, {len(plan.missing)} missing. "
         f"Time left: {left}. Results: {folder}",
     )
-    for sentence in (*suite.left_out, *plan.without_data.values()):
+    remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
+    for sentence in (*suite.left_out, *plan.without_data.values(), *remarks):
         _say(console, f"Note: {sentence}")
 
 
@@ -196,6 +200,7 @@ def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any
         "estimated_s": seconds,
         "without_data": dict(plan.without_data),
         "left_out": list(plan.suite.left_out),
+        "remarks": {dataset: list(sentences) for dataset, sentences in plan.remarks.items()},
         "cells": [
             {
                 "key": key,

@@ -21,6 +21,7 @@ from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.split import Split, split_links
+from mmea_bench.datasets.core.statistics import partial_copy
 from mmea_bench.datasets.core.view import train_view
 from mmea_bench.methods.core.base import (
     DeadlineError,
@@ -89,7 +90,8 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     cell = job.cell
     method_type = get_method(cell.method, job.method_files)
     method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
-    pair = load_pair(open_dataset(cell.dataset, job.data_root), job.cache_dir)
+    dataset = open_dataset(cell.dataset, job.data_root)
+    pair = load_pair(dataset, job.cache_dir)
     reason = method.skip_reason(pair.modalities)
     if reason:
         return _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
@@ -98,7 +100,9 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     results = _score(cell.protocol, outcome)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
+    remarks = [partial_copy(pair, dataset.expected), row["notes"]]
     row |= {
+        "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
         "device": _device(job.device).type,
         "started_at": started_at,
@@ -204,7 +208,7 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
         "n_parameters": log.n_parameters,
         "fit_s": round(outcome.fit_s, 3),
         "simulated_features": " ".join(sorted(simulated | set(log.simulated))) or None,
-        "notes": "; ".join(notes) or None,
+        "notes": "; ".join(notes),
     }
 
 

@@ -12,8 +12,12 @@ from mmea_bench.bench.job import Job
 from mmea_bench.bench.keys import keyed
 from mmea_bench.bench.machine import n_cores
 from mmea_bench.bench.suite import Suite
-from mmea_bench.datasets.core.catalogue import dataset_version, open_dataset
+from mmea_bench.datasets.core.base import PairDataset
+from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError
+from mmea_bench.datasets.core.layouts import FolderDataset
+from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.statistics import partial_copy
 from mmea_bench.results.core.store import ResultStore
 
 NO_DATA_VERSION = "missing"
@@ -48,12 +52,15 @@ class Plan:
         cells: Every cell with its key, in the order of running.
         done: Keys that a results folder holds already.
         without_data: Dataset to the sentence that says what is missing.
+        remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
+            a partial copy lacks, simulated features.
     """
 
     suite: Suite
     cells: Sequence[tuple[str, Cell]]
     done: frozenset[str]
     without_data: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[tuple[str, Cell]]:
@@ -70,10 +77,20 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
         place: Where the data are.
         fresh: Counts nothing as done.
     """
-    versions, without_data = _dataset_versions(suite.datasets, place)
+    versions: dict[str, str] = {}
+    without_data: dict[str, str] = {}
+    remarks: dict[str, tuple[str, ...]] = {}
+    for address in suite.datasets:
+        try:
+            dataset = open_dataset(address, place.data_root)
+            pair = load_pair(dataset, place.cache_dir)
+            versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
+        except MissingDataError as error:
+            versions[address], without_data[address] = NO_DATA_VERSION, str(error)
     cells = keyed(expand(suite), versions, place.method_files)
     done = set() if fresh else store.done_keys()
-    return Plan(suite, cells, frozenset(done & {key for key, _ in cells}), without_data)
+    of_plan = frozenset(done & {key for key, _ in cells})
+    return Plan(suite, cells, of_plan, without_data, remarks)
 
 
 def jobs_of(plan: Plan, place: Place) -> list[Job]:
@@ -95,16 +112,14 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
     ]
 
 
-def _dataset_versions(
-    datasets: Sequence[str], place: Place
-) -> tuple[dict[str, str], dict[str, str]]:
-    versions: dict[str, str] = {}
-    without_data: dict[str, str] = {}
-    for dataset in datasets:
-        try:
-            opened = open_dataset(dataset, place.data_root)
-            versions[dataset] = dataset_version(opened, place.cache_dir)
-        except MissingDataError as error:
-            versions[dataset] = NO_DATA_VERSION
-            without_data[dataset] = str(error)
-    return versions, without_data
+def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:
+    sentences = list(dataset.layout().sentences) if isinstance(dataset, FolderDataset) else []
+    lacking = partial_copy(pair, dataset.expected)
+    if lacking:
+        sentences.append(f"{dataset.address}: {lacking}")
+    if pair.simulated:
+        sentences.append(
+            f"{dataset.address}: the {' and '.join(pair.simulated)} features are simulated, not "
+            "measured; every row that uses them says so."
+        )
+    return tuple(sentences)

@@ -24,6 +24,8 @@ from mmea_bench.results.core.table import Tables
 NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
+PARTIAL_COPY = "partial copy"
+"""How a cell's note begins when its dataset lacks part of what was published."""
 
 RowId = tuple[str, str, str, str]
 """Section (names or not, iterative or not), method, variant, and the similarity where one method
@@ -187,6 +189,12 @@ def _simulated_by_row(numbers: pd.DataFrame, cells: pd.DataFrame) -> dict[RowId,
     return found
 
 
+def _partial_copies(cells: pd.DataFrame) -> set[str]:
+    """What the cells' notes say about copies that lack part of the published dataset."""
+    notes = {note for text in cells["notes"].dropna() for note in str(text).split("; ")}
+    return {f"P{note[1:]}." for note in notes if note.startswith(PARTIAL_COPY)}
+
+
 def _table_notes(
     group: _Group,
     labels: dict[tuple[str, str], str],
@@ -204,6 +212,8 @@ def _table_notes(
             "The dataset was used in several versions (after the @); numbers on different "
             "versions are not comparable and stand in separate columns."
         )
+    own = group.cells[group.cells["key"].isin(set(group.numbers["key"]))]
+    yield from sorted(_partial_copies(own))
     if simulated:
         kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
         yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."

@@ -70,7 +70,8 @@ def build_options(kind: str, options_type: type[OptionsT], given: Mapping[str, o
         try:
             values[key] = _convert(value, hints[key])
         except (ValueError, TypeError) as error:
-            wanted = getattr(hints[key], "__name__", str(hints[key]))
+            is_choice = typing.get_origin(hints[key]) is typing.Literal
+            wanted = "a choice" if is_choice else getattr(hints[key], "__name__", str(hints[key]))
             raise UserError(f"{kind} '{key}' must be {wanted}, not {value!r}: {error}.") from None
     try:
         return options_type(**values)

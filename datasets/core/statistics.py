@@ -150,6 +150,12 @@ def compare(pair: KGPair, expected: Counts) -> list[Deviation]:
     ]
 
 
+def partial_copy(pair: KGPair, expected: Counts) -> str:
+    """What a copy lacks of the published dataset, in one sentence; empty if it lacks nothing."""
+    lacking = [item.sentence for item in compare(pair, expected) if item.difference < 0]
+    return f"partial copy: {', '.join(lacking)}" if lacking else ""
+
+
 def describe(pair: KGPair) -> PairStatistics:
     """Counts, degrees, modality coverage and link multiplicity of a loaded dataset."""
     graphs = (pair.source, pair.target)

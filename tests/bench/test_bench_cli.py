@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 from mmea_bench.bench import cli, cli_texts
 from mmea_bench.bench.cli import app
 from mmea_bench.bench.cli_texts import assignments, numbers, split_list
+from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.writers import write_openea_layout
 
 CHECKOUT = Path(cli.__file__).resolve().parent.parent
 QUICK = ["--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "2"]
@@ -202,3 +204,16 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_output_of_a_pipe_is_not_cut() -> None:
     assert cli_texts.stdout().width >= 200
+
+
+def test_an_own_folder_runs_and_its_layout_and_gaps_are_said(
+    where: list[str], tmp_path: Path
+) -> None:
+    pair = open_dataset("synthetic[n=120]").read()
+    write_openea_layout(pair, tmp_path / "mine")
+    (tmp_path / "mine" / "images.npz").unlink()
+    request = ["--methods", "random_scores", "--datasets", str(tmp_path / "mine")]
+    result = invoke("run", *request, "--repeats", "1", "--seed-ratios", "0.3", *where)
+    assert result.exit_code == 0, result.output
+    assert "has the OpenEA layout" in result.stderr
+    assert "images.npz" in result.stderr

@@ -205,3 +205,10 @@ def test_names_and_pseudo_labels_are_ranked_among_themselves() -> None:
         ("names", "names", True),
     ]
     assert [row.labels[0] for row in table.rows if row.cells[0].is_best] == ["better"]
+
+
+def test_a_partial_copy_is_said_below_the_table() -> None:
+    notes = "partial copy: FB15K relations: 1 of 2 (50.0 %); word_vectors: hashed"
+    table = _table([make_record("a", 0.1, notes=notes), make_record("b", 0.2)])
+    assert "Partial copy: FB15K relations: 1 of 2 (50.0 %)." in table.notes
+    assert not any("hashed" in note for note in table.notes)
