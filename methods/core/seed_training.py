@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,9 @@ def train_on_seeds(
         if pseudo.after_epoch(epoch, encoder.joint_vectors):
             pairs = _prepared(encoder, pseudo.pairs, ctx.device)
 
+    if iterative is not None:
+        first_promotion = iterative.start + iterative.promote_every
+        schedule = replace(schedule, earliest_stop=first_promotion)
     parameters = [*encoder.parameters(), *further_parameters]
     after_epoch = grow if iterative is not None else None
     return train(parameters, step, encoder.embeddings, schedule, ctx, after_epoch)

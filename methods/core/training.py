@@ -36,6 +36,8 @@ class Schedule:
         eval_every: Epochs between two evaluations, where the protocol does not say.
         scheduler: Makes the learning-rate schedule of an optimiser, stepped once per epoch (such
             as ``torch.optim.lr_scheduler.CosineAnnealingLR``); None keeps the rate.
+        earliest_stop: Epoch up to which patience is not counted: a plateau before a second stage
+            of the training (such as iterative learning) must not keep that stage from beginning.
     """
 
     epochs: int
@@ -43,6 +45,7 @@ class Schedule:
     restart_from: int | None = None
     eval_every: int = 50
     scheduler: Callable[[Optimizer], LRScheduler] | None = None
+    earliest_stop: int = 0
 
     def __post_init__(self) -> None:
         if self.restart_from is not None and self.scheduler is not None:
@@ -113,7 +116,7 @@ def train(
         if ctx.tick is not None:
             ctx.tick(epoch, schedule.epochs, loss)
         if epoch % eval_every == 0 or epoch == schedule.epochs:
-            checkpoint.offer(epoch, loss, embed)
+            checkpoint.offer(epoch, loss, embed, counts=epoch > schedule.earliest_stop)
             if checkpoint.exhausted:
                 break
     return checkpoint.chosen(embed)
@@ -161,8 +164,17 @@ class Checkpoint:
         """Whether patience has run out."""
         return 0 < self._ctx.patience <= self._without_gain
 
-    def offer(self, epoch: int, loss: float, embed: Callable[[], Embeddings]) -> None:
-        """Scores the current embeddings and keeps them if they are the best so far."""
+    def offer(
+        self, epoch: int, loss: float, embed: Callable[[], Embeddings], *, counts: bool = True
+    ) -> None:
+        """Scores the current embeddings and keeps them if they are the best so far.
+
+        Args:
+            epoch: Epoch just trained.
+            loss: Its loss.
+            embed: Current embeddings.
+            counts: Whether an evaluation without gain uses up patience.
+        """
         self._ctx.log.epochs = epoch
         if self._ctx.monitor is None:
             self._ctx.log.best_epoch = epoch
@@ -174,7 +186,7 @@ class Checkpoint:
         elif score > self._best_score:
             self._best, self._best_score, self._without_gain = embeddings, score, 0
             self._ctx.log.best_epoch = epoch
-        else:
+        elif counts:
             self._without_gain += 1
 
     def chosen(self, embed: Callable[[], Embeddings]) -> Embeddings:

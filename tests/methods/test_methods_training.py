@@ -33,7 +33,7 @@ def scripted(scores: list[float | None]) -> tuple[RunContext, list[int]]:
     return RunContext(rng_seed=0, monitor=monitor), asked
 
 
-def run(ctx: RunContext, epochs: int) -> Embeddings:
+def run(ctx: RunContext, epochs: int, earliest_stop: int = 0) -> Embeddings:
     """Trains one number that grows by one per epoch."""
     weight = nn.Parameter(torch.zeros(1, 1))
 
@@ -44,7 +44,8 @@ def run(ctx: RunContext, epochs: int) -> Embeddings:
     def embed() -> Embeddings:
         return Embeddings(weight.detach().clone(), weight.detach().clone())
 
-    return train([weight], step, embed, Schedule(epochs, sgd(1.0), eval_every=1), ctx)
+    schedule = Schedule(epochs, sgd(1.0), eval_every=1, earliest_stop=earliest_stop)
+    return train([weight], step, embed, schedule, ctx)
 
 
 def test_the_best_scored_epoch_is_returned() -> None:
@@ -64,6 +65,13 @@ def test_patience_ends_the_training() -> None:
     ctx.patience = 2
     assert float(run(ctx, 4).source) == 1.0
     assert asked == [1, 2, 3]
+
+
+def test_a_plateau_before_a_second_stage_uses_up_no_patience() -> None:
+    ctx, asked = scripted([0.5, 0.4, 0.3, 0.9, 0.8, 0.7, 0.6])
+    ctx.patience = 2
+    assert float(run(ctx, 7, earliest_stop=3).source) == 4.0
+    assert asked == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_loss_that_is_not_finite_raises() -> None:
