@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmea_bench.bench.cli_texts import AsJson, CacheDir, DataRoot, print_json, stderr, stdout
 from mmea_bench.bench.user_errors import EXIT_USER_ERROR, sentences
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ data_app = typer.Typer(
     no_args_is_help=True,
 )
 
-_WIDTH_OF_A_FILE = 160
 _STYLES = {
     "complete": "green",
     "found": "green",
@@ -42,15 +40,6 @@ _STYLES = {
     "needs_browser": "yellow",
 }
 
-DataRoot = Annotated[
-    Path | None,
-    typer.Option("--data-root", envvar="MMEA_DATA", help="Folder that holds the datasets."),
-]
-CacheDir = Annotated[
-    Path | None,
-    typer.Option("--cache-dir", envvar="MMEA_CACHE", help="Folder for parsed datasets."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Names = Annotated[
     list[str] | None,
     typer.Argument(help="Dataset names or addresses; all where none is given.", metavar="[NAMES]"),
@@ -67,13 +56,13 @@ def list_command(data_root: DataRoot = None, as_json: AsJson = False) -> None:  
     with sentences():
         rows = places(_data_root(data_root))
     if as_json:
-        _print_json([asdict(row) for row in rows])
+        print_json([asdict(row) for row in rows])
         return
     table = Table("dataset", "title", "status", "layout", "where, or what is wrong")
     for row in rows:
         place = escape(row.where or row.sentence)
         table.add_row(row.name, row.title, _styled(row.status), escape(row.layout), place)
-    _console().print(table)
+    stdout().print(table)
 
 
 @data_app.command("check", epilog="Example: mmea-bench data check fb15k-db15k --data-root data")
@@ -98,7 +87,7 @@ def check_command(
             checks = check_all(root, cache)
     bad = {"unreadable", "missing"} if names else {"unreadable"}
     if as_json:
-        _print_json([check.as_json() for check in checks])
+        print_json([check.as_json() for check in checks])
     else:
         _print_checks(checks, on_stderr=bad)
     failed = [check for check in checks if check.status in bad]
@@ -130,7 +119,7 @@ def stats_command(
             pair = load_pair(open_dataset(name, root), cache)
             described.append((pair, describe(pair)))
     if as_json:
-        _print_json([_stats_json(pair, statistics) for pair, statistics in described])
+        print_json([_stats_json(pair, statistics) for pair, statistics in described])
     else:
         _print_stats(described)
 
@@ -165,7 +154,7 @@ def fetch_command(
         chosen = [name for name in names or () if parse_address(name)[0] in known]
         checks = [check_dataset(name, root, cache) for name in chosen]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "data_root": str(root),
                 "files": [asdict(outcome) for outcome in outcomes],
@@ -198,24 +187,14 @@ def _cache_dir(given: Path | None) -> Path:
     return given if given is not None else default_cache_dir()
 
 
-def _console() -> Console:
-    console = Console()
-    # Without a terminal rich assumes 80 columns and folds every table that is piped or logged.
-    return console if console.is_terminal else Console(width=_WIDTH_OF_A_FILE)
-
-
 def _styled(status: str) -> str:
     style = _STYLES.get(status)
     return f"[{style}]{status}[/{style}]" if style else status
 
 
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
-
-
 def _print_checks(checks: Sequence[DatasetCheck], on_stderr: set[str]) -> None:
     """Prints every check; the sentence of some statuses goes to standard error alone."""
-    console = _console()
+    console = stdout()
     for check in checks:
         version = f"  version {check.version}" if check.version else ""
         console.print(f"[bold]{escape(check.address)}[/bold]: {_styled(check.status)}{version}")
@@ -263,7 +242,7 @@ def _print_stats(described: Sequence[tuple[KGPair, PairStatistics]]) -> None:
                 f"{found.n_in_several_links[graph]:,}",
                 _coverage_line(pair, found, graph),
             )
-    console = _console()
+    console = stdout()
     console.print(sizes)
     console.print(shape)
 
@@ -317,7 +296,7 @@ def _agreed(files: Sequence[RemoteFile], root: Path, *, as_json: bool) -> bool:
         for file in files
     ]
     if as_json:
-        _print_json({"data_root": str(root), "plan": plan})
+        print_json({"data_root": str(root), "plan": plan})
         return False
     table = Table("file", "size", "checksum", "from", title=f"Files below {escape(str(root))}")
     for file, row in zip(files, plan, strict=True):
@@ -325,7 +304,7 @@ def _agreed(files: Sequence[RemoteFile], root: Path, *, as_json: bool) -> bool:
         source = "already there, not replaced" if row["is_there"] else file.url or "a browser"
         checksum = "known" if file.sha256 else "recorded on first sight"
         table.add_row(file.path, size, checksum, escape(source))
-    _console().print(table)
+    stdout().print(table)
     agreed = typer.confirm("Download what is not there?")
     if not agreed:
         typer.echo("Nothing was downloaded.")
@@ -340,7 +319,7 @@ def _fetch(files: Sequence[RemoteFile], root: Path, *, with_progress: bool) -> l
     if not with_progress:
         return fetch_files(files, root)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as bars:
+    with Progress(*columns, TransferSpeedColumn(), console=stderr()) as bars:
         tasks = {file.path: bars.add_task(file.path, total=None, visible=False) for file in files}
 
         def show(path: str, n_done: int, total: int) -> None:
@@ -353,4 +332,4 @@ def _print_outcomes(outcomes: Sequence[FetchOutcome]) -> None:
     table = Table("file", "status", "what happened")
     for outcome in outcomes:
         table.add_row(outcome.path, _styled(outcome.status), escape(outcome.sentence))
-    _console().print(table)
+    stdout().print(table)

@@ -131,8 +131,8 @@ class _State:
         return max(0.0, (self.estimator.seconds([running.job.cell]) or 0.0) - passed)
 
 
-class PlainProgress(Progress):
-    """One line per cell, for logs and pipes.
+class _CountedProgress(Progress):
+    """A display that knows what runs and how far it is; cells end in several threads.
 
     Args:
         console: Where to print.
@@ -149,14 +149,23 @@ class PlainProgress(Progress):
         self._state = _State(jobs, n_jobs, estimator)
 
     def cell_started(self, job: Job) -> None:
-        """Shows nothing: the line of its end says it all."""
+        """Counts the cell as running."""
         with self._lock:
             self._state.start(job)
 
     def ticked(self, job: Job, tick: Tick) -> None:
-        """Shows nothing: a log is no place for epochs."""
+        """Remembers epoch and loss."""
         with self._lock:
             self._state.tick(job, tick)
+
+    def cell_stopped(self, job: Job) -> None:
+        """Counts the cell as running no more."""
+        with self._lock:
+            self._state.running.pop(job.key, None)
+
+
+class PlainProgress(_CountedProgress):
+    """One line per cell, for logs and pipes; a log is no place for epochs."""
 
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """One line: count, cell, status, time and time left."""
@@ -170,25 +179,14 @@ class PlainProgress(Progress):
         text = f"{line}, {left}" if left else line
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def cell_stopped(self, job: Job) -> None:
-        """Shows nothing: the end of the run says how many are left."""
 
-
-class LiveProgress(Progress):
-    """A display that redraws itself: bar, counts, time left, and the cells that run now.
-
-    Args:
-        console: A terminal.
-        jobs: Every cell of this run.
-        n_jobs: Cells at the same time.
-        estimator: Knows the times of earlier cells.
-    """
+class LiveProgress(_CountedProgress):
+    """A display that redraws itself: bar, counts, time left, and the cells that run now."""
 
     def __init__(
         self, console: Console, jobs: Sequence[Job], n_jobs: int, estimator: Estimator
     ) -> None:
-        self._lock = threading.Lock()
-        self._state = _State(jobs, n_jobs, estimator)
+        super().__init__(console, jobs, n_jobs, estimator)
         self._since = time.monotonic()
         self._live = Live(
             console=console, get_renderable=self._draw, refresh_per_second=5, transient=True
@@ -202,16 +200,6 @@ class LiveProgress(Progress):
         """Clears the display."""
         self._live.stop()
 
-    def cell_started(self, job: Job) -> None:
-        """Adds the cell to the ones that run."""
-        with self._lock:
-            self._state.start(job)
-
-    def ticked(self, job: Job, tick: Tick) -> None:
-        """Updates epoch and loss."""
-        with self._lock:
-            self._state.tick(job, tick)
-
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """Moves the cell to the counts; what went wrong stays visible above the display."""
         with self._lock:
@@ -220,11 +208,6 @@ class LiveProgress(Progress):
             line = Text(f"{spell_cell(job.cell)}: {spell_ending(record)}")
             line.stylize(_STYLES.get(record.cell["status"], _BAD_STYLE))
             self._live.console.print(line)
-
-    def cell_stopped(self, job: Job) -> None:
-        """Takes the cell from the ones that run."""
-        with self._lock:
-            self._state.running.pop(job.key, None)
 
     def _draw(self) -> RenderableType:
         with self._lock:
