@@ -201,7 +201,8 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
         "dataset_version": outcome.pair.version,
         "epochs": log.epochs,
         "best_epoch": log.best_epoch,
-        "stopped_on": protocol.stop_rule(outcome.method.paper_stop),
+        # What trains nothing has no checkpoint to choose.
+        "stopped_on": protocol.stop_rule(outcome.method.paper_stop) if log.epochs else "last",
         "n_train": len(split.seed_links),
         "n_valid": len(split.valid_links),
         "n_test": len(split.test_links),
