@@ -113,7 +113,8 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
         names.write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
     if "image" in pair.features:
         vectors = {
-            int(first_entity[side] + row): features.values[row]
+            # A plain copy: a row of a memory-mapped dataset would be pickled as its own type.
+            int(first_entity[side] + row): np.array(features.values[row], subok=False)
             for side, features in enumerate(pair.features["image"])
             for row in np.flatnonzero(features.present)
         }

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.pair import Fold, KGPair, canonical
@@ -157,3 +158,15 @@ def test_what_a_layout_cannot_hold_is_refused(tmp_path):
     with pytest.raises(DataError, match="tab"):
         write_dbp15k_layout(tiny_pair(entity="http://a/x\ty"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_memory_mapped_dataset_is_written_as_plain_arrays(tmp_path):
+    """Rows of a cached dataset were once pickled as memory maps, which no reader admits."""
+    dataset = open_dataset("synthetic[n=150]")
+    load_pair(dataset, tmp_path / "cache")
+    cached = load_pair(dataset, tmp_path / "cache")
+    write_dbp15k_layout(cached, tmp_path / "copy")
+    copy = open_dataset(str(tmp_path / "copy")).read()
+    np.testing.assert_array_equal(
+        copy.features["image"][0].values, cached.features["image"][0].values
+    )
