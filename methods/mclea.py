@@ -123,7 +123,8 @@ class MCLEA(Method):
     )
     modalities: ClassVar[tuple[str, ...]] = MCLEAParams.modalities
     Params = MCLEAParams
-    grid: ClassVar = {"tau1": (0.05, 0.1, 0.2, 0.5, 1.0), "tau2": (0.5, 1.0, 2.0, 4.0, 8.0)}
+    # Figure 2 sweeps both temperatures without printing its axes' values; these surround 0.1 and 4.
+    grid: ClassVar = {"tau1": (0.01, 0.05, 0.1, 0.5, 1.0), "tau2": (0.5, 1.0, 2.0, 4.0, 8.0)}
     variants: ClassVar = {
         "w/o structure": {"modalities": ("relation", "attribute", "image", "name")},
         "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},

@@ -110,7 +110,7 @@ CELL_COLUMNS = (
     Column("simulated_features", "text", "", "made-up inputs, separated by spaces", nullable=True),
     Column("started_at", "text", "", "ISO 8601, UTC", nullable=True),
     Column("finished_at", "text", "", "ISO 8601, UTC", nullable=True),
-    Column("git_commit", "text", "", "commit of the program, '+' when changed", nullable=True),
+    Column("git_commit", "text", "", "commit of the program, '-dirty' if changed", nullable=True),
     Column("versions", "json", "", "versions of Python and the libraries"),
     _SUITE,
     Column("dataset_version", "text", "", "content hash of the dataset", nullable=True),
