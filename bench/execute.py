@@ -178,12 +178,11 @@ def _score(protocol: Protocol, outcome: _Outcome) -> list[dict[str, Any]]:
 
 def _setting(outcome: _Outcome, protocol: Protocol, csls_size: int) -> str:
     used = outcome.method.used_modalities(outcome.pair.modalities)
-    iterative = bool(getattr(outcome.method.params, "iterative", False))
     return format_setting(
         {
             "candidates": protocol.candidates,
             "csls": csls_size,
-            "iterative": "yes" if iterative else "no",
+            "iterative": "yes" if outcome.method.is_iterative else "no",
             "names": "yes" if "name" in used else "no",
             "similarity": outcome.embeddings.similarity,
             "ties": protocol.tie_rule,

@@ -192,6 +192,13 @@ class Method(ABC):
         lacking = [modality for modality in self.requires if modality not in modalities]
         return f"the dataset lacks: {', '.join(lacking)}" if lacking else None
 
+    @property
+    def is_iterative(self) -> bool:
+        """Whether this configuration gets as far as learning from pseudo-labels."""
+        params = self.params
+        starts = getattr(params, "iterative_start", 0) < getattr(params, "epochs", 1)
+        return bool(getattr(params, "iterative", False)) and starts
+
     def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Modalities that this configuration reads of a dataset that offers ``offered``."""
         wanted = getattr(self.params, "modalities", self.modalities)

@@ -107,6 +107,14 @@ def test_stand_ins_for_word_vectors_are_named_in_the_row(tmp_path: Path) -> None
     assert "GloVe" in cell["notes"]
 
 
+@pytest.mark.parametrize(("start", "word"), [(10, "iterative=yes"), (500, "iterative=no")])
+def test_only_a_training_that_reaches_its_pseudo_labels_is_iterative(
+    start: int, word: str, tmp_path: Path
+) -> None:
+    record = run(tmp_path, "mclea", iterative_start=start)
+    assert all(word in row["setting"].split() for row in record.results)
+
+
 def test_test_links_cannot_change_a_strict_training() -> None:
     pair = open_dataset("synthetic[n=150]").read()
     split = split_links(pair.anchor_links, 0.4, rng_seed=1, valid_share=0.2)
