@@ -27,17 +27,16 @@ from mmea_bench.methods.core.joint_graph import (
 )
 from mmea_bench.methods.core.losses import nca_loss
 from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
-from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, unsupervised_seeds
-from mmea_bench.methods.core.seed_training import train_on_seeds
+from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
+from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
-from mmea_bench.methods.core.training import Schedule, adamw
 
 ORDER = ("image", "attribute", "relation", "structure")
 """Order of the concatenation in the released code."""
 
 
 @dataclass(frozen=True)
-class EVAParams:
+class EVAParams(SeedTrainingParams):
     """Hyper-parameters of EVA; defaults are those of its released scripts for DBP15K."""
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
@@ -122,21 +121,11 @@ class EVA(Method):
         used = self.used_modalities(view.modalities)
         encoder = _encoder(view, graph, used, params, ctx)
         losses = _Losses(encoder, params)
-        schedule = Schedule(
-            params.epochs,
-            adamw(params.learning_rate, params.weight_decay),
-            params.restart_from,
-            params.eval_every,
-        )
-        iterative = IterativeSchedule(
-            params.iterative_start, params.check_every, params.promote_every
-        )
         return train_on_seeds(
             encoder,
             losses,
             _seed_pairs(view, graph, params, ctx),
-            schedule,
-            iterative if params.iterative else None,
+            params,
             ctx,
         )
 

@@ -32,10 +32,9 @@ from mmea_bench.methods.core.losses import (
     intra_modal_contrastive_loss,
 )
 from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
-from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, unsupervised_seeds
-from mmea_bench.methods.core.seed_training import train_on_seeds
+from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
+from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.core.sparse import SparsePattern
-from mmea_bench.methods.core.training import Schedule, adamw
 
 ORDER = ("image", "attribute", "relation", "structure", "word", "bigram")
 """Order of the concatenation in the released code."""
@@ -45,7 +44,7 @@ NAME_FEATURES = ("word", "bigram")
 
 
 @dataclass(frozen=True)
-class MCLEAParams:
+class MCLEAParams(SeedTrainingParams):
     """Hyper-parameters of MCLEA; defaults are those of its released scripts."""
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
@@ -173,21 +172,11 @@ class MCLEA(Method):
         graph = JointGraph.of(view)
         encoder = _encoder(view, graph, self.used_modalities(view.modalities), params, ctx)
         losses = _Losses(encoder, params, ctx).to(ctx.device)
-        schedule = Schedule(
-            params.epochs,
-            adamw(params.learning_rate, params.weight_decay),
-            params.restart_from,
-            params.eval_every,
-        )
-        iterative = IterativeSchedule(
-            params.iterative_start, params.check_every, params.promote_every
-        )
         return train_on_seeds(
             encoder,
             losses,
             _seed_pairs(view, graph, params, ctx),
-            schedule,
-            iterative if params.iterative else None,
+            params,
             ctx,
             losses.parameters(),
         )

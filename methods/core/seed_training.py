@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,62 @@ from torch import Tensor, nn
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
 from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.training import Schedule, backward_in_batches, train
+from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
 
 SeedLosses = Callable[[dict[str, Tensor], Tensor], Iterable[Tensor]]
 """Called once per epoch as (modality to [n_rows, dim], positions of the pairs in these rows
 [n_pairs, 2]); yields one loss per batch. Gradients of all batches are summed."""
 
 
+@dataclass(frozen=True)
+class SeedTrainingParams:
+    """Parameters of the loop; a method's own parameters extend them and name their sources.
+
+    Attributes:
+        epochs: Epochs, one optimiser step each.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW.
+        restart_from: Epoch from which on the optimiser is made anew before every step.
+        iterative: Whether mutual nearest neighbours join the seeds.
+        iterative_start: Epoch after which they are looked for.
+        check_every: Epochs between two looks.
+        promote_every: Epochs between two promotions.
+        eval_every: Epochs between two evaluations.
+    """
+
+    epochs: int = 1000
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    restart_from: int = 501
+    iterative: bool = False
+    iterative_start: int = 500
+    check_every: int = 5
+    promote_every: int = 50
+    eval_every: int = 50
+
+    @property
+    def schedule(self) -> Schedule:
+        """Length, optimiser and evaluation of a training."""
+        first_promotion = self.iterative_start + self.promote_every
+        return Schedule(
+            self.epochs,
+            adamw(self.learning_rate, self.weight_decay),
+            self.restart_from,
+            self.eval_every,
+            earliest_stop=first_promotion if self.iterative else 0,
+        )
+
+    @property
+    def growth(self) -> IterativeSchedule:
+        """When pseudo-labels are looked for and promoted."""
+        return IterativeSchedule(self.iterative_start, self.check_every, self.promote_every)
+
+
 def train_on_seeds(
     encoder: MultiModalEncoder,
     losses: SeedLosses,
     seed_pairs: Tensor,
-    schedule: Schedule,
-    iterative: IterativeSchedule | None,
+    params: SeedTrainingParams,
     ctx: RunContext,
     further_parameters: Iterable[nn.Parameter] = (),
 ) -> Embeddings:
@@ -33,15 +76,12 @@ def train_on_seeds(
         encoder: Encodes the rows that stand in a pair.
         losses: Losses of an epoch's batches.
         seed_pairs: Joint ids, [n_seed, 2] int64.
-        schedule: Epochs and optimiser.
-        iterative: When pseudo-labels are looked for; None is never.
+        params: Length, optimiser and growth of the seeds.
         ctx: Device, monitor and log.
         further_parameters: Trained parameters of the losses.
     """
     graph = encoder.graph
-    pseudo = PseudoSeeds(
-        seed_pairs, graph.n_source, graph.n_entities, iterative or IterativeSchedule()
-    )
+    pseudo = PseudoSeeds(seed_pairs, graph.n_source, graph.n_entities, params.growth)
     pairs = _prepared(encoder, seed_pairs, ctx.device)
 
     def step(_epoch: int) -> float:
@@ -53,12 +93,9 @@ def train_on_seeds(
         if pseudo.after_epoch(epoch, encoder.joint_vectors):
             pairs = _prepared(encoder, pseudo.pairs, ctx.device)
 
-    if iterative is not None:
-        first_promotion = iterative.start + iterative.promote_every
-        schedule = replace(schedule, earliest_stop=first_promotion)
     parameters = [*encoder.parameters(), *further_parameters]
-    after_epoch = grow if iterative is not None else None
-    return train(parameters, step, encoder.embeddings, schedule, ctx, after_epoch)
+    after_epoch = grow if params.iterative else None
+    return train(parameters, step, encoder.embeddings, params.schedule, ctx, after_epoch)
 
 
 def _prepared(encoder: MultiModalEncoder, pairs: Tensor, device: torch.device) -> PairRows:
