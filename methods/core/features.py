@@ -78,7 +78,8 @@ def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
     0.5), as in MCLEA's released code.
     """
     if "word" in view.features:
-        return modality_features(view, "word", ctx)
+        means = np.concatenate([side.values for side in view.features["word"]])
+        return _filled_uniformly(np.array(means), ctx, "words")
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
     words = [name.lower().split() for name in _names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}
