@@ -48,6 +48,7 @@ class _Outcome:
     method: Method
     pair: KGPair
     split: Split
+    test_task: RankingTask
     embeddings: Embeddings
     log: TrainingLog
     monitor: CurveMonitor
@@ -109,13 +110,8 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
         "finished_at": _now(),
         **_peak_memory(),
     }
-    curves = [
-        {
-            **{k: v for k, v in point.items() if k != "csls"},
-            "setting": _setting(outcome, cell.protocol, point["csls"]),
-        }
-        for point in outcome.monitor.points
-    ]
+    curve_setting = _setting(outcome, cell.protocol, cell.protocol.csls[-1])
+    curves = [{**point, "setting": curve_setting} for point in outcome.monitor.points]
     return Record.of(row, results, curves)
 
 
@@ -146,7 +142,7 @@ def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outc
     started = time.perf_counter()
     embeddings = method.fit(train_view(pair, split.seed_links), ctx)
     fit_s = time.perf_counter() - started - monitor.seconds
-    return _Outcome(method, pair, split, embeddings, ctx.log, monitor, fit_s)
+    return _Outcome(method, pair, split, tasks["test"], embeddings, ctx.log, monitor, fit_s)
 
 
 def _test_task(protocol: Protocol, pair: KGPair, split: Split) -> RankingTask:
@@ -157,7 +153,7 @@ def _test_task(protocol: Protocol, pair: KGPair, split: Split) -> RankingTask:
 
 
 def _score(protocol: Protocol, outcome: _Outcome) -> list[dict[str, Any]]:
-    task = _test_task(protocol, outcome.pair, outcome.split)
+    task = outcome.test_task
     ranks = rank_links(outcome.embeddings, task, protocol.csls, protocol.tie_rule)
     rows = []
     for size, link_ranks in ranks.items():

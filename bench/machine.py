@@ -41,33 +41,11 @@ def code_version() -> str:
     return f"{commit}-dirty" if changed else commit
 
 
-def cpu_name() -> str:
-    """Model name of the processor."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or UNKNOWN
-
-
 def n_cores() -> int:
     """Processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def machine_facts() -> dict[str, str]:
-    """Everything above in one mapping of texts, for the head of a report."""
-    return {
-        "platform": platform.platform(),
-        "cpu": cpu_name(),
-        "cores": str(n_cores()),
-        "git_commit": code_version(),
-        **library_versions(),
-    }
 
 
 def _git(*arguments: str) -> str | None:

@@ -41,7 +41,6 @@ class CurveMonitor:
         self._tasks = tasks
         self.points: list[dict[str, Any]] = []
         self.seconds = 0.0
-        self.setting = ""
 
     def __call__(self, epoch: int, loss: float, embeddings: Embeddings) -> float | None:
         """Records one point per link set; returns the score to choose by, or None."""
@@ -51,7 +50,7 @@ class CurveMonitor:
         for links, task in self._tasks.items():
             ranks = rank_links(embeddings, task, (size,), self._protocol.tie_rule)[size]
             metrics = direction_metrics(ranks)
-            self._record(epoch, loss, links, size, metrics)
+            self._record(epoch, loss, links, metrics)
             if links == self._stop_on:
                 chosen = metrics["mean"][self._protocol.stop_metric]
         self.seconds += time.perf_counter() - started
@@ -62,7 +61,6 @@ class CurveMonitor:
         epoch: int,
         loss: float,
         links: str,
-        size: int,
         metrics: dict[str, dict[str, float]],
     ) -> None:
         for direction, values in metrics.items():
@@ -72,7 +70,6 @@ class CurveMonitor:
                         "epoch": epoch,
                         "loss": loss if np.isfinite(loss) else None,
                         "links": links,
-                        "csls": size,
                         "metric": metric,
                         "direction": direction,
                         "value": values[metric],

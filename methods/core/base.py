@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -182,10 +182,6 @@ class Method(ABC):
             raise UserError(unknown_name(f"variant of {name}", variant, [FULL, *cls.variants]))
         chosen = {**cls.variants.get(variant, {}), **(overrides or {})}
         return cls(build_options(f"parameter of {name}", cls.Params, chosen))
-
-    def with_params(self, **changes: object) -> Method:
-        """A copy with some parameters replaced."""
-        return type(self)(replace(self.params, **changes))
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why the method cannot run on a dataset with these modalities; None if it can."""
