@@ -137,6 +137,7 @@ def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outc
         patience=protocol.patience if protocol.name == "strict" else 0,
         deadline=None if job.deadline_s is None else time.monotonic() + job.deadline_s,
         tick=tick,
+        cache_dir=job.cache_dir,
     )
     torch.manual_seed(row["rng_seed"])
     started = time.perf_counter()

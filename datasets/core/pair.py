@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,11 @@ from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph, Text, frozen_array
 
-MODALITIES = ("structure", "relation", "attribute", "image", "name")
+Task = Literal["entity-alignment", "n-mmkg"]
+"""What a dataset asks: which entities are the same (ranked, Hits@k), or which nodes of two graphs
+whose nodes are texts and images mean the same (many-to-many pairs, precision and recall)."""
+
+MODALITIES = ("structure", "relation", "attribute", "image", "text", "name")
 """Every modality name that a dataset can offer, in printing order."""
 
 
@@ -45,6 +50,8 @@ class KGPair:
         folds: Published splits, where the files carry them.
         version: Content hash, 12 hex digits; equal content gives an equal version whatever the
             file layout or line order.
+        task: What the dataset asks. In ``n-mmkg`` a node has exactly one of the modalities
+            ``text`` and ``image``, and links are pairs of nodes, many to many.
 
     Raises:
         DataError: If a link names an entity that does not exist, or feature rows do not match.
@@ -59,6 +66,7 @@ class KGPair:
     notes: tuple[str, ...] = ()
     folds: tuple[Fold, ...] = ()
     version: str = ""
+    task: Task = "entity-alignment"
 
     def __post_init__(self) -> None:
         links = self.anchor_links
@@ -101,7 +109,8 @@ class KGPair:
             "structure": all(len(graph.relation_triples) for graph in graphs),
             "relation": all(len(graph.relation_triples) for graph in graphs),
             "attribute": all(len(graph.attribute_triples) for graph in graphs),
-            "name": all(graph.has_names for graph in graphs),
+            # A node of an N-MMKG has one modality; its label is where its text vector comes from.
+            "name": self.task != "n-mmkg" and all(graph.has_names for graph in graphs),
         } | {
             modality: all(side.n_present for side in sides)
             for modality, sides in self.features.items()
@@ -136,7 +145,15 @@ def canonical(pair: KGPair) -> KGPair:
         for fold in pair.folds
     )
     return KGPair(
-        pair.dataset, source, target, links[link_order], features, pair.simulated, pair.notes, folds
+        pair.dataset,
+        source,
+        target,
+        links[link_order],
+        features,
+        pair.simulated,
+        pair.notes,
+        folds,
+        task=pair.task,
     )
 
 
@@ -157,6 +174,8 @@ def content_version(pair: KGPair) -> str:
             _add_array(digest, side.values)
             _add_array(digest, side.present)
     digest.update(",".join(sorted(pair.simulated)).encode())
+    if pair.task != "entity-alignment":
+        digest.update(pair.task.encode())
     return digest.hexdigest()[:12]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.pair import KGPair, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class TrainView:
         features: Modality name to (source features, target features).
         modalities: Modalities that the dataset offers.
         seed_links: Links to train on, (source id, target id), [n_seed, 2] int32.
+        task: What the dataset asks.
     """
 
     source: KnowledgeGraph
@@ -27,8 +28,11 @@ class TrainView:
     features: Mapping[str, tuple[Features, Features]]
     modalities: tuple[str, ...]
     seed_links: Ids
+    task: Task = "entity-alignment"
 
 
 def train_view(pair: KGPair, seed_links: Ids) -> TrainView:
     """The view of a dataset for one split."""
-    return TrainView(pair.source, pair.target, pair.features, pair.modalities, seed_links)
+    return TrainView(
+        pair.source, pair.target, pair.features, pair.modalities, seed_links, pair.task
+    )

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.options import build_options
+from mmea_bench.datasets.core.pair import Task
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
 
 StopRule = Literal["last", "valid", "test"]
-Similarity = Literal["cosine", "inner", "manhattan", "euclidean"]
+Similarity = Literal["cosine", "abs-cosine", "inner", "manhattan", "euclidean"]
 FULL = "full"
 """Name of the variant without overrides."""
 
@@ -113,6 +114,7 @@ class RunContext:
         patience: Calls of ``monitor`` without improvement after which training stops; 0 is never.
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
+        cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
         log: Filled by the training.
     """
 
@@ -123,6 +125,7 @@ class RunContext:
     patience: int = 0
     deadline: float | None = None
     tick: Ticker | None = None
+    cache_dir: Path | None = None
     log: TrainingLog = field(default_factory=TrainingLog)
 
     def generator(self, purpose: str = "") -> torch.Generator:
@@ -148,6 +151,7 @@ class Method(ABC):
 
     Attributes:
         paper: Citation, None for baselines of our own.
+        tasks: Tasks it can be run on.
         modalities: Modalities the method can use; lacking ones are left out.
         requires: Modalities without which it cannot run; a dataset lacking one is skipped.
         Params: Frozen dataclass of every tunable, default = value behind the published numbers.
@@ -158,6 +162,7 @@ class Method(ABC):
     """
 
     paper: ClassVar[Paper | None] = None
+    tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment",)
     modalities: ClassVar[tuple[str, ...]] = ()
     requires: ClassVar[tuple[str, ...]] = ()
     Params: ClassVar[type[Any]] = NoParams

@@ -46,8 +46,9 @@ class ScoreMatrix:
     Args:
         source: [n_source, dim], finite.
         target: [n_target, dim], finite, same dtype and device.
-        similarity: ``cosine`` (rows are L2-normalised first; a zero row scores 0), ``inner``
-            product, or negated ``manhattan`` or ``euclidean`` distance.
+        similarity: ``cosine`` (rows are L2-normalised first; a zero row scores 0),
+            ``abs-cosine`` (its absolute value), ``inner`` product, or negated ``manhattan`` or
+            ``euclidean`` distance.
         block_rows: Rows per block; any value gives the same scores.
     """
 
@@ -58,9 +59,10 @@ class ScoreMatrix:
         similarity: Similarity = "cosine",
         block_rows: int = DEFAULT_BLOCK_ROWS,
     ) -> None:
-        if similarity == "cosine":
+        if similarity in ("cosine", "abs-cosine"):
             source, target = normalize(source, dim=1), normalize(target, dim=1)
         self.n_source, self.n_target = len(source), len(target)
+        self._absolute = similarity == "abs-cosine"
         self._distance = {"manhattan": 1.0, "euclidean": 2.0}.get(similarity)
         if self._distance is None:
             block_rows = _round_up(block_rows)
@@ -89,7 +91,8 @@ class ScoreMatrix:
         if self._distance is None:
             if len(rows) < self._block_rows:
                 rows = pad(rows, (0, 0, 0, self._block_rows - len(rows)))
-            return rows @ self._target.T
+            scores = rows @ self._target.T
+            return scores.abs_() if self._absolute else scores
         # The expansion through a matrix product would lose digits for close vectors.
         mode = "donot_use_mm_for_euclid_dist"
         return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
