@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mmea_bench.bench.protocol import Protocol
 from mmea_bench.datasets.core.errors import UserError, unknown_name
@@ -13,6 +14,8 @@ from mmea_bench.datasets.core.errors import UserError, unknown_name
 SUITES_FOLDER = Path(__file__).resolve().parent / "suites"
 DEFAULT_REPEATS = 3
 DEFAULT_SEED_RATIOS = (0.3,)
+
+GridMode = Literal["all combinations", "one at a time"]
 
 SUITE_KEYS = (
     "title",
@@ -23,6 +26,7 @@ SUITE_KEYS = (
     "repeats",
     "variants",
     "grid",
+    "grid_mode",
     "protocol",
     "set",
     "use_test_params",
@@ -43,7 +47,9 @@ class Suite:
         seed_ratios: Shares of the anchor links that are seeds.
         repeats: Splits and trainings per cell.
         variants: Method to its variants; every method of the suite has an entry.
-        grid: Method to parameter to the values that are run in all combinations.
+        grid: Method to parameter to the values that are run.
+        grid_mode: Whether the values run in all combinations, or one parameter at a time with the
+            others at their defaults.
         overrides: Method to parameter to the value that replaces the default.
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
@@ -59,6 +65,7 @@ class Suite:
     repeats: int = DEFAULT_REPEATS
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grid: Mapping[str, Mapping[str, tuple[object, ...]]] = field(default_factory=dict)
+    grid_mode: GridMode = "all combinations"
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
@@ -66,8 +73,11 @@ class Suite:
 
 
 def suite_names() -> list[str]:
-    """Names of the suites that come with the program."""
-    return sorted(path.stem for path in SUITES_FOLDER.glob("*.toml"))
+    """Names of the suites that come with the program; ``papers/`` holds one per published study."""
+    found = (
+        path.relative_to(SUITES_FOLDER).with_suffix("") for path in SUITES_FOLDER.rglob("*.toml")
+    )
+    return sorted((path.as_posix() for path in found), key=lambda name: ("/" in name, name))
 
 
 def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:

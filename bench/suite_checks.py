@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast, get_args
 
 from mmea_bench.bench.protocol import Protocol
-from mmea_bench.bench.suite import DEFAULT_REPEATS, DEFAULT_SEED_RATIOS, SUITE_KEYS, Suite
+from mmea_bench.bench.suite import DEFAULT_REPEATS, DEFAULT_SEED_RATIOS, SUITE_KEYS, GridMode, Suite
 from mmea_bench.bench.suite_tables import (
     as_number,
     as_table,
@@ -75,6 +75,7 @@ class SuiteChecker:
             repeats=self._repeats(raw),
             variants=self._variants(raw, methods),
             grid=self._grid(raw, methods, fixed),
+            grid_mode=self._grid_mode(raw),
             overrides=self._overrides(raw, methods, fixed),
             protocol=self._protocol(raw),
             timeout_s=self._timeout(raw),
@@ -257,6 +258,14 @@ class SuiteChecker:
                 grids[method] = checked
         return grids
 
+    def _grid_mode(self, raw: Table) -> GridMode:
+        given = raw.get("grid_mode", "all combinations")
+        for mode in get_args(GridMode):
+            if given == mode:
+                return cast("GridMode", mode)
+        self._problems.append(unknown_name("`grid_mode`", str(given), get_args(GridMode)))
+        return "all combinations"
+
     def _list(self, name: str, listed: object) -> Sequence[object]:
         if isinstance(listed, (list, tuple)) and listed:
             return listed
@@ -318,12 +327,23 @@ class SuiteChecker:
 
 
 def settings(suite: Suite, method: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Variants of a method with their parameter overrides, every combination of the grid once."""
+    """Variants of a method with their parameter overrides, every point of the grid once."""
     grid = suite.grid.get(method, {})
     for variant in suite.variants.get(method, (FULL,)):
-        for point in itertools.product(*grid.values()):
-            chosen = dict(zip(grid, point, strict=True))
+        for chosen in _grid_points(grid, suite.grid_mode):
             yield variant, {**suite.overrides.get(method, {}), **chosen}
+
+
+def _grid_points(
+    grid: Mapping[str, tuple[object, ...]], mode: GridMode
+) -> Iterator[dict[str, object]]:
+    if mode == "all combinations" or not grid:
+        for point in itertools.product(*grid.values()):
+            yield dict(zip(grid, point, strict=True))
+    else:
+        for name, values in grid.items():
+            for value in values:
+                yield {name: value}
 
 
 def _configure(

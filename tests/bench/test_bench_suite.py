@@ -64,6 +64,25 @@ def test_a_grid_runs_in_all_combinations(load: Any) -> None:
     assert (("size", 2), ("tau", 1.0)) in overrides
 
 
+def test_a_grid_can_vary_one_parameter_at_a_time(load: Any) -> None:
+    text = toml(
+        "repeats = 1",
+        'grid_mode = "one at a time"',
+        "[grid.alpha]",
+        "tau = [0.1, 1]",
+        "size = [2, 4, 8]",
+        datasets='["synthetic"]',
+    )
+    cells = [cell for cell in expand(load(text)) if cell.method == "alpha"]
+    assert [dict(cell.overrides) for cell in cells] == [
+        {"tau": 0.1},
+        {"tau": 1.0},
+        {"size": 2},
+        {"size": 4},
+        {"size": 8},
+    ]
+
+
 def test_a_published_grid_is_the_one_of_the_method(load: Any) -> None:
     cells = expand(load(toml("repeats = 1", 'grid = "published"', datasets='["synthetic"]')))
     assert [dict(cell.overrides)["tau"] for cell in cells if cell.method == "alpha"] == [
@@ -172,6 +191,7 @@ def test_all_problems_of_a_file_are_listed_at_once(load: Any) -> None:
         ('datasets = ["synthetic"]\nmethods = [1]', "`methods` must be a list of names"),
         ('methods = ["alpha"]\ndatasets = ["synthetic"]\nrepeats = 1.5', "whole number"),
         ('methods = ["alpha"]\ndatasets = ["synthetic"]\ngrid = "all"', '"published"'),
+        ('methods = ["alpha"]\ndatasets = ["synthetic"]\ngrid_mode = "some"', "one at a time"),
         ('methods = ["alpha"]\ndatasets = ["synthetic"]\n[set]\nepochs = 1', '"method.parameter"'),
         (
             'methods = ["alpha"]\ndatasets = ["synthetic"]\n[set]\n"alpha.is_odd" = true',
