@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph, Text, frozen_array
+from mmea_bench.datasets.core.nodes import check_nodes
 
 Task = Literal["entity-alignment", "n-mmkg"]
 """What a dataset asks: which entities are the same (ranked, Hits@k), or which nodes of two graphs
@@ -54,7 +55,8 @@ class KGPair:
             ``text`` and ``image``, and links are pairs of nodes, many to many.
 
     Raises:
-        DataError: If a link names an entity that does not exist, or feature rows do not match.
+        DataError: If a link names an entity that does not exist, feature rows do not match, or a
+            node of an N-MMKG has not exactly one modality.
     """
 
     dataset: str
@@ -87,6 +89,8 @@ class KGPair:
                     f"{self.dataset}: {modality} features have {source.dim} columns in the source "
                     f"and {target.dim} in the target KG; both need the same."
                 )
+        if self.task == "n-mmkg":
+            check_nodes(self.dataset, (self.source, self.target), self.features)
         frozen_array(links)
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         if not self.version:

@@ -67,3 +67,47 @@ def split_links(
     return Split(
         shuffled[: n_seed - n_valid], shuffled[n_seed - n_valid : n_seed], shuffled[n_seed:]
     )
+
+
+def split_pairs(
+    anchor_links: Ids, share: float, rng_seed: int, valid_share_of_all: float = 0.1
+) -> Split:
+    """Random split of an N-MMKG's pairs, drawn over pairs and not over nodes.
+
+    The training pairs are the first ``floor(n * share)`` of the shuffled pairs, the validation
+    pairs the next ``round(n * valid_share_of_all)``, the test pairs the rest. Each training share
+    of one shuffle holds the smaller ones, as with ``split_links``. A node that stands in several
+    pairs may stand in several parts (CrossEA, appendix B; the kinds are not balanced).
+
+    Args:
+        anchor_links: All known pairs in canonical order, [n_pairs, 2].
+        share: Share of all pairs that a method trains on; the paper has 0.1, 0.3 and 0.5.
+        rng_seed: Seed of the shuffle; derived from (dataset, share, repeat) alone.
+        valid_share_of_all: Share of all pairs that is kept for validation.
+
+    Raises:
+        DataError: If a share is out of range or a part would be empty.
+    """
+    if not SMALLEST_SEED_RATIO <= share <= LARGEST_SEED_RATIO:
+        raise DataError(
+            f"Training share {share} is outside {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}."
+        )
+    if not 0.0 <= valid_share_of_all < 1.0:
+        raise DataError(
+            f"The share of validation pairs must be in [0, 1), not {valid_share_of_all}."
+        )
+    n_pairs = len(anchor_links)
+    n_train = int(np.floor(n_pairs * share + 1e-9))
+    n_valid = round(n_pairs * valid_share_of_all)
+    n_test = n_pairs - n_train - n_valid
+    if n_train < 1 or n_test < 1 or (valid_share_of_all > 0 and n_valid < 1):
+        raise DataError(
+            f"{n_pairs} pairs cannot be split into {share:.0%} for training, "
+            f"{valid_share_of_all:.0%} for validation and a test part. Use more pairs or smaller "
+            "shares."
+        )
+    order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_pairs)
+    shuffled = anchor_links[order]
+    return Split(
+        shuffled[:n_train], shuffled[n_train : n_train + n_valid], shuffled[n_train + n_valid :]
+    )
