@@ -1,0 +1,125 @@
+"""Numbers side by side: one row per cell and metric, with what keeps them comparable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import (
+    choose_csls,
+    current_cells,
+    dataset_labels,
+    percent,
+    with_setting_words,
+)
+from mmea_bench.results.core.schema import parse_setting
+from mmea_bench.results.core.table import Tables
+
+PAIRS = "pairs"
+"""Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
+
+PAIR_METRICS = ("precision", "recall", "f1")
+FULL = "full"
+_PLACE = ["protocol", "rules", "dataset", "dataset_version", "seed_ratio"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Comparable numbers of one dataset, seed ratio and protocol.
+
+    Attributes:
+        title: Says the place.
+        slug: The place as part of a file name.
+        numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
+            ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``.
+        metrics: Metrics in printing order; the first is the one that figures show.
+    """
+
+    title: str
+    slug: str
+    numbers: pd.DataFrame
+    metrics: tuple[str, ...]
+
+    def values(self, rows: pd.DataFrame, metric: str) -> pd.Series[float]:
+        """Value per repeat of one method's rows."""
+        chosen = rows[rows["metric"] == metric]
+        return chosen.groupby("repeat")["value"].mean()
+
+
+def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
+    """All numbers in the reader's direction and CSLS size, with the words of their settings."""
+    current = current_cells(tables).tables
+    results = with_setting_words(current.results)
+    is_pairs = results["direction"] == PAIRS
+    csls = choose_csls(set(results.loc[~is_pairs, "csls"]), options.csls)
+    wanted = (results["direction"] == options.direction) & (results["csls"] == csls)
+    shown = results[is_pairs | wanted]
+    words = {setting: parse_setting(setting) for setting in shown["setting"].unique()}
+    for word in ("inference", "modality"):
+        found = {setting: parts.get(word, "") for setting, parts in words.items()}
+        shown = shown.assign(**{word: shown["setting"].map(found).astype(str)})
+    plain_rules = {setting: _rules(parts) for setting, parts in words.items()}
+    shown = shown.assign(
+        rules=shown["setting"].map(plain_rules).astype(str),
+        base=shown["variant"].str.partition("[")[0],
+    )
+    overrides = current.cells.set_index("key")["overrides"]
+    return shown.assign(overrides=shown["key"].map(overrides).fillna("{}"))
+
+
+def comparisons(
+    numbers: pd.DataFrame, options: ReportOptions, *, all_ratios: bool = False
+) -> Iterator[Comparison]:
+    """Comparable groups of ``shown_numbers``, in a fixed order.
+
+    Args:
+        numbers: What ``shown_numbers`` returned.
+        options: Choices of the reader.
+        all_ratios: Whether all seed ratios of a dataset stay together.
+    """
+    numbers = numbers[numbers["modality"] == ""]
+    labels = dataset_labels(numbers)
+    place = _PLACE[:-1] if all_ratios else _PLACE
+    for key, group in numbers.groupby(place, sort=True):
+        metrics = _metrics(group, options)
+        group = group[group["metric"].isin(metrics)]
+        if group.empty:
+            continue
+        protocol, _rules_text, dataset, version = (str(part) for part in key[:4])
+        label = labels.get((dataset, version), dataset)
+        seeds = "" if all_ratios else f", {percent(float(str(key[4])))} seeds"
+        title = f"{label}{seeds}, {protocol} protocol"
+        yield Comparison(title, _slug(title), group, metrics)
+
+
+def overrides_of(text: str) -> Mapping[str, Any]:
+    """Parameters changed on top of a variant, from the column ``overrides``."""
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {}
+
+
+def bracket(variant: str) -> str:
+    """What stands in brackets behind a variant's name; empty for nothing."""
+    return variant.partition("[")[2].removesuffix("]")
+
+
+def _metrics(group: pd.DataFrame, options: ReportOptions) -> tuple[str, ...]:
+    found = set(group["metric"])
+    if (group["direction"] == PAIRS).any():
+        return tuple(metric for metric in ("f1", "precision", "recall") if metric in found)
+    return tuple(metric for metric in options.metrics if metric in found)
+
+
+def _rules(words: Mapping[str, str]) -> str:
+    own = ("csls", "inference", "iterative", "modality", "names", "similarity")
+    return " ".join(f"{key}={value}" for key, value in words.items() if key not in own)
+
+
+def _slug(title: str) -> str:
+    letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
+    return "-".join(part for part in letters.split("-") if part)
