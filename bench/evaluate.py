@@ -105,8 +105,8 @@ def rank_links(
     """
     layout = _Layout(task)
     matrix = ScoreMatrix(
-        _candidate_vectors(embeddings.source, layout.sources),
-        _candidate_vectors(embeddings.target, layout.targets),
+        candidate_vectors(embeddings.source, layout.sources),
+        candidate_vectors(embeddings.target, layout.targets),
         embeddings.similarity,
         block_rows,
     )
@@ -118,7 +118,12 @@ def rank_links(
     return {size: counter.ranks(tie_rule) for size, counter in counters.items()}
 
 
-def _candidate_vectors(vectors: Tensor, ids: Ids) -> Tensor:
+def candidate_vectors(vectors: Tensor, ids: Ids) -> Tensor:
+    """Rows of an embedding, [n_ids, dim].
+
+    Raises:
+        DivergedError: If a value is not finite.
+    """
     chosen = vectors.detach()[torch.from_numpy(ids.astype(np.int64)).to(vectors.device)]
     if not bool(torch.isfinite(chosen).all()):
         raise DivergedError("the embeddings hold values that are not finite")

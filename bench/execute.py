@@ -6,21 +6,22 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import torch
 
-from mmea_bench.bench.evaluate import RankingTask, rank_links, ranking_task
 from mmea_bench.bench.job import Job, cell_row, failure_record
-from mmea_bench.bench.monitor import CurveMonitor, direction_metrics
+from mmea_bench.bench.monitor import CurveMonitor
 from mmea_bench.bench.protocol import Protocol
+from mmea_bench.bench.scorers import FinalScores, Scorer, make_scorer, make_split
+from mmea_bench.bench.tasks import task_mismatch
 from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.pair import KGPair
-from mmea_bench.datasets.core.split import Split, split_links
+from mmea_bench.datasets.core.split import Split
 from mmea_bench.datasets.core.statistics import partial_copy
 from mmea_bench.datasets.core.view import train_view
 from mmea_bench.methods.core.base import (
@@ -48,7 +49,7 @@ class _Outcome:
     method: Method
     pair: KGPair
     split: Split
-    test_task: RankingTask
+    scorer: Scorer
     embeddings: Embeddings
     log: TrainingLog
     monitor: CurveMonitor
@@ -93,15 +94,16 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
     dataset = open_dataset(cell.dataset, job.data_root)
     pair = load_pair(dataset, job.cache_dir)
-    reason = method.skip_reason(pair.modalities)
+    reason = task_mismatch(cell.method, method_type, cell.dataset, pair.task)
+    reason = reason or method.skip_reason(pair.modalities)
     if reason:
         return _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
     outcome = _train(job, method, pair, tick)
     scoring = time.perf_counter()
-    results = _score(cell.protocol, outcome)
+    final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
-    remarks = [partial_copy(pair, dataset.expected), row["notes"]]
+    remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes]
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -110,25 +112,17 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
         "finished_at": _now(),
         **_peak_memory(),
     }
-    curve_setting = _setting(outcome, cell.protocol, cell.protocol.csls[-1])
+    curve_setting = _setting(outcome, outcome.scorer.curve_words)
     curves = [{**point, "setting": curve_setting} for point in outcome.monitor.points]
-    return Record.of(row, results, curves)
+    return Record.of(row, _result_rows(outcome, final), curves)
 
 
 def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outcome:
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
-    split = split_links(
-        pair.anchor_links, cell.seed_ratio, row["split_seed"], protocol.held_out_share
-    )
-    tasks = {"test": _test_task(protocol, pair, split)}
-    if len(split.valid_links):
-        # Validation links are ranked among all entities that do not train, as many as at test
-        # time; among the few validation entities alone the task would be far easier.
-        tasks["valid"] = ranking_task(
-            split.valid_links, pair.anchor_links, _sizes(pair), split.seed_links
-        )
-    monitor = CurveMonitor(protocol, protocol.stop_rule(method.paper_stop), tasks)
+    split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
+    scorer = make_scorer(protocol, pair, split)
+    monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
     ctx = RunContext(
         rng_seed=row["rng_seed"],
         device=_device(job.device),
@@ -143,46 +137,30 @@ def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outc
     started = time.perf_counter()
     embeddings = method.fit(train_view(pair, split.seed_links), ctx)
     fit_s = time.perf_counter() - started - monitor.seconds
-    return _Outcome(method, pair, split, tasks["test"], embeddings, ctx.log, monitor, fit_s)
+    return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s)
 
 
-def _test_task(protocol: Protocol, pair: KGPair, split: Split) -> RankingTask:
-    if protocol.candidates == "test":
-        return ranking_task(split.test_links, pair.anchor_links)
-    seeds = np.concatenate([split.seed_links, split.valid_links])
-    return ranking_task(split.test_links, pair.anchor_links, _sizes(pair), seeds)
+def _result_rows(outcome: _Outcome, final: FinalScores) -> list[dict[str, Any]]:
+    return [
+        {
+            "setting": _setting(outcome, number.words),
+            "metric": number.metric,
+            "direction": number.direction,
+            "value": number.value,
+            "n": number.n,
+        }
+        for number in final.numbers
+    ]
 
 
-def _score(protocol: Protocol, outcome: _Outcome) -> list[dict[str, Any]]:
-    task = outcome.test_task
-    ranks = rank_links(outcome.embeddings, task, protocol.csls, protocol.tie_rule)
-    rows = []
-    for size, link_ranks in ranks.items():
-        setting = _setting(outcome, protocol, size)
-        for direction, values in direction_metrics(link_ranks).items():
-            for metric, value in values.items():
-                rows.append(
-                    {
-                        "setting": setting,
-                        "metric": metric,
-                        "direction": direction,
-                        "value": value,
-                        "n": len(task.links),
-                    }
-                )
-    return rows
-
-
-def _setting(outcome: _Outcome, protocol: Protocol, csls_size: int) -> str:
+def _setting(outcome: _Outcome, words: Mapping[str, object]) -> str:
     used = outcome.method.used_modalities(outcome.pair.modalities)
     return format_setting(
         {
-            "candidates": protocol.candidates,
-            "csls": csls_size,
+            **words,
             "iterative": "yes" if outcome.method.is_iterative else "no",
             "names": "yes" if "name" in used else "no",
             "similarity": outcome.embeddings.similarity,
-            "ties": protocol.tie_rule,
         }
     )
 
@@ -237,10 +215,6 @@ def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("No CUDA device was found. Use --device cpu or --device auto.")
     return torch.device(wanted)
-
-
-def _sizes(pair: KGPair) -> tuple[int, int]:
-    return pair.source.n_entities, pair.target.n_entities
 
 
 def _now() -> str:

@@ -22,8 +22,19 @@ STATUSES = ("ok", "skipped", "failed", "timeout", "out_of_memory", "diverged")
 DONE_STATUSES = ("ok", "skipped")
 """Statuses after which a resumed run leaves the cell alone."""
 
-METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
-DIRECTIONS = ("src2tgt", "tgt2src", "mean")
+RANK_METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
+PAIR_METRICS = ("precision", "recall", "f1")
+PAIR_KINDS = ("tt", "vv", "tv")
+METRICS = (
+    *RANK_METRICS,
+    *PAIR_METRICS,
+    *(f"{metric}_{kind}" for kind in PAIR_KINDS for metric in PAIR_METRICS),
+)
+"""Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG)."""
+
+DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
+"""Which KG asks, the mean of both, or neither: pairs are predicted as a whole."""
+
 STOP_RULES = ("last", "valid", "test")
 LINK_SETS = ("valid", "test")
 
@@ -63,7 +74,9 @@ _PROTOCOL = Column("protocol", "text", "", "rules of training and stopping: stri
 _SUITE = Column("suite", "text", "", "suite that asked for the cell")
 _SETTING = Column("setting", "text", "", "rules of scoring, 'key=value' words sorted by key")
 _METRIC = Column("metric", "text", "", "what was measured", choices=METRICS)
-_DIRECTION = Column("direction", "text", "", "which KG asks, or the mean", choices=DIRECTIONS)
+_DIRECTION = Column(
+    "direction", "text", "", "which KG asks, the mean, or pairs", choices=DIRECTIONS
+)
 _VALUE = Column("value", "float", "", "fraction in [0, 1]; mean_rank is a rank of 1 or more")
 
 RESULT_COLUMNS = (

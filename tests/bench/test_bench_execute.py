@@ -13,6 +13,7 @@ from mmea_bench.bench.evaluate import ranking_task
 from mmea_bench.bench.execute import Job, execute_cell
 from mmea_bench.bench.monitor import CurveMonitor
 from mmea_bench.bench.protocol import Protocol
+from mmea_bench.bench.scorers import RankingScorer
 from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.split import split_links
 from mmea_bench.datasets.core.view import train_view
@@ -126,7 +127,9 @@ def test_test_links_cannot_change_a_strict_training() -> None:
             "test": ranking_task(test_links, test_links),
             "valid": ranking_task(split.valid_links, split.valid_links),
         }
-        ctx = RunContext(1, monitor=CurveMonitor(Protocol(), "valid", tasks), patience=2)
+        ctx = RunContext(
+            1, monitor=CurveMonitor("valid", RankingScorer(Protocol(), tasks)), patience=2
+        )
         method = get_method("gcn_align").configure("gcn_align", overrides=SMALL)
         vectors.append(method.fit(train_view(pair, split.seed_links), ctx).source)
     assert torch.equal(vectors[0], vectors[1])

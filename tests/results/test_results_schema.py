@@ -99,7 +99,7 @@ def test_missing_column_says_so() -> None:
         ({"value": -0.1}, "hits@1 must be a fraction"),
         ({"value": math.inf}, "'value' must hold a finite number"),
         ({"metric": "mean_rank", "value": 0.5}, "mean_rank must be 1 or more, not 0.5"),
-        ({"metric": "f1"}, "'metric' must be one of"),
+        ({"metric": "f2"}, "'metric' must be one of"),
         ({"direction": "up"}, "'direction' must be one of"),
         ({"setting": "b=1 a=2"}, "is not canonical"),
         ({"n": None}, "column 'n' is empty"),
