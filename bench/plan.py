@@ -12,12 +12,14 @@ from mmea_bench.bench.job import Job
 from mmea_bench.bench.keys import keyed
 from mmea_bench.bench.machine import n_cores
 from mmea_bench.bench.suite import Suite
+from mmea_bench.bench.tasks import mismatch_remark
 from mmea_bench.datasets.core.base import PairDataset
 from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError
 from mmea_bench.datasets.core.layouts import FolderDataset
 from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.statistics import partial_copy
+from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import ResultStore
 
 NO_DATA_VERSION = "missing"
@@ -53,7 +55,7 @@ class Plan:
         done: Keys that a results folder holds already.
         without_data: Dataset to the sentence that says what is missing.
         remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
-            a partial copy lacks, simulated features.
+            a partial copy lacks, simulated features, methods that cannot do what it asks.
     """
 
     suite: Suite
@@ -77,6 +79,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
         place: Where the data are.
         fresh: Counts nothing as done.
     """
+    methods = {name: get_method(name, place.method_files) for name in suite.methods}
     versions: dict[str, str] = {}
     without_data: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
@@ -85,6 +88,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
             dataset = open_dataset(address, place.data_root)
             pair = load_pair(dataset, place.cache_dir)
             versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
+            remarks[address] += mismatch_remark(address, pair.task, methods)
         except MissingDataError as error:
             versions[address], without_data[address] = NO_DATA_VERSION, str(error)
     cells = keyed(expand(suite), versions, place.method_files)

@@ -24,3 +24,13 @@ def task_mismatch(method: str, method_type: type[Method], dataset: str, task: Ta
         return None
     does = " and ".join(_DOES[known] for known in method_type.tasks)
     return f"{method} {does}; {dataset} asks for {_ASKS[task]}"
+
+
+def mismatch_remark(
+    dataset: str, task: Task, methods: Mapping[str, type[Method]]
+) -> tuple[str, ...]:
+    """A sentence about the methods of a plan that a dataset will skip, if there are any."""
+    unfit = [name for name, method_type in methods.items() if task not in method_type.tasks]
+    if not unfit:
+        return ()
+    return (f"{dataset} asks for {_ASKS[task]}; skipped, not made for it: {', '.join(unfit)}.",)
