@@ -25,14 +25,15 @@ def build_names(
     options: SyntheticOptions, n_world: int, members: tuple[Members, Members], block_rows: int
 ) -> tuple[Text, Text]:
     """Surface forms of source and target entities, [n_ent] each."""
-    words = _words(options.seed, round(200 + 6 * math.sqrt(n_world)))
+    words = pseudo_words(options.seed, round(200 + 6 * math.sqrt(n_world)))
     return (
         _side(options, "source", words, members[0].world_ids, block_rows),
         _side(options, "target", words, members[1].world_ids, block_rows),
     )
 
 
-def _words(rng_seed: int, n_words: int) -> list[str]:
+def pseudo_words(rng_seed: int, n_words: int) -> list[str]:
+    """Capitalised words of two or three made-up syllables, ``n_words`` of them."""
     cells = np.arange(n_words * 3).reshape(n_words, 3)
     onset = Stream(rng_seed, "names/onset").below(cells, len(_ONSETS)).tolist()
     vowel = Stream(rng_seed, "names/vowel").below(cells, len(_VOWELS)).tolist()
@@ -71,7 +72,7 @@ def _side(
         spelt[:] = [f"{words[first]} {words[second]}" for first, second in pairs]
         slip_bits = slips.bits(ids[is_misspelt]).tolist()
         spelt[is_misspelt] = [
-            _misspelt(name, bits)
+            misspelt(name, bits)
             for name, bits in zip(spelt[is_misspelt].tolist(), slip_bits, strict=True)
         ]
         names[block] = spelt
@@ -84,11 +85,11 @@ def _word_pairs(stream: Stream, world_ids: Int, n_words: int) -> Int:
     return np.asarray((n_words * (uniform * uniform)).astype(np.int64))
 
 
-def _misspelt(name: str, bits: int) -> str:
-    """The name after one to three edits, chosen by 64 random bits; never the name itself."""
+def misspelt(name: str, bits: int, most_edits: int = 3) -> str:
+    """The name after one to ``most_edits`` edits, chosen by 64 random bits; never the name."""
     spelt = name
-    for _ in range(1 + bits % 3):
-        bits //= 3
+    for _ in range(1 + bits % most_edits):
+        bits //= most_edits
         bits, kind = divmod(bits, 4)
         bits, place = divmod(bits, len(spelt))
         bits, letter = divmod(bits, len(_LETTERS))
