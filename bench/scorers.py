@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol as Contract
 
 import numpy as np
 
+from mmea_bench.bench.counterparts import counterpart_cosines
 from mmea_bench.bench.evaluate import LinkRanks, RankingTask, rank_links, ranking_task
 from mmea_bench.bench.metrics import metrics_of_ranks
 from mmea_bench.bench.pair_scoring import (
@@ -166,7 +167,14 @@ class RankingScorer:
             for direction, values in direction_metrics(link_ranks).items()
             for metric, value in values.items()
         ]
-        return FinalScores(tuple(numbers))
+        return FinalScores((*numbers, *_counterpart_numbers(embeddings, task)))
+
+
+def _counterpart_numbers(embeddings: Embeddings, task: RankingTask) -> Iterator[Number]:
+    for modality, cosines in counterpart_cosines(embeddings, task.links).items():
+        words = {"candidates": "test", "modality": modality}
+        for rank, cosine in enumerate(cosines, 1):
+            yield Number(words, f"cosine@{rank}", "src2tgt", cosine, len(task.links))
 
 
 def direction_metrics(ranks: LinkRanks) -> dict[str, dict[str, float]]:

@@ -17,13 +17,12 @@ from mmea_bench.reports.core.select import (
     percent,
     with_setting_words,
 )
-from mmea_bench.results.core.schema import parse_setting
+from mmea_bench.results.core.schema import RANK_METRICS, parse_setting
 from mmea_bench.results.core.table import Tables
 
 PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
-PAIR_METRICS = ("precision", "recall", "f1")
 FULL = "full"
 _PLACE = ["protocol", "rules", "dataset", "dataset_version", "seed_ratio"]
 
@@ -55,10 +54,10 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
     """All numbers in the reader's direction and CSLS size, with the words of their settings."""
     current = current_cells(tables).tables
     results = with_setting_words(current.results)
-    is_pairs = results["direction"] == PAIRS
-    csls = choose_csls(set(results.loc[~is_pairs, "csls"]), options.csls)
+    is_ranked = results["metric"].isin(RANK_METRICS)
+    csls = choose_csls(set(results.loc[is_ranked, "csls"]), options.csls)
     wanted = (results["direction"] == options.direction) & (results["csls"] == csls)
-    shown = results[is_pairs | wanted]
+    shown = results[~is_ranked | wanted]
     words = {setting: parse_setting(setting) for setting in shown["setting"].unique()}
     for word in ("inference", "modality"):
         found = {setting: parts.get(word, "") for setting, parts in words.items()}

@@ -25,12 +25,15 @@ DONE_STATUSES = ("ok", "skipped")
 RANK_METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
 PAIR_METRICS = ("precision", "recall", "f1")
 PAIR_KINDS = ("tt", "vv", "tv")
+COSINE_METRICS = tuple(f"cosine@{rank}" for rank in range(1, 11))
 METRICS = (
     *RANK_METRICS,
     *PAIR_METRICS,
     *(f"{metric}_{kind}" for kind in PAIR_KINDS for metric in PAIR_METRICS),
+    *COSINE_METRICS,
 )
-"""Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG)."""
+"""Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG); mean cosine of
+the test entities to the counterpart predicted at a rank, by the modality that the setting names."""
 
 DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
 """Which KG asks, the mean of both, or neither: pairs are predicted as a whole."""
@@ -77,7 +80,9 @@ _METRIC = Column("metric", "text", "", "what was measured", choices=METRICS)
 _DIRECTION = Column(
     "direction", "text", "", "which KG asks, the mean, or pairs", choices=DIRECTIONS
 )
-_VALUE = Column("value", "float", "", "fraction in [0, 1]; mean_rank is a rank of 1 or more")
+_VALUE = Column(
+    "value", "float", "", "fraction in [0, 1]; mean_rank is 1 or more, cosines lie in [-1, 1]"
+)
 
 RESULT_COLUMNS = (
     _SUITE,
@@ -288,6 +293,11 @@ def _check_values(metrics: Sequence[str], values: Sequence[float], what: str) ->
         if metric == "mean_rank":
             if value < 1.0:
                 raise ResultsError(f"{what}: mean_rank must be 1 or more, not {value} (row {row}).")
+        elif metric in COSINE_METRICS:
+            if not -1.0 <= value <= 1.0:
+                raise ResultsError(
+                    f"{what}: {metric} must lie in [-1, 1], not {value} (row {row})."
+                )
         elif not 0.0 <= value <= 1.0:
             raise ResultsError(
                 f"{what}: {metric} must be a fraction between 0 and 1, not {value} (row {row}). "
