@@ -62,14 +62,22 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
     curves = curves.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
     figures = [
-        _figure(points, options.curve_metric, str(protocol), str(dataset), float(str(ratio)))
+        _figure(
+            points, str(points["metric"].iloc[0]), str(protocol), str(dataset), float(str(ratio))
+        )
         for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
     ]
     return Document(NAME, "Learning curves", tuple(figures), (*_notes(curves), *current.notes))
 
 
 def _choose(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
-    """One number per cell, epoch and set of links."""
+    """One number per cell, epoch and set of links; F1 where pairs were predicted."""
+    pairs = curves[(curves["direction"] == "pairs") & (curves["metric"] == "f1")]
+    ranked = _choose_ranked(curves[curves["inference"] == ""], options)
+    return pd.concat([ranked, pairs]) if len(pairs) else ranked
+
+
+def _choose_ranked(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
     curves = curves[curves["metric"] == options.curve_metric]
     csls = choose_csls(set(curves["csls"]), options.csls)
     curves = curves[curves["csls"] == csls] if csls is not None else curves.iloc[:0]
@@ -91,8 +99,16 @@ def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, rati
 
 
 def _notes(curves: pd.DataFrame) -> Iterable[str]:
-    csls, direction = curves["csls"].iloc[0], curves["direction"].iloc[0]
-    yield f"Scored with csls={csls}, direction {direction}. Solid: validation, dashed: test links."
+    ranked = curves[curves["inference"] == ""]
+    lines = "Solid: validation, dashed: test links."
+    if len(ranked):
+        csls, direction = ranked["csls"].iloc[0], ranked["direction"].iloc[0]
+        yield f"Scored with csls={csls}, direction {direction}. {lines}"
+    if len(ranked) < len(curves):
+        yield (
+            "F1 of predicted pairs with two thresholds; on validation pairs it is the value "
+            f"expected from them, which chose the thresholds. {lines}"
+        )
     if curves["repeat"].nunique() > 1:
         yield (
             "Lines are means over repeats, up to the last epoch that all repeats of the method "

@@ -19,17 +19,21 @@ from mmea_bench.reports.core.select import (
     with_setting_words,
 )
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
+from mmea_bench.results.core.schema import RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
 NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
+PAIRS = "pairs"
+"""Direction of numbers on predicted pairs, which are shown whatever direction is asked for."""
+
 PARTIAL_COPY = "partial copy"
 """How a cell's note begins when its dataset lacks part of what was published."""
 
 RowId = tuple[str, str, str, str]
-"""Section (names or not, iterative or not), method, variant, and the similarity where one method
-was scored with several."""
+"""Section (names or not, iterative or not), method, variant, and how the row was scored: the
+similarity where one method was scored with several, and how pairs were predicted."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -39,19 +43,24 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     if cells.empty:
         return Missing("No cell has been run yet. Run a suite first.")
     shown = results[
-        (results["direction"] == options.direction) & results["metric"].isin(options.metrics)
+        results["direction"].isin((options.direction, PAIRS))
+        & results["metric"].isin(options.metrics)
     ]
     shown = with_setting_words(shown)
-    csls = choose_csls(set(shown["csls"]), options.csls)
+    is_ranked = shown["inference"] == ""
+    csls = choose_csls(set(shown.loc[is_ranked, "csls"]), options.csls)
     blocks: list[Block] = []
-    if len(shown) and csls is None:
-        found = ", ".join(str(k) for k in sorted(set(shown["csls"])))
+    if is_ranked.any() and csls is None:
+        found = ", ".join(str(k) for k in sorted(set(shown.loc[is_ranked, "csls"])))
         return Missing(f"No result was scored with csls={options.csls}. There is csls={found}.")
     if shown.empty:
         blocks.append(Text(_nothing_to_show(cells, options)))
-    shown = shown[shown["csls"] == csls] if csls is not None else shown
+    shown = shown[~is_ranked | (shown["csls"] == csls)]
     for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
-        heading = f"{protocol} protocol, csls={csls}, {DIRECTION_NAMES[options.direction]}"
+        scored = f"csls={csls}, {DIRECTION_NAMES[options.direction]}"
+        if (group["inference"] != "").all():
+            scored = DIRECTION_NAMES[PAIRS]
+        heading = f"{protocol} protocol, {scored}"
         blocks += [
             _table(_Group(numbers, cells, options, heading, str(rules)), str(dataset))
             for dataset, numbers in group.groupby("dataset", sort=True)
@@ -73,11 +82,19 @@ class _Group:
     heading: str
     rules: str
 
+    @property
+    def is_pairs(self) -> bool:
+        """Whether pairs were predicted, not links ranked."""
+        return bool((self.numbers["inference"] != "").all())
+
 
 def _table(group: _Group, dataset: str) -> Table:
     numbers = group.numbers.assign(row=_row_ids(group.numbers))
     labels = dataset_labels(numbers)
     metrics = [metric for metric in group.options.metrics if metric in set(numbers["metric"])]
+    if group.is_pairs:
+        # Pairs are predicted; that the best candidate is right (Hits@1) comes after.
+        metrics.sort(key=RANK_METRICS.__contains__)
     places = sorted(
         {
             (dataset, version, ratio)
@@ -124,8 +141,12 @@ def _table(group: _Group, dataset: str) -> Table:
 def _row_ids(numbers: pd.DataFrame) -> pd.Series[Any]:
     per_variant = numbers.groupby(["method", "variant"])["similarity"].transform("nunique")
     similarity = numbers["similarity"].where(per_variant > 1, "")
+    scoring = [
+        ", ".join(filter(None, words))
+        for words in zip(similarity, numbers["inference"], strict=True)
+    ]
     rows = list(
-        zip(numbers["section"], numbers["method"], numbers["variant"], similarity, strict=True)
+        zip(numbers["section"], numbers["method"], numbers["variant"], scoring, strict=True)
     )
     return pd.Series(rows, index=numbers.index, dtype=object)
 
@@ -136,8 +157,8 @@ def _section_order(section: str) -> tuple[bool, bool]:
 
 
 def _row_order(row: RowId) -> tuple[str, bool, str, str]:
-    _, method, variant, similarity = row
-    return method, variant != "full", variant, similarity
+    _, method, variant, scoring = row
+    return method, variant != "full", variant, scoring
 
 
 def _variant_label(row: RowId) -> str:
@@ -202,6 +223,11 @@ def _table_notes(
     unranked: set[RowId],
 ) -> Iterable[str]:
     yield f"Scored with {group.rules}; best in bold, second of three or more underlined."
+    if group.is_pairs:
+        yield (
+            "A pair is predicted where its score reaches a threshold that the validation pairs "
+            "chose: one for all pairs, or two, for pairs of equal and of different modality."
+        )
     if group.numbers["section"].nunique() > 1:
         yield (
             "Methods that read entity names, or learn from pseudo-labels (iterative), are ranked "

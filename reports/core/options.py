@@ -16,8 +16,8 @@ class ReportOptions:
         csls: Neighbourhood size of the scores to show; None takes 3 where there is such a score,
             otherwise 0.
         direction: ``src2tgt`` as the papers print, ``tgt2src``, or the ``mean`` of both.
-        metrics: Metrics of tables, in printing order.
-        curve_metric: Metric of learning curves.
+        metrics: Metrics of tables, in printing order; a table shows those it has numbers of.
+        curve_metric: Metric of learning curves; those of predicted pairs show F1.
 
     Raises:
         ReportError: If a direction or a metric does not exist.
@@ -25,7 +25,7 @@ class ReportOptions:
 
     csls: int | None = None
     direction: str = "src2tgt"
-    metrics: tuple[str, ...] = ("hits@1", "hits@10", "mrr")
+    metrics: tuple[str, ...] = ("hits@1", "hits@10", "mrr", "precision", "recall", "f1")
     curve_metric: str = "mrr"
 
     def __post_init__(self) -> None:

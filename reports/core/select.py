@@ -15,7 +15,7 @@ _CELL_IDENTITY = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "repeat", "protocol"),
 ]
 # Part of a method rather than of the rules, so it does not keep two methods apart.
-_METHOD_WORDS = ("similarity",)
+_METHOD_WORDS = ("similarity", "inference")
 # What a method was given: told apart within a table, and never ranked with each other.
 _SECTION_WORDS = {"names": "names", "iterative": "iterative"}
 
@@ -71,10 +71,11 @@ def current_cells(tables: Tables) -> Current:
 
 
 def with_setting_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns ``csls``, ``similarity``, ``section`` and ``rules``.
+    """The frame with columns ``csls``, ``similarity``, ``inference``, ``section`` and ``rules``.
 
-    All are taken from ``setting``. ``section`` says whether names were read and pseudo-labels
-    learned; ``rules`` is the rest: numbers with equal rules, section and csls are comparable.
+    All are taken from ``setting``. ``inference`` says how pairs were predicted and is empty where
+    links were ranked. ``section`` says whether names were read and pseudo-labels learned;
+    ``rules`` is the rest: numbers with equal rules, section and csls are comparable.
     """
     words = {setting: parse_setting(setting) for setting in frame["setting"].unique()}
     rules = {
@@ -94,10 +95,13 @@ def with_setting_words(frame: pd.DataFrame) -> pd.DataFrame:
         )
         for setting, found in words.items()
     }
-    similarity = {setting: found.get("similarity", "") for setting, found in words.items()}
+    by_method = {
+        word: {setting: found.get(word, "") for setting, found in words.items()}
+        for word in _METHOD_WORDS
+    }
     return frame.assign(
         csls=frame["setting"].map(csls).astype("int64"),
-        similarity=frame["setting"].map(similarity).astype(str),
+        **{word: frame["setting"].map(found).astype(str) for word, found in by_method.items()},
         section=frame["setting"].map(section).astype(str),
         rules=frame["setting"].map(rules).astype(str),
     )

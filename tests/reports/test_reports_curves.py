@@ -101,3 +101,26 @@ def test_labels_are_moved_apart() -> None:
     assert spread([0.0, 0.0], 0.1) == pytest.approx([0.0, 0.1])
     assert spread([1.0, 1.0], 0.1) == pytest.approx([0.9, 1.0])
     assert spread([], 0.1) == []
+
+
+def test_predicted_pairs_are_drawn_by_their_f1() -> None:
+    ranked, pairs = make_record("a", 0.2, n_points=3), make_record("b", 0.3, dataset="nmmea")
+    words = "candidates=all-pairs inference=two-thresholds similarity=cosine"
+    own = ("epoch", "loss", "links", "value")
+    points = [
+        {
+            **{name: row[name] for name in own},
+            "setting": words,
+            "metric": "f1",
+            "direction": "pairs",
+        }
+        for row in ranked.curves
+    ]
+    document = _document([ranked, Record.of(pairs.cell, pairs.results, points)])
+    assert [figure.name for figure in document.figures] == [
+        "fb15k-db15k-20-strict",
+        "nmmea-20-strict",
+    ]
+    canvas = Canvas()
+    document.figures[1].draw(canvas)
+    assert canvas.axes[0].get_ylabel() == "F1"

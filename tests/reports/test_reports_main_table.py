@@ -212,3 +212,53 @@ def test_a_partial_copy_is_said_below_the_table() -> None:
     table = _table([make_record("a", 0.1, notes=notes), make_record("b", 0.2)])
     assert "Partial copy: FB15K relations: 1 of 2 (50.0 %)." in table.notes
     assert not any("hashed" in note for note in table.notes)
+
+
+def _pair_record(method: str, f1: float, dataset: str = "nmmea") -> Record:
+    """A cell of predicted pairs, under both inferences."""
+    words = {"candidates": "all-pairs", "iterative": "no", "names": "no", "similarity": "cosine"}
+    numbers = [
+        {
+            "setting": format_setting({**words, "inference": inference}),
+            "metric": metric,
+            "direction": direction,
+            "value": value + 0.1 * (inference == "two-thresholds"),
+            "n": 90,
+        }
+        for inference in ("one-threshold", "two-thresholds")
+        for metric, direction, value in (
+            ("precision", "pairs", f1 + 0.05),
+            ("recall", "pairs", f1 - 0.05),
+            ("f1", "pairs", f1),
+            ("f1_tv", "pairs", f1),
+            ("hits@1", "src2tgt", 0.5),
+        )
+    ]
+    cell = make_record(method, 0.2, dataset=dataset).cell
+    return Record.of({**cell, "key": f"pairs-{method}"}, numbers)
+
+
+def test_predicted_pairs_have_a_table_with_a_row_per_inference() -> None:
+    records = [make_record("a", 0.2), _pair_record("a", 0.3), _pair_record("b", 0.4)]
+    ranked, pairs = _document(records).tables[1], _document(records).tables[0]
+    assert pairs.title == "nmmea: strict protocol, predicted pairs"
+    assert [name for _, _, name in pairs.columns] == ["Precision", "Recall", "F1", "Hits@1"]
+    assert [row.labels[:2] for row in pairs.rows] == [
+        ("a", "full, one-threshold"),
+        ("a", "full, two-thresholds"),
+        ("b", "full, one-threshold"),
+        ("b", "full, two-thresholds"),
+    ]
+    assert [cell.plain for cell in pairs.rows[3].cells] == [".550", ".450", ".500", ".600"]
+    assert pairs.rows[3].cells[2].is_best
+    assert [name for _, _, name in ranked.columns] == ["Hits@1", "Hits@10", "MRR"]
+
+
+def test_predicted_pairs_are_shown_whatever_csls_and_direction_are_asked_for() -> None:
+    document = _document([_pair_record("a", 0.3)], csls=10, direction="tgt2src")
+    assert [name for _, _, name in document.tables[0].columns] == ["Precision", "Recall", "F1"]
+
+
+def test_metrics_of_one_pair_kind_can_be_asked_for() -> None:
+    table = _table([_pair_record("a", 0.3)], metrics=("f1_tv",))
+    assert [name for _, _, name in table.columns] == ["F1 tv"]
