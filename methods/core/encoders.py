@@ -43,8 +43,8 @@ class Linear(nn.Module):
         self.weight = uniform_parameter((n_in, n_out), bound, generator)
         self.bias = uniform_parameter((n_out,), bound, generator)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """[n, n_in] to [n, n_out]."""
+    def forward(self, features: Tensor | FixedMatrix) -> Tensor:
+        """[n, n_in], dense or sparse, to [n, n_out]."""
         return features @ self.weight + self.bias
 
 

@@ -69,6 +69,33 @@ def modality_features(
     return normalize(torch.from_numpy(fill_lacking(values, present, fill, generator)), dim=1)
 
 
+def neighbour_mean_features(
+    view: TrainView, modality: str, graph: JointGraph, ctx: RunContext
+) -> Tensor:
+    """As ``modality_features``, but lacking vectors are the mean over the neighbours' vectors.
+
+    Every triple counts once, so a neighbour on two triples weighs twice. Entities without such a
+    neighbour share one vector, drawn per dimension from the normal distribution of the present
+    ones. LoginMEA's released code does so (option ``use_mean_img``).
+    """
+    sides = view.features[modality]
+    values = np.concatenate([side.values for side in sides])
+    present = np.concatenate([side.present for side in sides])
+    heads, _, tails = graph.triples.T
+    ends, others = np.concatenate([heads, tails]), np.concatenate([tails, heads])
+    used = ~present[ends] & present[others]
+    ones = np.ones(int(used.sum()), dtype=np.float32)
+    size = graph.n_entities
+    links = csr_matrix((ones, (ends[used], others[used])), shape=(size, size))
+    counts = np.asarray(links.sum(axis=1)).ravel()
+    noise = ctx.numpy_generator(f"fill {modality}").standard_normal(values.shape[1])
+    alone = values[present].mean(axis=0) + values[present].std(axis=0) * noise
+    filled = np.where((~present & (counts == 0))[:, None], alone.astype(np.float32), values)
+    linked = counts > 0
+    filled[linked] = (links[linked] @ values) / counts[linked, None]
+    return normalize(torch.from_numpy(filled), dim=1)
+
+
 def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
     """Mean of the word vectors of each entity's name, L2-normalised, [n_entities, 300].
 

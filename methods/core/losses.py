@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import cross_entropy, relu
 
 _MASKED = -1e9
 """Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
@@ -83,6 +83,21 @@ def intra_modal_contrastive_loss(
         return -(log_source.mean() + log_target.mean()) / 2
     both = torch.logaddexp(log_source, log_target) - torch.log(torch.tensor(2.0))
     return -both.mean()
+
+
+def one_way_contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Each source row picks its partner among the target rows of the batch; mean negative log.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: tau.
+
+    Reference: LoginMEA, ECAI 2024, as the released code computes equation 15: the partner stands
+    in the denominator and the other targets of the batch are the negatives.
+    """
+    logits = source @ target.T / temperature
+    return cross_entropy(logits, torch.arange(len(source), device=source.device))
 
 
 def inter_modal_alignment_loss(

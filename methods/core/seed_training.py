@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.multimodal import MultiModalEncoder, PairRows
+from mmea_bench.methods.core.joint_graph import JointGraph
+from mmea_bench.methods.core.multimodal import PairRows
 from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.training import Schedule, adamw, backward_in_batches, train
 
 SeedLosses = Callable[[dict[str, Tensor], Tensor], Iterable[Tensor]]
 """Called once per epoch as (modality to [n_rows, dim], positions of the pairs in these rows
 [n_pairs, 2]); yields one loss per batch. Gradients of all batches are summed."""
+
+
+class SeedEncoder(Protocol):
+    """What the loop needs of an encoder; ``MultiModalEncoder`` is one."""
+
+    graph: JointGraph
+
+    def prepare(self, rows: Tensor) -> None:
+        """Gets ready to encode these rows (joint ids, without repetition) at training time."""
+
+    def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
+        """What the losses need of the prepared rows, or of all entities where None."""
+
+    def embeddings(self) -> Embeddings:
+        """Vectors of all entities, without gradients."""
+
+    def joint_vectors(self) -> Tensor:
+        """Joint vectors of all entities, without gradients, [n_entities, dim]."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is trained."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +86,7 @@ class SeedTrainingParams:
 
 
 def train_on_seeds(
-    encoder: MultiModalEncoder,
+    encoder: SeedEncoder,
     losses: SeedLosses,
     seed_pairs: Tensor,
     params: SeedTrainingParams,
@@ -98,7 +121,7 @@ def train_on_seeds(
     return train(parameters, step, encoder.embeddings, params.schedule, ctx, after_epoch)
 
 
-def _prepared(encoder: MultiModalEncoder, pairs: Tensor, device: torch.device) -> PairRows:
+def _prepared(encoder: SeedEncoder, pairs: Tensor, device: torch.device) -> PairRows:
     found = PairRows.of(pairs, device)
     encoder.prepare(found.rows)
     return found

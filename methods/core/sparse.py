@@ -108,6 +108,37 @@ class SparsePattern:
         result: Tensor = _Product.apply(values, dense, self)  # type: ignore[no-untyped-call]
         return result
 
+    def inner_products(self, row_vectors: Tensor, column_vectors: Tensor) -> Tensor:
+        """Inner product of the two ends of every existing cell, with gradients for both.
+
+        Args:
+            row_vectors: [n_rows, dim] float32.
+            column_vectors: [n_columns, dim] float32.
+
+        Returns:
+            [n_edges].
+        """
+        result: Tensor = _InnerProducts.apply(  # type: ignore[no-untyped-call]
+            row_vectors, column_vectors, self
+        )
+        return result
+
+    def sampled_product(self, row_vectors: Tensor, column_vectors: Tensor) -> Tensor:
+        """``inner_products`` through which no gradient passes, [n_edges]."""
+        if not self.n_edges:
+            return row_vectors.new_zeros(0)
+        empty = self.matrix(row_vectors.new_zeros(self.n_edges))
+        rows, columns = row_vectors.detach().contiguous(), column_vectors.detach().contiguous()
+        sampled: Tensor = torch.sparse.sampled_addmm(empty, rows, columns.T, beta=0.0)
+        return sampled.values()
+
+    def row_softmax(self, logits: Tensor) -> Tensor:
+        """Softmax over the existing cells of each row, with gradients, [n_edges]."""
+        lowest = torch.full(self.shape[:1], -torch.inf, dtype=logits.dtype, device=logits.device)
+        highest = lowest.scatter_reduce(0, self.rows, logits.detach(), "amax")
+        weights = torch.exp(logits - highest.index_select(0, self.rows))
+        return weights / self.row_sums(weights).index_select(0, self.rows)
+
     def row_sums(self, values: Tensor) -> Tensor:
         """Sum of the values of each row, with gradients, [n_rows]."""
         return torch.zeros(self.shape[0], dtype=values.dtype, device=values.device).index_add(
@@ -123,6 +154,13 @@ class FixedMatrix:
         self.values = values.to(pattern.device)
         self.forward_matrix = pattern.matrix(self.values)
         self.backward_matrix = pattern.transposed_matrix(self.values)
+
+    @classmethod
+    def of(cls, dense: Tensor) -> FixedMatrix:
+        """The cells of a dense matrix that are not zero."""
+        rows, columns = (axis.cpu().numpy() for axis in torch.nonzero(dense, as_tuple=True))
+        shape = (dense.shape[0], dense.shape[1])
+        return cls(SparsePattern(rows, columns, shape, dense.device), dense[dense != 0])
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """[n_rows, n_columns] times [n_columns, dim]."""
@@ -151,11 +189,29 @@ class _Product(torch.autograd.Function):
         to_values = to_dense = None
         if ctx.needs_input_grad[0]:
             # The gradient of an edge is the inner product of its two ends: only existing edges.
-            empty = pattern.matrix(torch.zeros_like(values))
-            to_values = torch.sparse.sampled_addmm(empty, gradient, dense.T, beta=0.0).values()
+            to_values = pattern.sampled_product(gradient, dense)
         if ctx.needs_input_grad[1]:
             to_dense = pattern.transposed_matrix(values) @ gradient
         return to_values, to_dense, None
+
+
+class _InnerProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, columns: Tensor, pattern: SparsePattern) -> Tensor:
+        ctx.save_for_backward(rows, columns)
+        ctx.pattern = pattern
+        return pattern.sampled_product(rows, columns)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, columns = ctx.saved_tensors
+        pattern: SparsePattern = ctx.pattern
+        to_rows = to_columns = None
+        if ctx.needs_input_grad[0]:
+            to_rows = pattern.matrix(gradients[0]) @ columns.contiguous()
+        if ctx.needs_input_grad[1]:
+            to_columns = pattern.transposed_matrix(gradients[0]) @ rows.contiguous()
+        return to_rows, to_columns, None
 
 
 class _FixedProduct(torch.autograd.Function):
