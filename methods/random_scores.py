@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 
+from mmea_bench.datasets.core.pair import Task
 from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
 
@@ -21,6 +22,7 @@ class RandomScoresParams:
 class RandomScores(Method):
     """Independent Gaussian vectors for every entity; reads nothing of the data."""
 
+    tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment", "n-mmkg")
     modalities: ClassVar[tuple[str, ...]] = ()
     Params = RandomScoresParams
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import catalogue_entries
@@ -18,13 +17,9 @@ pytestmark = [
 METHODS = {entry.name: entry.method_type for entry in catalogue_entries() if entry.method_type}
 
 
-@pytest.fixture(scope="module")
-def pair() -> KGPair:
-    return battery.tiny_pair()
-
-
 @pytest.mark.parametrize("name", METHODS)
-def test_a_gpu_learns_what_a_cpu_learns(name: str, pair: KGPair) -> None:
+def test_a_gpu_learns_what_a_cpu_learns(name: str) -> None:
+    pair = battery.pair_for(METHODS[name])
     method = battery.configured(METHODS[name])
     battery.skip_where_impossible(method, pair)
     view = train_view(pair, battery.tiny_split(pair).seed_links)
