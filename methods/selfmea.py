@@ -1,0 +1,325 @@
+"""SelfMEA: self-supervised multi-modal entity alignment.
+
+Stage 1 (SelfKG's part) joins a frozen language model's name vectors with those of the neighbours
+and pushes entities of one graph apart, without any positive pair. Stage 2 (EVA's part) takes the
+most similar images as seeds, fuses the vectors of stage 1 with images, attributes and relations,
+and lets mutual nearest neighbours join the seeds. Seed links are never read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.optim import AdamW, Optimizer
+
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.features import input_features
+from mmea_bench.methods.core.joint_graph import JointGraph
+from mmea_bench.methods.core.momentum_queue import (
+    MomentumQueue,
+    follow,
+    relative_similarity_loss,
+)
+from mmea_bench.methods.core.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.nca import ModalityNCA
+from mmea_bench.methods.core.neighbourhood import NeighbourhoodEncoder, neighbour_table
+from mmea_bench.methods.core.pseudo_seeds import most_similar_pairs
+from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
+from mmea_bench.methods.core.text_encoders import encoder_available, text_vectors
+from mmea_bench.methods.core.training import Schedule, train
+
+ORDER = ("image", "attribute", "relation", "name")
+"""Order of the concatenation; ``name`` is the letter's structure embedding G."""
+
+
+@dataclass(frozen=True)
+class SelfMEAParams(SeedTrainingParams):
+    """Hyper-parameters of SelfMEA.
+
+    The letter states none; they are those of the released code of SelfKG and EVA, which it joins.
+    """
+
+    modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
+    text_encoder: str = "labse"  # letter; see methods/core/text_encoders.py for the others
+    max_tokens: int = 130  # SelfKG code
+    contrast: bool = True  # stage 1; False leaves the name vectors as they are
+    fusion: bool = True  # stage 2
+    n_neighbours: int = 20  # the entity itself included, SelfKG code
+    dropout: float = 0.3  # of the attention, SelfKG code
+    temperature: float = 0.08  # tau, SelfKG code
+    momentum: float = 0.9999  # of the key encoder, SelfKG code
+    queue_batches: int = 64  # per graph, SelfKG code
+    stage1_batch_size: int = 64  # SelfKG code
+    stage1_epochs: int = 150  # SelfKG run script; its default is 300
+    stage1_learning_rate: float = 1e-6  # SelfKG code; up to 1e-5 where validation agrees
+    positive: Literal["momentum", "constant"] = "momentum"  # SelfKG code; letter: constant
+    image_dim: int = 200  # EVA code
+    modality_dim: int = 100  # relation and attribute vectors, EVA code
+    structure_scale: float = 5.0  # NCA scale of G, EVA code
+    modality_scale: float = 15.0  # NCA scale of the others and of the joint vectors, EVA code
+    attraction: float = 10.0  # beta, EVA code
+    joint_loss: bool = True  # EVA code; equation 7 of the letter sums over the modalities alone
+    structure_weight: float = 1.0  # initial logit of G in the fusion, EVA code; 2.0 guards G
+    structure_learning_rate: float = 5e-4  # of G's layer, EVA code; 1e-5 guards G
+    seeds: Literal["image", "name"] = "image"  # letter
+    n_seeds: int = 6000  # EVA's unsupervised script; tune in 1000, 3000, 6000
+    epochs: int = 1000  # EVA script
+    learning_rate: float = 5e-4  # EVA code
+    weight_decay: float = 0.01  # the library's default, EVA code
+    batch_size: int = 7500  # EVA script
+    restart_from: int = 1_000_000  # EVA code restarts from 501 on, not described by the letter
+    iterative: bool = True  # letter
+    iterative_start: int = 500  # EVA script
+    check_every: int = 5  # EVA script
+    promote_every: int = 50  # EVA script
+    eval_every: int = 50  # EVA script
+
+
+class SelfMEA(Method):
+    """SelfMEA rebuilt from the letter and its two parts' code; it published no code of its own."""
+
+    paper = Paper(
+        authors="Liu, Song, Xiang, Du, Ruan, Hu",
+        title="Self-Supervised Entity Alignment Based on Multi-Modal Contrastive Learning",
+        venue="IEEE/CAA Journal of Automatica Sinica",
+        year=2022,
+        url="https://doi.org/10.1109/JAS.2022.105962",
+    )
+    modalities: ClassVar[tuple[str, ...]] = SelfMEAParams.modalities
+    requires: ClassVar[tuple[str, ...]] = ("name",)
+    Params = SelfMEAParams
+    grid: ClassVar = {"n_seeds": (1000, 3000, 6000)}
+    variants: ClassVar = {
+        "names only": {"contrast": False, "fusion": False, "iterative": False},
+        "stage 1 only": {"fusion": False, "iterative": False},
+        "w/o iteration": {"iterative": False, "epochs": 500},
+        "w/o image": {"modalities": ("structure", "relation", "attribute", "name")},
+        "w/o attribute": {"modalities": ("structure", "relation", "image", "name")},
+        "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},
+        "name seeds": {"seeds": "name"},
+        "guarded structure": {"structure_weight": 2.0, "structure_learning_rate": 1e-5},
+        "offline encoder": {"text_encoder": "minilm"},
+        "as described": {"positive": "constant", "joint_loss": False},
+    }
+    test_params: ClassVar = {
+        "text_encoder": "hashed",
+        "stage1_epochs": 2,
+        "n_neighbours": 6,
+        "image_dim": 16,
+        "modality_dim": 16,
+        "n_seeds": 60,
+        "epochs": 30,
+        "iterative_start": 10,
+        "promote_every": 10,
+        "eval_every": 10,
+    }
+
+    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
+        """Why SelfMEA cannot run: no names, or no text encoder."""
+        lacking = super().skip_reason(modalities)
+        return lacking or encoder_available(self.params.text_encoder)
+
+    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+        """Trains without seed links and returns all entities' joint vectors."""
+        params: SelfMEAParams = self.params
+        graph = JointGraph.of(view)
+        names = text_vectors(
+            [*view.source.names, *view.target.names],
+            params.text_encoder,
+            "sum tokens",
+            ctx,
+            max_tokens=params.max_tokens,
+        )
+        names = normalize(names, dim=1).to(ctx.device)
+        used = self.used_modalities(view.modalities)
+        found = graph.split(names)
+        n_parameters = 0
+        if params.contrast:
+            width = params.n_neighbours if "structure" in used else 1
+            table = torch.from_numpy(neighbour_table(graph, width)).to(ctx.device)
+            # Where stage 2 follows, its epochs alone are scored and chosen from.
+            stage_ctx = dataclasses.replace(ctx, monitor=None, tick=None) if params.fusion else ctx
+            found = contrastive_stage(names, table, graph.n_source, params, stage_ctx)
+            n_parameters = ctx.log.n_parameters
+        if not params.fusion:
+            return found
+        vectors = torch.cat([found.source, found.target])
+        seeds = pseudo_seeds(view, names, params, ctx)
+        fused = fusion_stage(view, graph, vectors, seeds, used, params, ctx)
+        ctx.log.n_parameters += n_parameters
+        return fused
+
+
+def contrastive_stage(
+    names: Tensor, table: Tensor, n_source: int, params: SelfMEAParams, ctx: RunContext
+) -> Embeddings:
+    """Stage 1: entities of one graph are pushed apart.
+
+    Args:
+        names: L2-normalised name vectors, [n_entities, dim].
+        table: Entity and neighbours, [n_entities, width].
+        n_source: Source entities.
+        params: Hyper-parameters.
+        ctx: Device, generators, monitor and deadline.
+    """
+    encoder = NeighbourhoodEncoder(
+        names, table, params.dropout, ctx.generator("stage 1"), ctx.generator("dropout")
+    ).to(ctx.device)
+    key_encoder = encoder.follower()
+    sizes = (n_source, len(names) - n_source)
+    batches = _batches(sizes, params.stage1_batch_size, ctx)
+    queues = [
+        MomentumQueue(
+            max(0, min(params.queue_batches * params.stage1_batch_size, size - 1)),
+            names.shape[1],
+            ctx.device,
+        )
+        for size in sizes
+    ]
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=params.stage1_learning_rate, fused=True)
+
+    def epoch_steps(_epoch: int) -> float:
+        total, n_steps = 0.0, 0
+        for side, entities in batches:
+            ctx.check_deadline()
+            with torch.no_grad():
+                keys = key_encoder(entities)
+            if queues[side].is_full:
+                queries = encoder(entities)
+                own = (queries * keys).sum(dim=1) if params.positive == "momentum" else None
+                negatives = queues[side].similarities(queries, entities)
+                loss = relative_similarity_loss(negatives, params.temperature, own)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                follow(key_encoder, encoder, params.momentum)
+                total, n_steps = total + float(loss.detach()), n_steps + 1
+            queues[side].push(keys, entities)
+        return total / max(1, n_steps)
+
+    def embed() -> Embeddings:
+        vectors = encoder.all_vectors()
+        return Embeddings(vectors[:n_source], vectors[n_source:])
+
+    schedule = Schedule(params.stage1_epochs, None, eval_every=params.eval_every)
+    return train(encoder.parameters(), epoch_steps, embed, schedule, ctx)
+
+
+def _batches(sizes: tuple[int, int], batch_size: int, ctx: RunContext) -> list[tuple[int, Tensor]]:
+    """(side, joint ids) of both graphs' batches in one order, shuffled once as in SelfKG's code."""
+    generator = ctx.generator("stage 1 batches")
+    batches = []
+    for side, (size, offset) in enumerate(zip(sizes, (0, sizes[0]), strict=True)):
+        order = torch.randperm(size, generator=generator) + offset
+        batches += [(side, chunk.to(ctx.device)) for chunk in torch.split(order, batch_size)]
+    order = torch.randperm(len(batches), generator=generator)
+    return [batches[position] for position in order.tolist()]
+
+
+def pseudo_seeds(view: TrainView, names: Tensor, params: SelfMEAParams, ctx: RunContext) -> Tensor:
+    """Most similar images (Algorithm 1), or names, as pairs of joint ids, [<= n_seeds, 2].
+
+    Entities without an image (a name) take no part. A dataset without images gets its seeds from
+    names, and the log says so.
+    """
+    n_source = view.source.n_entities
+    if params.seeds == "image" and "image" in view.features:
+        sides = view.features["image"]
+        present = torch.from_numpy(np.concatenate([side.present for side in sides]))
+        values = np.concatenate([side.values for side in sides])
+        vectors = normalize(torch.from_numpy(values).float(), dim=1).to(names.device)
+    else:
+        if params.seeds == "image":
+            ctx.log.simulated["visual_seeds"] = (
+                "the dataset has no images: seeds are the most similar names instead"
+            )
+        vectors, present = names, names.any(dim=1).cpu()
+    source = torch.nonzero(present[:n_source]).squeeze(1)
+    target = torch.nonzero(present[n_source:]).squeeze(1) + n_source
+    n_pairs = min(params.n_seeds, len(source), len(target))
+    device = vectors.device
+    pairs = most_similar_pairs(vectors[source.to(device)], vectors[target.to(device)], n_pairs)
+    return torch.stack([source[pairs[:, 0]], target[pairs[:, 1]]], dim=1)
+
+
+def fusion_stage(
+    view: TrainView,
+    graph: JointGraph,
+    vectors: Tensor,
+    seeds: Tensor,
+    used: tuple[str, ...],
+    params: SelfMEAParams,
+    ctx: RunContext,
+) -> Embeddings:
+    """Stage 2: linear layers per modality, NCA on the seeds, seeds that grow.
+
+    Args:
+        view: Dataset.
+        graph: Its union graph.
+        vectors: Frozen vectors of stage 1, [n_entities, dim].
+        seeds: Pairs of joint ids, [n_seeds, 2].
+        used: Modalities used.
+        params: Hyper-parameters.
+        ctx: Device, generators, monitor and log.
+    """
+    plain = tuple(name for name in used if name in ORDER and name != "name")
+    features = input_features(view, graph, plain, ctx) | {"name": vectors}
+    dims = dict.fromkeys(features, params.modality_dim) | {"name": vectors.shape[1]}
+    dims |= {"image": params.image_dim} if "image" in dims else {}
+    order = tuple(name for name in ORDER if name in features)
+    generator = ctx.generator("initial values")
+    encoder = MultiModalEncoder(graph, features, None, dims, order, 0, generator)
+    own_layer = tuple(encoder.linear["name"].parameters())
+    with torch.no_grad():
+        # The layer starts as the identity: stage 1 is worth far more than the seeds.
+        nn.init.eye_(encoder.linear["name"].get_parameter("weight"))
+        nn.init.zeros_(encoder.linear["name"].get_parameter("bias"))
+        encoder.fusion.logits[order.index("name")] = params.structure_weight
+    encoder = encoder.to(ctx.device)
+    losses = ModalityNCA(
+        encoder.fusion,
+        {"name": params.structure_scale},
+        params.modality_scale,
+        params.batch_size,
+        params.attraction,
+        joint_loss=params.joint_loss,
+    )
+    stage = _FusionParams.of(params, own_layer)
+    return train_on_seeds(encoder, losses, seeds, stage, ctx)
+
+
+@dataclass(frozen=True)
+class _FusionParams(SeedTrainingParams):
+    """Stage 2's loop with a learning rate of its own for some parameters."""
+
+    slow: tuple[nn.Parameter, ...] = ()
+    slow_rate: float = 0.0
+
+    @classmethod
+    def of(cls, params: SelfMEAParams, slow: tuple[nn.Parameter, ...]) -> _FusionParams:
+        shared = {
+            field.name: getattr(params, field.name)
+            for field in dataclasses.fields(SeedTrainingParams)
+        }
+        return cls(**shared, slow=slow, slow_rate=params.structure_learning_rate)
+
+    @property
+    def schedule(self) -> Schedule:
+        return dataclasses.replace(super().schedule, optimiser=self._optimiser)
+
+    def _optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        slow = {id(parameter) for parameter in self.slow}
+        groups: list[dict[str, Any]] = [
+            {"params": [item for item in parameters if id(item) not in slow]},
+            {"params": list(self.slow), "lr": self.slow_rate},
+        ]
+        return AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
