@@ -20,7 +20,7 @@ from mmea_bench.datasets.core.layouts import LayoutDataset
 from mmea_bench.datasets.core.options import parse_address
 from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.published_files import PUBLISHED, WORD_VECTORS
-from mmea_bench.datasets.core.readers import dbp15k, mmkg
+from mmea_bench.datasets.core.readers import dbp15k, mmkg, nmmea
 from mmea_bench.datasets.core.statistics import Deviation, compare, n_in_several_links
 
 PlaceStatus = Literal["found", "generated", "missing", "unreadable", "broken"]
@@ -207,5 +207,9 @@ def _layout(dataset: PairDataset) -> str:
     if not isinstance(dataset, LayoutDataset):
         return ""
     files = dataset.layout()
-    kinds = {dbp15k.Dbp15kFiles: dbp15k.KIND, mmkg.MmkgFiles: mmkg.KIND}
+    kinds = {
+        dbp15k.Dbp15kFiles: dbp15k.KIND,
+        mmkg.MmkgFiles: mmkg.KIND,
+        nmmea.NmmeaFiles: nmmea.KIND,
+    }
     return next((name for kind, name in kinds.items() if isinstance(files, kind)), "")

@@ -1,4 +1,4 @@
-"""Which of the three file layouts a folder has, and datasets that are found by their layout."""
+"""Which of the four file layouts a folder has, and datasets that are found by their layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 from mmea_bench.datasets.core.base import PairDataset
 from mmea_bench.datasets.core.errors import DataError, MissingDataError
 from mmea_bench.datasets.core.pair import KGPair
-from mmea_bench.datasets.core.readers import dbp15k, mmkg, openea, text
+from mmea_bench.datasets.core.readers import dbp15k, mmkg, nmmea, openea, text
 
 _TRIPLES = "_EntityTriples.txt"
 _LINKS = "_SameAsLink.txt"
@@ -19,7 +19,7 @@ _MOST_SHOWN = 12
 
 
 class LayoutFiles(Protocol):
-    """What the three layouts have in common."""
+    """What the layouts have in common."""
 
     @property
     def graph_names(self) -> tuple[str, str]:
@@ -75,11 +75,14 @@ def detect(folder: Path) -> Layout:
     """The layout of a folder.
 
     Raises:
-        DataError: If it has none of the three; the text says what each of them requires and what
+        DataError: If it has none of them; the text says what each of them requires and what
             the folder holds.
     """
     if not folder.is_dir():
         raise DataError.at(folder, "there is no such folder", "Check the path.")
+    nodes = nmmea.locate(folder)
+    if nodes is not None:
+        return Layout(nmmea.KIND, folder, nodes)
     eva = dbp15k.locate(folder)
     if eva is not None:
         return Layout(dbp15k.KIND, folder, eva)
@@ -89,7 +92,8 @@ def detect(folder: Path) -> Layout:
     raw = _locate_mmkg(folder)
     if raw is not None:
         return Layout(mmkg.KIND, folder, raw)
-    required = "; ".join(f"{module.KIND}: {module.REQUIRED}" for module in (dbp15k, openea, mmkg))
+    modules = (dbp15k, openea, mmkg, nmmea)
+    required = "; ".join(f"{module.KIND}: {module.REQUIRED}" for module in modules)
     raise DataError.at(
         folder,
         f"has none of the known layouts; it holds {_content(folder)}",
@@ -139,6 +143,10 @@ class LayoutDataset(PairDataset):
     def places(self) -> Iterator[tuple[Path, LayoutFiles | None]]:
         """Every folder to search, best first, with the files found there or None."""
 
+    def how_to_get(self) -> str:
+        """What the user can do where the dataset is missing."""
+        return f"Run `mmea-bench data fetch {self.address}`, or give the folder with --data-root."
+
     def layout(self) -> LayoutFiles:
         """The files in the first place that holds the dataset.
 
@@ -152,8 +160,7 @@ class LayoutDataset(PairDataset):
             searched.append(folder)
         listing = ", ".join(dict.fromkeys(str(folder) for folder in searched))
         raise MissingDataError(
-            f"{self.title} is not below {self.data_root}; searched: {listing}. "
-            f"Run `mmea-bench data fetch {self.address}`, or give the folder with --data-root."
+            f"{self.title} is not below {self.data_root}; searched: {listing}. {self.how_to_get()}"
         )
 
     def input_files(self) -> tuple[Path, ...]:
@@ -170,7 +177,7 @@ class LayoutDataset(PairDataset):
 
 
 class FolderDataset(PairDataset):
-    """A user's own folder in one of the three layouts, opened by its path.
+    """A user's own folder in one of the known layouts, opened by its path.
 
     Its address is its path in one spelling: ``./name`` below the working folder, else absolute.
     The program can open that address again, in another process as well.

@@ -51,7 +51,8 @@ def pair_kinds(
         visual_target: Whether a target node is an image, [n_target].
     """
     n_visual = visual_source[links[:, 0]].astype(np.int64) + visual_target[links[:, 1]]
-    return np.array(["tt", "tv", "vv"])[n_visual]
+    kinds: NDArray[np.str_] = np.array(["tt", "tv", "vv"])[n_visual]
+    return kinds
 
 
 def triple_kinds(triples: NDArray[np.integer], is_visual: NDArray[np.bool_]) -> NDArray[np.str_]:
@@ -62,7 +63,8 @@ def triple_kinds(triples: NDArray[np.integer], is_visual: NDArray[np.bool_]) -> 
         is_visual: Whether a node is an image, [n_nodes].
     """
     n_visual = is_visual[triples[:, 0]].astype(np.int64) + is_visual[triples[:, 2]]
-    return np.array(TRIPLE_KINDS)[n_visual]
+    kinds: NDArray[np.str_] = np.array(TRIPLE_KINDS)[n_visual]
+    return kinds
 
 
 def check_nodes(

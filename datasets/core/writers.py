@@ -1,4 +1,4 @@
-"""Writes a dataset in the three published layouts, to hand it to other code.
+"""Writes a dataset in the published layouts and that of N-MMKGs, to hand it to other code.
 
 What a layout has no place for is left out: the raw MMKG and OpenEA layouts carry names inside the
 URIs only, the DBP15K layout keeps attribute names without values and relation ids without names.
@@ -14,10 +14,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph, Text
+from mmea_bench.datasets.core.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.readers import nmmea
 
 _CHUNK_ROWS = 1 << 16
 _BLANK = re.compile(r"\s")
@@ -153,6 +156,66 @@ def write_openea_layout(pair: KGPair, folder: Path) -> None:
             path = folder / fold.name / f"{part}_links"
             _write(path, map("\t".join, _rows(links, entities)))
     _write_npz(pair, folder / "images.npz")
+
+
+def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
+    """Writes the layout of N-MMKGs, which ``docs/nmmkg.md`` describes; nothing is left out.
+
+    Args:
+        pair: Dataset of the task ``n-mmkg``; each fold becomes a folder below ``splits``.
+        folder: Where the files go; created if needed.
+
+    Raises:
+        DataError: If the dataset is no N-MMKG, or a text holds a tab or a line break.
+    """
+    if pair.task != "n-mmkg":
+        raise DataError(f"{pair.dataset} is no N-MMKG. Choose another layout.")
+    visual = visual_nodes(pair.features)
+    graphs = (pair.source, pair.target)
+    for graph in graphs:
+        texts = (graph.entities, graph.relations, graph.attributes, graph.attribute_values)
+        _refuse(re.compile(r"[\t\r\n]"), "a tab or line break", *texts, graph.names)
+    for side, graph in enumerate(graphs):
+        place = folder / nmmea.GRAPH_FOLDERS[side]
+        place.mkdir(parents=True, exist_ok=True)
+        letters = np.where(visual[side], "v", "t").tolist()
+        _write_table(
+            place / "entities.tsv",
+            nmmea.ENTITY_COLUMNS,
+            zip(graph.entities, letters, graph.names, strict=True),
+        )
+        kinds = triple_kinds(graph.relation_triples, visual[side]).tolist()
+        triples = _triple_columns(graph, graph.entities, graph.relations)
+        _write_table(
+            place / "rel_triples.tsv",
+            nmmea.TRIPLE_COLUMNS,
+            ((*triple, kind) for triple, kind in zip(triples, kinds, strict=True)),
+        )
+        facts = _fact_columns(graph, graph.entities, graph.attributes)
+        _write_table(place / "attr_triples.tsv", nmmea.FACT_COLUMNS, facts)
+        for modality, stem in nmmea.FEATURE_FILES.items():
+            features = pair.features[modality][side]
+            _write(place / f"{stem}.ids", graph.entities[features.present])
+            np.save(place / f"{stem}.npy", features.values[features.present])
+    _write_pairs(pair, np.arange(len(pair.anchor_links)), folder / "pairs.tsv")
+    for fold in pair.folds:
+        for part in nmmea.PARTS:
+            _write_pairs(pair, getattr(fold, part), folder / "splits" / fold.name / f"{part}.tsv")
+    meta = {"name": pair.dataset, "version": pair.version, "simulated": list(pair.simulated)}
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_pairs(pair: KGPair, rows: NDArray[np.int64], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    links = pair.anchor_links[rows]
+    kinds = pair_kinds(links, *visual_nodes(pair.features)).tolist()
+    nodes = _rows(links, (pair.source.entities, pair.target.entities))
+    lines = ((*ends, kind) for ends, kind in zip(nodes, kinds, strict=True))
+    _write_table(path, nmmea.PAIR_COLUMNS, lines)
+
+
+def _write_table(path: Path, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    _write(path, map("\t".join, [tuple(columns), *rows]))
 
 
 def _bracketed(texts: Text) -> Text:

@@ -1,0 +1,308 @@
+"""NMMEA layout: N-MMKGs, in which texts and images are nodes; ``docs/nmmkg.md`` describes it.
+
+The folder ``private`` of a generated copy is never opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.nodes import pair_kinds
+from mmea_bench.datasets.core.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.readers import graphs, text
+from mmea_bench.datasets.core.readers.graphs import Triples
+
+KIND = "NMMEA"
+GRAPH_FOLDERS = ("kg1", "kg2")
+REQUIRED_FILES = ("pairs.tsv", "kg1/entities.tsv", "kg2/entities.tsv")
+REQUIRED = ", ".join(REQUIRED_FILES)
+
+ENTITY_COLUMNS = ("id", "modality", "label")
+TRIPLE_COLUMNS = ("head", "relation", "tail", "kind")
+FACT_COLUMNS = ("entity", "attribute", "value")
+PAIR_COLUMNS = ("id1", "id2", "kind")
+PARTS = ("train", "valid", "test")
+FEATURE_FILES = {"text": "feat_t", "image": "feat_v"}
+LETTERS = {"t": "text", "v": "image"}
+MOST_ID_CORRELATION = 0.05
+
+_GRAPH_FILES = ("entities.tsv", "rel_triples.tsv", "attr_triples.tsv")
+_CORRECT = "Correct the line, or copy the file again."
+_Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class NmmeaFiles:
+    """Where the files of one dataset in this layout are.
+
+    Attributes:
+        folder: Folder with ``pairs.tsv`` and the folders of the two graphs.
+        fold_folders: Folders with one published split each, sorted.
+    """
+
+    folder: Path
+    fold_folders: tuple[Path, ...] = ()
+
+    @property
+    def graph_names(self) -> tuple[str, str]:
+        """Printed names where nobody gives better ones."""
+        return "NMMKG1", "NMMKG2"
+
+    @property
+    def _meta(self) -> Path:
+        return self.folder / "meta.json"
+
+    def input_files(self) -> tuple[Path, ...]:
+        """Every file that ``read`` opens."""
+        features = [f"{stem}.{end}" for stem in FEATURE_FILES.values() for end in ("npy", "ids")]
+        paths = [
+            self.folder / side / name
+            for side in GRAPH_FOLDERS
+            for name in (*_GRAPH_FILES, *features)
+        ]
+        paths += [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
+        found = [text.stored(path) or path for path in (self.folder / "pairs.tsv", *paths)]
+        for path in found:
+            if not path.is_file():
+                raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
+        return (*found, self._meta) if self._meta.is_file() else tuple(found)
+
+    def missing(self) -> tuple[str, ...]:
+        """Sentences about what the folder lacks and what follows from it."""
+        return () if self.fold_folders else ("splits/ is missing: pairs are split at random.",)
+
+    def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
+        """The dataset in canonical order.
+
+        Args:
+            address: Canonical address of the dataset.
+            graph_names: Printed names of source and target graph.
+        """
+        self.input_files()
+        sides = [_Side(self.folder / folder) for folder in GRAPH_FOLDERS]
+        found = [side.read(name) for side, name in zip(sides, graph_names, strict=True)]
+        nodes = [graphs.positions(graph.entities.tolist()) for graph, _ in found]
+        features = {name: (found[0][1][name], found[1][1][name]) for name in FEATURE_FILES}
+        pairs_path = self.folder / "pairs.tsv"
+        written = _read_pairs(pairs_path)
+        for column in range(2):
+            _check_known(pairs_path, [pair[column] for pair in written], nodes[column])
+        links = np.stack(
+            [graphs.encode([pair[side] for pair in written], nodes[side]) for side in range(2)],
+            axis=1,
+        )
+        kinds = pair_kinds(links, features["image"][0].present, features["image"][1].present)
+        for line, (pair, wanted) in enumerate(zip(written, kinds.tolist(), strict=True), 2):
+            if written[pair] != wanted:
+                problem = (
+                    f"the pair of {pair[0]!r} and {pair[1]!r} is {wanted}, not {written[pair]!r}"
+                )
+                raise DataError.at(pairs_path, problem, _CORRECT, line)
+        return canonical(
+            KGPair(
+                dataset=address,
+                source=found[0][0],
+                target=found[1][0],
+                anchor_links=links,
+                features=features,
+                simulated=_simulated(self._meta),
+                notes=(*self.missing(), *_order_notes(links, nodes)),
+                folds=tuple(_read_fold(self.folder, fold, written) for fold in self.fold_folders),
+                task="n-mmkg",
+            )
+        )
+
+
+def locate(folder: Path) -> NmmeaFiles | None:
+    """The files of a folder in this layout; None where a required one is missing."""
+    if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
+        return None
+    parts = folder.glob("splits/*/*/train.tsv*")
+    return NmmeaFiles(folder, tuple(sorted({part.parent for part in parts})))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The folder of one graph."""
+
+    folder: Path
+
+    def read(self, name: str) -> tuple[KnowledgeGraph, dict[str, Features]]:
+        modality, labels = self._entities()
+        nodes = graphs.positions(modality)
+        triples = self._triples(nodes, modality)
+        facts_path = self.folder / "attr_triples.tsv"
+        facts = _read_table(facts_path, FACT_COLUMNS, last_may_be_empty=True)
+        _check_known(facts_path, [row[0] for row in facts], nodes)
+        graph = graphs.build_graph(
+            name, triples, [(row[0], row[1], row[2]) for row in facts], nodes, labels
+        )
+        return graph, {
+            kind: self._features(kind, stem, nodes, modality)
+            for kind, stem in FEATURE_FILES.items()
+        }
+
+    def _entities(self) -> tuple[dict[str, str], list[str]]:
+        path = self.folder / "entities.tsv"
+        modality: dict[str, str] = {}
+        rows = _read_table(path, ENTITY_COLUMNS, last_may_be_empty=True)
+        for line, (node, letter, _) in enumerate(rows, 2):
+            if letter not in LETTERS:
+                problem = f"node {node!r} has the modality {letter!r}, which is not t or v"
+                raise DataError.at(path, problem, _CORRECT, line)
+            if node in modality:
+                raise DataError.at(path, f"node {node!r} stands here twice", _CORRECT, line)
+            modality[node] = LETTERS[letter]
+        return modality, [row[2] for row in rows]
+
+    def _triples(self, nodes: Mapping[str, int], modality: Mapping[str, str]) -> Triples:
+        path = self.folder / "rel_triples.tsv"
+        rows = _read_table(path, TRIPLE_COLUMNS)
+        _check_known(path, [row[0] for row in rows], nodes)
+        _check_known(path, [row[2] for row in rows], nodes)
+        for line, (head, _, tail, kind) in enumerate(rows, 2):
+            wanted = ("TT", "TV", "VV")[(modality[head], modality[tail]).count("image")]
+            if kind != wanted:
+                problem = f"the triple of {head!r} and {tail!r} is {wanted}, not {kind!r}"
+                raise DataError.at(path, problem, _CORRECT, line)
+        return Triples(*([row[column] for row in rows] for column in range(3)))
+
+    def _features(
+        self, kind: str, stem: str, nodes: Mapping[str, int], modality: Mapping[str, str]
+    ) -> Features:
+        ids_path, path = self.folder / f"{stem}.ids", self.folder / f"{stem}.npy"
+        owners = text.read_lines(ids_path)
+        _check_known(ids_path, owners, nodes, first_line=1)
+        seen: set[str] = set()
+        for line, node in enumerate(owners, 1):
+            problem = ""
+            if modality[node] != kind:
+                problem = f"node {node!r} has {modality[node]}, not {kind}"
+            elif node in seen:
+                problem = f"node {node!r} stands here twice"
+            if problem:
+                raise DataError.at(ids_path, problem, _CORRECT, line)
+            seen.add(node)
+        lacking = next((n for n, own in modality.items() if own == kind and n not in seen), None)
+        if lacking is not None:
+            problem = f"node {lacking!r} has {kind}, but no row"
+            raise DataError.at(ids_path, problem, "Add its vector.")
+        rows = _read_vectors(path, owners)
+        values = np.zeros((len(nodes), rows.shape[1]), dtype=np.float32)
+        present = np.zeros(len(nodes), dtype=np.bool_)
+        place = graphs.encode(owners, nodes)
+        values[place], present[place] = rows, True
+        return Features(values, present)
+
+
+def _read_vectors(path: Path, owners: Sequence[str]) -> NDArray[np.float32]:
+    try:
+        # Object arrays are pickles, and a pickle can run code.
+        rows = np.load(path, allow_pickle=False)
+    except (EOFError, OSError, MemoryError, ValueError) as error:
+        problem = f"is no array of numbers ({error})"
+        raise DataError.at(path, problem, "Save a float32 array with numpy.save.") from None
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu" or rows.ndim != 2:
+        raise DataError.at(path, "holds no table of numbers", "Save a float32 array [n, d].")
+    if len(rows) != len(owners):
+        problem = f"has {len(rows)} rows, the ids file has {len(owners)}"
+        raise DataError.at(path, problem, "Copy both files again.")
+    values = rows.astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(wrong):
+        problem = f"the vector of {owners[int(wrong[0])]!r} holds a value that is not finite"
+        raise DataError.at(path, problem, "Repair that vector.")
+    return values
+
+
+def _read_table(path: Path, columns: Sequence[str], *, last_may_be_empty: bool = False) -> _Rows:
+    """Rows below the header line; the value or label in the last column may be empty."""
+    lines = text.read_lines(path)
+    if lines[0].split("\t") != list(columns):
+        raise text.malformed(path, 1, lines[0], " TAB ".join(columns))
+    rows = [line.split("\t") for line in lines[1:]]
+    needed = len(columns) - last_may_be_empty
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(columns) or "" in row[:needed]:
+            raise text.malformed(path, number, "\t".join(row), " TAB ".join(columns))
+    return rows
+
+
+def _check_known(
+    path: Path, owners: Sequence[str], nodes: Mapping[str, int], first_line: int = 2
+) -> None:
+    for line, node in enumerate(owners, first_line):
+        if node not in nodes:
+            raise DataError.at(path, f"{node!r} is no node of entities.tsv", _CORRECT, line)
+
+
+def _read_pairs(path: Path) -> dict[tuple[str, str], str]:
+    pairs: dict[tuple[str, str], str] = {}
+    for line, (source, target, kind) in enumerate(_read_table(path, PAIR_COLUMNS), 2):
+        if (source, target) in pairs:
+            problem = f"the pair of {source!r} and {target!r} stands here twice"
+            raise DataError.at(path, problem, "Remove one of the two lines.", line)
+        pairs[source, target] = kind
+    return pairs
+
+
+def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], str]) -> Fold:
+    position = {pair: row for row, pair in enumerate(pairs)}
+    used: dict[tuple[str, str], str] = {}
+    parts: list[NDArray[np.int64]] = []
+    for part in PARTS:
+        path = fold / f"{part}.tsv"
+        own = _read_pairs(path)
+        for line, (pair, kind) in enumerate(own.items(), 2):
+            problem = ""
+            if pairs.get(pair) != kind:
+                problem = f"the {kind} pair of {pair[0]!r} and {pair[1]!r} is not in pairs.tsv"
+            elif pair in used:
+                problem = f"the pair of {pair[0]!r} and {pair[1]!r} already stands in {used[pair]}"
+            if problem:
+                raise DataError.at(path, problem, "Copy the split again.", line)
+            used[pair] = part
+        parts.append(np.array([position[pair] for pair in own], dtype=np.int64))
+    if len(used) < len(pairs):
+        pair = next(pair for pair in pairs if pair not in used)
+        problem = (
+            f"{len(pairs) - len(used)} pairs are in no part, such as {pair[0]!r} and {pair[1]!r}"
+        )
+        raise DataError.at(fold, problem, "Copy the split again.")
+    return Fold(fold.relative_to(folder / "splits").as_posix(), *parts)
+
+
+def _simulated(meta: Path) -> tuple[str, ...]:
+    """Modalities that ``meta.json`` declares as made up."""
+    if not meta.is_file():
+        return ()
+    try:
+        content = json.loads(meta.read_text(encoding="utf-8"))
+        names = content.get("simulated", [])
+        return tuple(sorted(str(name) for name in names))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        problem = f"cannot be read ({error})"
+        raise DataError.at(meta, problem, 'Write {"simulated": []} or remove the file.') from None
+
+
+def _order_notes(links: NDArray[np.int32], nodes: Sequence[Mapping[str, int]]) -> list[str]:
+    """A sentence where partners stand at like places, which would give the answers away."""
+    ranks = [np.argsort(np.argsort(np.array(list(index), dtype=np.str_))) for index in nodes]
+    places = np.stack([ranks[side][links[:, side]] for side in range(2)])
+    if len(links) < 2 or np.any(places.std(axis=1) == 0):
+        return []
+    found = float(np.asarray(np.corrcoef(places))[0, 1])
+    if abs(found) <= max(MOST_ID_CORRELATION, 4 / np.sqrt(len(links))):
+        return []
+    return [
+        f"pairs.tsv: ids of partners are in a similar order (correlation {found:.2f}); shuffle."
+    ]
