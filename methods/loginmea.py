@@ -33,7 +33,7 @@ from mmea_bench.methods.core.features import (
 from mmea_bench.methods.core.fusion import WeightedConcatenation
 from mmea_bench.methods.core.joint_graph import JointGraph, undirected_edges
 from mmea_bench.methods.core.losses import intra_modal_contrastive_loss, one_way_contrastive_loss
-from mmea_bench.methods.core.low_rank import LocalFusion
+from mmea_bench.methods.core.low_rank import LocalFusion, SparseRows
 from mmea_bench.methods.core.reflection import ReflectionGraph, ReflectionLayer, relation_table
 from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
@@ -294,6 +294,11 @@ class _Encoder(nn.Module):
                 shared_query=params.shared_query,
                 normalised=params.weighs == "normalised",
             )
+        self._sparse = {
+            name: (SparseRows(inputs), self.linear[name])
+            for name, inputs in features.items()
+            if isinstance(inputs, FixedMatrix) and params.paradigm == "local to global"
+        }
         self.weighted = WeightedConcatenation(modalities)
 
     def prepare(self, rows: Tensor) -> None:
@@ -356,7 +361,7 @@ class _Encoder(nn.Module):
                 propagated[name] = torch.cat([own, *blocks], dim=1)
             parts = [*structure, self.weighted(propagated)]
         else:
-            fused = self.local(vectors)
+            fused = self.local(vectors, self._sparse)
             blocks = around.blocks(fused, self.joint_layers, directions, all_rows=all_rows)
             if params.first_block == "fused":
                 first = around.chosen(fused, all_rows=all_rows)

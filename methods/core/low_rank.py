@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from mmea_bench.methods.core.encoders import Linear, normal_parameter, uniform_parameter
+from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
 
 _KEPT_RANKS = 16
 """Ranks up to which what the backward pass needs is kept; beyond it is computed again. Three
 modalities of 28,000 entities in 300 columns take 0.17 GB per rank."""
+
+_SHORTEST = 1e-12
+"""Length below which a vector is not normalised, as in the library."""
 
 
 class AdaptiveWeights(nn.Module):
@@ -54,6 +59,58 @@ class AdaptiveWeights(nn.Module):
         return {name: weights[:, [at]] for at, name in enumerate(self.modalities)}
 
 
+class SparseRows:
+    """Sparse feature rows ``x`` extended to ``[1 ; s x ; s]`` with a scale ``s`` of each row.
+
+    With an encoder ``e = x W + b`` the vector ``[1 ; s e]`` is such a row times a fixed small
+    matrix. A product ``[1 ; s e] M`` then costs one small product and one sparse one instead of a
+    dense one over all rows: a third of the time for the relation counts of FB15K-DB15K.
+
+    Args:
+        features: ``x``, [n, n_in].
+    """
+
+    def __init__(self, features: FixedMatrix) -> None:
+        inner, (n, n_in) = features.pattern, features.pattern.shape
+        every, ones = torch.arange(n, device=inner.device), torch.ones(n, device=inner.device)
+        rows = torch.cat([every, inner.rows, every])
+        columns = torch.cat(
+            [torch.zeros_like(every), inner.columns + 1, torch.full_like(every, n_in + 1)]
+        )
+        order = torch.argsort(rows * (n_in + 2) + columns)
+        self._values = torch.cat([ones, features.values, ones])[order]
+        self._leading = columns[order] == 0
+        self.pattern = SparsePattern(
+            rows[order].cpu().numpy(), columns[order].cpu().numpy(), (n, n_in + 2), inner.device
+        )
+
+    def scaled(self, scale: Tensor, encoder: Linear) -> SparseVectors:
+        """The vectors ``[1 ; s e]`` of an encoder, as a product.
+
+        Args:
+            scale: ``s``, [n, 1].
+            encoder: Made ``e`` out of the features.
+        """
+        at_row = scale.squeeze(1).index_select(0, self.pattern.rows)
+        values = torch.where(self._leading, self._values, self._values * at_row)
+        maps = pad(torch.cat([encoder.weight, encoder.bias.unsqueeze(0)]), (1, 0))
+        leading = pad(maps.new_ones(1, 1), (0, maps.shape[1] - 1))
+        return SparseVectors(self.pattern, values, torch.cat([leading, maps]))
+
+
+@dataclass(frozen=True, eq=False)
+class SparseVectors:
+    """Vectors as a sparse matrix, [n, k], times a dense one, [k, dim]."""
+
+    pattern: SparsePattern
+    values: Tensor
+    dense: Tensor
+
+    def __matmul__(self, matrix: Tensor) -> Tensor:
+        """[n, dim] times [dim, m]."""
+        return self.pattern.product(self.values, self.dense @ matrix)
+
+
 class LowRankFusion(nn.Module):
     """The outer product of all modality vectors, contracted with a weight tensor of low rank.
 
@@ -86,14 +143,19 @@ class LowRankFusion(nn.Module):
         self.rank_weights = normal_parameter((rank,), math.sqrt(2 / (1 + rank)), generator)
         self.bias = nn.Parameter(torch.zeros(n_out))
 
-    def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, vectors: Mapping[str, Tensor | SparseVectors]) -> Tensor:
         """Fused vectors, [n, n_out].
 
         Args:
-            vectors: Modality to [n, dim]; the ones of ``dims``.
+            vectors: Modality to [n, dim], the ones of ``dims``; sparse ones with their leading one.
         """
-        fused = self.bias
-        inputs = [pad(vectors[name], (1, 0), value=1.0) for name in self.factors]
+        fused: Tensor = self.bias
+        inputs = []
+        for name in self.factors:
+            given = vectors[name]
+            if isinstance(given, Tensor):
+                given = pad(given, (1, 0), value=1.0)
+            inputs.append(given)
         recompute = torch.is_grad_enabled() and len(self.rank_weights) > _KEPT_RANKS
         for index, weight in enumerate(self.rank_weights):
             factors = [factor[index] for factor in self.factors.values()]
@@ -105,7 +167,7 @@ class LowRankFusion(nn.Module):
         return fused
 
 
-def _product(weight: Tensor, inputs: list[Tensor], factors: list[Tensor]) -> Tensor:
+def _product(weight: Tensor, inputs: list[Tensor | SparseVectors], factors: list[Tensor]) -> Tensor:
     # The weight goes into one small factor: one pass less over [n, n_out].
     product = inputs[0] @ (weight * factors[0])
     for vectors, factor in zip(inputs[1:], factors[1:], strict=True):
@@ -153,22 +215,37 @@ class LocalFusion(nn.Module):
         if adaptive:
             self.weights = AdaptiveWeights(modalities, n_in, generator, shared=shared_query)
 
-    def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
+    def forward(
+        self,
+        vectors: Mapping[str, Tensor],
+        sparse: Mapping[str, tuple[SparseRows, Linear]] | None = None,
+    ) -> Tensor:
         """Fused vectors, [n, n_out].
 
         Args:
             vectors: Modality to [n, n_in], not normalised.
+            sparse: Features and encoder of the modalities whose features are sparse; they change
+                the time that the tensor product takes, not its value.
         """
-        scaled = {name: vectors[name] for name in self._modalities}
-        if self._normalised:
-            scaled = {name: normalize(scaled[name], dim=1) for name in scaled}
+        scales: dict[str, Tensor] = {}
+        for name in self._modalities:
+            scales[name] = torch.ones_like(vectors[name][:, :1])
+            if self._normalised:
+                lengths = torch.linalg.vector_norm(vectors[name], dim=1, keepdim=True)
+                scales[name] = 1 / lengths.clamp_min(_SHORTEST)
         if self.weights is not None:
             weights = self.weights(vectors)
-            scaled = {name: weights[name] * scaled[name] for name in scaled}
+            scales = {name: weights[name] * scales[name] for name in scales}
         if self.low_rank is not None:
-            fused = self.low_rank(scaled)
-        elif self.affine is not None:
-            fused = self.affine(torch.cat(list(scaled.values()), dim=1))
-        else:
-            fused = torch.stack(list(scaled.values())).sum(dim=0)
-        return torch.tanh(fused)
+            inputs: dict[str, Tensor | SparseVectors] = {}
+            for name, scale in scales.items():
+                if sparse is not None and name in sparse:
+                    rows, encoder = sparse[name]
+                    inputs[name] = rows.scaled(scale, encoder)
+                else:
+                    inputs[name] = scale * vectors[name]
+            return torch.tanh(self.low_rank(inputs))
+        scaled = [scale * vectors[name] for name, scale in scales.items()]
+        if self.affine is not None:
+            return torch.tanh(self.affine(torch.cat(scaled, dim=1)))
+        return torch.tanh(torch.stack(scaled).sum(dim=0))

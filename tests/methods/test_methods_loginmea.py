@@ -13,10 +13,12 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.encoders import Linear
 from mmea_bench.methods.core.features import neighbour_mean_features
 from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.core.losses import one_way_contrastive_loss
-from mmea_bench.methods.core.low_rank import AdaptiveWeights, LocalFusion, LowRankFusion
+from mmea_bench.methods.core.low_rank import AdaptiveWeights, LocalFusion, LowRankFusion, SparseRows
+from mmea_bench.methods.core.sparse import FixedMatrix
 from mmea_bench.methods.loginmea import LoginMEA
 from tests.cases import method_battery as battery
 from tests.methods.small_graphs import knowledge_graph
@@ -89,6 +91,27 @@ def test_local_fusion_weighs_normalised_vectors() -> None:
     plain = sum(weights[name] * normalize(vectors[name], dim=1) for name in "xy")
     assert isinstance(plain, Tensor)
     torch.testing.assert_close(fusion(vectors), torch.tanh(plain))
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_sparse_features_change_neither_value_nor_gradients(normalised: bool) -> None:
+    generator = torch.Generator().manual_seed(5)
+    fusion = LocalFusion(("x", "y"), (3, 4), generator, rank=2, normalised=normalised)
+    for factor in fusion.parameters():
+        factor.data = torch.randn(factor.shape, generator=generator)
+    encoder = Linear(6, 3, generator)
+    features = torch.relu(torch.randn(5, 6, generator=generator))
+    features[2] = 0
+    other = torch.randn(5, 3, generator=generator)
+    matrix = FixedMatrix.of(features)
+    sparse = fusion({"x": encoder(matrix), "y": other}, {"x": (SparseRows(matrix), encoder)})
+    plain = fusion({"x": encoder(features), "y": other})
+    torch.testing.assert_close(sparse, plain)
+    parameters = [*fusion.parameters(), *encoder.parameters()]
+    gradients = torch.autograd.grad(sparse.square().sum(), parameters)
+    expected = torch.autograd.grad(plain.square().sum(), parameters)
+    for gradient, plain_gradient in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, plain_gradient, rtol=1e-4, atol=1e-5)
 
 
 def test_one_way_loss_by_hand() -> None:
