@@ -245,6 +245,27 @@ def _print_stats(described: Sequence[tuple[KGPair, PairStatistics]]) -> None:
     console = stdout()
     console.print(sizes)
     console.print(shape)
+    _print_kinds([(pair, found) for pair, found in described if pair.task == "n-mmkg"])
+
+
+def _print_kinds(described: Sequence[tuple[KGPair, PairStatistics]]) -> None:
+    """Counts of N-MMKGs by the modality of nodes; nothing where there is none."""
+    from mmea_bench.datasets.core.statistics import STATISTICS
+
+    if not described:
+        return
+    table = Table("dataset", "KG", title="Nodes, relations, triples, attributes and pairs by kind")
+    table.add_column("counts", justify="left", overflow="fold")
+    for pair, found in described:
+        for graph in (*found.degrees, "both"):
+            own = {
+                name.replace("_", " "): count
+                for (owner, name), count in found.counts.items()
+                if owner == ("" if graph == "both" else graph) and name not in STATISTICS
+            }
+            line = ", ".join(f"{name} {count:,}" for name, count in own.items())
+            table.add_row(escape(pair.dataset), graph, line)
+    stdout().print(table)
 
 
 def _coverage_line(pair: KGPair, found: PairStatistics, graph: str) -> str:
@@ -277,7 +298,7 @@ def _stats_json(pair: KGPair, statistics: PairStatistics) -> dict[str, object]:
         "dataset": pair.dataset,
         "version": pair.version,
         "simulated": list(pair.simulated),
-        "pairs": statistics.counts[(PAIR, "pairs")],
+        **{key[1]: count for key, count in statistics.counts.items() if key[0] == PAIR},
         "is_one_to_one": statistics.is_one_to_one,
         "graphs": graphs,
     }

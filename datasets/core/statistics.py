@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.nodes import (
+    PAIR_KINDS,
+    TRIPLE_KINDS,
+    pair_kinds,
+    triple_kinds,
+    visual_nodes,
+)
 from mmea_bench.datasets.core.pair import MODALITIES, KGPair
 
 PAIR = ""
@@ -110,7 +117,7 @@ def count_pair(pair: KGPair) -> dict[tuple[str, str], int]:
     """Count of every statistic: (KG name, or "" for the pair; statistic) to a number.
 
     ``images`` counts the entities with an image feature; an index of images without features
-    counts nothing, since no method could use it.
+    counts nothing, since no method could use it. An N-MMKG has the counts of ``count_kinds`` too.
     """
     counts: dict[tuple[str, str], int] = {}
     images = pair.features.get("image")
@@ -124,7 +131,30 @@ def count_pair(pair: KGPair) -> dict[tuple[str, str], int]:
             (graph.name, "images"): images[side].n_present if images is not None else 0,
         }
     counts[(PAIR, "pairs")] = len(pair.anchor_links)
-    return counts
+    return counts | (count_kinds(pair) if pair.task == "n-mmkg" else {})
+
+
+def count_kinds(pair: KGPair) -> dict[tuple[str, str], int]:
+    """Counts of an N-MMKG by modality, keyed as in ``count_pair`` (Xiao et al. 2025, Table 1).
+
+    Nodes, and attributes in use, of texts and of images; relations in use and triples of the
+    kinds TT, TV and VV; pairs of the kinds tt, vv and tv.
+    """
+    counts: dict[tuple[str, str], int] = {}
+    visual = visual_nodes(pair.features)
+    for graph, is_visual in zip((pair.source, pair.target), visual, strict=True):
+        owners_visual = is_visual[graph.attribute_triples[:, 0]]
+        for name, is_own in (("text", False), ("visual", True)):
+            used = graph.attribute_triples[owners_visual == is_own, 1]
+            counts[(graph.name, f"{name}_nodes")] = int((is_visual == is_own).sum())
+            counts[(graph.name, f"{name}_attributes")] = np.unique(used).size
+        kinds = triple_kinds(graph.relation_triples, is_visual)
+        for kind in TRIPLE_KINDS:
+            triples = graph.relation_triples[kinds == kind]
+            counts[(graph.name, f"{kind.lower()}_relations")] = np.unique(triples[:, 1]).size
+            counts[(graph.name, f"{kind.lower()}_triples")] = len(triples)
+    found = pair_kinds(pair.anchor_links, *visual)
+    return counts | {(PAIR, f"{kind}_pairs"): int((found == kind).sum()) for kind in PAIR_KINDS}
 
 
 def compare(pair: KGPair, expected: Counts) -> list[Deviation]:

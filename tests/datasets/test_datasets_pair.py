@@ -140,5 +140,5 @@ def test_a_training_view_holds_no_other_links() -> None:
     pair = make_pair()
     view = train_view(pair, pair.anchor_links[:1])
     held = {field.name for field in dataclasses.fields(view)}
-    assert held == {"source", "target", "features", "modalities", "seed_links"}
+    assert held == {"source", "target", "features", "modalities", "seed_links", "task"}
     assert view.seed_links.tolist() == [[0, 0]]
