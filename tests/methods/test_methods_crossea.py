@@ -130,7 +130,7 @@ def test_without_separate_inference_only_the_threshold_differs() -> None:
 def test_true_pairs_across_modalities_score_lower_than_within() -> None:
     pair = open_dataset("synthetic-nmmkg[n=1500]").read()
     split = split_pairs(pair.anchor_links, 0.3, 1)
-    overrides = {"dim": 64, "caps": (8, 12), "n_negatives": 10, "epochs": 100, "hard_from": 200}
+    overrides = {"dim": 64, "caps": (8, 12), "n_negatives": 10, "epochs": 40}
     method = CrossEA.configure("crossea", overrides=overrides)
     embeddings = method.fit(train_view(pair, split.seed_links), RunContext(rng_seed=1))
     visual = visual_nodes(pair.features)
