@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmea_bench.datasets.core.errors import DataError
-from mmea_bench.datasets.core.split import split_links
+from mmea_bench.datasets.core.split import split_links, split_pairs
 
 
 def links(n: int) -> np.ndarray:
@@ -83,3 +83,32 @@ def test_a_part_that_would_be_empty(n: int, ratio: float, share: float) -> None:
 def test_a_share_out_of_range() -> None:
     with pytest.raises(DataError, match=r"must be in \[0, 1\)"):
         split_links(links(10), 0.5, 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "sizes"),
+    [(20832, 0.1, (2083, 2083, 16666)), (20832, 0.3, (6249, 2083, 12500)), (10, 0.5, (5, 1, 4))],
+)
+def test_pairs_are_split_by_shares_of_all(n: int, share: float, sizes: tuple[int, ...]) -> None:
+    split = split_pairs(links(n), share, 1)
+    parts = (split.seed_links, split.valid_links, split.test_links)
+    assert tuple(map(len, parts)) == sizes
+    assert set.union(*map(rows, parts)) == rows(links(n))
+
+
+def test_a_larger_training_share_holds_the_smaller_one() -> None:
+    small, large = (rows(split_pairs(links(100), share, 7).seed_links) for share in (0.1, 0.5))
+    assert small < large
+
+
+@pytest.mark.parametrize(
+    ("share", "valid", "words"),
+    [
+        (0.0, 0.1, "Training share 0.0 is outside"),
+        (0.5, 1.0, "share of validation pairs must be in"),
+        (0.95, 0.1, "cannot be split into 95% for training, 10% for validation"),
+    ],
+)
+def test_impossible_shares_are_explained(share: float, valid: float, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        split_pairs(links(50), share, 0, valid)
