@@ -8,7 +8,6 @@ stand in for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,8 +24,8 @@ from mmea_bench.methods.core.joint_graph import (
     symmetric_normalised,
     undirected_edges,
 )
-from mmea_bench.methods.core.losses import nca_loss
 from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
+from mmea_bench.methods.core.nca import ModalityNCA
 from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
@@ -120,7 +119,14 @@ class EVA(Method):
         graph = JointGraph.of(view)
         used = self.used_modalities(view.modalities)
         encoder = _encoder(view, graph, used, params, ctx)
-        losses = _Losses(encoder, params)
+        losses = ModalityNCA(
+            encoder.fusion,
+            {"structure": params.structure_scale},
+            params.modality_scale,
+            params.batch_size,
+            params.attraction,
+            params.margin,
+        )
         return train_on_seeds(
             encoder,
             losses,
@@ -128,38 +134,6 @@ class EVA(Method):
             params,
             ctx,
         )
-
-
-class _Losses:
-    """Losses of one epoch: all pairs, in chunks only where they are more than a batch."""
-
-    def __init__(self, encoder: MultiModalEncoder, params: EVAParams) -> None:
-        self._fusion, self._params = encoder.fusion, params
-
-    def __call__(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
-        params = self._params
-        for chunk in torch.split(positions, params.batch_size):
-            source, target = (
-                {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
-                for side in (0, 1)
-            )
-            cosines = {name: source[name] @ target[name].T for name in encoded}
-            loss = torch.zeros((), device=positions.device)
-            for name in encoded:
-                scale = params.structure_scale if name == "structure" else params.modality_scale
-                loss = loss + self._nca(cosines[name], scale)
-            # The joint loss trains the weights of the fusion alone, as in the released code.
-            joint = self._fusion.joint_cosines(
-                _detached(source), _detached(target), _detached(cosines)
-            )
-            yield loss + self._nca(joint, params.modality_scale)
-
-    def _nca(self, cosines: Tensor, scale: float) -> Tensor:
-        return nca_loss(cosines, scale, self._params.attraction, self._params.margin)
-
-
-def _detached(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _encoder(
