@@ -8,14 +8,16 @@ neighbours join the seeds late in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from mmea_bench.datasets.core.pair import Task
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
@@ -26,18 +28,24 @@ from mmea_bench.methods.core.features import (
     modality_features,
     word_vectors,
 )
-from mmea_bench.methods.core.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.gat_structure import GATStructure
+from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.core.losses import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
+from mmea_bench.methods.core.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.presence import (
+    loss_where_present,
+    node_presence,
+    pair_presence,
+)
 from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.core.sparse import SparsePattern
+from mmea_bench.methods.core.uncertainty import UncertaintyWeighting
 
-ORDER = ("image", "attribute", "relation", "structure", "word", "bigram")
-"""Order of the concatenation in the released code."""
+ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
+"""Order of the concatenation in the released code; ``text`` (of an N-MMKG's nodes) is added."""
 
 NAME_FEATURES = ("word", "bigram")
 """The released code encodes the modality ``name`` as two: words and character bigrams."""
@@ -47,7 +55,7 @@ NAME_FEATURES = ("word", "bigram")
 class MCLEAParams(SeedTrainingParams):
     """Hyper-parameters of MCLEA; defaults are those of its released scripts."""
 
-    modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
+    modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name", "text")
     structure_dim: int = 300  # paper, script
     n_heads: tuple[int, ...] = (2, 2)  # one number per layer; paper, default
     modality_dim: int = 100  # paper, script
@@ -76,36 +84,8 @@ class MCLEAParams(SeedTrainingParams):
     eval_every: int = 50  # script
 
 
-class _GATStructure(StructureEncoder):
-    def __init__(
-        self,
-        graph: JointGraph,
-        params: MCLEAParams,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> None:
-        super().__init__()
-        self.gat = DiagonalGAT(
-            params.structure_dim,
-            params.n_heads,
-            params.attention_sign,
-            params.merge_heads,
-            generator,
-            last_activation=params.last_activation,
-        )
-        rows, columns, _ = undirected_edges(graph)
-        self._pattern = SparsePattern(rows, columns, (graph.n_entities,) * 2, device)
-        self._wanted = self._pattern
-        self._rows: Tensor | None = None
-
-    def prepare(self, rows: Tensor) -> None:
-        self._wanted, _ = self._pattern.restricted(rows)
-        self._rows = rows
-
-    def forward(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
-        wanted, rows = (self._pattern, None) if all_rows else (self._wanted, self._rows)
-        vectors: Tensor = self.gat(inputs, self._pattern, wanted, rows)
-        return vectors
+def _without(name: str) -> tuple[str, ...]:
+    return tuple(modality for modality in MCLEAParams.modalities if modality != name)
 
 
 class MCLEA(Method):
@@ -120,18 +100,20 @@ class MCLEA(Method):
         code_url="https://github.com/lzxlin/MCLEA",
         code_commit="6946d43",
     )
+    tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment", "n-mmkg")
     modalities: ClassVar[tuple[str, ...]] = MCLEAParams.modalities
     Params = MCLEAParams
     # Figure 2 sweeps both temperatures without printing its axes' values; these surround 0.1 and 4.
     grid: ClassVar = {"tau1": (0.01, 0.05, 0.1, 0.5, 1.0), "tau2": (0.5, 1.0, 2.0, 4.0, 8.0)}
     variants: ClassVar = {
-        "w/o structure": {"modalities": ("relation", "attribute", "image", "name")},
-        "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},
-        "w/o attribute": {"modalities": ("structure", "relation", "image", "name")},
-        "w/o name": {"modalities": ("structure", "relation", "attribute", "image")},
-        "w/o visual": {"modalities": ("structure", "relation", "attribute", "name")},
+        "w/o structure": {"modalities": _without("structure")},
+        "w/o relation": {"modalities": _without("relation")},
+        "w/o attribute": {"modalities": _without("attribute")},
+        "w/o name": {"modalities": _without("name")},
+        "w/o visual": {"modalities": _without("image")},
         "w/o ICL": {"use_icl": False},
         "w/o IAL": {"zoom": 0.0},
+        "w/o ICL and IAL": {"use_icl": False, "zoom": 0.0},  # Figure 3
         "w/o iter. strategy": {"iterative": False},
         "w/o uncertainty": {"learned_uncertainty": False},
         "MCLEA-V": {"unsupervised": "image"},
@@ -182,38 +164,13 @@ class MCLEA(Method):
         )
 
 
-class UncertaintyWeighting(nn.Module):
-    """Sum of losses weighted by learned log-variances: ``sum_m e^{-s_m} loss_m + r s_m``.
-
-    Args:
-        names: One log-variance each, starting at 0.
-        regulariser: ``r``; the released code has 1, the paper (equation 14, with
-            ``s = log alpha^2``) 0.5.
-        learned: Otherwise the losses are summed as they are.
-    """
-
-    def __init__(self, names: tuple[str, ...], regulariser: float, *, learned: bool) -> None:
-        super().__init__()
-        self._position = {name: index for index, name in enumerate(names)}
-        self._regulariser = regulariser
-        self.log_variances = nn.Parameter(torch.zeros(len(names)), requires_grad=learned)
-
-    def forward(self, losses: dict[str, Tensor]) -> Tensor:
-        """Weighted sum of the named losses."""
-        total = torch.zeros((), device=self.log_variances.device)
-        for name, loss in losses.items():
-            log_variance = self.log_variances[self._position[name]]
-            total = total + torch.exp(-log_variance) * loss + self._regulariser * log_variance
-        return total
-
-
 class _Losses(nn.Module):
     """Losses of one epoch: shuffled pairs in mini-batches."""
 
     def __init__(self, encoder: MultiModalEncoder, params: MCLEAParams, ctx: RunContext) -> None:
         super().__init__()
         # A tuple hides the encoder's part from this module's own parameters.
-        self._shared = (encoder.fusion,)
+        self._shared = (encoder,)
         self._params = params
         self._shuffles = ctx.generator("batches")
         learned, factor = params.learned_uncertainty, params.regulariser
@@ -222,35 +179,46 @@ class _Losses(nn.Module):
 
     def forward(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
         order = torch.randperm(len(positions), generator=self._shuffles).to(positions.device)
+        (encoder,) = self._shared
         for chunk in torch.split(positions[order], self._params.batch_size):
-            yield self.batch_loss(
-                {
-                    name: (vectors[chunk[:, 0]], vectors[chunk[:, 1]])
-                    for name, vectors in encoded.items()
-                }
-            )
+            batch = {
+                name: (vectors[chunk[:, 0]], vectors[chunk[:, 1]])
+                for name, vectors in encoded.items()
+            }
+            yield self.batch_loss(batch, pair_presence(encoder.prepared_presence, chunk))
 
-    def batch_loss(self, encoded: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """Loss of one mini-batch of L2-normalised modality vectors, by modality."""
-        params, (fusion,) = self._params, self._shared
+    def batch_loss(
+        self,
+        encoded: dict[str, tuple[Tensor, Tensor]],
+        kept: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> Tensor:
+        """Loss of one mini-batch of L2-normalised modality vectors, by modality.
+
+        Args:
+            encoded: Modality to the pairs' source and target vectors, [b, dim] each.
+            kept: Pairs that have a modality, where it is not all of them.
+        """
+        params, (encoder,) = self._params, self._shared
         source, target = (
-            normalize(fusion({name: pair[side] for name, pair in encoded.items()}), dim=1)
+            normalize(encoder.fusion({name: pair[side] for name, pair in encoded.items()}), dim=1)
             for side in (0, 1)
         )
-        loss = intra_modal_contrastive_loss(source, target, params.tau1, params.icl_mean)
+
+        def icl(*pair: Tensor) -> Tensor:
+            return intra_modal_contrastive_loss(pair[0], pair[1], params.tau1, params.icl_mean)
+
+        def ial(*vectors: Tensor) -> Tensor:
+            joint, pair = (vectors[0], vectors[1]), (vectors[2], vectors[3])
+            return inter_modal_alignment_loss(joint, pair, params.tau2, params.ial_reduction)
+
+        loss = icl(source, target)
         if params.use_icl:
             loss = loss + self.icl_weighting(
-                {
-                    name: intra_modal_contrastive_loss(*pair, params.tau1, params.icl_mean)
-                    for name, pair in encoded.items()
-                }
+                {name: loss_where_present(icl, name, kept, *pair) for name, pair in encoded.items()}
             )
         if params.zoom:
             alignment = {
-                name: params.zoom
-                * inter_modal_alignment_loss(
-                    (source, target), pair, params.tau2, params.ial_reduction
-                )
+                name: params.zoom * loss_where_present(ial, name, kept, source, target, *pair)
                 for name, pair in encoded.items()
             }
             loss = loss + params.zoom * self.ial_weighting(alignment)
@@ -262,9 +230,7 @@ def _encoder(
 ) -> MultiModalEncoder:
     parts = tuple(part for name in used for part in (NAME_FEATURES if name == "name" else (name,)))
     generator = ctx.generator("initial values")
-    structure = (
-        _GATStructure(graph, params, generator, ctx.device) if "structure" in parts else None
-    )
+    structure = _structure(graph, params, generator, ctx) if "structure" in parts else None
     features = input_features(view, graph, parts, ctx)
     encoder = MultiModalEncoder(
         graph,
@@ -274,8 +240,23 @@ def _encoder(
         tuple(name for name in ORDER if name in parts),
         params.structure_dim,
         generator,
+        presence=node_presence(view, parts, ctx.device),
     )
     return encoder.to(ctx.device)
+
+
+def _structure(
+    graph: JointGraph, params: MCLEAParams, generator: torch.Generator, ctx: RunContext
+) -> GATStructure:
+    gat = DiagonalGAT(
+        params.structure_dim,
+        params.n_heads,
+        params.attention_sign,
+        params.merge_heads,
+        generator,
+        last_activation=params.last_activation,
+    )
+    return GATStructure(graph, gat, ctx.device)
 
 
 def _seed_pairs(view: TrainView, graph: JointGraph, params: MCLEAParams, ctx: RunContext) -> Tensor:

@@ -51,7 +51,7 @@ def attribute_bags(graph: JointGraph, n_top: int = TOP_FEATURES) -> Tensor:
 
 
 def modality_features(
-    view: TrainView, modality: str, ctx: RunContext, fill: FillRule = "normal"
+    view: TrainView, modality: str, ctx: RunContext, fill: FillRule | None = None
 ) -> Tensor:
     """L2-normalised vectors of a feature modality of both graphs, [n_entities, dim] float32.
 
@@ -60,8 +60,11 @@ def modality_features(
         modality: Such as ``image``.
         ctx: Gives the generator of the stand-ins.
         fill: Stand-in for lacking vectors; ``normal`` draws from the mean and standard deviation
-            of the present vectors of both graphs, as EVA's and MCLEA's released code does.
+            of the present vectors of both graphs, as EVA's and MCLEA's released code does. None
+            is ``normal`` in entity alignment and ``zeros`` in an N-MMKG, whose nodes lack every
+            modality but one by definition.
     """
+    fill = fill or ("zeros" if view.task == "n-mmkg" else "normal")
     sides = view.features[modality]
     values = np.concatenate([side.values for side in sides])
     present = np.concatenate([side.present for side in sides])

@@ -22,19 +22,27 @@ class IterativeSchedule:
         check_every: Epochs between two looks.
         promote_every: Epochs between two promotions; the first look after a promotion starts a
             new list of candidates, later looks keep only pairs that are still mutual.
+        renew_every: Epochs after which a look starts a new list as well; 0 leaves that to
+            promotions. MEAformer's released code has 25 with a promotion every 50.
     """
 
     start: int = 500
     check_every: int = 5
     promote_every: int = 50
+    renew_every: int = 0
+
+    def renews(self, epoch: int) -> bool:
+        """Whether the look at this epoch starts a new list."""
+        period = self.renew_every or self.promote_every
+        return epoch % period == self.check_every % period
 
 
 class PseudoSeeds:
     """Training pairs that grow as in EVA's and MCLEA's released code.
 
     At every look the entities of both whole graphs that stand in no training pair are compared by
-    cosine without CSLS. Pairs that were mutual nearest neighbours at every look since the last
-    promotion are promoted for good. No threshold, no limit, no gold link is read.
+    cosine without CSLS. Pairs that were mutual nearest neighbours at every look since the list was
+    started are promoted for good. No threshold, no limit, no gold link is read.
 
     Args:
         seed_pairs: Seed links as joint ids, [n_seed, 2] int64.
@@ -65,10 +73,7 @@ class PseudoSeeds:
         if epoch <= schedule.start or epoch % schedule.check_every:
             return False
         found = self._mutual_pairs(embed())
-        starts_anew = (
-            epoch % schedule.promote_every == schedule.check_every % schedule.promote_every
-        )
-        if self._candidates is None or starts_anew:
+        if self._candidates is None or schedule.renews(epoch):
             self._candidates = found
         else:
             self._candidates = self._candidates[torch.isin(self._candidates, found)]

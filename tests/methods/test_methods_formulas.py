@@ -16,7 +16,8 @@ from mmea_bench.methods.core.losses import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.mclea import MCLEAParams, UncertaintyWeighting, _Losses
+from mmea_bench.methods.core.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.mclea import MCLEAParams, _Losses
 from mmea_bench.methods.transe import TransEParams, _Model
 
 
