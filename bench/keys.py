@@ -14,6 +14,7 @@ from mmea_bench.methods.core.catalogue import get_method, method_sources
 KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parent
 _SCORING_CODE = (
+    _BENCH / "counterparts.py",
     _BENCH / "evaluate.py",
     _BENCH / "execute.py",
     _BENCH / "metrics.py",
@@ -22,6 +23,7 @@ _SCORING_CODE = (
     _BENCH / "protocol.py",
     _BENCH / "scorers.py",
     _BENCH / "seeds.py",
+    _BENCH.parent / "datasets" / "core" / "nodes.py",
     _BENCH.parent / "datasets" / "core" / "split.py",
     _BENCH.parent / "methods" / "core" / "similarity.py",
 )
