@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 
@@ -70,6 +70,25 @@ def sgd(learning_rate: float) -> OptimiserMaker:
         return torch.optim.SGD(parameters, lr=learning_rate)
 
     return make
+
+
+def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
+    """Learning rate that rises linearly from 0 and then falls to 0 along half a cosine.
+
+    Args:
+        optimiser: Whose rate it sets; step it once per optimiser step.
+        n_steps: Steps until the rate is 0 again; it stays there.
+        warm_up_share: Share of the steps that rise.
+    """
+    n_warm_up = int(warm_up_share * n_steps)
+
+    def factor(n_done: int) -> float:
+        if n_done < n_warm_up:
+            return n_done / n_warm_up
+        progress = (n_done - n_warm_up) / max(1, n_steps - n_warm_up)
+        return (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+    return LambdaLR(optimiser, factor)
 
 
 def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
