@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -32,7 +33,7 @@ def counterpart_cosines(embeddings: Embeddings, links: Ids) -> dict[str, list[fl
         return {}
     device = embeddings.source.device
     sources, targets = (
-        torch.from_numpy(links[:, side].astype("int64")).unique() for side in (0, 1)
+        torch.from_numpy(np.unique(links[:, side]).astype(np.int64)) for side in (0, 1)
     )
     vectors = {**embeddings.by_modality, JOINT: (embeddings.source, embeddings.target)}
     return {

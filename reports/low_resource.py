@@ -7,7 +7,12 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import Comparison, comparisons, shown_numbers
+from mmea_bench.reports.core.comparison import (
+    STOPPED_ON_TEST_NOTE,
+    Comparison,
+    comparisons,
+    shown_numbers,
+)
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.lines import draw_lines, method_names
 from mmea_bench.reports.core.options import ReportOptions
@@ -31,7 +36,8 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         blocks += [_figure(comparison, numbers, metric), _table(comparison, numbers, metric)]
     if not blocks:
         return Missing("No dataset was run at two or more seed ratios.")
-    return Document(NAME, "Seed ratios", tuple(blocks), ("Bands: 95 % intervals over repeats.",))
+    notes = ("Bands: 95 % intervals over repeats.", STOPPED_ON_TEST_NOTE)
+    return Document(NAME, "Seed ratios", tuple(blocks), notes)
 
 
 def _figure(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Figure:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pandas as pd
 
-from mmea_bench.reports.core.comparison import Comparison, comparisons, shown_numbers
+from mmea_bench.reports.core.comparison import (
+    STOPPED_ON_TEST_NOTE,
+    Comparison,
+    comparisons,
+    shown_numbers,
+)
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
@@ -33,13 +39,18 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """One table per dataset, seed ratio and protocol with two or more methods."""
     blocks: list[Block] = []
     for comparison in comparisons(shown_numbers(tables, options), options):
-        blocks += _blocks(comparison)
+        for section, numbers in comparison.numbers.groupby("section", sort=True):
+            title = ", ".join(filter(None, (comparison.title, str(section))))
+            blocks += _blocks(replace(comparison, title=title, numbers=numbers))
     if not blocks:
         return Missing("No two methods have two or more repeats on the same dataset and ratio.")
     notes = (
+        "Methods that read entity names, or learn from pseudo-labels (iterative), are compared "
+        "among themselves.",
         "Best: highest mean. Difference: best minus the other; its interval is Welch's. Student "
         "assumes equal variances, Welch does not, paired compares repeat by repeat (methods share "
         "the splits). Holm corrects Welch's p for the number of rows.",
+        STOPPED_ON_TEST_NOTE,
     )
     return Document(NAME, "Significance", tuple(blocks), notes)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.comparison import (
+    STOPPED_ON_TEST_NOTE,
     Comparison,
     comparisons,
     overrides_of,
@@ -37,7 +38,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         blocks += _blocks(comparison)
     if not blocks:
         return Missing("No hyper-parameter was run with two or more values.")
-    notes = ("Mean over repeats; bands are 95 % intervals.",)
+    notes = ("Mean over repeats; bands are 95 % intervals.", STOPPED_ON_TEST_NOTE)
     return Document(NAME, "Hyper-parameter sweeps", tuple(blocks), notes)
 
 

@@ -24,6 +24,11 @@ PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
 FULL = "full"
+STOPPED_ON_TEST = "‡"
+STOPPED_ON_TEST_NOTE = (
+    f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released code of "
+    "the method: such a number flatters."
+)
 _PLACE = ["protocol", "rules", "dataset", "dataset_version", "seed_ratio"]
 
 
@@ -67,8 +72,11 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
         rules=shown["setting"].map(plain_rules).astype(str),
         base=shown["variant"].str.partition("[")[0],
     )
-    overrides = current.cells.set_index("key")["overrides"]
-    return shown.assign(overrides=shown["key"].map(overrides).fillna("{}"))
+    cells = current.cells.set_index("key")
+    return shown.assign(
+        overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
+        on_test=shown["key"].map(cells["stopped_on"]) == "test",
+    )
 
 
 def comparisons(

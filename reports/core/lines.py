@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import FULL
+from mmea_bench.reports.core.comparison import FULL, STOPPED_ON_TEST
 from mmea_bench.reports.core.select import name_of
 from mmea_bench.reports.core.statistics import mean_interval
 from mmea_bench.reports.core.style import (
@@ -21,11 +21,17 @@ _LETTER_IN = 0.052  # a letter of 6.5 pt
 
 
 def method_names(numbers: pd.DataFrame) -> list[str]:
-    """Printed name of each row: method, variant and, for N-MMKG pairs, the inference."""
+    """Printed name of each row: method, variant, for N-MMKG pairs the inference, and a mark."""
     return [
-        name_of(method, variant) + (f", {inference}" if inference else "")
-        for method, variant, inference in zip(
-            numbers["method"], numbers["variant"], numbers["inference"], strict=True
+        name_of(method, variant)
+        + (f", {inference}" if inference else "")
+        + (STOPPED_ON_TEST if on_test else "")
+        for method, variant, inference, on_test in zip(
+            numbers["method"],
+            numbers["variant"],
+            numbers["inference"],
+            numbers["on_test"],
+            strict=True,
         )
     ]
 
@@ -52,7 +58,8 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
         bottom=0.36 / height,
     )
     # Two inferences of one method are two lines; the look takes the second for a variant.
-    kinds = points["name"].where(points["name"] != points["method"], FULL)
+    plain = points["name"].str.removesuffix(STOPPED_ON_TEST) == points["method"]
+    kinds = points["name"].where(~plain, FULL)
     points = points.assign(kind=kinds)
     looks = line_styles(zip(points["method"], points["kind"], strict=True))
     if log_x:
