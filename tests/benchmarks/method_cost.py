@@ -123,8 +123,8 @@ def table(lines: list[str], threads: int, device: str) -> str:
     head = (
         f"Measured on {where}, Python {platform.python_version()}, PyTorch {torch.__version__}; "
         f"median of {EPOCHS - WARM_UP} epochs after {WARM_UP - 1} of warm-up, each method alone in "
-        "a process.\n\n| method | variant | dataset | s per epoch | peak memory, GiB | parameters | "
-        "remark |\n|---|---|---|---|---|---|---|"
+        "a process.\n\n| method | variant | dataset | s per epoch | peak memory, GiB | parameters "
+        "| remark |\n|---|---|---|---|---|---|---|"
     )
     return "\n".join([START, head, *lines, END])
 
