@@ -1,0 +1,62 @@
+"""Losses over all combinations of aligned pairs, without the matrix of all combinations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, relu
+
+
+def squared_cosine_contrastive_loss(source: Tensor, target: Tensor, margin: float) -> Tensor:
+    """Contrastive loss of MSNEA, TMEA and CLAMEA on all n x n combinations of n pairs.
+
+    Mean over i, j of ``cos_ij^2 / 2`` for i != j and ``max(0, margin - cos_ii)^2 / 2``: negatives
+    become orthogonal, partners are pulled together. The squares of all cosines add up to
+    ``<U^T U, V^T V>`` with U, V the normalised rows, so n x n is never made.
+
+    Args:
+        source: [n, dim].
+        target: Row i is the partner of source row i, [n, dim].
+        margin: Added to by partners only; 2 in all three papers, so that partners always pull.
+
+    Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2.
+    """
+    source, target = normalize(source, dim=1), normalize(target, dim=1)
+    everything = ((source.T @ source) * (target.T @ target)).sum()
+    own = (source * target).sum(dim=1)
+    total = everything - own.square().sum() + relu(margin - own).square().sum()
+    return total / (2 * max(1, len(source)) ** 2)
+
+
+def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:
+    """Mean over entities of ``(mean over dimensions of residual * other)^2``.
+
+    Args:
+        residual: What a modality holds beyond its association with another, [n, dim].
+        other: The other modality, [n, dim].
+
+    Reference: CLAMEA, EMNLP Findings 2025, equation 24, scaled as in TMEA's code: printed is the
+    squared inner product, ``dim^2`` times as much.
+    """
+    return (residual * other).mean(dim=1).square().mean()
+
+
+def translation_margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
+    """``sum [margin + |positive|^2 - |negative|^2]+`` of a batch of translations.
+
+    Args:
+        positive: ``h + r - t`` of each triple, [b, dim].
+        negative: The same with a stand-in for head or tail, [b, dim].
+        margin: gamma.
+
+    Reference: Bordes et al., NeurIPS 2013; summed as in MSNEA, TMEA and CLAMEA.
+    """
+    own, other = positive.square().sum(dim=1), negative.square().sum(dim=1)
+    return relu(margin + own - other).sum()
+
+
+def mean_square(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared difference over all elements; 0 where there are none."""
+    if not first.numel():
+        return torch.zeros((), device=first.device, dtype=first.dtype)
+    return (first - second).square().mean()
