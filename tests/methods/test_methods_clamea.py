@@ -1,0 +1,362 @@
+"""CLAMEA's attention, fusion and generation against hand values and loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from mmea_bench.methods.clamea import CLAMEA, CLAMEAParams
+from mmea_bench.methods.core.attention_flow import AttentionFlow, DynamicWeights, VectorFusion
+from mmea_bench.methods.core.modal_attention import FUSED, ModalAssociation, TokenAttention
+from mmea_bench.methods.core.modal_generation import ModalGeneration
+from mmea_bench.methods.core.modal_interactions import ModalInteractions
+from mmea_bench.methods.core.modal_vae import ModalVAE, sampled, unit_scale, vae_loss
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(4)
+
+
+def rows(generator: torch.Generator, n: int = 3, dim: int = 8) -> Tensor:
+    return normalize(torch.randn(n, dim, generator=generator), dim=1)
+
+
+def brute_force(module: TokenAttention, query: Tensor, own: Tensor) -> Tensor:
+    """The attention of one row with loops over heads and tokens."""
+    tokens, heads = module.n_tokens, module.n_heads
+    dim = len(own)
+    width = dim // (tokens * heads)
+    to_query, to_key = module.projections
+    q, k, v = query @ to_query, own @ to_key, own @ module.value
+    out = torch.zeros(dim)
+    for head in range(heads):
+
+        def part(vector: Tensor, token: int, head: int = head) -> Tensor:
+            start = token * dim // tokens + head * width
+            return vector[start : start + width]
+
+        for i in range(tokens):
+            logits = [
+                float((part(q, i) @ part(k, j)).detach()) / math.sqrt(width) for j in range(tokens)
+            ]
+            total = sum(math.exp(logit) for logit in logits)
+            mixed = sum(math.exp(logit) / total * part(v, j) for j, logit in enumerate(logits))
+            start = i * dim // tokens + head * width
+            out[start : start + width] = mixed
+    return out @ module.output.weight + module.output.bias
+
+
+def test_attention_over_one_token_is_a_linear_map_of_the_values(
+    generator: torch.Generator,
+) -> None:
+    module = TokenAttention(8, 2, 1, generator)
+    query, own = rows(generator), rows(generator)
+    expected = (own @ module.value) @ module.output.weight + module.output.bias
+    torch.testing.assert_close(module(query, own), expected)
+
+
+def test_attention_over_two_tokens_equals_loops(generator: torch.Generator) -> None:
+    module = TokenAttention(8, 2, 2, generator)
+    query, own = rows(generator), rows(generator)
+    expected = torch.stack([brute_force(module, q, o) for q, o in zip(query, own, strict=True)])
+    torch.testing.assert_close(module(query, own), expected)
+
+
+def test_dynamic_weights_sum_what_a_vector_receives(generator: torch.Generator) -> None:
+    module = DynamicWeights(4, 2, generator)
+    vectors = [rows(generator, 2, 4) for _ in range(3)]
+    found = module(vectors)
+    for row in range(2):
+        received = [0.0] * 3
+        for head in (slice(0, 2), slice(2, 4)):
+            for giver in range(3):
+                query = (vectors[giver][row] @ module.query)[head]
+                logits = [
+                    float(query @ (vector[row] @ module.key)[head]) / math.sqrt(2)
+                    for vector in vectors
+                ]
+                total = sum(math.exp(logit) for logit in logits)
+                for taker in range(3):
+                    received[taker] += math.exp(logits[taker]) / total
+        powers = [math.exp(value / math.sqrt(3 * 2)) for value in received]
+        expected = torch.tensor([power / sum(powers) for power in powers])
+        torch.testing.assert_close(found[row], expected)
+
+
+def test_fusion_rules_by_hand(generator: torch.Generator) -> None:
+    first, second = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])
+
+    def fuse(rule: str, logits: list[float] | None = None) -> list[list[float]]:
+        module = VectorFusion(rule, 2, 2, 1, generator, keep_dim=False)  # type: ignore[arg-type]
+        if logits is not None:
+            assert module.logits is not None
+            module.logits.data = torch.tensor(logits)
+        if module.dynamic is not None:
+            module.dynamic.query.data.zero_()
+        fused: list[list[float]] = module([first, second]).tolist()
+        return fused
+
+    tilted = [math.log(3.0), 0.0]  # softmax 3/4, 1/4
+    assert fuse("Cat") == [[1.0, 2.0, 3.0, 4.0]]
+    assert fuse("Wcat", tilted) == [pytest.approx([0.75, 1.5, 0.75, 1.0])]
+    assert fuse("Wsum", tilted) == [pytest.approx([1.5, 2.5])]
+    # Without queries every vector receives alike.
+    assert fuse("Dcat") == [pytest.approx([0.5, 1.0, 1.5, 2.0])]
+    assert fuse("Dsum") == [pytest.approx([2.0, 3.0])]
+
+
+def flow_of(generator: torch.Generator, tokens: int, *, gated: bool = True) -> AttentionFlow:
+    fusion = VectorFusion("Cat", 2, 8, 1, generator, keep_dim=False)
+    return AttentionFlow(8, tokens, fusion, generator, gated=gated)
+
+
+def test_gate_by_hand(generator: torch.Generator) -> None:
+    flow = flow_of(generator, 2)
+    for gate in flow.gates:
+        gate.weight.data = torch.eye(4)
+        gate.bias.data.zero_()
+    other = torch.tensor([[1.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0]])
+    # The mean over the two tokens is (2, 0, 0, 0).
+    token = [1 / (1 + math.exp(-2.0)), 0.5, 0.5, 0.5]
+    assert flow.gate(0, other).tolist() == [pytest.approx(token * 2)]
+
+
+def test_without_gate_equals_a_gate_of_zero(generator: torch.Generator) -> None:
+    flow = flow_of(generator, 2)
+    for gate in flow.gates:
+        gate.weight.data.zero_()
+        gate.bias.data.fill_(-1e9)  # sigmoid 0
+    plain = flow_of(generator, 2, gated=False)
+    plain.load_state_dict(
+        {name: value for name, value in flow.state_dict().items() if "gates" not in name}
+    )
+    first, second = rows(generator), rows(generator)
+    torch.testing.assert_close(plain(first, second), flow(first, second))
+
+
+def test_gates_matter_with_several_tokens(generator: torch.Generator) -> None:
+    flow = flow_of(generator, 2)
+    first, second = rows(generator), rows(generator)
+    before = flow(first, second)
+    for gate in flow.gates:
+        gate.bias.data.fill_(50.0)
+    assert not torch.allclose(before, flow(first, second))
+
+
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_flow_equals_the_written_out_equations(tokens: int, generator: torch.Generator) -> None:
+    flow = flow_of(generator, tokens)
+    vectors = [rows(generator, 1), rows(generator, 1)]
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        q, k, v = (part.view(tokens, -1) for part in (query, key, value))
+        return (torch.softmax(q @ k.T / math.sqrt(8 / tokens), dim=1) @ v).view(1, 8)
+
+    def matrices(index: int, part: str) -> tuple[Tensor, Tensor, Tensor]:
+        found = list(getattr(flow.sides[index], part))
+        value = found[0]
+        return (found[1], found[2], value) if tokens > 1 else (value, value, value)
+
+    taken = []
+    for own, other in ((0, 1), (1, 0)):
+        query, (_, key, value) = matrices(own, "inter")[0], matrices(other, "inter")
+        update = attend(vectors[own] @ query, vectors[other] @ key, vectors[other] @ value)
+        taken.append(flow.sides[own].join(torch.cat([vectors[own], update], dim=1)))
+    expected = []
+    for own, other in ((0, 1), (1, 0)):
+        scale = 1 + flow.gate(own, taken[other]) if tokens > 1 else torch.ones(1)
+        query, key, value = matrices(own, "within")
+        update = attend(
+            scale * (taken[own] @ query), scale * (taken[own] @ key), taken[own] @ value
+        )
+        expected.append(flow.sides[own].out(taken[own] + update))
+    torch.testing.assert_close(flow(*vectors), torch.cat(expected, dim=1))
+
+
+def test_association_adds_weighted_attended_vectors(generator: torch.Generator) -> None:
+    names = ("image", "structure", "attribute")
+    module = ModalAssociation(names, 8, 2, 2, generator)
+    vectors = {name: rows(generator) for name in names}
+    fused = {name: rows(generator) for name in names}
+    enriched, attended = module(vectors, fused)
+    own = vectors["image"]
+    parts = [own] + [
+        module.attention[f"image {source}"](other, own)
+        for source, other in (
+            ("structure", vectors["structure"]),
+            ("attribute", vectors["attribute"]),
+            (FUSED, fused["image"]),
+        )
+    ]
+    # Four equal weights at the start.
+    torch.testing.assert_close(enriched["image"], torch.stack(parts).mean(dim=0))
+    assert len(attended) == 9
+
+
+def test_values_from_the_other_modality_swap_the_roles(generator: torch.Generator) -> None:
+    module = ModalAssociation(("image", "structure"), 8, 2, 1, generator, values="other")
+    vectors = {"image": rows(generator), "structure": rows(generator)}
+    _, attended = module(vectors, {})
+    expected = module.attention["image structure"](vectors["image"], vectors["structure"])
+    torch.testing.assert_close(attended["image", "structure"], expected)
+
+
+def vae_by_hand(generator: torch.Generator, scale: float) -> ModalVAE:
+    """A VAE of two columns that decodes everything to zero."""
+    vae = ModalVAE(2, 2, scale, generator)
+    vae.output.weight.data.zero_()
+    vae.output.bias.data.zero_()
+    return vae
+
+
+def test_vae_loss_by_hand(generator: torch.Generator) -> None:
+    vectors = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    mean = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    log_variance = torch.tensor([[0.0, math.log(2.0)], [0.0, 0.0]])
+    # Divergences: 1/2, (2 - 1 - log 2) / 2, 0, 4/2.
+    divergence = 0.5 + (1 - math.log(2.0)) / 2 + 2.0
+    scaled = vae_by_hand(generator, unit_scale(2, "per entity"))
+    loss = vae_loss(scaled, vectors, (mean, log_variance), mean, "per entity")
+    assert float(loss.detach()) == pytest.approx((2 * (25 + 1) + divergence) / 2)
+    plain = vae_by_hand(generator, unit_scale(2, "lineage"))
+    loss = vae_loss(plain, vectors, (mean, log_variance), mean, "lineage")
+    assert float(loss.detach()) == pytest.approx(26 / 4 + divergence)
+
+
+def test_latents_are_the_means_without_noise(generator: torch.Generator) -> None:
+    mean, log_variance = torch.zeros(2000, 1), torch.full((2000, 1), math.log(4.0))
+    assert torch.equal(sampled(mean, log_variance, None), mean)
+    assert float(sampled(mean, log_variance, generator).std()) == pytest.approx(2.0, rel=0.1)
+
+
+def generation_of(generator: torch.Generator) -> ModalGeneration:
+    flows = {name: flow_of(generator, 1) for name in ("image", "attribute")}
+    for flow in flows.values():
+        flow.fusion = VectorFusion("Dsum", 2, 8, 2, generator, keep_dim=True)
+    return ModalGeneration(flows, 8, 4, 2, "Dsum", "per entity", generator)
+
+
+def three_entities(generator: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The first has everything, the second no image, the third structure only."""
+    present = {
+        "structure": torch.tensor([True, True, True]),
+        "image": torch.tensor([True, False, False]),
+        "attribute": torch.tensor([True, True, False]),
+    }
+    vectors = {name: rows(generator) * has.unsqueeze(1) for name, has in present.items()}
+    return vectors, present
+
+
+def test_only_lacking_vectors_are_generated(generator: torch.Generator) -> None:
+    generation = generation_of(generator)
+    vectors, present = three_entities(generator)
+    whole = generation.complete(vectors, present, None)
+    for name, has in present.items():
+        assert torch.equal(whole[name][has], vectors[name][has])
+        norms = whole[name].norm(dim=1)
+        torch.testing.assert_close(norms, torch.ones(3))
+
+
+def test_generated_images_follow_the_equations(generator: torch.Generator) -> None:
+    generation = generation_of(generator)
+    vectors, present = three_entities(generator)
+    whole = generation.complete(vectors, present, None)
+
+    def generated(origin: str, inputs: Tensor) -> Tensor:
+        means, _ = generation._vae(origin).encode(inputs)
+        return generation._vae("image").decode(means)
+
+    base = vectors["structure"]
+    alone = generated("structure", base[1:])
+    fused = generation._flows["attribute"](vectors["attribute"][1:2], base[1:2])
+    both = [generated("attribute and structure", fused), alone[:1]]
+    expected = torch.cat([generation.fusions["image"](both), alone[1:]])
+    torch.testing.assert_close(whole["image"][1:], normalize(expected, dim=1))
+
+
+def test_latent_matching_counts_entities_with_every_modality(generator: torch.Generator) -> None:
+    generation = generation_of(generator)
+    vectors, present = three_entities(generator)
+
+    def latent(origin: str, inputs: Tensor) -> Tensor:
+        return generation._vae(origin).encode(inputs)[0]
+
+    first = {name: part[:1] for name, part in vectors.items()}
+    base = latent("structure", first["structure"])
+    expected = torch.zeros(())
+    for name, partner in (("image", "attribute"), ("attribute", "image")):
+        fused = generation._flows[partner](first[partner], first["structure"])
+        own = latent(name, first[name])
+        expected = expected + (own - base).square().mean()
+        expected = expected + (own - latent(f"{partner} and structure", fused)).square().mean()
+    _, matching = generation.losses(vectors, present, None)
+    torch.testing.assert_close(matching, expected)
+
+
+def test_lacking_pairs_of_modalities_leave_structure_s_loss(generator: torch.Generator) -> None:
+    generation = generation_of(generator)
+    vectors, present = three_entities(generator)
+    nobody = {**present, "image": torch.zeros(3, dtype=torch.bool)}
+    loss, matching = generation.losses(vectors, nobody, None)
+    base = vectors["structure"]
+    encoded = generation._vae("structure").encode(base)
+    alone = vae_loss(generation._vae("structure"), base, encoded, encoded[0], "per entity")
+    torch.testing.assert_close(loss, alone)
+    assert float(matching) == 0.0
+
+
+def test_generation_sends_no_gradient_into_what_it_reads(generator: torch.Generator) -> None:
+    generation = generation_of(generator)
+    vectors, present = three_entities(generator)
+    base = vectors["structure"].clone().requires_grad_()
+    whole = generation.complete({**vectors, "structure": base}, present, None)
+    whole["image"].sum().backward()
+    assert base.grad is None
+
+
+@pytest.mark.parametrize("with_fused", [False, True])
+def test_orthogonality_counts_fused_sources_in_l_sf_only(
+    with_fused: bool, generator: torch.Generator
+) -> None:
+    params = CLAMEAParams(dim=8, latent=4, weight_heads=2, fused_orthogonality=with_fused)
+    names = ("image", "structure", "attribute")
+    network = ModalInteractions(names, params, generator)
+    vectors, present = three_entities(generator)
+    encoded = network.encode(vectors, present, None)
+    expected = 0.0
+    for name in names:
+        for source in (*names, FUSED):
+            if source == name or (source == FUSED and not with_fused):
+                continue
+            other = encoded.fused[name] if source == FUSED else encoded.whole[source]
+            rest = encoded.whole[name] - encoded.attended[name, source]
+            for left, right in zip(rest.tolist(), other.tolist(), strict=True):
+                product = sum(x * y for x, y in zip(left, right, strict=True)) / 8
+                expected += product**2 / 3
+    assert float(network.orthogonality(encoded).detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_dropped_output_modality_still_interacts(generator: torch.Generator) -> None:
+    names = ("image", "structure", "attribute")
+    params = CLAMEAParams(dim=8, latent=4, weight_heads=2, output=("image", "attribute"))
+    network = ModalInteractions(names, params, generator)
+    vectors, present = three_entities(generator)
+    encoded = network.encode(vectors, present, None)
+    assert encoded.joint.shape == (3, 16)
+    assert ("image", "structure") in encoded.attended
+
+
+def test_a_dim_that_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of n_heads x attn_tokens"):
+        CLAMEAParams(dim=100, attn_tokens=3)
+
+
+def test_a_missing_text_encoder_is_a_reason_to_skip() -> None:
+    method = CLAMEA.configure("clamea", overrides={"text_encoder": "/nowhere"})
+    assert method.skip_reason(("structure", "image")) is None
+    assert method.skip_reason(("structure", "attribute")) is not None
