@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 
-def squared_cosine_contrastive_loss(source: Tensor, target: Tensor, margin: float) -> Tensor:
+def squared_cosine_contrastive_loss(
+    source: Tensor, target: Tensor, margin: float, n_pairs: int | None = None
+) -> Tensor:
     """Contrastive loss of MSNEA, TMEA and CLAMEA on all n x n combinations of n pairs.
 
     Mean over i, j of ``cos_ij^2 / 2`` for i != j and ``max(0, margin - cos_ii)^2 / 2``: negatives
@@ -17,15 +19,20 @@ def squared_cosine_contrastive_loss(source: Tensor, target: Tensor, margin: floa
     Args:
         source: [n, dim].
         target: Row i is the partner of source row i, [n, dim].
-        margin: Added to by partners only; 2 in all three papers, so that partners always pull.
+        margin: Of partners; 2 in all three papers, so that partners always pull.
+        n_pairs: Pairs that the n given ones were drawn from; negatives and partners then weigh as
+            in the loss on all of them, which the result estimates without bias.
 
     Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2.
     """
     source, target = normalize(source, dim=1), normalize(target, dim=1)
     everything = ((source.T @ source) * (target.T @ target)).sum()
     own = (source * target).sum(dim=1)
-    total = everything - own.square().sum() + relu(margin - own).square().sum()
-    return total / (2 * max(1, len(source)) ** 2)
+    negatives, partners = everything - own.square().sum(), relu(margin - own).square().sum()
+    n = max(1, len(source))
+    total = n if n_pairs is None else max(n, n_pairs)
+    combinations = total * (total - 1) / max(1, n * (n - 1))
+    return (negatives * combinations + partners * (total / n)) / (2 * total**2)
 
 
 def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:

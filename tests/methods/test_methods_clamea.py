@@ -77,7 +77,7 @@ def test_dynamic_weights_sum_what_a_vector_receives(generator: torch.Generator) 
             for giver in range(3):
                 query = (vectors[giver][row] @ module.query)[head]
                 logits = [
-                    float(query @ (vector[row] @ module.key)[head]) / math.sqrt(2)
+                    float((query @ (vector[row] @ module.key)[head]).detach()) / math.sqrt(2)
                     for vector in vectors
                 ]
                 total = sum(math.exp(logit) for logit in logits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -47,6 +49,15 @@ def test_contrastive_loss_and_gradients_equal_the_matrix_of_all_pairs() -> None:
         gradients.append([loss.detach(), *(leaf.grad for leaf in leaves)])
     for fast, plain in zip(*gradients, strict=True):
         torch.testing.assert_close(fast, plain)
+
+
+def test_contrastive_loss_of_drawn_pairs_is_unbiased() -> None:
+    torch.manual_seed(0)
+    source, target = (torch.randn(5, 3, dtype=torch.float64) for _ in range(2))
+    drawn = [list(rows) for rows in itertools.combinations(range(5), 3)]
+    losses = [squared_cosine_contrastive_loss(source[rows], target[rows], 2.0, 5) for rows in drawn]
+    whole = squared_cosine_contrastive_loss(source, target, 2.0)
+    torch.testing.assert_close(torch.stack(losses).mean(), whole)
 
 
 def test_losses_without_rows_are_zero() -> None:
@@ -170,7 +181,7 @@ def test_pseudo_pairs_append_to_the_seeds_and_bring_swapped_triples() -> None:
 def test_gold_seeds_stay_in_every_step_after_growth() -> None:
     run = training()
     run.grow(1)
-    assert run._seeds.rows.tolist() == [0, 3]
+    assert run._seeds_of_step().rows.tolist() == [0, 3]
     run.step(2)
 
 
