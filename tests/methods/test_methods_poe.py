@@ -177,18 +177,22 @@ def test_logits_of_the_experts_add_up() -> None:
                 for name, expert in fixed.items():
                     weight = math.exp(-0.4) if name == "image" else 10.0
                     expected += weight * float(expert.source[i] @ expert.target[j])
-                assert float(found[i, j]) == pytest.approx(expected, abs=1e-5)
+                assert float(found[i, j]) == pytest.approx(expected, abs=1e-4)
+        everyone = torch.arange(8)
+        torch.testing.assert_close(
+            model.link_logits(everyone[:4], everyone[4:], paired=False), found
+        )
+        torch.testing.assert_close(
+            model.link_logits(everyone[:4], everyone[4:], paired=True), found.diagonal()
+        )
 
 
 def test_query_loss_by_hand() -> None:
-    queries = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    answers = torch.tensor([[2.0, 5.0], [0.0, 1.0]])
-    others = torch.tensor([[1.0, 1.0], [0.0, 3.0]])
-    # Logits: 2 against 1, 0; 2 against 2, 6, of which the last is left out.
+    answers, others = torch.tensor([2.0, 2.0]), torch.tensor([[1.0, 0.0], [2.0, 6.0]])
     wrong = torch.tensor([[True, True], [True, False]])
     first = math.log(math.exp(2) + math.exp(1) + 1) - 2
     second = math.log(2 * math.exp(2)) - 2
-    found = query_loss(queries, answers, others, wrong)
+    found = query_loss(answers, others, wrong)
     assert float(found) == pytest.approx((first + second) / 2)
 
 
