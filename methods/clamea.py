@@ -120,7 +120,7 @@ class CLAMEA(Method):
         "values from the other modality": {"cmae_values": "other"},
         "lineage VAE": {"vae_loss": "lineage", "vae_entities": 0},
         "offline encoder": {"text_encoder": "minilm"},
-        # Ours: a step costs a seventh on a CPU
+        # Ours: a step costs a fifth on a CPU
         "sampled seeds": {"seeds_per_step": 512, "vae_entities": 512},
     }
     test_params: ClassVar = {
