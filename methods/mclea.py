@@ -31,6 +31,8 @@ from mmea_bench.methods.core.features import (
 from mmea_bench.methods.core.gat_structure import GATStructure
 from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.core.losses import (
+    alignment_targets,
+    distillation_loss,
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
@@ -211,17 +213,20 @@ class _Losses(nn.Module):
             joint, pair = (vectors[0], vectors[1]), (vectors[2], vectors[3])
             return inter_modal_alignment_loss(joint, pair, params.tau2, params.ial_reduction)
 
+        def alignment(name: str, pair: tuple[Tensor, Tensor]) -> Tensor:
+            if name in kept:
+                return loss_where_present(ial, name, kept, source, target, *pair)
+            return distillation_loss(targets, *pair, params.ial_reduction)
+
         loss = icl(source, target)
         if params.use_icl:
             loss = loss + self.icl_weighting(
                 {name: loss_where_present(icl, name, kept, *pair) for name, pair in encoded.items()}
             )
         if params.zoom:
-            alignment = {
-                name: params.zoom * loss_where_present(ial, name, kept, source, target, *pair)
-                for name, pair in encoded.items()
-            }
-            loss = loss + params.zoom * self.ial_weighting(alignment)
+            targets = alignment_targets(source, target, params.tau2)
+            handed = {name: params.zoom * alignment(name, pair) for name, pair in encoded.items()}
+            loss = loss + params.zoom * self.ial_weighting(handed)
         return loss
 
 

@@ -23,12 +23,12 @@ from mmea_bench.datasets.core.pair import Task
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.contrastive import large_batch_contrastive_loss
 from mmea_bench.methods.core.encoders import DiagonalGAT
 from mmea_bench.methods.core.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.gat_structure import GATStructure
 from mmea_bench.methods.core.hybrid_encoder import HybridEncoder, HybridVectors
 from mmea_bench.methods.core.joint_graph import JointGraph
+from mmea_bench.methods.core.losses import intra_modal_contrastive_loss
 from mmea_bench.methods.core.modality_attention import Dropout, ModalityTransformer
 from mmea_bench.methods.core.multimodal import PairRows
 from mmea_bench.methods.core.presence import (
@@ -212,7 +212,7 @@ class _Losses(nn.Module):
         return total
 
     def _icl(self, source: Tensor, target: Tensor) -> Tensor:
-        return large_batch_contrastive_loss(source, target, self._tau)
+        return intra_modal_contrastive_loss(source, target, self._tau)
 
 
 class _Training:

@@ -1,4 +1,4 @@
-"""ICL over large batches, with gradients worked out by hand."""
+"""ICL with gradients worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def large_batch_contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
     """``intra_modal_contrastive_loss`` (mean of logs) with fewer products and less memory.
 
     Similarities of a graph's own rows are symmetric, so that their gradient needs one product, not

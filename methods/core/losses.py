@@ -5,11 +5,14 @@ Row ``i`` of the source is the partner of row ``i`` of the target; other rows ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, relu
+
+from mmea_bench.methods.core.contrastive import contrastive_loss
 
 _MASKED = -1e9
 """Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
@@ -74,13 +77,13 @@ def intra_modal_contrastive_loss(
         mean: Released code: the mean of the two directions' negative logs. Paper (equation 10):
             the negative log of the mean of the two probabilities.
     """
+    if mean == "of logs":
+        return contrastive_loss(source, target, temperature)
     own = torch.arange(len(source), device=source.device)
     log_source, log_target = (
         torch.log_softmax(logits, dim=1)[own, own]
         for logits in batch_logits(source, target, temperature)
     )
-    if mean == "of logs":
-        return -(log_source.mean() + log_target.mean()) / 2
     both = torch.logaddexp(log_source, log_target) - torch.log(torch.tensor(2.0))
     return -both.mean()
 
@@ -138,13 +141,61 @@ def inter_modal_alignment_loss(
         reduction: Released code: mean over all entries of the two [b, 2b] distributions. Paper
             (equation 13): mean over rows of the KL divergence.
     """
-    teachers = batch_logits(joint[0].detach(), joint[1].detach(), temperature)
-    students = batch_logits(*modality, temperature)
+    return distillation_loss(alignment_targets(*joint, temperature), *modality, reduction)
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentTargets:
+    """Joint similarity distributions of one batch, made once for all modalities.
+
+    Attributes:
+        temperature: tau_2, of the modalities too.
+        probabilities: Of the source and of the target rows, [b, 2b] each.
+        negative_entropies: Sum of ``q log q`` of each.
+    """
+
+    temperature: float
+    probabilities: tuple[Tensor, Tensor]
+    negative_entropies: tuple[Tensor, Tensor]
+
+
+@torch.no_grad()
+def alignment_targets(source: Tensor, target: Tensor, temperature: float) -> AlignmentTargets:
+    """The distributions that IAL hands down; no gradient passes to the joint vectors.
+
+    Args:
+        source: L2-normalised joint vectors, [b, dim].
+        target: L2-normalised joint vectors, [b, dim].
+        temperature: tau_2.
+    """
+    logs = [torch.log_softmax(each, dim=1) for each in batch_logits(source, target, temperature)]
+    first, second = (log.exp() for log in logs)
+    entropies = (torch.sum(first * logs[0]), torch.sum(second * logs[1]))
+    return AlignmentTargets(temperature, (first, second), entropies)
+
+
+def distillation_loss(
+    targets: AlignmentTargets,
+    source: Tensor,
+    target: Tensor,
+    reduction: Literal["entries", "rows"] = "entries",
+) -> Tensor:
+    """IAL of one modality against ready-made targets; see ``inter_modal_alignment_loss``.
+
+    Args:
+        targets: Of the same batch.
+        source: L2-normalised vectors of the modality, [b, dim].
+        target: L2-normalised vectors of the modality, [b, dim].
+        reduction: As for ``inter_modal_alignment_loss``.
+    """
     divergences = []
-    for teacher, student in zip(teachers, students, strict=True):
-        log_q, log_p = torch.log_softmax(teacher, dim=1), torch.log_softmax(student, dim=1)
-        entries = log_q.exp() * (log_q - log_p)
-        divergences.append(entries.mean() if reduction == "entries" else entries.sum(dim=1).mean())
+    students = batch_logits(source, target, targets.temperature)
+    for student, q, entropy in zip(
+        students, targets.probabilities, targets.negative_entropies, strict=True
+    ):
+        # KL as the difference of two sums: the part of the targets alone is not computed again.
+        crossed = torch.dot(q.flatten(), torch.log_softmax(student, dim=1).flatten())
+        divergences.append((entropy - crossed) / (q.numel() if reduction == "entries" else len(q)))
     return (divergences[0] + divergences[1]) / 2
 
 

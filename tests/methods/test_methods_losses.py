@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.losses import (
+    batch_logits,
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
     nca_loss,
@@ -141,3 +142,25 @@ def test_margin_loss_equals_the_written_out_formula() -> None:
             total += max(0.0, distance(s, t) + 3 - distance(t, int(negatives[1, index, j])))
     loss = paired_margin_loss(vectors, pairs, negatives, 3.0)
     assert float(loss) == pytest.approx(total / (2 * 3 * 2))
+
+
+@pytest.mark.parametrize(("size", "temperature"), [(1, 0.1), (9, 0.1), (9, 0.005)])
+def test_contrastive_loss_by_hand_equals_automatic_differentiation(
+    size: int, temperature: float
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    starts = [torch.nn.functional.normalize(torch.randn(size, 5, generator=generator), dim=1)] * 2
+    starts[1] = starts[0].flip(1)
+    plain, fast = (tuple(start.clone().requires_grad_() for start in starts) for _ in range(2))
+    own = torch.arange(size)
+    logs = [
+        torch.log_softmax(logits, dim=1)[own, own].mean()
+        for logits in batch_logits(*plain, temperature)
+    ]
+    expected = -3 * (logs[0] + logs[1]) / 2
+    loss = 3 * intra_modal_contrastive_loss(*fast, temperature)
+    expected.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(loss, expected)
+    for mine, theirs in zip(fast, plain, strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)

@@ -13,7 +13,6 @@ from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_
 
 from mmea_bench.datasets.core.view import TrainView, train_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.contrastive import large_batch_contrastive_loss
 from mmea_bench.methods.core.hybrid_encoder import HybridEncoder, HybridVectors
 from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.core.losses import intra_modal_contrastive_loss
@@ -138,21 +137,6 @@ def test_nodes_lacking_a_modality_have_zero_vectors_and_weights() -> None:
         assert torch.equal(encoded.early[name].any(dim=1), present)
         assert torch.equal(encoded.late[name].any(dim=1), present)
         assert torch.equal(encoded.weights[:, position] > 0, present)
-
-
-def test_contrastive_loss_of_large_batches_equals_the_plain_one() -> None:
-    for size, temperature in ((1, 0.1), (9, 0.1), (9, 0.005)):
-        plain, fast = (
-            tuple(normalize(random(size, 5, rng_seed=s), dim=1).requires_grad_() for s in (1, 2))
-            for _ in range(2)
-        )
-        expected = 3 * intra_modal_contrastive_loss(*plain, temperature)
-        loss = 3 * large_batch_contrastive_loss(*fast, temperature)
-        expected.backward()  # type: ignore[no-untyped-call]
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.testing.assert_close(loss, expected)
-        for mine, theirs in zip(fast, plain, strict=True):
-            torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_total_loss_is_the_sum_that_the_released_code_makes() -> None:
