@@ -34,13 +34,11 @@ from mmea_bench.methods.core.modal_interactions import (
     ModalInteractions,
 )
 from mmea_bench.methods.core.multimodal import PairRows
-from mmea_bench.methods.core.pair_losses import (
-    squared_cosine_contrastive_loss,
-    translation_margin_loss,
-)
+from mmea_bench.methods.core.pair_losses import squared_cosine_contrastive_loss
 from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.text_encoders import encoder_available, text_vectors
 from mmea_bench.methods.core.training import Schedule, train
+from mmea_bench.methods.core.translation import BatchEntities, translation_loss, unit_rows
 from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
 
 _ROWS_AT_ONCE = 8192
@@ -50,7 +48,7 @@ _ROWS_AT_ONCE = 8192
 class CLAMEAParams(InteractionParams):
     """Hyper-parameters of CLAMEA; those of the network stand in ``InteractionParams``."""
 
-    vae_entities: int = 5000  # drawn per step besides the seeds; ours, lineage 0
+    vae_sample: int = 5000  # entities drawn per step besides the seeds; ours, lineage 0
     alpha: float = 0.01  # weight of L_m; paper, sweep of five values
     beta: float = 0.01  # weight of L_s; paper, sweep of five values
     margin: float = 1.0  # of TransE; paper
@@ -58,7 +56,7 @@ class CLAMEAParams(InteractionParams):
     text_encoder: str = "bert"  # paper
     max_tokens: int = 512  # BERT's limit; ours
     batch_size: int = 5000  # triples of both graphs per step; paper, meaning from the lineage
-    seeds_per_step: int = 0  # 0 is all, lineage; else drawn anew, an unbiased and cheap estimate
+    sampled_pairs: int = 0  # seeds per step: 0 is all, lineage; else drawn, an unbiased estimate
     learning_rate: float = 0.001  # Adam; paper
     epochs: int = 300  # lineage
     iterative: bool = True  # paper
@@ -118,17 +116,17 @@ class CLAMEA(Method):
         "T=10": {"attn_tokens": 10},
         "cmae fused dmaff": {"cmae_fused": "dmaff", "attn_tokens": 10},
         "values from the other modality": {"cmae_values": "other"},
-        "lineage VAE": {"vae_loss": "lineage", "vae_entities": 0},
+        "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0},
         "offline encoder": {"text_encoder": "minilm"},
         # Ours: a step costs a fifth on a CPU
-        "sampled seeds": {"seeds_per_step": 512, "vae_entities": 512},
+        "sampled seeds": {"sampled_pairs": 512, "vae_sample": 512},
     }
     test_params: ClassVar = {
         "epochs": 16,
         "dim": 20,
         "latent": 8,
         "batch_size": 10_000,
-        "vae_entities": 50,
+        "vae_sample": 50,
         "learning_rate": 0.02,
         "iterative_every": 8,
         "eval_every": 10,
@@ -219,14 +217,14 @@ class _Model(nn.Module):
         names = tuple(name for name in ORDER if name in self._present)
         self.interactions = ModalInteractions(names, params, generator)
 
-    def single(self, rows: Tensor, entities: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def single(self, rows: Tensor, base: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Vectors by modality before generation, [n_rows, dim] each, and who has the modality.
 
         Args:
             rows: Joint ids, [n_rows].
-            entities: L2-normalised entity table, [n_entities, dim].
+            base: Their L2-normalised rows of the entity table, [n_rows, dim].
         """
-        inputs = {BASE: embedding(rows, entities)}
+        inputs = {BASE: base}
         for name, layer in self.linear.items():
             inputs[name] = normalize(layer(self._features[name][rows]), dim=1)
         inputs = {name: inputs[name] for name in self.interactions.names}
@@ -243,7 +241,7 @@ class _Model(nn.Module):
         table = normalize(self.entities, dim=1)
         everyone = torch.arange(len(table), device=table.device)
         parts = [
-            self.interactions.encode(*self.single(rows, table), None)
+            self.interactions.encode(*self.single(rows, table[rows]), None)
             for rows in torch.split(everyone, _ROWS_AT_ONCE)
         ]
         by_modality = {
@@ -316,14 +314,12 @@ class _Training:
     def _loss(self, triples: Tensor, stand_ins: Tensor, replaces_head: Tensor) -> Tensor:
         """L_all of one batch of triples, [b, 3], and all seeds."""
         params, model = self._params, self._model
-        entities = normalize(model.entities, dim=1)
-        head, tail = embedding(triples[:, 0], entities), embedding(triples[:, 2], entities)
-        other = embedding(stand_ins, entities)
-        positive = head + embedding(triples[:, 1], normalize(model.relations, dim=1)) - tail
-        replaced = torch.where(replaces_head.unsqueeze(1), other - head, tail - other)
-        loss = translation_margin_loss(positive, positive + replaced, params.margin)
         seeds = self._seeds_of_step()
-        single, present = model.single(seeds.rows, entities)
+        ends = torch.cat([triples[:, 0], triples[:, 2], stand_ins])
+        entities = BatchEntities(torch.cat([ends, seeds.rows]), model.entities)
+        relations = embedding(triples[:, 1], normalize(model.relations, dim=1))
+        loss = translation_loss(entities.of(ends), relations, replaces_head, params.margin)
+        single, present = model.single(seeds.rows, entities.of(seeds.rows))
         encoded = model.interactions.encode(single, present, self._noise)
         loss = loss + self._contrastive(encoded, present, seeds.positions, self._n_with)
         if params.beta:
@@ -331,36 +327,37 @@ class _Training:
         if model.interactions.generation is None:
             return loss
         vae, matching = model.interactions.generation.losses(
-            *self._with_others(single, present, entities.detach()), self._noise
+            *self._with_others(single, present), self._noise
         )
         return loss + vae + params.alpha * matching
 
     def _seeds_of_step(self) -> PairRows:
-        wanted = self._params.seeds_per_step
+        wanted = self._params.sampled_pairs
         if not 0 < wanted < len(self._seeds):
             return self._all_seeds
         drawn = torch.randperm(len(self._seeds), generator=self._batches)[:wanted]
         return PairRows.of(self._seeds[drawn], self._ctx.device)
 
     def _with_others(
-        self, single: Mapping[str, Tensor], present: Mapping[str, Tensor], entities: Tensor
+        self, single: Mapping[str, Tensor], present: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The seeds' vectors, detached, with those of further entities below."""
         vectors = {name: rows.detach() for name, rows in single.items()}
-        n_others = min(self._params.vae_entities, len(entities))
+        table = self._model.entities.detach()
+        n_others = min(self._params.vae_sample, len(table))
         if not n_others:
             return vectors, dict(present)
-        drawn = torch.randperm(len(entities), generator=self._others)[:n_others]
+        drawn = torch.randperm(len(table), generator=self._others)[:n_others].to(table.device)
         with torch.no_grad():
-            others, have = self._model.single(drawn.to(entities.device), entities)
+            others, have = self._model.single(drawn, unit_rows(table[drawn]))
         return (
             {name: torch.cat([rows, others[name]]) for name, rows in vectors.items()},
             {name: torch.cat([has, have[name]]) for name, has in present.items()},
         )
 
     def _pseudo_loss(self, pairs: PairRows) -> Tensor:
-        table = normalize(self._model.entities, dim=1)
-        single, present = self._model.single(pairs.rows, table)
+        base = unit_rows(embedding(pairs.rows, self._model.entities))
+        single, present = self._model.single(pairs.rows, base)
         encoded = self._model.interactions.encode(single, present, self._noise)
         return self._params.pseudo_weight * self._contrastive(encoded, present, pairs.positions)
 

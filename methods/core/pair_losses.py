@@ -48,20 +48,6 @@ def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:
     return (residual * other).mean(dim=1).square().mean()
 
 
-def translation_margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
-    """``sum [margin + |positive|^2 - |negative|^2]+`` of a batch of translations.
-
-    Args:
-        positive: ``h + r - t`` of each triple, [b, dim].
-        negative: The same with a stand-in for head or tail, [b, dim].
-        margin: gamma.
-
-    Reference: Bordes et al., NeurIPS 2013; summed as in MSNEA, TMEA and CLAMEA.
-    """
-    own, other = positive.square().sum(dim=1), negative.square().sum(dim=1)
-    return relu(margin + own - other).sum()
-
-
 def mean_square(first: Tensor, second: Tensor) -> Tensor:
     """Mean squared difference over all elements; 0 where there are none."""
     if not first.numel():

@@ -16,8 +16,8 @@ from mmea_bench.methods.core.pair_losses import (
     mean_square,
     orthogonality_loss,
     squared_cosine_contrastive_loss,
-    translation_margin_loss,
 )
+from mmea_bench.methods.core.translation import BatchEntities, translation_loss
 from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
 from tests.methods.small_graphs import small_view
 
@@ -74,11 +74,38 @@ def test_orthogonality_loss_by_hand() -> None:
 
 
 def test_translation_loss_by_hand() -> None:
-    positive = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
-    negative = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    head, tail = torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.zeros(2, 2)
+    other = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    ends, relations = torch.cat([head, tail, other]), torch.zeros(2, 2)
+    at_head = torch.tensor([True, False])
     # 1 + 2 - 4 < 0 and 1 + 0 - 9 < 0 vanish; with margin 3 the first leaves 1.
-    assert float(translation_margin_loss(positive, negative, 1.0)) == 0.0
-    assert float(translation_margin_loss(positive, negative, 3.0)) == 1.0
+    assert float(translation_loss(ends, relations, at_head, 1.0)) == 0.0
+    assert float(translation_loss(ends, relations, at_head, 3.0)) == 1.0
+
+
+def test_translation_of_batch_entities_equals_the_whole_table() -> None:
+    torch.manual_seed(0)
+    tables = [torch.randn(size, 5, dtype=torch.float64) for size in (30, 4)]
+    head, tail, other = torch.randint(0, 20, (3, 25))
+    kinds, at_head = torch.randint(0, 4, (25,)), torch.rand(25) < 0.5
+    results = []
+    for fast in (True, False):
+        entities, relations = (table.clone().requires_grad_() for table in tables)
+        if fast:
+            ids = torch.cat([head, tail, other])
+            ends = BatchEntities(ids, entities).of(ids)
+            loss = translation_loss(ends, relations[kinds], at_head, 1.0)
+        else:
+            unit = torch.nn.functional.normalize(entities, dim=1)
+            h, t, o, r = unit[head], unit[tail], unit[other], relations[kinds]
+            swapped = torch.where(at_head.unsqueeze(1), o + r - t, h + r - o)
+            gaps = (h + r - t).square().sum(dim=1) - swapped.square().sum(dim=1)
+            assert 0 < int((gaps < -1).sum()) < 25  # both sides of the hinge occur
+            loss = (1.0 + gaps).clamp_min(0).sum()
+        (3 * loss).backward()  # type: ignore[no-untyped-call]
+        results.append([loss.detach(), entities.grad, relations.grad])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
 
 
 def test_seed_swapping_by_hand() -> None:
@@ -156,7 +183,7 @@ def training(**overrides: object) -> _Training:
         dim=4,
         latent=2,
         weight_heads=2,
-        vae_entities=3,
+        vae_sample=3,
         text_encoder="hashed",
         iterative_every=1,
         **overrides,  # type: ignore[arg-type]
