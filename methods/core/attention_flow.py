@@ -40,6 +40,8 @@ class DynamicWeights(nn.Module):
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
         """Weights, [n, M], of M vectors, [n, dim] each."""
+        if len(vectors) == 2:
+            return self._of_two(*vectors)
         rows = torch.stack(list(vectors), dim=1)  # [n, M, dim]
         n, size, dim = rows.shape
         heads = (n, size, self._n_heads, dim // self._n_heads)
@@ -48,6 +50,19 @@ class DynamicWeights(nn.Module):
         share = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(heads[3]), dim=3)
         received = share.sum(dim=(1, 2))  # over heads and givers, [n, M]
         return torch.softmax(received / math.sqrt(size * self._n_heads), dim=1)
+
+    def _of_two(self, first: Tensor, second: Tensor) -> Tensor:
+        """The same for two vectors, whose softmaxes are sigmoids of differences."""
+        heads = (len(first), self._n_heads, -1)
+        key = (first - second) @ self.key
+        width = key.shape[1] // self._n_heads
+        gaps = torch.cat(
+            [(rows @ self.query * key).view(heads).sum(dim=2) for rows in (first, second)], dim=1
+        )
+        # The two receive 2 n_heads altogether.
+        lead = 2 * torch.sigmoid(gaps / math.sqrt(width)).sum(dim=1) - 2 * self._n_heads
+        share = torch.sigmoid(lead / math.sqrt(2 * self._n_heads))
+        return torch.stack([share, 1 - share], dim=1)
 
 
 class VectorFusion(nn.Module):
@@ -90,7 +105,7 @@ class VectorFusion(nn.Module):
             weights = torch.softmax(self.logits, dim=0)
             vectors = [weight * rows for weight, rows in zip(weights, vectors, strict=True)]
         if not self._concatenates:
-            return torch.stack(list(vectors)).sum(dim=0)
+            return sum(vectors[1:], start=vectors[0])
         joined = torch.cat(list(vectors), dim=1)
         return joined if self.linear is None else self.linear(joined)
 
@@ -141,6 +156,8 @@ class AttentionFlow(nn.Module):
         if not self._flows:
             return self._fused(first, second)
         side_a, side_b = (cast(_FlowSide, side) for side in self.sides)
+        if self._n_tokens == 1:
+            return self._fused(*self._linear(first, second, side_a, side_b))
         taken_a = side_a.take_in(first, second, side_b)
         taken_b = side_b.take_in(second, first, side_a)
         scales: list[Tensor | None] = [None, None]
@@ -148,6 +165,19 @@ class AttentionFlow(nn.Module):
             others = (taken_b, taken_a)
             scales = [1 + self.gate(index, other) for index, other in enumerate(others)]
         return self._fused(side_a.intra(taken_a, scales[0]), side_b.intra(taken_b, scales[1]))
+
+    @staticmethod
+    def _linear(
+        first: Tensor, second: Tensor, side_a: _FlowSide, side_b: _FlowSide
+    ) -> tuple[Tensor, ...]:
+        """Both flows of single tokens: one product of ``[A; B]`` with the merged matrices."""
+        (own_a, other_a, bias_a), (own_b, other_b, bias_b) = (
+            side_a.merged(side_b),
+            side_b.merged(side_a),
+        )
+        matrix = torch.cat([torch.cat([own_a, other_a]), torch.cat([other_b, own_b])], dim=1)
+        joined = torch.cat([first, second], dim=1)
+        return torch.addmm(torch.cat([bias_a, bias_b]), joined, matrix).chunk(2, dim=1)
 
     def _fused(self, first: Tensor, second: Tensor) -> Tensor:
         fused: Tensor = self.fusion([first, second])
@@ -181,13 +211,15 @@ class _FlowSide(nn.Module):
         self.join = Linear(2 * dim, dim, generator)
         self.out = Linear(dim, dim, generator)
 
+    def merged(self, other_side: _FlowSide) -> tuple[Tensor, Tensor, Tensor]:
+        """Matrices for own and other vectors, [dim, dim], and bias of both flows, one token."""
+        intra = self.out.weight + self.within[0] @ self.out.weight
+        for_own, for_values = self.join.weight.chunk(2)
+        other = (other_side.inter[0] @ for_values) @ intra
+        return for_own @ intra, other, self.join.bias @ intra + self.out.bias
+
     def take_in(self, own: Tensor, other: Tensor, other_side: _FlowSide) -> Tensor:
         """Equations 4-7: ``Lin [own; Att(Q_own, K_other, V_other)]``, [n, dim]."""
-        if self._n_tokens == 1:
-            # Small matrices first: fewer passes over the entities, the same linear map.
-            for_own, for_values = self.join.weight.chunk(2)
-            merged: Tensor = other @ (other_side.inter[0] @ for_values) + self.join.bias
-            return own @ for_own + merged
         queries, keys = own @ self.inter[1], other @ other_side.inter[2]
         values = token_attention(queries, keys, other @ other_side.inter[0], self._n_tokens)
         taken: Tensor = self.join(torch.cat([own, values], dim=1))
@@ -196,9 +228,6 @@ class _FlowSide(nn.Module):
     def intra(self, taken: Tensor, scale: Tensor | None) -> Tensor:
         """Equations 10-14: ``Lin(taken + Att(scale Q, scale K, V))``, [n, dim]."""
         value = self.within[0]
-        if self._n_tokens == 1:
-            merged: Tensor = taken @ (self.out.weight + value @ self.out.weight)
-            return merged + self.out.bias
         queries, keys = taken @ self.within[1], taken @ self.within[2]
         if scale is not None:
             queries, keys = scale * queries, scale * keys

@@ -8,8 +8,8 @@ softmax runs over a single key and the attention is a linear map of the values.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,10 @@ class TokenAttention(nn.Module):
             [nn.Parameter(xavier_normal((dim, dim), generator)) for _ in range(n_projections)]
         )
 
+    def merged(self) -> Tensor:
+        """Values and output in one matrix, [dim, dim]: all that one token's attention does."""
+        return self.value @ self.output.weight
+
     def forward(self, query: Tensor, own: Tensor) -> Tensor:
         """Attended vectors, [n, dim].
 
@@ -78,8 +82,7 @@ class TokenAttention(nn.Module):
             own: Where keys and values come from, [n, dim].
         """
         if self.n_tokens == 1:
-            # The product of the two small matrices first: one pass over the entities less.
-            return own @ (self.value @ self.output.weight) + self.output.bias
+            return own @ self.merged() + self.output.bias
         to_query, to_key = self.projections
         attended = token_attention(
             query @ to_query, own @ to_key, own @ self.value, self.n_tokens, self.n_heads
@@ -135,6 +138,7 @@ class ModalAssociation(nn.Module):
             {name: torch.zeros(1 + len(sources)) for name, sources in self._sources.items()}
         )
         self._reversed = values == "other"
+        self._linear = n_tokens == 1 and not self._reversed
         self.reads_fused = with_fused and len(modalities) == 3 and (self._reversed or n_tokens > 1)
 
     def forward(
@@ -154,18 +158,34 @@ class ModalAssociation(nn.Module):
         enriched, attended = {}, {}
         for name, sources in self._sources.items():
             own, weights = vectors[name], torch.softmax(self.logits[name], dim=0)
+            if self._linear:
+                parts = self._all_of(name, own)
+            else:
+                others = dict(vectors)
+                # What asks has no influence where the fused vector is not read.
+                others[FUSED] = fused[name] if self.reads_fused else own
+                parts = [self._part(name, source, own, others[source]) for source in sources]
             total = weights[0] * own
-            for weight, source in zip(weights[1:], sources, strict=True):
-                other = own
-                if source != FUSED:
-                    other = vectors[source]
-                elif self.reads_fused:
-                    other = fused[name]
-                ends = (own, other) if self._reversed else (other, own)
-                attended[name, source] = self.attention[f"{name} {source}"](*ends)
-                total = total + weight * attended[name, source]
+            for weight, part in zip(weights[1:], parts, strict=True):
+                total = total + weight * part
+            attended.update({(name, s): part for s, part in zip(sources, parts, strict=True)})
             enriched[name] = total
         return enriched, attended
+
+    def _part(self, name: str, source: str, own: Tensor, other: Tensor) -> Tensor:
+        ends = (own, other) if self._reversed else (other, own)
+        part: Tensor = self.attention[f"{name} {source}"](*ends)
+        return part
+
+    def _all_of(self, name: str, own: Tensor) -> Sequence[Tensor]:
+        """What every attention makes of a single token: one product with all merged matrices."""
+        parts = [
+            cast(TokenAttention, self.attention[f"{name} {source}"])
+            for source in self._sources[name]
+        ]
+        bias = torch.cat([part.output.bias for part in parts])
+        matrix = torch.cat([part.merged() for part in parts], dim=1)
+        return torch.addmm(bias, own, matrix).chunk(len(parts), dim=1)
 
 
 FUSED = "fused"

@@ -67,23 +67,24 @@ def test_attention_over_two_tokens_equals_loops(generator: torch.Generator) -> N
     torch.testing.assert_close(module(query, own), expected)
 
 
-def test_dynamic_weights_sum_what_a_vector_receives(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("size", [2, 3])
+def test_dynamic_weights_sum_what_a_vector_receives(size: int, generator: torch.Generator) -> None:
     module = DynamicWeights(4, 2, generator)
-    vectors = [rows(generator, 2, 4) for _ in range(3)]
+    vectors = [5 * rows(generator, 2, 4) for _ in range(size)]
     found = module(vectors)
     for row in range(2):
-        received = [0.0] * 3
+        received = [0.0] * size
         for head in (slice(0, 2), slice(2, 4)):
-            for giver in range(3):
+            for giver in range(size):
                 query = (vectors[giver][row] @ module.query)[head]
                 logits = [
                     float((query @ (vector[row] @ module.key)[head]).detach()) / math.sqrt(2)
                     for vector in vectors
                 ]
                 total = sum(math.exp(logit) for logit in logits)
-                for taker in range(3):
+                for taker in range(size):
                     received[taker] += math.exp(logits[taker]) / total
-        powers = [math.exp(value / math.sqrt(3 * 2)) for value in received]
+        powers = [math.exp(value / math.sqrt(size * 2)) for value in received]
         expected = torch.tensor([power / sum(powers) for power in powers])
         torch.testing.assert_close(found[row], expected)
 
@@ -178,9 +179,12 @@ def test_flow_equals_the_written_out_equations(tokens: int, generator: torch.Gen
     torch.testing.assert_close(flow(*vectors), torch.cat(expected, dim=1))
 
 
-def test_association_adds_weighted_attended_vectors(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_association_adds_weighted_attended_vectors(
+    tokens: int, generator: torch.Generator
+) -> None:
     names = ("image", "structure", "attribute")
-    module = ModalAssociation(names, 8, 2, 2, generator)
+    module = ModalAssociation(names, 8, 2, tokens, generator)
     vectors = {name: rows(generator) for name in names}
     fused = {name: rows(generator) for name in names}
     enriched, attended = module(vectors, fused)
@@ -195,6 +199,7 @@ def test_association_adds_weighted_attended_vectors(generator: torch.Generator) 
     ]
     # Four equal weights at the start.
     torch.testing.assert_close(enriched["image"], torch.stack(parts).mean(dim=0))
+    torch.testing.assert_close(attended["image", "attribute"], parts[2])
     assert len(attended) == 9
 
 
