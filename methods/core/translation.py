@@ -70,8 +70,8 @@ class _UnitRows(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         unit, inverse = ctx.saved_tensors
         along = (gradient * unit).sum(dim=1, keepdim=True)
-        across: Tensor = torch.addcmul(gradient, unit, along, value=-1)
-        return across.mul_(inverse)
+        across: Tensor = torch.addcmul(gradient, unit, along, value=-1) * inverse
+        return across
 
 
 class _TranslationLoss(torch.autograd.Function):
