@@ -62,7 +62,7 @@ class _UnitRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor) -> Tensor:
         inverse = vectors.norm(dim=1, keepdim=True).clamp_min_(_LEAST_NORM).reciprocal_()
-        unit = vectors * inverse
+        unit: Tensor = vectors * inverse
         ctx.save_for_backward(unit, inverse)
         return unit
 
