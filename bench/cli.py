@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,6 +156,13 @@ def report_command(
     direction: Annotated[
         str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
     ] = "src2tgt",
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", help="Metrics of ranks in tables; figures show the first."),
+    ] = None,
+    curve_metric: Annotated[
+        str, typer.Option("--curve-metric", help="Metric of learning curves, such as hits@1.")
+    ] = "mrr",
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -163,7 +171,9 @@ def report_command(
         from mmea_bench.reports.core.build import FORMATS, build_reports
         from mmea_bench.reports.core.options import ReportOptions
 
-        options = ReportOptions(csls=csls, direction=direction)
+        options = ReportOptions(csls=csls, direction=direction, curve_metric=curve_metric)
+        shown = split_list(metrics)
+        options = options if shown is None else replace(options, metrics=tuple(shown))
         chosen = split_list(formats) or FORMATS
         summary = build_reports(folder, out, split_list(only), chosen, options)
     if as_json:

@@ -128,6 +128,8 @@ def test_a_run_in_which_all_fails_still_ends_in_order(where: list[str], make_met
         (["report", "nowhere"], "is not a folder"),
         (["report", "nowhere", "--only", "nothing"], "Unknown report 'nothing'"),
         (["report", "nowhere", "--direction", "up"], "Unknown direction 'up'"),
+        (["report", "nowhere", "--metrics", "auc"], "Unknown metric 'auc'"),
+        (["report", "nowhere", "--curve-metric", "auc"], "Unknown metric 'auc'"),
         (["list", "variants", "--methods", "nothing"], "Unknown method 'nothing'"),
     ],
 )
