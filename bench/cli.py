@@ -144,7 +144,7 @@ def status_command(
 
 
 @app.command("report", epilog="Example: mmea-bench report results/runs/quick --only main_table")
-def report_command(
+def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
     only: Annotated[list[str] | None, typer.Option("--only", help="Only these reports.")] = None,
     formats: Annotated[
