@@ -57,7 +57,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="method.parameter=value; `*` stands for every method. Repeatable.",
+        help="method.parameter=value, or parameter=value for every method. Repeatable.",
         rich_help_panel=WHAT,
     ),
 ]

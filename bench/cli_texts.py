@@ -78,6 +78,7 @@ def numbers(option: str, given: Iterable[str] | None) -> list[float] | None:
 def assignments(given: Iterable[str] | None) -> dict[str, object]:
     """``method.parameter=value`` texts as the table ``set`` of a suite.
 
+    A parameter without a method is meant for every method that has it, as is ``*.parameter``.
     A value is read as TOML where it is TOML (``10``, ``true``, ``[1, 2]``), else as text.
 
     Raises:
@@ -87,8 +88,12 @@ def assignments(given: Iterable[str] | None) -> dict[str, object]:
     for text in given or ():
         name, equals, value = text.partition("=")
         method, dot, parameter = name.strip().partition(".")
-        if not (equals and dot and method and parameter and value.strip()):
-            raise UserError(f"--set takes method.parameter=value, not '{text}'.")
+        if not dot:
+            method, parameter = "*", method
+        if not (equals and method and parameter and value.strip()):
+            raise UserError(
+                f"--set takes method.parameter=value, or parameter=value for all, not '{text}'."
+            )
         table[f"{method}.{parameter}"] = _toml_or_text(value.strip())
     return table
 

@@ -46,8 +46,9 @@ def test_numbers_are_numbers() -> None:
 
 
 def test_assignments_keep_the_type_of_their_value() -> None:
-    texts = ["mclea.epochs=10", "eva.iterative=true", "mclea.mode=image", "*.lr=1e-3"]
+    texts = ["mclea.epochs=10", "eva.iterative=true", "mclea.mode=image", "*.lr=1e-3", "dim=4"]
     assert assignments(texts) == {
+        "*.dim": 4,
         "mclea.epochs": 10,
         "eva.iterative": True,
         "mclea.mode": "image",
@@ -56,7 +57,7 @@ def test_assignments_keep_the_type_of_their_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["mclea.epochs", "epochs=3", "mclea.=3", ".epochs=3", "mclea.epochs="]
+    "text", ["mclea.epochs", "epochs", "=3", "mclea.=3", ".epochs=3", "mclea.epochs="]
 )
 def test_broken_assignments_are_sentences(text: str) -> None:
     with pytest.raises(UserError, match=r"--set takes method\.parameter=value"):
