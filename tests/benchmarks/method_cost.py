@@ -32,7 +32,7 @@ from mmea_bench.methods.core.catalogue import get_method
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
 START, END = "<!-- cost table: start -->", "<!-- cost table: end -->"
 ENTITIES, NODES = "fb15k-db15k", "synthetic-nmmkg[n=14921]"
-EPOCHS, WARM_UP = 4, 1
+EPOCHS, WARM_UP = 3, 1
 
 
 @dataclass(frozen=True)
