@@ -19,13 +19,13 @@ from mmea_bench.reports.core.comparison import (
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.statistics import mean_interval
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, line_styles
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, line_styles, put_title
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "ablation"
 _BAR_IN = 0.17
-_MARGIN_IN = 0.75
+_MARGIN_IN = 0.85
 
 Variant = tuple[str, str]
 """Name of the variant and, for N-MMKG pairs, its inference."""
@@ -136,7 +136,7 @@ def _draw(
     canvas.subplots_adjust(
         left=min(0.6, 0.06 + 0.052 * longest / COLUMN_WIDTH_IN),
         right=0.97,
-        top=1.0 - 0.28 / canvas.get_figheight(),
+        top=put_title(canvas, title),
         bottom=0.36 / canvas.get_figheight(),
     )
     places = np.arange(len(drops))[::-1]
@@ -150,6 +150,5 @@ def _draw(
     axes.set_yticks(places, list(drops))
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"Drop in {METRIC_NAMES[metric]}")
-    axes.set_title(title, loc="left", x=0.0, fontsize=6.5)
     axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.4)
     axes.set_axisbelow(True)

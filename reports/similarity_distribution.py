@@ -11,7 +11,7 @@ from mmea_bench.reports.core.comparison import shown_numbers
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import name_of, percent
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
 from mmea_bench.results.core.table import Tables
 
 NAME = "similarity_distribution"
@@ -34,7 +34,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         grid = _grid(own, str(method))
         letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
         slug = "-".join(part for part in letters.split("-") if part)
-        height = 0.65 + _ROW_IN * len(grid)
+        height = 0.75 + _ROW_IN * len(grid)
         blocks.append(
             Figure(slug, title, partial(_draw, grid=grid, title=title), COLUMN_WIDTH_IN, height)
         )
@@ -73,10 +73,11 @@ def _draw(canvas: Canvas, grid: pd.DataFrame, title: str) -> None:
     height = canvas.get_figheight()
     longest = max(len(str(name)) for name in grid.index)
     left = min(0.6, 0.05 + 0.052 * longest / COLUMN_WIDTH_IN)
-    canvas.subplots_adjust(left=left, right=0.98, top=1 - 0.26 / height, bottom=0.36 / height)
+    canvas.subplots_adjust(
+        left=left, right=0.98, top=put_title(canvas, title), bottom=0.36 / height
+    )
     image = axes.imshow(grid.to_numpy(), cmap="cividis", aspect="auto")
     canvas.colorbar(image, ax=axes, label="cosine", fraction=0.06, pad=0.03)
     axes.set_xticks(range(grid.shape[1]), [str(rank) for rank in grid.columns])
     axes.set_yticks(range(grid.shape[0]), list(grid.index))
     axes.set_xlabel("Rank of the predicted counterpart")
-    axes.set_title(title, loc="left", x=0.0, fontsize=6.5)

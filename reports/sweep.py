@@ -20,7 +20,7 @@ from mmea_bench.reports.core.comparison import (
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.lines import draw_lines, method_names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -130,7 +130,8 @@ def _map(
 def _draw_map(canvas: Canvas, grid: pd.DataFrame, parameters: tuple[str, str], title: str) -> None:
     axes = canvas.subplots()
     height = canvas.get_figheight()
-    canvas.subplots_adjust(left=0.15, right=0.97, top=1 - 0.26 / height, bottom=0.36 / height)
+    top = put_title(canvas, title)
+    canvas.subplots_adjust(left=0.15, right=0.97, top=top, bottom=0.36 / height)
     values = grid.to_numpy()
     axes.imshow(values, cmap="cividis", aspect="auto")
     # The figures' palette is bright where values are high: dark text there, light text below.
@@ -145,7 +146,6 @@ def _draw_map(canvas: Canvas, grid: pd.DataFrame, parameters: tuple[str, str], t
     axes.set_yticks(range(grid.shape[0]), [str(y) for y in grid.index])
     axes.set_xlabel(parameters[1])
     axes.set_ylabel(parameters[0])
-    axes.set_title(title, loc="left", fontsize=6.5)
 
 
 def _cell(rows: pd.DataFrame) -> Cell:

@@ -15,6 +15,7 @@ from mmea_bench.reports.core.style import (
     label_ends,
     line_styles,
     marker_look,
+    put_title,
 )
 
 _LETTER_IN = 0.052  # a letter of 6.5 pt
@@ -54,7 +55,7 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
     canvas.subplots_adjust(
         left=0.145,
         right=max(0.4, 0.97 - _LETTER_IN * (longest + 2) / COLUMN_WIDTH_IN),
-        top=1.0 - 0.26 / height,
+        top=put_title(canvas, title),
         bottom=0.36 / height,
     )
     # Two inferences of one method are two lines; the look takes the second for a variant.
@@ -91,6 +92,5 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
     axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
     axes.set_axisbelow(True)
-    axes.set_title(title, loc="left", fontsize=6.5)
     label_ends(axes, ends)
     return axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 COLUMN_WIDTH_IN = 3.4
 """Width of one column of a two-column paper."""
+
+_TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
 
 # Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
@@ -88,6 +92,18 @@ def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineS
             hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
             styles[method, variant] = LineStyle(colour, hollow, is_filled=False)
     return styles
+
+
+def put_title(canvas: Canvas, title: str) -> float:
+    """Writes a title over the whole width, in as many lines as it needs.
+
+    Returns:
+        Where the panels below may begin, as a fraction of the height.
+    """
+    lines = textwrap.wrap(title, _TITLE_LETTERS)
+    height = canvas.get_figheight()
+    canvas.text(0.02, 1.0 - 0.06 / height, "\n".join(lines), ha="left", va="top", fontsize=6.5)
+    return 1.0 - (0.14 + 0.12 * len(lines)) / height
 
 
 @dataclass(frozen=True)
