@@ -64,9 +64,10 @@ TRAININGS = (
     ),
     Training(
         "selfmea",
-        dataset="dbp15k-zh-en",
-        overrides={"stage1_epochs": EPOCHS, "epochs": 1, "text_encoder": "hashed"},
-        note="first stage, hashed names",
+        "stage 1 only",
+        "dbp15k-zh-en",
+        {"stage1_epochs": EPOCHS, "text_encoder": "hashed"},
+        note="hashed names",
     ),
     Training(
         "selfmea",
