@@ -14,6 +14,7 @@ from mmea_bench.reports.core.comparison import (
     Comparison,
     bracket,
     comparisons,
+    repeat_cell,
     shown_numbers,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
@@ -106,8 +107,8 @@ def _table(
     for variant, own in variants.items():
         cells = []
         for metric in comparison.metrics:
-            cells.append(_cell(comparison.values(own, metric)))
-            cells.append(_cell(drops[variant][metric]) if variant in drops else Cell())
+            cells.append(repeat_cell(comparison.values(own, metric)))
+            cells.append(repeat_cell(drops[variant][metric]) if variant in drops else Cell())
         n_repeats = own["repeat"].nunique()
         rows.append(Row((_label(variant), str(n_repeats)), tuple(cells)))
     columns = tuple(
@@ -115,13 +116,6 @@ def _table(
     )
     title = f"{name}: {comparison.title}"
     return Table(title, ("variant", "repeats"), ("metric", "what"), columns, tuple(rows))
-
-
-def _cell(values: pd.Series[float]) -> Cell:
-    if values.empty:
-        return Cell()
-    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-    return Cell(float(values.mean()), sd, len(values))
 
 
 def _label(variant: Variant) -> str:

@@ -11,9 +11,10 @@ from mmea_bench.reports.core.comparison import (
     STOPPED_ON_TEST_NOTE,
     Comparison,
     comparisons,
+    repeat_cell,
     shown_numbers,
 )
-from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.document import Block, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.lines import draw_lines, method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import percent
@@ -64,8 +65,7 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
         cells = []
         for ratio in ratios:
             values = own[own["seed_ratio"] == ratio].groupby("repeat")["value"].mean()
-            sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-            cells.append(Cell(float(values.mean()), sd, len(values)) if len(values) else Cell())
+            cells.append(repeat_cell(values))
         rows.append(Row((str(name),), tuple(cells)))
     columns = tuple((METRIC_NAMES[metric], percent(ratio)) for ratio in ratios)
     return Table(comparison.title, ("method",), ("metric", "seed ratio"), columns, tuple(rows))

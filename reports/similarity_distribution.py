@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import shown_numbers
+from mmea_bench.reports.core.comparison import shown_numbers, slug_of
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import name_of, percent
@@ -32,8 +32,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     for (protocol, dataset, ratio, method), own in numbers.groupby(_PLACE, sort=True):
         title = f"{method}: {dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
         grid = _grid(own, str(method))
-        letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
-        slug = "-".join(part for part in letters.split("-") if part)
+        slug = slug_of(title)
         height = 0.75 + _ROW_IN * len(grid)
         blocks.append(
             Figure(slug, title, partial(_draw, grid=grid, title=title), COLUMN_WIDTH_IN, height)

@@ -15,6 +15,7 @@ from mmea_bench.reports.core.comparison import (
     Comparison,
     comparisons,
     overrides_of,
+    repeat_cell,
     shown_numbers,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
@@ -149,11 +150,7 @@ def _draw_map(canvas: Canvas, grid: pd.DataFrame, parameters: tuple[str, str], t
 
 
 def _cell(rows: pd.DataFrame) -> Cell:
-    values = rows.groupby("repeat")["value"].mean()
-    if values.empty:
-        return Cell()
-    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-    return Cell(float(values.mean()), sd, len(values))
+    return repeat_cell(rows.groupby("repeat")["value"].mean())
 
 
 def _number(text: Any) -> float:

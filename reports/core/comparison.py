@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmea_bench.reports.core.document import Cell
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
     choose_csls,
@@ -101,7 +102,7 @@ def comparisons(
         label = labels.get((dataset, version), dataset)
         seeds = "" if all_ratios else f", {percent(float(str(key[4])))} seeds"
         title = f"{label}{seeds}, {protocol} protocol"
-        yield Comparison(title, _slug(title), group, metrics)
+        yield Comparison(title, slug_of(title), group, metrics)
 
 
 def overrides_of(text: str) -> Mapping[str, Any]:
@@ -127,6 +128,15 @@ def _rules(words: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in words.items() if key not in own)
 
 
-def _slug(title: str) -> str:
+def repeat_cell(values: pd.Series[float]) -> Cell:
+    """Mean and deviation of one value per repeat; an empty cell for none."""
+    if values.empty:
+        return Cell()
+    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
+    return Cell(float(values.mean()), sd, len(values))
+
+
+def slug_of(title: str) -> str:
+    """A title as part of a file name."""
     letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
     return "-".join(part for part in letters.split("-") if part)
