@@ -21,6 +21,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
 from mmea_bench.methods.core.joint_graph import JointGraph
+from mmea_bench.methods.core.modal_attention import xavier_normal
 from mmea_bench.methods.core.training import Schedule, train
 
 
@@ -128,7 +129,7 @@ class _Model(nn.Module):
         generator = ctx.generator("initial values")
         self._params = params
         self.entities, self.relations = (
-            nn.Parameter(_xavier_normal(size, params.dim, generator).to(ctx.device))
+            nn.Parameter(xavier_normal((size, params.dim), generator).to(ctx.device))
             for size in (n_entities, n_relations)
         )
         self._sums = [torch.zeros_like(table) for table in (self.entities, self.relations)]
@@ -244,8 +245,3 @@ def shared_ids(graph: JointGraph, view: TrainView) -> NDArray[np.int64]:
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
     _, labels = connected_components(links, directed=False)
     return np.asarray(labels, dtype=np.int64)
-
-
-def _xavier_normal(n_rows: int, dim: int, generator: torch.Generator) -> Tensor:
-    values: Tensor = nn.init.xavier_normal_(torch.empty(n_rows, dim), generator=generator)
-    return values
