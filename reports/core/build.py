@@ -11,8 +11,9 @@ from mmea_bench.reports.core.catalogue import CatalogueEntry, catalogue_entries
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.render import render_index, write_document
 from mmea_bench.reports.core.terminal import render_terminal
+from mmea_bench.reports.formats.files import write_document
+from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables

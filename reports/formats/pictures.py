@@ -1,0 +1,29 @@
+"""Figures as picture files."""
+
+from __future__ import annotations
+
+import io
+
+from mmea_bench.reports.core.document import Figure
+from mmea_bench.reports.core.style import RC_PARAMS
+
+FIGURE_FORMATS = ("pdf", "png")
+
+
+def draw_figure(figure: Figure, suffix: str) -> bytes:
+    """The bytes of a picture file; they hold no date and no program version."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    metadata: dict[str, str | None] = (
+        {"CreationDate": None, "Producer": None, "Creator": None}
+        if suffix == "pdf"
+        else {"Software": None}
+    )
+    buffer = io.BytesIO()
+    # A figure of its own rather than pyplot: no global state, no window system.
+    with mpl.rc_context(dict(RC_PARAMS)):
+        canvas = Canvas(figsize=(figure.width_in, figure.height_in))
+        figure.draw(canvas)
+        canvas.savefig(buffer, format=suffix, metadata=metadata)
+    return buffer.getvalue()
