@@ -18,7 +18,7 @@ from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
 
-FORMATS = ("csv", "md", "tex", "pdf", "png")
+FORMATS = ("csv", "md", "tex", "pdf", "png", "svg")
 INDEX = "report.md"
 
 __all__ = ["FORMATS", "ReportOptions", "ReportSummary", "build_reports", "render_terminal"]

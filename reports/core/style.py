@@ -41,6 +41,9 @@ RC_PARAMS: Mapping[Any, Any] = MappingProxyType(
         # TrueType fonts: publishers refuse type 3.
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
+        # Letters as outlines, and ids that do not change from run to run.
+        "svg.fonttype": "path",
+        "svg.hashsalt": "mmea-bench",
         # Names may hold dollar signs.
         "text.parse_math": False,
         "savefig.dpi": 300,

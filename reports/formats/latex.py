@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from mmea_bench.reports.core import escape
 from mmea_bench.reports.core.document import Cell, Document, Table
 from mmea_bench.reports.formats.templates import environment
@@ -11,7 +14,7 @@ def render_latex(document: Document) -> str | None:
     r"""The tables for ``\input`` in a paper that loads booktabs; None without tables."""
     if not document.tables:
         return None
-    filters = {"latex_cell": _latex_cell, "cmidrules": _cmidrules}
+    filters: dict[str, Callable[..., Any]] = {"latex_cell": _latex_cell, "cmidrules": _cmidrules}
     template = environment(escape.latex, filters).get_template("document.tex.j2")
     return template.render(document=document)
 

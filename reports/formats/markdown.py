@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmea_bench.reports.core import escape
 from mmea_bench.reports.core.document import Cell, Document, Table
@@ -18,7 +19,10 @@ def render_markdown(document: Document, figure_files: Mapping[str, str] | None =
         document: What to print.
         figure_files: Name of a figure to the address of its picture; others show their title.
     """
-    filters = {"markdown_cell": _markdown_cell, "column_words": _column_words}
+    filters: dict[str, Callable[..., Any]] = {
+        "markdown_cell": _markdown_cell,
+        "column_words": _column_words,
+    }
     template = environment(escape.markdown, filters).get_template("document.md.j2")
     return template.render(document=document, pictures=figure_files or {})
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 from mmea_bench.reports.core.document import Figure
 from mmea_bench.reports.core.style import RC_PARAMS
 
-FIGURE_FORMATS = ("pdf", "png")
+FIGURE_FORMATS = ("pdf", "png", "svg")
+_METADATA: Mapping[str, Mapping[str, str | None]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
 
 
 def draw_figure(figure: Figure, suffix: str) -> bytes:
@@ -15,15 +21,10 @@ def draw_figure(figure: Figure, suffix: str) -> bytes:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
-    metadata: dict[str, str | None] = (
-        {"CreationDate": None, "Producer": None, "Creator": None}
-        if suffix == "pdf"
-        else {"Software": None}
-    )
     buffer = io.BytesIO()
     # A figure of its own rather than pyplot: no global state, no window system.
     with mpl.rc_context(dict(RC_PARAMS)):
         canvas = Canvas(figsize=(figure.width_in, figure.height_in))
         figure.draw(canvas)
-        canvas.savefig(buffer, format=suffix, metadata=metadata)
+        canvas.savefig(buffer, format=suffix, metadata=dict(_METADATA[suffix]))
     return buffer.getvalue()

@@ -53,7 +53,7 @@ def test_everything_is_written_and_linked(tmp_path: Path) -> None:
         *(
             f"learning_curves_fb15k-db15k-{ratio}-strict.{suffix}"
             for ratio in (20, 50)
-            for suffix in ("pdf", "png")
+            for suffix in ("pdf", "png", "svg")
         ),
     }
     index = summary.index.read_text()
