@@ -163,6 +163,12 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     curve_metric: Annotated[
         str, typer.Option("--curve-metric", help="Metric of learning curves, such as hits@1.")
     ] = "mrr",
+    correction: Annotated[
+        str, typer.Option("--correction", help="Of p-values: holm, none, bonferroni or fdr_bh.")
+    ] = "holm",
+    reach: Annotated[
+        float, typer.Option("--reach", help="Value whose price in seed links is shown.")
+    ] = 0.5,
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -171,7 +177,13 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         from mmea_bench.reports.core.build import FORMATS, build_reports
         from mmea_bench.reports.core.options import ReportOptions
 
-        options = ReportOptions(csls=csls, direction=direction, curve_metric=curve_metric)
+        options = ReportOptions(
+            csls=csls,
+            direction=direction,
+            curve_metric=curve_metric,
+            correction=correction,
+            reach=reach,
+        )
         shown = split_list(metrics)
         options = options if shown is None else replace(options, metrics=tuple(shown))
         chosen = split_list(formats) or FORMATS

@@ -9,9 +9,12 @@ from typing import Literal
 
 from matplotlib.figure import Figure as Canvas
 
-NumberStyle = Literal["fraction", "rank"]
+NumberStyle = Literal["fraction", "rank", "effect", "p_value", "percent", "count"]
 NOTHING = "–"
 """Printed where there is no number."""
+
+SMALLEST_PLAIN_P = 1e-4
+"""Smaller p-values would print as zeros, so they are printed with an exponent."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +200,22 @@ class Missing:
 
 
 def format_number(value: float, style: NumberStyle) -> str:
-    """A fraction with three digits and no leading zero, as the papers print; a rank with one."""
+    """A number as papers print its kind.
+
+    A fraction has three digits and no leading zero; a rank one digit; an effect size two; a
+    p-value four, or four significant ones where it is smaller; a count is whole.
+    """
     if style == "rank":
         return f"{value:.1f}"
+    if style == "effect":
+        return f"{value:.2f}"
+    if style == "p_value":
+        return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.3e}"
+    if style == "percent":
+        return f"{100 * value:.1f} %"
+    if style == "count":
+        return f"{value:.0f}"
     text = f"{value:.3f}"
-    return text[1:] if text.startswith("0.") else text
+    if text == "-0.000":
+        return ".000"  # what rounds to nothing has no sign
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.results.core.schema import DIRECTIONS, METRICS
 
+CORRECTIONS = ("holm", "none", "bonferroni", "fdr_bh")
+"""Corrections of p-values for multiple comparisons, by their names in statsmodels."""
+
 
 @dataclass(frozen=True)
 class ReportOptions:
@@ -18,19 +21,30 @@ class ReportOptions:
         direction: ``src2tgt`` as the papers print, ``tgt2src``, or the ``mean`` of both.
         metrics: Metrics of tables, in printing order; a table shows those it has numbers of.
         curve_metric: Metric of learning curves; those of predicted pairs show F1.
+        correction: Correction of p-values for multiple comparisons.
+        reach: Value of the first metric whose price in seed links is asked for, in (0, 1].
 
     Raises:
-        ReportError: If a direction or a metric does not exist.
+        ReportError: If a direction, a metric or a correction does not exist, or ``reach`` cannot
+            be reached.
     """
 
     csls: int | None = None
     direction: str = "src2tgt"
     metrics: tuple[str, ...] = ("hits@1", "hits@10", "mrr", "precision", "recall", "f1")
     curve_metric: str = "mrr"
+    correction: str = "holm"
+    reach: float = 0.5
 
     def __post_init__(self) -> None:
         _check("direction", (self.direction,), DIRECTIONS)
         _check("metric", (*self.metrics, self.curve_metric), METRICS)
+        _check("correction", (self.correction,), CORRECTIONS)
+        if not 0.0 < self.reach <= 1.0:
+            raise ReportError(
+                f"The value to reach must lie above 0 and not above 1, not {self.reach:g}. "
+                "Write a fraction such as 0.5."
+            )
         if not self.metrics:
             raise ReportError(f"Name at least one metric: {', '.join(METRICS)}.")
 
