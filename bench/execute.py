@@ -6,23 +6,24 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
+from mmea_bench.bench.fusion_weights import fusion_weights
 from mmea_bench.bench.job import Job, cell_row, failure_record
 from mmea_bench.bench.monitor import CurveMonitor
 from mmea_bench.bench.protocol import Protocol
-from mmea_bench.bench.scorers import FinalScores, Scorer, make_scorer, make_split
+from mmea_bench.bench.scorers import Number, Scorer, make_scorer, make_split
 from mmea_bench.bench.tasks import task_mismatch
 from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.datasets.core.split import Split
-from mmea_bench.datasets.core.statistics import partial_copy
+from mmea_bench.datasets.core.statistics import count_pair, coverage, partial_copy
 from mmea_bench.datasets.core.view import train_view
 from mmea_bench.methods.core.base import (
     DeadlineError,
@@ -35,7 +36,7 @@ from mmea_bench.methods.core.base import (
 )
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
+from mmea_bench.results.core.schema import COVERAGE, format_setting
 
 __all__ = ["Job", "execute_cell"]
 
@@ -97,13 +98,15 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     reason = task_mismatch(cell.method, method_type, cell.dataset, pair.task)
     reason = reason or method.skip_reason(pair.modalities)
     if reason:
-        return _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
+        skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
+        return Record.of(skipped.cell, dataset=_dataset_rows(pair))
     outcome = _train(job, method, pair, tick)
     scoring = time.perf_counter()
     final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
-    remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes]
+    weights, why_no_weights = fusion_weights(outcome.embeddings)
+    remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes, why_no_weights]
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -114,7 +117,8 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     }
     curve_setting = _setting(outcome, outcome.scorer.curve_words)
     curves = [{**point, "setting": curve_setting} for point in outcome.monitor.points]
-    return Record.of(row, _result_rows(outcome, final), curves)
+    results = _result_rows(outcome, (*final.numbers, *weights))
+    return Record.of(row, results, curves, _dataset_rows(pair))
 
 
 def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outcome:
@@ -140,7 +144,7 @@ def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outc
     return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s)
 
 
-def _result_rows(outcome: _Outcome, final: FinalScores) -> list[dict[str, Any]]:
+def _result_rows(outcome: _Outcome, numbers: Sequence[Number]) -> list[dict[str, Any]]:
     return [
         {
             "setting": _setting(outcome, number.words),
@@ -149,7 +153,16 @@ def _result_rows(outcome: _Outcome, final: FinalScores) -> list[dict[str, Any]]:
             "value": number.value,
             "n": number.n,
         }
-        for number in final.numbers
+        for number in numbers
+    ]
+
+
+def _dataset_rows(pair: KGPair) -> list[dict[str, Any]]:
+    """Counts and coverage of the loaded dataset."""
+    shares = {(kg, f"{COVERAGE}{name}"): share for (kg, name), share in coverage(pair).items()}
+    return [
+        {"kg": kg or None, "statistic": statistic, "value": float(value)}
+        for (kg, statistic), value in {**count_pair(pair), **shares}.items()
     ]
 
 

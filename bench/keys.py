@@ -17,6 +17,7 @@ _SCORING_CODE = (
     _BENCH / "counterparts.py",
     _BENCH / "evaluate.py",
     _BENCH / "execute.py",
+    _BENCH / "fusion_weights.py",
     _BENCH / "metrics.py",
     _BENCH / "monitor.py",
     _BENCH / "pair_scoring.py",

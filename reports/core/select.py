@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -60,11 +60,11 @@ def current_cells(tables: Tables) -> Current:
     kept = kept[~(kept["dataset_version"].isna() & places.isin(set(places[kept["_ok"]])))]
     keys = set(kept["key"])
     return Current(
-        Tables(
-            tables.results[tables.results["key"].isin(keys)].reset_index(drop=True),
-            cells[cells["key"].isin(keys)].reset_index(drop=True),
-            tables.curves[tables.curves["key"].isin(keys)].reset_index(drop=True),
-            tables.problems,
+        replace(
+            tables,
+            results=tables.results[tables.results["key"].isin(keys)].reset_index(drop=True),
+            cells=cells[cells["key"].isin(keys)].reset_index(drop=True),
+            curves=tables.curves[tables.curves["key"].isin(keys)].reset_index(drop=True),
         ),
         len(cells) - len(kept),
     )

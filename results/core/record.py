@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
+    DATASET_COLUMNS,
     RESULT_COLUMNS,
     SCHEMA_VERSION,
     Column,
@@ -32,12 +33,15 @@ class Record:
         results: Rows of results.csv; empty unless the cell ended ok.
         curves: Rows of curves.csv.
         schema_version: Schema that the rows follow.
+        dataset: Rows of datasets.csv; empty if the cell ended before it had loaded its dataset,
+            and in records that older versions wrote.
     """
 
     cell: Row
     results: list[Row]
     curves: list[Row]
     schema_version: int = SCHEMA_VERSION
+    dataset: list[Row] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -50,6 +54,7 @@ class Record:
         cell: Mapping[str, Any],
         results: Sequence[Mapping[str, Any]] = (),
         curves: Sequence[Mapping[str, Any]] = (),
+        dataset: Sequence[Mapping[str, Any]] = (),
     ) -> Record:
         """A checked record; what the rows share with the cell is filled in.
 
@@ -57,6 +62,7 @@ class Record:
             cell: Row of cells.csv; nullable columns may be left out.
             results: setting, metric, direction, value and n of each number.
             curves: epoch, loss, links, setting, metric, direction and value of each point.
+            dataset: kg, statistic and value of each count.
 
         Raises:
             ResultsError: If a row breaks the schema.
@@ -67,6 +73,7 @@ class Record:
             _in_order(full, CELL_COLUMNS),
             _fill(results, full, RESULT_COLUMNS),
             _fill(curves, full, CURVE_COLUMNS),
+            dataset=_fill(dataset, full, DATASET_COLUMNS),
         )
         record.check()
         return record
@@ -94,6 +101,7 @@ class Record:
             )
         _check_rows(self.results, self.cell, RESULT_COLUMNS, f"{what}, results")
         _check_rows(self.curves, self.cell, CURVE_COLUMNS, f"{what}, curves")
+        _check_rows(self.dataset, self.cell, DATASET_COLUMNS, f"{what}, dataset")
 
     def to_json(self) -> str:
         """The record as JSON text; what rows share with the cell is written once."""
@@ -103,6 +111,8 @@ class Record:
             "results": _packed(self.results, RESULT_COLUMNS),
             "curves": _packed(self.curves, CURVE_COLUMNS),
         }
+        if self.dataset:
+            content["dataset"] = _packed(self.dataset, DATASET_COLUMNS)
         return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -115,11 +125,13 @@ class Record:
         try:
             content = json.loads(text, parse_constant=_reject_constant)
             cell = content["cell"]
+            dataset = content.get("dataset")
             record = cls(
                 _in_order(cell, CELL_COLUMNS),
                 _unpacked(content["results"], cell, RESULT_COLUMNS),
                 _unpacked(content["curves"], cell, CURVE_COLUMNS),
                 content["schema_version"],
+                [] if dataset is None else _unpacked(dataset, cell, DATASET_COLUMNS),
             )
             record.check()
         except (ValueError, KeyError, TypeError, AttributeError) as error:

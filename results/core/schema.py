@@ -26,14 +26,17 @@ RANK_METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
 PAIR_METRICS = ("precision", "recall", "f1")
 PAIR_KINDS = ("tt", "vv", "tv")
 COSINE_METRICS = tuple(f"cosine@{rank}" for rank in range(1, 11))
+WEIGHT = "weight"
 METRICS = (
     *RANK_METRICS,
     *PAIR_METRICS,
     *(f"{metric}_{kind}" for kind in PAIR_KINDS for metric in PAIR_METRICS),
     *COSINE_METRICS,
+    WEIGHT,
 )
 """Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG); mean cosine of
-the test entities to the counterpart predicted at a rank, by the modality that the setting names."""
+the test entities to the counterpart predicted at a rank, by the modality that the setting names;
+share of that modality in the fusion, mean over the entities of both KGs."""
 
 DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
 """Which KG asks, the mean of both, or neither: pairs are predicted as a whole."""
@@ -97,7 +100,7 @@ RESULT_COLUMNS = (
     _METRIC,
     _DIRECTION,
     _VALUE,
-    Column("n", "int", "links", "test links behind the number"),
+    Column("n", "int", "links", "test links behind the number; entities behind a weight"),
     _KEY,
 )
 """results.csv: one row per number."""
@@ -154,6 +157,18 @@ CURVE_COLUMNS = (
     _VALUE,
 )
 """curves.csv: one row per number measured while training."""
+
+COVERAGE = "coverage_"
+"""Start of the statistics that say which share of the entities has a modality, in [0, 1]."""
+
+DATASET_COLUMNS = (
+    _DATASET,
+    _VERSION,
+    Column("kg", "text", "", "name of the KG; empty for the pair", nullable=True),
+    Column("statistic", "text", "", "what was counted, or the modality covered"),
+    Column("value", "float", "", "count, or a fraction for a coverage"),
+)
+"""datasets.csv: one row per count of a dataset that a cell loaded."""
 
 
 def format_setting(words: Mapping[str, object]) -> str:
@@ -261,6 +276,8 @@ def check_columns(
             parse_setting(setting)
     if "metric" in values:
         _check_values(values["metric"], values["value"], what)
+    if "statistic" in values:
+        _check_statistics(values["statistic"], values["value"], what)
 
 
 def _check_column(values: Sequence[Any], column: Column, what: str) -> None:
@@ -303,6 +320,13 @@ def _check_values(metrics: Sequence[str], values: Sequence[float], what: str) ->
                 f"{what}: {metric} must be a fraction between 0 and 1, not {value} (row {row}). "
                 "Percentages need dividing by 100."
             )
+
+
+def _check_statistics(names: Sequence[str], values: Sequence[float], what: str) -> None:
+    for row, (name, value) in enumerate(zip(names, values, strict=True), 1):
+        if value < 0 or (name.startswith(COVERAGE) and value > 1):
+            allowed = "a fraction between 0 and 1" if name.startswith(COVERAGE) else "0 or more"
+            raise ResultsError(f"{what}: {name} must be {allowed}, not {value} (row {row}).")
 
 
 def _is_json(text: str) -> bool:

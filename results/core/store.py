@@ -20,7 +20,7 @@ class ResultStore:
     """The results folder of a run.
 
     Layout: ``cells/<key>.json`` holds the records, which are the only source of truth;
-    ``results``, ``cells`` and ``curves`` (``.csv``, ``.parquet``) are made from them;
+    ``results``, ``cells``, ``curves`` and ``datasets`` (``.csv``, ``.parquet``) are made from them;
     ``quarantine/`` takes records that cannot be read.
     """
 
@@ -80,7 +80,7 @@ class ResultStore:
         return table.tables_of(records, self.problems)
 
     def write_tables(self) -> list[Path]:
-        """Writes results, cells and curves as ``.csv`` and ``.parquet``; returns the files."""
+        """Writes all tables as ``.csv`` and ``.parquet``; returns the files."""
         self._remove_stale_temporaries()
         return table.write_tables(self.tables(), self.folder)
 

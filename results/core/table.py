@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import pandas as pd
 
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import write_atomic
-from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.record import Record, Row
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
+    DATASET_COLUMNS,
     RESULT_COLUMNS,
     Column,
     check_frame,
@@ -26,7 +27,9 @@ TABLE_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "results": RESULT_COLUMNS,
     "cells": CELL_COLUMNS,
     "curves": CURVE_COLUMNS,
+    "datasets": DATASET_COLUMNS,
 }
+_OPTIONAL = ("datasets",)  # folders written by older versions lack it
 
 _SORT_BY = (
     "method",
@@ -42,6 +45,7 @@ _SORT_BY = (
     "protocol",
     "suite",
     "key",
+    "dataset_version",
 )
 
 
@@ -54,12 +58,15 @@ class Tables:
         cells: One row per cell (``CELL_COLUMNS``).
         curves: One row per number measured while training (``CURVE_COLUMNS``).
         problems: Sentences about records that could not be read.
+        datasets: One row per count of a dataset (``DATASET_COLUMNS``), each dataset version once,
+            source KG before target KG.
     """
 
     results: pd.DataFrame
     cells: pd.DataFrame
     curves: pd.DataFrame
     problems: tuple[str, ...] = ()
+    datasets: pd.DataFrame = field(default_factory=lambda: _frame([], DATASET_COLUMNS))
 
 
 def tables_of(records: Sequence[Record], problems: Sequence[str] = ()) -> Tables:
@@ -69,6 +76,7 @@ def tables_of(records: Sequence[Record], problems: Sequence[str] = ()) -> Tables
         _frame([record.cell for record in records], CELL_COLUMNS),
         _frame([row for record in records for row in record.curves], CURVE_COLUMNS),
         tuple(problems),
+        _frame(_dataset_rows(records), DATASET_COLUMNS),
     )
 
 
@@ -98,17 +106,20 @@ def read_table_files(folder: Path) -> Tables | None:
         ResultsError: If only some are there, or one cannot be read or breaks the schema.
     """
     frames = {name: _read_frame(folder, name) for name in TABLE_COLUMNS}
-    missing = [name for name, frame in frames.items() if frame is None]
-    if len(missing) == len(frames):
+    needed = {name: frame for name, frame in frames.items() if name not in _OPTIONAL}
+    missing = [name for name, frame in needed.items() if frame is None]
+    if len(missing) == len(needed):
         return None
     if missing:
         raise ResultsError(
             f"{folder}: {', '.join(f'{name}.csv' for name in missing)} is missing beside the other "
             "tables. Copy it there, or copy the folder 'cells', from which all tables are made."
         )
-    found = [frame for frame in frames.values() if frame is not None]
-    results, cells, curves = found
-    return Tables(results, cells, curves)
+    results, cells, curves, datasets = (
+        _frame([], TABLE_COLUMNS[name]) if frame is None else frame
+        for name, frame in frames.items()
+    )
+    return Tables(results, cells, curves, datasets=datasets)
 
 
 def _read_frame(folder: Path, name: str) -> pd.DataFrame | None:
@@ -148,6 +159,15 @@ def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.D
     return _sorted(
         _typed({column.name: [row[column.name] for row in rows] for column in columns}, columns)
     )
+
+
+def _dataset_rows(records: Sequence[Record]) -> list[Row]:
+    """The rows of each dataset version once: as the newest record has them."""
+    newest: dict[tuple[str, str], list[Row]] = {}
+    for record in sorted(records, key=lambda item: (item.cell["finished_at"] or "", item.key)):
+        if record.dataset:
+            newest[record.cell["dataset"], record.cell["dataset_version"]] = record.dataset
+    return [row for rows in newest.values() for row in rows]
 
 
 def _typed(values: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> pd.DataFrame:

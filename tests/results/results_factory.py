@@ -55,6 +55,10 @@ def make_point(**changes: Any) -> dict[str, Any]:
     return {**point, **changes}
 
 
+def make_count(**changes: Any) -> dict[str, Any]:
+    return {"kg": "S", "statistic": "entities", "value": 150.0, **changes}
+
+
 def make_record(key: str = "k1", **changes: Any) -> Record:
     cell = make_cell(key, **changes)
     if cell["status"] != "ok":

@@ -11,6 +11,7 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
+    DATASET_COLUMNS,
     RESULT_COLUMNS,
     Column,
     check_frame,
@@ -19,7 +20,14 @@ from mmea_bench.results.core.schema import (
     parse_setting,
 )
 from mmea_bench.results.core.table import tables_of
-from tests.results.results_factory import SETTING, make_cell, make_number, make_point, make_record
+from tests.results.results_factory import (
+    SETTING,
+    make_cell,
+    make_count,
+    make_number,
+    make_point,
+    make_record,
+)
 
 
 def _names(columns: Sequence[Column]) -> str:
@@ -41,7 +49,9 @@ def test_columns_are_the_published_ones() -> None:
         "key method variant dataset seed_ratio repeat epoch loss links setting metric direction "
         "value"
     )
-    assert all(column.meaning for column in (*RESULT_COLUMNS, *CELL_COLUMNS, *CURVE_COLUMNS))
+    assert _names(DATASET_COLUMNS) == "dataset dataset_version kg statistic value"
+    columns = (*RESULT_COLUMNS, *CELL_COLUMNS, *CURVE_COLUMNS, *DATASET_COLUMNS)
+    assert all(column.meaning for column in columns)
 
 
 def test_setting_is_sorted_and_round_trips() -> None:
@@ -99,6 +109,7 @@ def test_missing_column_says_so() -> None:
         ({"value": -0.1}, "hits@1 must be a fraction"),
         ({"value": math.inf}, "'value' must hold a finite number"),
         ({"metric": "mean_rank", "value": 0.5}, "mean_rank must be 1 or more, not 0.5"),
+        ({"metric": "weight", "value": 1.5}, "weight must be a fraction between 0 and 1, not 1.5"),
         ({"metric": "f2"}, "'metric' must be one of"),
         ({"direction": "up"}, "'direction' must be one of"),
         ({"setting": "b=1 a=2"}, "is not canonical"),
@@ -117,6 +128,21 @@ def test_curve_and_failed_cell_are_checked() -> None:
         Record.of(make_cell(), [], [make_point(links="train")])
     with pytest.raises(ResultsError, match="has results although its status is timeout"):
         Record.of(make_cell(status="timeout", reason="slow"), [make_number()])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"value": -1.0}, r"dataset: entities must be 0 or more, not -1.0 \(row 1\)"),
+        ({"statistic": "coverage_image", "value": 1.5}, "coverage_image must be a fraction"),
+        ({"statistic": ""}, "column 'statistic' is empty"),
+        ({"dataset": "other"}, "column 'dataset' differs from the cell"),
+        ({"extra": 1}, "column 'extra' is not in the schema"),
+    ],
+)
+def test_count_that_breaks_the_schema_says_so(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ResultsError, match=sentence):
+        Record.of(make_cell(), dataset=[make_count(**changes)])
 
 
 def test_frame_is_checked() -> None:

@@ -11,7 +11,14 @@ import pytest
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore, read_tables
-from tests.results.results_factory import make_cell, make_number, make_point, make_record
+from mmea_bench.results.core.table import TABLE_COLUMNS
+from tests.results.results_factory import (
+    make_cell,
+    make_count,
+    make_number,
+    make_point,
+    make_record,
+)
 
 
 def _fill(store: ResultStore, keys: list[str]) -> None:
@@ -114,11 +121,12 @@ def test_tables_round_trip_exactly_from_csv_and_parquet(tmp_path: Path) -> None:
     store = ResultStore(tmp_path / "run")
     _fill(store, ["a", "b"])
     store.write(make_record("NA", method="NA", status="skipped", reason="no 'image' features"))
-    store.write(Record.of(make_cell("d", epochs=None), [make_number()], [make_point(value=1e-17)]))
+    points, counts = [make_point(value=1e-17)], [make_count(), make_count(kg=None)]
+    store.write(Record.of(make_cell("d", epochs=None), [make_number()], points, counts))
     written = store.write_tables()
     assert [path.name for path in written] == [
         f"{name}.{suffix}"
-        for name in ("results", "cells", "curves")
+        for name in ("results", "cells", "curves", "datasets")
         for suffix in ("csv", "parquet")
     ]
     expected = read_tables(tmp_path / "run")
@@ -129,7 +137,7 @@ def test_tables_round_trip_exactly_from_csv_and_parquet(tmp_path: Path) -> None:
             if path.suffix == suffix:
                 (copy / path.name).write_bytes(path.read_bytes())
         tables = read_tables(copy)
-        for name in ("results", "cells", "curves"):
+        for name in ("results", "cells", "curves", "datasets"):
             pd.testing.assert_frame_equal(
                 getattr(tables, name), getattr(expected, name), check_exact=True
             )
@@ -148,7 +156,7 @@ def test_tables_are_sorted_and_their_bytes_do_not_depend_on_the_order(tmp_path: 
 def test_empty_store_writes_tables_with_headers_only(tmp_path: Path) -> None:
     ResultStore(tmp_path).write_tables()
     tables = read_tables(tmp_path)
-    assert (len(tables.results), len(tables.cells), len(tables.curves)) == (0, 0, 0)
+    assert [len(getattr(tables, name)) for name in TABLE_COLUMNS] == [0, 0, 0, 0]
 
 
 def test_folder_without_results_says_what_to_do(tmp_path: Path) -> None:
@@ -195,3 +203,46 @@ def test_csv_with_a_word_for_a_number_says_so(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(",much,1,", ",0.2,,"))
     with pytest.raises(ResultsError, match="'repeat' is empty"):
         read_tables(tmp_path)
+
+
+def _counted(key: str, n_entities: float, **changes: object) -> Record:
+    counts = [make_count(kg="T", value=n_entities), make_count(value=n_entities)]
+    return Record.of(make_cell(key, **changes), dataset=counts)
+
+
+def test_counts_of_a_dataset_stand_once_in_the_order_of_the_newest_record(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for record in (
+        _counted("a", 150.0, finished_at="2026-01-02T00:00:00Z"),
+        _counted("b", 149.0, finished_at="2026-01-01T00:00:00Z"),
+        _counted("c", 99.0, dataset_version="other"),
+        make_record("d", dataset="never counted"),
+    ):
+        store.write(record)
+    datasets = store.tables().datasets
+    assert list(datasets.itertuples(index=False, name=None)) == [
+        ("synthetic", "0123456789ab", "T", "entities", 150.0),
+        ("synthetic", "0123456789ab", "S", "entities", 150.0),
+        ("synthetic", "other", "T", "entities", 99.0),
+        ("synthetic", "other", "S", "entities", 99.0),
+    ]
+
+
+def test_folders_and_records_of_older_versions_have_no_counts(tmp_path: Path) -> None:
+    assert '"dataset":{' not in make_record().to_json()
+    store = ResultStore(tmp_path)
+    store.write(make_record())
+    store.write_tables()
+    store.path_of("k1").unlink()
+    for suffix in (".csv", ".parquet"):
+        (tmp_path / f"datasets{suffix}").unlink()
+    tables = read_tables(tmp_path)
+    assert len(tables.cells) == 1
+    assert len(tables.datasets) == 0
+    assert list(tables.datasets.columns) == [
+        "dataset",
+        "dataset_version",
+        "kg",
+        "statistic",
+        "value",
+    ]
