@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
+from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Document, Figure, Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
-    choose_csls,
     current_cells,
     dataset_labels,
     name_of,
@@ -49,7 +49,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     curves = current.tables.curves
     if curves.empty:
         return Missing("No cell was scored while it trained, so there are no curves to draw.")
-    curves = _choose(with_setting_words(curves), options)
+    curves = chosen_points(with_setting_words(curves), options)
     if curves.empty:
         return Missing(
             f"No curve has the metric {options.curve_metric}"
@@ -68,25 +68,6 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
     ]
     return Document(NAME, "Learning curves", tuple(figures), (*_notes(curves), *current.notes))
-
-
-def _choose(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
-    """One number per cell, epoch and set of links; F1 where pairs were predicted."""
-    pairs = curves[(curves["direction"] == "pairs") & (curves["metric"] == "f1")]
-    ranked = _choose_ranked(curves[curves["inference"] == ""], options)
-    return pd.concat([ranked, pairs]) if len(pairs) else ranked
-
-
-def _choose_ranked(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
-    curves = curves[curves["metric"] == options.curve_metric]
-    csls = choose_csls(set(curves["csls"]), options.csls)
-    curves = curves[curves["csls"] == csls] if csls is not None else curves.iloc[:0]
-    # Training is watched in one direction or in the mean, whatever the tables show.
-    for direction in (options.direction, "mean", "src2tgt", "tgt2src"):
-        chosen = curves[curves["direction"] == direction]
-        if len(chosen):
-            return chosen.drop_duplicates(["key", "epoch", "links"])
-    return curves
 
 
 def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:

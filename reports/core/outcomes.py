@@ -22,7 +22,7 @@ def outcome_table(cells: pd.DataFrame, shown_keys: set[str], csls: int | None) -
     hidden = cells[~cells["key"].isin(shown_keys)]
     unscored = f"has no number for what is shown (csls={csls})"
     reasons = hidden["reason"].where(hidden["status"] != "ok", unscored).fillna("no reason given")
-    frame = pd.concat([hidden.assign(reason=reasons), _never_run(cells)], ignore_index=True)
+    frame = pd.concat([hidden.assign(reason=reasons), never_run(cells)], ignore_index=True)
     if frame.empty:
         return None
     frame["reason"] = [" ".join(str(reason).split()) for reason in frame["reason"]]
@@ -37,7 +37,7 @@ def outcome_table(cells: pd.DataFrame, shown_keys: set[str], csls: int | None) -
     return Table("Cells without a number", _LABELS, rows=tuple(rows))
 
 
-def _never_run(cells: pd.DataFrame) -> pd.DataFrame:
+def never_run(cells: pd.DataFrame) -> pd.DataFrame:
     """Repeats that some method of a suite has in a place and another lacks.
 
     The tables do not hold the plan of a suite, so this is what a full grid would have.
