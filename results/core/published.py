@@ -144,7 +144,9 @@ def _read_results(path: Path, source: Parser) -> pd.DataFrame:
     lines = read_csv_lines(path, list(parsers))
     check_unique(lines, RESULT_KEY)
     frame = typed_frame(lines, parsers)
-    frame.insert(frame.columns.get_loc("note"), "printed", [line.texts["value"] for line in lines])
+    frame.insert(
+        list(frame.columns).index("note"), "printed", [line.texts["value"] for line in lines]
+    )
     return frame.assign(row=range(1, len(frame) + 1))
 
 
@@ -295,5 +297,3 @@ def find(
         ratios = frame["seed_ratio"]
         chosen &= ratios.isna() if math.isnan(seed_ratio) else ratios == seed_ratio
     return frame[chosen]
-
-
