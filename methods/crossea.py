@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -118,7 +118,8 @@ class CrossEA(Method):
 
         def embed() -> Embeddings:
             with torch.no_grad():
-                return graph.split(model(), params.similarity)
+                vectors = graph.split(model(), params.similarity)
+            return replace(vectors, modality_weights=model.weights())
 
         schedule = Schedule(
             params.epochs, adamw(params.learning_rate, 0.0), eval_every=params.eval_every
@@ -176,6 +177,17 @@ class CrossEAEncoder(nn.Module):
             around = normalize(structure[modality], dim=1)
             mixed.append(normalize(share * vectors + (1 - share) * around, dim=1))
         return torch.cat(mixed).index_select(0, self._order)
+
+    def weights(self) -> dict[str, float]:
+        """Share of each modality's own features and of structure, mean over all nodes."""
+        n_nodes = sum(len(features) for features in self._features.values())
+        own = {
+            modality: float(torch.sigmoid(self.share_logits[modality].detach()))
+            * len(features)
+            / n_nodes
+            for modality, features in self._features.items()
+        }
+        return {**own, "structure": 1.0 - sum(own.values())}
 
 
 def pair_margin_loss(true: Tensor, wrong: Tensor, usable: Tensor, margin: float) -> Tensor:

@@ -9,7 +9,7 @@ trained rho.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -92,4 +92,8 @@ class MergedEncoder(PairEncoder):
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Merged vectors of all nodes."""
-        return self.graph.split(self.encode(all_rows=True)["merged"])
+        share = float(torch.sigmoid(self.share_logit))
+        return replace(
+            self.graph.split(self.encode(all_rows=True)["merged"]),
+            modality_weights={"clip": share, "structure": 1.0 - share},
+        )

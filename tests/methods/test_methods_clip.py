@@ -117,6 +117,8 @@ def test_merged_vectors_are_three_parts_clip_and_one_part_structure() -> None:
     around = normalize(encoder.structure(clip, all_rows=True), dim=1)
     expected = normalize(0.75 * clip + 0.25 * around, dim=1)
     torch.testing.assert_close(encoder.encode(all_rows=True)["merged"], expected)
+    weights = encoder.embeddings().modality_weights
+    assert weights == pytest.approx({"clip": 0.75, "structure": 0.25})
 
 
 def test_cosine_of_a_mixture_is_the_weighted_sum_of_cosines() -> None:

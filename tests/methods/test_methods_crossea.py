@@ -47,6 +47,17 @@ def test_loss_by_hand() -> None:
     torch.testing.assert_close(pair_margin_loss(true, wrong, some, 0.5), torch.tensor(0.2 / 3))
 
 
+def test_weights_are_the_own_shares_by_number_of_nodes_and_structure_has_the_rest() -> None:
+    model = encoder(own_share=0.75)
+    model.share_logits["image"].data.zero_()  # a share of one half
+    sizes = {name: len(rows) for name, rows in NodeSets.of(nmmkg_view()).ids.items()}
+    n_nodes = sum(sizes.values())
+    weights = model.weights()
+    assert weights["text"] == pytest.approx(0.75 * sizes["text"] / n_nodes)
+    assert weights["image"] == pytest.approx(0.5 * sizes["image"] / n_nodes)
+    assert sum(weights.values()) == pytest.approx(1.0)
+
+
 def test_a_better_true_pair_lowers_the_loss() -> None:
     true = torch.tensor([0.3], requires_grad=True)
     wrong = torch.tensor([[0.2]], requires_grad=True)
