@@ -105,6 +105,11 @@ def with_trust(results: pd.DataFrame, contradictions: pd.DataFrame) -> pd.DataFr
             # A dictionary as an ordered set: one sentence may stand in several contradictions.
             whys = found[row].setdefault(str(contradiction["id"]), {})
             whys[str(contradiction["why"])] = None
+    # A tolerance invites a comparison, so rows to avoid have none.
+    tolerance = [
+        value if level == "loose" else math.nan
+        for value, level in zip(tolerance, trust, strict=True)
+    ]
     return results.assign(
         trust=trust,
         tolerance=tolerance,
