@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from types import MappingProxyType
 from typing import Literal
 
 from matplotlib.figure import Figure as Canvas
 
-NumberStyle = Literal["fraction", "rank", "effect", "p_value", "percent", "count"]
+NumberStyle = Literal["fraction", "decimal", "rank", "effect", "p_value", "percent", "count"]
 NOTHING = "–"
 """Printed where there is no number."""
 
 SMALLEST_PLAIN_P = 1e-4
 """Smaller p-values would print as zeros, so they are printed with an exponent."""
+
+_DIGITS: Mapping[str, int] = MappingProxyType({"rank": 1, "effect": 2, "count": 0})
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Cell:
         n: Repeats behind the number.
         text: Printed where there is no number.
         style: How the number is printed.
+        digits: Behind the point; a rank always has one.
         is_best: Best of its column.
         is_second: Second best of its column.
         marks: Signs such as a dagger that a note explains.
@@ -37,6 +41,7 @@ class Cell:
     n: int = 0
     text: str = NOTHING
     style: NumberStyle = "fraction"
+    digits: int = 3
     is_best: bool = False
     is_second: bool = False
     marks: tuple[str, ...] = ()
@@ -44,18 +49,21 @@ class Cell:
     @property
     def mean_text(self) -> str:
         """The number alone, or the text."""
-        return self.text if self.mean is None else format_number(self.mean, self.style)
+        return self.text if self.mean is None else self._text_of(self.mean)
 
     @property
     def sd_text(self) -> str:
         """The deviation alone, empty if there is none."""
-        return "" if self.sd is None else format_number(self.sd, self.style)
+        return "" if self.sd is None else self._text_of(self.sd)
 
     @property
     def plain(self) -> str:
         """Everything without emphasis."""
         spread = f" ± {self.sd_text}" if self.sd is not None else ""
         return f"{self.mean_text}{spread}{''.join(self.marks)}"
+
+    def _text_of(self, value: float) -> str:
+        return format_number(value, self.style, self.digits)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class Table:
         columns: Header words of each column, one per level.
         rows: Rows in printing order.
         notes: Sentences below the table.
+        is_grouped: Whether the first label names a group of rows; paper formats print it once.
     """
 
     title: str
@@ -94,6 +103,7 @@ class Table:
     columns: tuple[tuple[str, ...], ...] = ()
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    is_grouped: bool = False
 
     def header(self, level: int) -> list[tuple[str, int]]:
         """Words of a header level with the number of columns that each spans."""
@@ -199,23 +209,22 @@ class Missing:
     reason: str
 
 
-def format_number(value: float, style: NumberStyle) -> str:
-    """A number as papers print its kind.
+def format_number(value: float, style: NumberStyle, digits: int = 3) -> str:
+    """A number as papers print it.
 
-    A fraction has three digits and no leading zero; a rank one digit; an effect size two; a
-    p-value four, or four significant ones where it is smaller; a count is whole.
+    Args:
+        value: The number.
+        style: ``fraction`` has no leading zero, ``decimal`` has one, ``rank`` has one digit,
+            ``effect`` two; ``p_value`` has four, or four significant ones where it is smaller;
+            ``percent`` has one, ``count`` none.
+        digits: Behind the point of a fraction or a decimal.
     """
-    if style == "rank":
-        return f"{value:.1f}"
-    if style == "effect":
-        return f"{value:.2f}"
     if style == "p_value":
         return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.3e}"
     if style == "percent":
         return f"{100 * value:.1f} %"
-    if style == "count":
-        return f"{value:.0f}"
-    text = f"{value:.3f}"
-    if text == "-0.000":
-        return ".000"  # what rounds to nothing has no sign
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+    text = f"{value:.{_DIGITS.get(style, digits)}f}"
+    if not float(text):
+        text = text.removeprefix("-")  # what rounds to nothing has no sign
+    is_short = style == "fraction" and text.lstrip("-").startswith("0.")
+    return text.replace("0.", ".", 1) if is_short else text
