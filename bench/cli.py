@@ -10,7 +10,9 @@ import typer
 
 from mmea_bench.bench import cli_options as opts
 from mmea_bench.bench import cli_run
+from mmea_bench.bench.cli_check import check_command
 from mmea_bench.bench.cli_list import list_app
+from mmea_bench.bench.cli_published import published_command
 from mmea_bench.bench.cli_texts import (
     AsJson,
     CacheDir,
@@ -39,6 +41,10 @@ app = typer.Typer(
 )
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
+app.command("published", epilog="Example: mmea-bench published --method mclea")(published_command)
+app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(
+    check_command
+)
 
 
 @app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
@@ -55,6 +61,7 @@ def run_command(  # noqa: PLR0913
     timeout: opts.TimeoutOption = None,
     device: opts.DeviceOption = "auto",
     jobs: opts.JobsOption = 1,
+    checkpoint_every: opts.CheckpointOption = opts.DEFAULT_EVERY_MIN,
     fresh: Annotated[  # noqa: FBT002
         bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
     ] = False,
@@ -86,6 +93,7 @@ def run_command(  # noqa: PLR0913
             timeout=timeout,
             device=device,
             jobs=jobs,
+            checkpoint_every=checkpoint_every,
             out=out,
             data_root=data_root,
             cache_dir=cache_dir,

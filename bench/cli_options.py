@@ -75,12 +75,24 @@ DeviceOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", min=1, help="Cells at the same time.", rich_help_panel=HOW)
 ]
+CheckpointOption = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        min=0,
+        help="Minutes between two kept states of a training; 0 keeps none.",
+        rich_help_panel=HOW,
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
         "--out", help="Results folder; default results/runs/SUITE.", rich_help_panel=WHERE
     ),
 ]
+
+
+DEFAULT_EVERY_MIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,7 @@ class Request:
     timeout: float | None = None
     device: str = "auto"
     jobs: int = 1
+    checkpoint_every: float = DEFAULT_EVERY_MIN
     out: Path | None = None
     data_root: Path | None = None
     cache_dir: Path | None = None
@@ -137,6 +150,7 @@ class Request:
             device=self.device,
             method_files=tuple(path.resolve() for path in self.method_files),
             n_jobs=self.jobs,
+            states_every_s=60.0 * self.checkpoint_every or None,
         )
 
     def _changes(self) -> dict[str, object]:

@@ -64,6 +64,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     Raises:
         UserError: If the request cannot be run at all.
     """
+    from mmea_bench.bench.checkpoints import remove_old
     from mmea_bench.bench.lock import only_runner
     from mmea_bench.bench.plan import make_plan
     from mmea_bench.bench.runner import RunSettings
@@ -76,6 +77,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     plan = make_plan(suite, store, place, fresh=fresh)
     _check(plan)
     with only_runner(folder):
+        remove_old(place.cache_dir)
         if not quiet:
             _announce(plan, folder, console)
         _remove_stale(plan, store, console)

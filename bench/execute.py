@@ -6,13 +6,14 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
+from mmea_bench.bench.checkpoints import CellStates, cell_states
 from mmea_bench.bench.fusion_weights import fusion_weights
 from mmea_bench.bench.job import Job, cell_row, failure_record
 from mmea_bench.bench.monitor import CurveMonitor
@@ -31,6 +32,7 @@ from mmea_bench.methods.core.base import (
     Embeddings,
     Method,
     RunContext,
+    StoppedError,
     Ticker,
     TrainingLog,
 )
@@ -41,6 +43,9 @@ from mmea_bench.results.core.schema import COVERAGE, format_setting
 __all__ = ["Job", "execute_cell"]
 
 _TRACEBACK_LINES = 12
+
+StatesListener = Callable[[CellStates], None]
+"""Gets what keeps a training's state, as soon as there is one."""
 
 
 @dataclass
@@ -55,21 +60,30 @@ class _Outcome:
     log: TrainingLog
     monitor: CurveMonitor
     fit_s: float
+    remarks: tuple[str, ...] = ()
 
 
-def execute_cell(job: Job, tick: Ticker | None = None) -> Record:
+def execute_cell(
+    job: Job, tick: Ticker | None = None, listener: StatesListener | None = None
+) -> Record:
     """Runs a cell in this process; every failure becomes a status with its reason.
 
     Args:
         job: The cell and where to run it.
         tick: Called after every epoch.
+        listener: Gets what keeps the training's state.
 
     Returns:
         The cell's record; it is not written anywhere yet.
+
+    Raises:
+        StoppedError: If the training was asked to stop and has kept its state.
     """
     started_at = _now()
     try:
-        record = _run(job, tick, started_at)
+        record = _run(job, tick, started_at, listener)
+    except StoppedError:
+        raise
     except MissingDataError as error:
         record = _failure(job, started_at, "skipped", str(error))
     except DivergedError as error:
@@ -87,7 +101,7 @@ def execute_cell(job: Job, tick: Ticker | None = None) -> Record:
     return record
 
 
-def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
+def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListener | None) -> Record:
     if job.threads:
         torch.set_num_threads(job.threads)
     cell = job.cell
@@ -100,13 +114,14 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     if reason:
         skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
         return Record.of(skipped.cell, dataset=_dataset_rows(pair))
-    outcome = _train(job, method, pair, tick)
+    outcome = _train(job, method, pair, tick, listener)
     scoring = time.perf_counter()
     final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
     weights, why_no_weights = fusion_weights(outcome.embeddings)
     remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes, why_no_weights]
+    remarks += outcome.remarks
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -121,27 +136,47 @@ def _run(job: Job, tick: Ticker | None, started_at: str) -> Record:
     return Record.of(row, results, curves, _dataset_rows(pair))
 
 
-def _train(job: Job, method: Method, pair: KGPair, tick: Ticker | None) -> _Outcome:
+def _train(
+    job: Job,
+    method: Method,
+    pair: KGPair,
+    tick: Ticker | None,
+    listener: StatesListener | None,
+) -> _Outcome:
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
     scorer = make_scorer(protocol, pair, split)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
+    view = train_view(pair, split.seed_links)
+    states = cell_states(job, monitor, view)
+    if states is not None and listener is not None:
+        listener(states)
+    seconds_before = states.seconds_before if states is not None else 0.0
     ctx = RunContext(
         rng_seed=row["rng_seed"],
         device=_device(job.device),
         monitor=monitor,
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
-        deadline=None if job.deadline_s is None else time.monotonic() + job.deadline_s,
+        deadline=_deadline(job, seconds_before),
         tick=tick,
         cache_dir=job.cache_dir,
+        states=states,
     )
     torch.manual_seed(row["rng_seed"])
     started = time.perf_counter()
-    embeddings = method.fit(train_view(pair, split.seed_links), ctx)
-    fit_s = time.perf_counter() - started - monitor.seconds
-    return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s)
+    embeddings = method.fit(view, ctx)
+    fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
+    remarks = tuple(states.notes) if states is not None else ()
+    return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s, remarks)
+
+
+def _deadline(job: Job, seconds_before: float) -> float | None:
+    """When the cell's time is over; what earlier attempts took counts."""
+    if job.deadline_s is None:
+        return None
+    return time.monotonic() + max(0.0, job.deadline_s - seconds_before)
 
 
 def _result_rows(outcome: _Outcome, numbers: Sequence[Number]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ class Job:
         method_files: Files of the user's own methods.
         threads: CPU threads this cell may use; 0 leaves the library's choice.
         deadline_s: Seconds allowed, None for no limit.
+        states_every_s: Seconds between two kept states of its training; None keeps none.
     """
 
     cell: Cell
@@ -40,6 +41,7 @@ class Job:
     method_files: tuple[Path, ...] = ()
     threads: int = 0
     deadline_s: float | None = None
+    states_every_s: float | None = None
 
 
 def cell_row(job: Job) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Place:
         device: ``auto``, ``cpu`` or ``cuda``.
         method_files: Method files of the user.
         n_jobs: Cells at the same time.
+        states_every_s: Seconds between two kept states of a training; None keeps none.
     """
 
     data_root: Path | None
@@ -43,6 +44,7 @@ class Place:
     device: str = "auto"
     method_files: tuple[Path, ...] = ()
     n_jobs: int = 1
+    states_every_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             method_files=place.method_files,
             threads=threads,
             deadline_s=plan.suite.timeout_s,
+            states_every_s=place.states_every_s,
         )
         for key, cell in plan.missing
     ]

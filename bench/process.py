@@ -22,6 +22,7 @@ from mmea_bench.results.core.record import Record
 
 START_LIMIT_S = 120.0
 _EXIT_LIMIT_S = 5.0
+_KEEP_STATE_LIMIT_S = 6.0
 _POLL_S = 0.1
 _TAIL_CHARACTERS = 2000
 
@@ -94,7 +95,7 @@ class Launcher:
                 )
                 process.start()
             how, record = self._listen(process, ours, job.deadline_s, listener)
-        exit_code = self._end(process, how)
+        exit_code = self._end(process, how, keeps_state=job.states_every_s is not None)
         return Ending(how, record, exit_code, _take_log(log_path))
 
     def _listen(
@@ -126,9 +127,13 @@ class Launcher:
             if time.monotonic() > limit:
                 return "timeout", None
 
-    def _end(self, process: BaseProcess, how: str) -> int | None:
+    def _end(self, process: BaseProcess, how: str, *, keeps_state: bool) -> int | None:
         if how in ("record", "gone"):
             wait([process.sentinel], timeout=_EXIT_LIMIT_S)
+        elif how == "stopped" and keeps_state:
+            with self._bookkeeping:
+                process.terminate()
+            wait([process.sentinel], timeout=_KEEP_STATE_LIMIT_S)
         with self._bookkeeping:
             kill(process)
         wait([process.sentinel])

@@ -13,6 +13,7 @@ from types import FrameType
 
 from joblib import Parallel, delayed
 
+from mmea_bench.bench.checkpoints import forget_cell
 from mmea_bench.bench.failures import record_of
 from mmea_bench.bench.job import Job, failure_record
 from mmea_bench.bench.process import Ending, Launcher
@@ -118,6 +119,9 @@ def _take(done: _Done, store: ResultStore, progress: Progress, summary: RunSumma
         progress.cell_stopped(done.job)
         return
     record = _write(done.job, record_of(done.job, done.ending), store)
+    # A kill says nothing against the training: the next run goes on where it was.
+    if done.job.cache_dir is not None and record.cell["status"] != "out_of_memory":
+        forget_cell(done.job.cache_dir, done.job.key)
     summary.n_by_status[record.cell["status"]] += 1
     progress.cell_ended(done.job, record, done.seconds)
 

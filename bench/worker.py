@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
 
+from mmea_bench.bench.checkpoints import CellStates
 from mmea_bench.bench.execute import execute_cell
 from mmea_bench.bench.job import Job
 from mmea_bench.bench.limits import die_with_parent, own_process_group
+from mmea_bench.methods.core.base import StoppedError
 from mmea_bench.results.core.record import Record
 
 TICK_INTERVAL_S = 0.2
+EXIT_STOPPED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,22 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
     die_with_parent()
     _redirect_output(log_path)
     pipe.send(Started())
-    record = execute_cell(job, _Throttle(pipe))
+    try:
+        record = execute_cell(job, _Throttle(pipe), _stop_on_sigterm)
+    except StoppedError:
+        os._exit(EXIT_STOPPED)
     pipe.send(record)
     pipe.close()
+
+
+def _stop_on_sigterm(states: CellStates) -> None:
+    """Lets a training write down its state before it ends, if it has done anything since."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if not states.ask_to_stop():
+            os._exit(EXIT_STOPPED)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 class _Throttle:

@@ -33,6 +33,10 @@ class DeadlineError(Exception):
     """The time allowed for the cell is over."""
 
 
+class StoppedError(Exception):
+    """The training was asked to stop and its state was kept."""
+
+
 @dataclass(frozen=True)
 class NoParams:
     """Parameters of a method that has none."""
@@ -102,6 +106,42 @@ Ticker = Callable[[int, int, float], None]
 """Called as (epoch, n_epochs, loss) after every epoch, for the progress display."""
 
 
+class TrainingStates(ABC):
+    """Keeps the state of a cell's trainings, so that an interrupted one can go on.
+
+    Attributes:
+        static: Objects that every attempt of the cell has anyway (such as the data), by name.
+    """
+
+    static: Mapping[str, object]
+
+    @property
+    @abstractmethod
+    def is_due(self) -> bool:
+        """Whether enough time has passed since a state was kept."""
+
+    @property
+    @abstractmethod
+    def is_stop_asked(self) -> bool:
+        """Whether the training is to keep its state and end."""
+
+    @abstractmethod
+    def next_training(self) -> tuple[int, bytes] | None:
+        """A training loop begins: epoch and snapshot that an earlier attempt kept of it."""
+
+    @abstractmethod
+    def keep(self, epoch: int, snapshot: bytes) -> None:
+        """Keeps the state at the end of an epoch of the current training loop."""
+
+    @abstractmethod
+    def give_up(self, why: str) -> None:
+        """The state cannot be written down; no further attempt is made."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Removes what was kept of this cell."""
+
+
 @dataclass
 class RunContext:
     """Everything a training gets besides the data.
@@ -115,6 +155,7 @@ class RunContext:
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
         cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
+        states: Keeps the state of long trainings, None for nowhere.
         log: Filled by the training.
     """
 
@@ -126,6 +167,7 @@ class RunContext:
     deadline: float | None = None
     tick: Ticker | None = None
     cache_dir: Path | None = None
+    states: TrainingStates | None = None
     log: TrainingLog = field(default_factory=TrainingLog)
 
     def generator(self, purpose: str = "") -> torch.Generator:

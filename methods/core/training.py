@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
+from mmea_bench.methods.core.resume import Resumable
 
 Step = Callable[[int], float]
 """One epoch (counted from 1): leaves gradients behind and returns the loss.
@@ -117,13 +118,15 @@ def train(
     Raises:
         DivergedError: If the loss is not finite.
         DeadlineError: If the deadline has passed.
+        StoppedError: If the training was asked to stop; the next attempt goes on from there.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     ctx.log.n_parameters = count_parameters(trained)
     updates = _Updates(trained, schedule)
     checkpoint = Checkpoint(ctx)
     eval_every = ctx.eval_every or schedule.eval_every
-    for epoch in range(1, schedule.epochs + 1):
+    resumable = Resumable(ctx, (trained, updates, checkpoint, step, embed, after_epoch))
+    for epoch in range(resumable.first_epoch(), schedule.epochs + 1):
         ctx.check_deadline()
         updates.begin(epoch)
         loss = step(epoch)
@@ -138,6 +141,7 @@ def train(
             checkpoint.offer(epoch, loss, embed, counts=epoch > schedule.earliest_stop)
             if checkpoint.exhausted:
                 break
+        resumable.epoch_ended(epoch, is_last=epoch == schedule.epochs)
     return checkpoint.chosen(embed)
 
 

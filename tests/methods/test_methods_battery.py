@@ -8,6 +8,7 @@ from mmea_bench.datasets.core.pair import KGPair
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import catalogue_entries
 from tests.cases import method_battery as battery
+from tests.cases.interruption import check_continues
 
 METHODS = {
     entry.name: entry.method_type for entry in catalogue_entries() if entry.method_type is not None
@@ -83,3 +84,7 @@ def test_embeddings_are_saved_and_restored(method_type: type[Method], pair: KGPa
 
 def test_stops_when_its_time_is_over(method_type: type[Method], pair: KGPair) -> None:
     battery.check_deadline(method_type, pair)
+
+
+def test_goes_on_after_an_interruption(method_type: type[Method], pair: KGPair) -> None:
+    check_continues(method_type, pair)
