@@ -17,7 +17,7 @@ NOTHING = "–"
 SMALLEST_PLAIN_P = 1e-4
 """Smaller p-values would print as zeros, so they are printed with an exponent."""
 
-_DIGITS: Mapping[str, int] = MappingProxyType({"rank": 1, "effect": 2, "count": 0})
+_DIGITS: Mapping[str, int] = MappingProxyType({"rank": 1, "effect": 2})
 
 
 @dataclass(frozen=True)
@@ -216,13 +216,15 @@ def format_number(value: float, style: NumberStyle, digits: int = 3) -> str:
         value: The number.
         style: ``fraction`` has no leading zero, ``decimal`` has one, ``rank`` has one digit,
             ``effect`` two; ``p_value`` has four, or four significant ones where it is smaller;
-            ``percent`` has one, ``count`` none.
+            ``percent`` has one, ``count`` none, and commas between thousands.
         digits: Behind the point of a fraction or a decimal.
     """
     if style == "p_value":
         return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.3e}"
     if style == "percent":
         return f"{100 * value:.1f} %"
+    if style == "count":
+        return f"{value:,.0f}"
     text = f"{value:.{_DIGITS.get(style, digits)}f}"
     if not float(text):
         text = text.removeprefix("-")  # what rounds to nothing has no sign
