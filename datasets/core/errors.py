@@ -6,6 +6,33 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+_LONGEST_SHOWN = 80
+_LONGEST_PROBLEM = 600
+
+
+def shown(value: object, quote: str = "'") -> str:
+    """A value of a file as one short printable line, whatever the file put into it.
+
+    Args:
+        value: Text or a number; everything else is shown by its type.
+        quote: What stands around it.
+    """
+    if isinstance(value, BaseException):
+        text = str(value) or type(value).__name__
+    elif isinstance(value, str):
+        text = value
+    elif isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**_LONGEST_SHOWN):
+        return str(value)
+    else:
+        return f"a {type(value).__name__}"
+    return f"{quote}{_one_line(text, _LONGEST_SHOWN)}{quote}"
+
+
+def _one_line(text: str, longest: int) -> str:
+    """Text without control characters, cut where it is too long."""
+    cut = text if len(text) <= longest else f"{text[: longest - 3]}..."
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in cut)
+
 
 class UserError(Exception):
     """Something the user can mend; the text says what is wrong, where, and what to do."""
@@ -23,9 +50,13 @@ class DataError(UserError):
             problem: What is wrong, with the value found.
             remedy: What the user can do.
             line: Line number, counted from 1.
+
+        The path and the problem hold words of the file: they are printed without control
+        characters and cut where they are too long for a sentence.
         """
-        place = f"{path}, line {line}" if line is not None else f"{path}"
-        return cls(f"{place}: {problem}. {remedy}")
+        place = _one_line(str(path), 4096)
+        place = f"{place}, line {line}" if line is not None else place
+        return cls(f"{place}: {_one_line(problem, _LONGEST_PROBLEM)}. {remedy}")
 
 
 class MissingDataError(DataError):
@@ -42,8 +73,8 @@ def unknown_name(kind: str, name: str, valid: Iterable[str], where: str = "") ->
         where: Command or page that lists the valid names.
     """
     choices = sorted(valid)
-    close = get_close_matches(name, choices, n=1)
+    close = get_close_matches(name[:_LONGEST_SHOWN], choices, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     listing = f" Valid: {', '.join(choices)}." if choices else ""
     more = f" See `{where}`." if where else ""
-    return f"Unknown {kind} '{name}'.{hint}{listing}{more}"
+    return f"Unknown {kind} {shown(name)}.{hint}{listing}{more}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import KnowledgeGraph
 from mmea_bench.datasets.core.pair import KGPair, canonical
@@ -253,26 +253,38 @@ def read_names(path: Path, known: set[str]) -> dict[str, str]:
     content = "\n".join(text.read_lines(path))
     try:
         entries = json.loads(content)
-        names = {}
-        for entity_id, words in entries:
-            if not all(isinstance(word, str) for word in words) or isinstance(words, str):
-                raise TypeError(f"the words of id {entity_id} are not a list of text")
-            names[str(int(entity_id))] = " ".join(words)
+        names = dict(_name_entry(*entry) for entry in entries)
     except json.JSONDecodeError as error:
         raise DataError.at(
             path, f"is no JSON ({error.msg})", "Copy it again.", error.lineno
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError.at(
-            path, f"is not a list of [id, [word, ...]] ({error})", "Copy it again."
-        ) from None
+        problem = f"is not a list of [id, [word, ...]] ({shown(error, quote='')})"
+        raise DataError.at(path, problem, "Copy it again.") from None
     if len(names) < len(entries):
         raise DataError.at(path, "names an id twice", "Keep one entry per id.")
     stray = next((entity_id for entity_id in names if entity_id not in known), None)
     if stray is not None:
         raise DataError.at(
             path,
-            f"names id {stray}, which neither ent_ids file holds",
+            f"names id {stray[:20]}, which neither ent_ids file holds",
             "Use the names of this very dataset.",
         )
     return names
+
+
+def _name_entry(entity_id: object, words: object) -> tuple[str, str]:
+    """Id and name of one entry.
+
+    Raises:
+        TypeError: If the entry has another form.
+        ValueError: If the id is no whole number, or a word holds half a character.
+    """
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"the words of id {shown(entity_id)} are not a list of text")
+    written = str(entity_id) if isinstance(entity_id, (int, str)) else ""
+    if not (written.isascii() and written.isdigit()):
+        raise ValueError(f"{shown(entity_id)} is no id")
+    name = " ".join(words)
+    name.encode("utf-8")  # JSON can write half of a character, which no file can hold
+    return _canonical_id(written), name

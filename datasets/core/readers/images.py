@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
+from mmea_bench.datasets.core.readers.sizes import check_table
 
 _AGAIN = "Copy or fetch the file again."
-_LARGEST_ARCHIVE_BYTES = 16 * 2**30
 _LARGEST_VECTOR = 2**20
 _DEEPEST_GROUP = 4
 
@@ -42,37 +41,17 @@ def read_npz(path: Path) -> Vectors:
         DataError: If the archive is missing, truncated, would unpack objects, or its arrays do
             not fit together.
     """
-    if not path.is_file():
-        raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _LARGEST_ARCHIVE_BYTES:
-                raise DataError.at(path, "unpacks to more than 16 GiB", "Use fewer dimensions.")
-        # Object arrays are pickles, and a pickle can run code.
-        with np.load(path, allow_pickle=False) as arrays:
-            lacking = [key for key in ("entities", "features") if key not in arrays]
-            if lacking:
-                raise DataError.at(
-                    path,
-                    f"has no array {lacking[0]!r}",
-                    "Save it with numpy.savez(path, entities=..., features=...).",
-                )
-            entities, features = arrays["entities"], arrays["features"]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError, ValueError) as error:
-        if "allow_pickle" in str(error):
-            raise DataError.at(
-                path, "holds Python objects, which are not loaded", "Save text and numbers only."
-            ) from None
-        raise DataError.at(path, f"the archive is truncated or damaged ({error})", _AGAIN) from None
+    entities, features = load_archive(path, ("entities", "features"))
     return _checked_npz(path, entities, features)
 
 
 def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> Vectors:
-    if entities.ndim != 1 or features.ndim != 2 or len(entities) != len(features):
+    is_table = features.ndim == 2 and features.shape[1:] != (0,)
+    if entities.ndim != 1 or not is_table or len(entities) != len(features):
         raise DataError.at(
             path,
             f"has entities {list(entities.shape)} and features {list(features.shape)}",
-            "The shapes must be [n] and [n, d].",
+            "The shapes must be [n] and [n, d], with d of 1 or more.",
         )
     if features.dtype.kind not in "fiu":
         raise DataError.at(path, f"features are {features.dtype}, not numbers", "Save numbers.")
@@ -80,7 +59,7 @@ def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> 
         keys = [
             key.decode("utf-8") if isinstance(key, bytes) else str(key) for key in entities.tolist()
         ]
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # bytes that are not UTF-8, or numbers that are no character
         raise DataError.at(
             path, f"an entity is not UTF-8 ({error})", "Encode entities as UTF-8."
         ) from None
@@ -88,8 +67,7 @@ def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> 
         seen: set[str] = set()
         twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise DataError.at(path, f"entity {twice!r} stands twice", "Keep one row per entity.")
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
-        values = features.astype(np.float32)
+    values = as_float32(features)
     _check_finite(path, keys, values)
     return Vectors(keys, values)
 
@@ -108,55 +86,77 @@ def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
     try:
         with h5py.File(path, "r") as file:
             found: dict[str, Any] = {}
-            _collect(path, file, wanted, found, 0)
+            _collect(_Visit(path, wanted, found, set()), file, 0)
             keys = [image_id for image_id in image_ids if image_id in found]
             if not keys:
                 return Vectors([], np.zeros((0, 0), dtype=np.float32))
-            dim = int(found[keys[0]].size)
+            dim = _size(found[keys[0]])
             for key in keys:  # all of them before memory is taken
                 _check_vector(path, key, found[key], dim)
+            check_table(path, len(keys), dim, path.stat().st_size)
             values = np.empty((len(keys), dim), dtype=np.float32)
             for row, key in enumerate(keys):
-                values[row] = np.asarray(found[key][()], dtype=np.float32).reshape(-1)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError.at(
-            path, f"the HDF5 file is truncated or damaged ({error})", _AGAIN
-        ) from None
+                values[row] = as_float32(np.asarray(found[key][()])).reshape(-1)
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly every type
+        problem = f"the HDF5 file is truncated or damaged ({shown(error, quote='')})"
+        raise DataError.at(path, problem, _AGAIN) from None
     _check_finite(path, keys, values)
     return Vectors(keys, values)
 
 
-def _collect(
-    path: Path, group: Any, wanted: set[str], found: dict[str, Any], depth: int, parent: str = ""
-) -> None:
+@dataclass(frozen=True)
+class _Visit:
+    """A walk through an HDF5 file: what is looked for, found, and was seen already."""
+
+    path: Path
+    wanted: set[str]
+    found: dict[str, Any]
+    groups: set[Any]
+
+
+def _collect(visit: _Visit, group: Any, depth: int, parent: str = "") -> None:
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise DataError.at(
-                path,
-                f"{name!r} is a link to another place, which is not followed",
+                visit.path,
+                f"{shown(name)} is a link to another place, which is not followed",
                 "Copy the vectors into the file itself.",
             )
         item = group[name]
-        key = parent or (name if name in wanted else "")
+        key = parent or (name if name in visit.wanted else "")
         if isinstance(item, h5py.Group):
-            # Hard links may form a circle, hence the limit.
-            if depth < _DEEPEST_GROUP:
-                _collect(path, item, wanted, found, depth + 1, key)
-        elif key and found.setdefault(key, item) != item:
-            raise DataError.at(path, f"image {key!r} has several vectors", "Keep one of them.")
+            # Hard links may form circles, and each of them may be walked in many ways.
+            if depth < _DEEPEST_GROUP and item not in visit.groups:
+                visit.groups.add(item)
+                _collect(visit, item, depth + 1, key)
+        elif key and visit.found.setdefault(key, item) != item:
+            raise DataError.at(
+                visit.path, f"image {shown(key)} has several vectors", "Keep one of them."
+            )
+
+
+def _size(item: Any) -> int:
+    """Numbers of a dataset; 0 for one without content and for everything that is none."""
+    return int(item.size or 0) if isinstance(item, h5py.Dataset) else 0
 
 
 def _check_vector(path: Path, key: str, item: Any, dim: int) -> None:
+    if not isinstance(item, h5py.Dataset):
+        raise DataError.at(path, f"image {shown(key)} is no dataset", "Store numbers.")
     if item.external or item.is_virtual:
         raise DataError.at(
-            path, f"image {key!r} is stored in another file", "Copy it into the file itself."
+            path, f"image {shown(key)} is stored in another file", "Copy it into the file itself."
         )
     if item.dtype.kind not in "fiu":
-        raise DataError.at(path, f"image {key!r} is {item.dtype}, not numbers", "Store numbers.")
-    if item.size != dim or not 0 < dim <= _LARGEST_VECTOR:
+        raise DataError.at(
+            path, f"image {shown(key)} is {item.dtype}, not numbers", "Store numbers."
+        )
+    if _size(item) != dim or not 0 < dim <= _LARGEST_VECTOR:
         raise DataError.at(
             path,
-            f"image {key!r} has {item.size} numbers, the first image has {dim}",
+            f"image {shown(key)} has {_size(item)} numbers, the first image has {dim}",
             f"All images need the same dimension, at most {_LARGEST_VECTOR}.",
         )
 
@@ -202,8 +202,13 @@ def shared_features(
         vectors: Vectors by key.
         sides: Key to entity position, of the source and of the target KG.
         sizes: Number of entities of each.
+
+    Raises:
+        DataError: If a few long vectors would need a table for very many entities.
     """
     notes = []
+    for size in sizes:
+        check_table(path, size, vectors.values.shape[1], vectors.values.nbytes)
     unknown = sum(not any(key in side for side in sides) for key in vectors.keys)
     if unknown:
         notes.append(f"{path.name}: {unknown:,} vectors belong to no entity and were left out.")

@@ -17,6 +17,7 @@ from mmea_bench.datasets.core.pair import KGPair, canonical
 from mmea_bench.datasets.core.readers import graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "raw MMKG"
 REQUIRED = "two NAME_EntityTriples.txt and one NAME_SameAsLink.txt, in the folder or below it"
@@ -251,6 +252,7 @@ def _read_graph_images(files: GraphFiles, side: dict[str, int]) -> tuple[Feature
         else:
             entity_of[image] = position
     vectors = images.read_h5(data_path, sorted(entity_of))
+    check_table(data_path, len(side), vectors.values.shape[1], vectors.values.nbytes)
     notes = []
     if unknown:
         notes.append(f"{index_path.name}: {unknown:,} rows name unknown entities; left out.")

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 _OPAQUE = re.compile(r"^(/?[mg][/.][0-9a-z_]+|[QPL][0-9]+)$")
-_LITERAL = re.compile(r'^"(.*)"(\^\^\S+|@[A-Za-z0-9-]+)?$', re.DOTALL)
+_TYPE_OR_LANGUAGE = re.compile(r"(\^\^\S+|@[A-Za-z0-9-]+)?\Z")
 
 
 def surface_form(uri: str) -> str:
@@ -36,5 +36,8 @@ def surface_form(uri: str) -> str:
 
 def lexical_value(literal: str) -> str:
     """The text inside a typed or tagged literal; a bare value is returned as it is."""
-    match = _LITERAL.match(literal)
-    return match[1] if match else literal
+    # Found from the last quote on: a pattern for the whole literal could be made to run for hours.
+    last = literal.rfind('"')
+    if last > 0 and literal.startswith('"') and _TYPE_OR_LANGUAGE.match(literal, last + 1):
+        return literal[1:last]
+    return literal

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import KnowledgeGraph
 from mmea_bench.datasets.core.nodes import pair_kinds
-from mmea_bench.datasets.core.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.pair import MODALITIES, Fold, KGPair, canonical
 from mmea_bench.datasets.core.readers import graphs, text
+from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples
+from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "NMMEA"
 GRAPH_FOLDERS = ("kg1", "kg2")
@@ -197,6 +199,7 @@ class _Side:
             problem = f"node {lacking!r} has {kind}, but no row"
             raise DataError.at(ids_path, problem, "Add its vector.")
         rows = _read_vectors(path, owners)
+        check_table(path, len(nodes), rows.shape[1], rows.nbytes)
         values = np.zeros((len(nodes), rows.shape[1]), dtype=np.float32)
         present = np.zeros(len(nodes), dtype=np.bool_)
         place = graphs.encode(owners, nodes)
@@ -205,18 +208,13 @@ class _Side:
 
 
 def _read_vectors(path: Path, owners: Sequence[str]) -> NDArray[np.float32]:
-    try:
-        # Object arrays are pickles, and a pickle can run code.
-        rows = np.load(path, allow_pickle=False)
-    except (EOFError, OSError, MemoryError, ValueError) as error:
-        problem = f"is no array of numbers ({error})"
-        raise DataError.at(path, problem, "Save a float32 array with numpy.save.") from None
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu" or rows.ndim != 2:
+    rows = load_array(path)
+    if rows.dtype.kind not in "fiu" or rows.ndim != 2 or not rows.shape[1]:
         raise DataError.at(path, "holds no table of numbers", "Save a float32 array [n, d].")
     if len(rows) != len(owners):
         problem = f"has {len(rows)} rows, the ids file has {len(owners)}"
         raise DataError.at(path, problem, "Copy both files again.")
-    values = rows.astype(np.float32)
+    values = as_float32(rows)
     wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(wrong):
         problem = f"the vector of {owners[int(wrong[0])]!r} holds a value that is not finite"
@@ -286,17 +284,19 @@ def _simulated(meta: Path) -> tuple[str, ...]:
     if not meta.is_file():
         return ()
     try:
-        content = json.loads(meta.read_text(encoding="utf-8"))
+        content = json.loads("\n".join(text.read_lines(meta)))
         names = content.get("simulated", [])
-        return tuple(sorted(str(name) for name in names))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        problem = f"cannot be read ({error})"
+        if not isinstance(names, list) or not set(names) <= set(MODALITIES):
+            raise ValueError(f"`simulated` must be a list of {', '.join(MODALITIES)}")
+        return tuple(sorted(names))
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        problem = f"cannot be read ({shown(error, quote='')})"
         raise DataError.at(meta, problem, 'Write {"simulated": []} or remove the file.') from None
 
 
 def _order_notes(links: NDArray[np.int32], nodes: Sequence[Mapping[str, int]]) -> list[str]:
     """A sentence where partners stand at like places, which would give the answers away."""
-    ranks = [np.argsort(np.argsort(np.array(list(index), dtype=np.str_))) for index in nodes]
+    ranks = [_ranks(list(index)) for index in nodes]
     places = np.stack([ranks[side][links[:, side]] for side in range(2)])
     if len(links) < 2 or np.any(places.std(axis=1) == 0):
         return []
@@ -306,3 +306,10 @@ def _order_notes(links: NDArray[np.int32], nodes: Sequence[Mapping[str, int]]) -
     return [
         f"pairs.tsv: ids of partners are in a similar order (correlation {found:.2f}); shuffle."
     ]
+
+
+def _ranks(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each text in sorted order; one very long text costs no more than itself."""
+    ranks = np.empty(len(texts), dtype=np.int64)
+    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
+    return ranks

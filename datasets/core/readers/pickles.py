@@ -1,26 +1,32 @@
 """Published feature pickles, read without ever running what they ask for.
 
 A pickle is a program. This reader admits containers, numbers, text and numeric NumPy arrays, and
-builds the arrays itself: no name inside the file reaches a real class or function.
+builds the arrays itself: no name inside the file reaches a real class or function. The standard
+library's unpickler in Python does the work, as in joblib: unlike the one in C it lets every opcode
+be replaced, so that those no feature file needs are refused and those that make objects counted.
 """
 
 from __future__ import annotations
 
 import pickle
-import pickletools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.readers.images import Vectors
+from mmea_bench.datasets.core.readers.sizes import check_table
 
 _AGAIN = "Copy or fetch the file again."
-_NUMERIC_CODE = re.compile(r"^[<>=|]?[biuf][1248]$|^\?$")
+_NUMERIC_CODE = re.compile(r"([<>=|]?[biuf][1248]|\?)\Z")
+_LONGEST_NAME = 80
+_FREE_OBJECTS = 2**20
+_BYTES_PER_OBJECT = 8  # no honest file makes more objects than one per so many bytes
+_LARGEST_KEY = 2**60  # from 2^61 - 1 on, whole numbers can be chosen to have equal hashes
 
 
 class _RefusedError(Exception):
@@ -28,51 +34,34 @@ class _RefusedError(Exception):
 
 
 class _Admitted:
-    """Stand-in for one name of a pickle.
+    """Stand-in for one name of a pickle."""
 
-    It is neither a type nor a function, so the opcodes that would create instances of it or set
-    attributes on it fail.
-    """
-
-    __slots__ = ("_build",)
+    __slots__ = ("build",)
 
     def __init__(self, build: Callable[..., object]) -> None:
-        self._build = build
-
-    def __call__(self, *args: object) -> object:
-        return self._build(*args)
-
-    def __setstate__(self, state: object) -> None:
-        raise _RefusedError("wants to change a function")
+        self.build = build
 
 
 class _Dtype:
     """Stand-in for ``numpy.dtype`` that knows numbers only."""
 
-    __slots__ = ("_real",)
+    __slots__ = ("real",)
 
     def __init__(self, code: object, *_flags: object) -> None:
-        text = code.decode("ascii", "replace") if isinstance(code, bytes) else code
-        if not isinstance(text, str) or not _NUMERIC_CODE.match(text):
-            raise _RefusedError(f"holds an array of type {text!r}; only numbers are admitted")
-        self._real: np.dtype[Any] = np.dtype(text)
+        self.real: np.dtype[Any] = np.dtype("u1")
+        text = _short_text(code)
+        if text is None or not _NUMERIC_CODE.match(text):
+            name = shown(text) if text else type(code).__name__
+            raise _RefusedError(f"holds an array of type {name}; only numbers are admitted")
+        self.real = np.dtype(text)
 
-    def __setstate__(self, state: object) -> None:
-        if not isinstance(state, tuple) or len(state) < 5 or any(state[2:5]):
+    def set_state(self, state: object) -> None:
+        if not isinstance(state, tuple) or len(state) < 5 or state[2:5] != (None, None, None):
             raise _RefusedError("holds an array with fields; only numbers are admitted")
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        order = _short_text(state[1])
         if order not in ("<", ">", "|", "="):
-            raise _RefusedError(f"holds an array with byte order {order!r}")
-        self._real = np.dtype(order + self._real.str[1:])
-
-    def array(self, raw: object, shape: object, order: object) -> NDArray[Any]:
-        """Array over bytes of the file; never larger than those bytes."""
-        if isinstance(raw, str):  # Python 2 wrote array bytes as text
-            raw = raw.encode("latin1")
-        if not isinstance(raw, (bytes, bytearray)) or not isinstance(shape, tuple):
-            raise _RefusedError("holds an array whose content is not plain bytes")
-        flat = np.frombuffer(raw, dtype=self._real)
-        return flat.reshape(shape, order="F" if order else "C")
+            raise _RefusedError("holds an array with an unknown byte order")
+        self.real = np.dtype(order + self.real.str[1:])
 
 
 class _Array:
@@ -83,65 +72,185 @@ class _Array:
     def __init__(self, value: NDArray[Any] | None = None) -> None:
         self.value = value
 
-    def __setstate__(self, state: object) -> None:
-        if self.value is not None or not isinstance(state, tuple) or len(state) != 5:
-            raise _RefusedError("holds an array in an unknown form")
-        _, shape, dtype, is_fortran, raw = state
-        self.value = _known(dtype).array(raw, shape, is_fortran)
+
+def _short_text(value: object) -> str | None:
+    """Text or ASCII bytes of a few letters; None for everything else, however long."""
+    if isinstance(value, bytes) and len(value) <= _LONGEST_NAME:
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) and len(value) <= _LONGEST_NAME else None
 
 
-def _known(dtype: object) -> _Dtype:
-    if not isinstance(dtype, _Dtype):
-        raise _RefusedError("holds an array without a type of numbers")
-    return dtype
+class _Unpickler(pickle._Unpickler):
+    """Builds plain content and numeric arrays; refuses every other request.
+
+    Args:
+        stream: The file.
+        n_bytes: Its size, from which the ceilings follow.
+    """
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {}
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+
+    def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
+        super().__init__(stream, encoding="latin1")
+        self._objects_left = _FREE_OBJECTS + n_bytes // _BYTES_PER_OBJECT
+        self._letters_left = n_bytes
+        self._names: dict[tuple[str, str], Callable[..., object]] = {
+            ("numpy", "dtype"): _Dtype,
+            ("numpy", "ndarray"): _Array,
+            ("_codecs", "encode"): self._encode,
+            ("builtins", "bytes"): bytes,
+            ("__builtin__", "bytes"): bytes,  # the name up to protocol 2
+        }
+        for package in ("numpy.core", "numpy._core"):
+            self._names[f"{package}.multiarray", "_reconstruct"] = _reconstruct
+            self._names[f"{package}.multiarray", "scalar"] = self._scalar
+            self._names[f"{package}.numeric", "_frombuffer"] = self._from_buffer
+
+    def find_class(self, module: str, name: str) -> Any:
+        build = self._names.get((module, name))
+        if build is None:
+            wanted = shown(f"{module}.{name}", quote="`")
+            raise _RefusedError(f"wants to load {wanted}; refused, nothing of it was executed")
+        return _Admitted(build)
+
+    def persistent_load(self, pid: object) -> Any:  # noqa: ARG002 - as the base class calls it
+        raise _RefusedError("wants to load an object outside of the file; refused")
+
+    def count(self) -> None:
+        """Counts one object more against the ceiling."""
+        self._objects_left -= 1
+        if self._objects_left < 0:
+            raise _RefusedError("asks for more objects than a file of this size can need; refused")
+
+    def call(self) -> None:
+        """REDUCE: calls one of the stand-ins."""
+        arguments, admitted = self.stack.pop(), self.stack[-1]
+        if not isinstance(admitted, _Admitted) or not isinstance(arguments, tuple):
+            raise _RefusedError("wants to call something that is no function; refused")
+        if admitted.build is bytes and arguments:
+            raise _RefusedError("wants to make bytes of a size; refused")
+        self.stack[-1] = admitted.build(*arguments)
+
+    def set_state(self) -> None:
+        """BUILD: fills an array or its type; nothing else has a state."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, _Dtype):
+            target.set_state(state)
+        elif isinstance(target, _Array) and target.value is None:
+            if not isinstance(state, tuple) or len(state) != 5:
+                raise _RefusedError("holds an array in an unknown form")
+            _, shape, dtype, is_fortran, raw = state
+            target.value = self._array(dtype, raw, shape, is_fortran=is_fortran is True)
+        else:
+            raise _RefusedError("wants to change the state of an object; refused")
+
+    def put_items(self, items: list[Any]) -> None:
+        """DICT, SETITEM and SETITEMS: keys are plain, because hashing a tuple may take for ever."""
+        target = self.stack[-1]
+        if not isinstance(target, dict):
+            raise _RefusedError("wants to set items of something that is no dict; refused")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, (int, float, str, bytes)):
+                raise _RefusedError(f"has a {type(key).__name__} as a key; refused")
+            if isinstance(key, int) and abs(key) > _LARGEST_KEY:
+                raise _RefusedError("has a key that is too large for an id; refused")
+            target[key] = value
+
+    def _array(
+        self, dtype: object, raw: object, shape: object, *, is_fortran: bool
+    ) -> NDArray[Any]:
+        """Array over bytes of the file; never larger than those bytes."""
+        if not isinstance(dtype, _Dtype):
+            raise _RefusedError("holds an array without a type of numbers")
+        if isinstance(raw, str):  # Python 2 wrote array bytes as text
+            raw = self._encode(raw)
+        if not isinstance(raw, (bytes, bytearray)) or not isinstance(shape, tuple):
+            raise _RefusedError("holds an array whose content is not plain bytes")
+        flat = np.frombuffer(raw, dtype=dtype.real)
+        return flat.reshape(shape, order="F" if is_fortran else "C")
+
+    def _from_buffer(self, raw: object, dtype: object, shape: object, order: object) -> _Array:
+        is_fortran = isinstance(order, str) and order == "F"
+        return _Array(self._array(dtype, raw, shape, is_fortran=is_fortran))
+
+    def _scalar(self, dtype: object, raw: object) -> object:
+        return self._array(dtype, raw, (), is_fortran=False).item()
+
+    def _encode(self, value: object, encoding: object = "latin1") -> bytes:
+        if not isinstance(value, str) or encoding != "latin1":
+            raise _RefusedError("wants to load `_codecs.encode` for something else than bytes")
+        self._letters_left -= len(value)
+        if self._letters_left < 0:  # one text of the file, used again and again
+            raise _RefusedError("asks for more bytes than the file has; refused")
+        return value.encode("latin1")
 
 
 def _reconstruct(*_args: object) -> _Array:
     return _Array()
 
 
-def _from_buffer(raw: object, dtype: object, shape: object, order: object) -> _Array:
-    return _Array(_known(dtype).array(raw, shape, order == "F"))
+def _refused(opcode: str) -> Callable[[_Unpickler], None]:
+    def refuse(_unpickler: _Unpickler) -> None:
+        raise _RefusedError(f"uses the opcode {opcode}, which no feature file needs; refused")
+
+    return refuse
 
 
-def _scalar(dtype: object, raw: object) -> object:
-    return _known(dtype).array(raw, (), order=False).item()
+def _counted(original: Callable[[Any], None]) -> Callable[[_Unpickler], None]:
+    def count_and_go_on(unpickler: _Unpickler) -> None:
+        unpickler.count()
+        original(unpickler)
+
+    return count_and_go_on
 
 
-def _encode(value: object, encoding: object = "latin1") -> bytes:
-    if not isinstance(value, str) or encoding != "latin1":
-        raise _RefusedError("wants to load `_codecs.encode` for something else than bytes")
-    return value.encode("latin1")
+def _load_dict(unpickler: _Unpickler) -> None:
+    items = unpickler.pop_mark()
+    unpickler.append({})
+    unpickler.put_items(items)
 
 
-def _empty_bytes() -> bytes:
-    return b""
+def _load_setitem(unpickler: _Unpickler) -> None:
+    value, key = unpickler.stack.pop(), unpickler.stack.pop()
+    unpickler.put_items([key, value])
 
 
-_ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    ("_codecs", "encode"): _encode,
-    ("builtins", "bytes"): _empty_bytes,
-    ("__builtin__", "bytes"): _empty_bytes,  # the name up to protocol 2
+def _load_setitems(unpickler: _Unpickler) -> None:
+    unpickler.put_items(unpickler.pop_mark())
+
+
+_READ_ONLY = """PROTO STOP FRAME NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
+FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
+BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 APPEND APPENDS GET BINGET LONG_BINGET POP POP_MARK
+GLOBAL STACK_GLOBAL PERSID BINPERSID""".split()  # noqa: SIM905 - 37 lines otherwise
+_MAKING = """MARK EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST EMPTY_DICT MEMOIZE PUT
+BINPUT LONG_BINPUT""".split()  # noqa: SIM905
+_REFUSED = """DUP EMPTY_SET ADDITEMS FROZENSET INST OBJ NEWOBJ NEWOBJ_EX EXT1 EXT2 EXT4 NEXT_BUFFER
+READONLY_BUFFER""".split()  # noqa: SIM905
+_REPLACED: dict[str, Callable[[_Unpickler], None]] = {
+    "REDUCE": _counted(_Unpickler.call),
+    "BUILD": _Unpickler.set_state,
+    "DICT": _counted(_load_dict),
+    "SETITEM": _load_setitem,
+    "SETITEMS": _load_setitems,
 }
-for _package in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_package}.multiarray", "_reconstruct"] = _reconstruct
-    _ADMITTED[f"{_package}.multiarray", "scalar"] = _scalar
-    _ADMITTED[f"{_package}.numeric", "_frombuffer"] = _from_buffer
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        build = _ADMITTED.get((module, name))
-        if build is None:
-            raise _RefusedError(
-                f"wants to load `{module}.{name}`; refused, nothing of it was executed"
-            )
-        return _Admitted(build)
+def _dispatch() -> dict[int, Callable[[Any], None]]:
+    originals = pickle._Unpickler.dispatch
+    codes = {name: getattr(pickle, name)[0] for name in (*_READ_ONLY, *_MAKING, *_REFUSED)}
+    table: dict[int, Callable[[Any], None]] = {
+        codes[name]: originals[codes[name]] for name in codes
+    }
+    table |= {codes[name]: _counted(originals[codes[name]]) for name in _MAKING}
+    table |= {codes[name]: _refused(name) for name in _REFUSED}
+    return table | {getattr(pickle, name)[0]: load for name, load in _REPLACED.items()}
 
-    def persistent_load(self, pid: object) -> Any:
-        raise _RefusedError(f"wants to load the outside object {pid!r}; refused")
+
+_Unpickler.dispatch = _dispatch()
 
 
 def load_pickle(path: Path) -> object:
@@ -158,9 +267,7 @@ def load_pickle(path: Path) -> object:
         raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
     try:
         with path.open("rb") as stream:
-            _check_memo(stream, path.stat().st_size)
-            stream.seek(0)
-            content = _Unpickler(stream, encoding="latin1").load()
+            content = _Unpickler(stream, path.stat().st_size).load()
     except _RefusedError as error:
         raise DataError.at(
             path, f"{error}", "Save a dict from id to NumPy vector, from a source that you trust."
@@ -168,22 +275,13 @@ def load_pickle(path: Path) -> object:
     except (MemoryError, RecursionError):
         raise DataError.at(path, "asks for more memory than there is", _AGAIN) from None
     except Exception as error:  # a damaged pickle can raise nearly every type
-        raise DataError.at(path, f"the pickle is truncated or damaged ({error})", _AGAIN) from None
+        problem = f"the pickle is truncated or damaged ({shown(error, quote='')})"
+        raise DataError.at(path, problem, _AGAIN) from None
     if isinstance(content, dict):
-        return {_plain(key): _plain(value) for key, value in content.items()}
+        return {key: _plain(value) for key, value in content.items()}
     if isinstance(content, list):
         return [_plain(value) for value in content]
     return _plain(content)
-
-
-def _check_memo(stream: BinaryIO, n_bytes: int) -> None:
-    """Refuses positions in the unpickler's memory that no file of this size can need.
-
-    The unpickler reserves room up to the position, so five bytes could ask for 32 GiB.
-    """
-    for opcode, argument, _ in pickletools.genops(stream):
-        if "PUT" in opcode.name and isinstance(argument, int) and argument > n_bytes:
-            raise _RefusedError(f"asks for room for {argument} objects; refused")
 
 
 def _plain(value: object) -> object:
@@ -201,14 +299,16 @@ def read_feature_pickle(path: Path) -> Vectors:
         raise DataError.at(
             path, f"holds a {type(content).__name__}, not a filled dict", "Save id to vector."
         )
+    dim = _size(next(iter(content.values())))
+    # One vector can stand under many ids, so a small file can ask for a huge table.
+    check_table(path, len(content), dim, path.stat().st_size)
     keys: list[str] = []
-    rows: list[NDArray[np.float32]] = []
-    for key, value in content.items():
+    values: NDArray[np.float32] = np.empty((len(content), dim), dtype=np.float32)
+    for row, (key, value) in enumerate(content.items()):
         if isinstance(key, bool) or not isinstance(key, int):
-            raise DataError.at(path, f"the key {key!r} is no entity id", "Use the ids as keys.")
-        rows.append(_vector(path, key, value, rows[0].size if rows else None))
+            raise DataError.at(path, f"the key {shown(key)} is no entity id", "Use ids as keys.")
         keys.append(str(key))
-    values = np.stack(rows)
+        _fill(path, values[row], key, value)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         raise DataError.at(
@@ -217,18 +317,32 @@ def read_feature_pickle(path: Path) -> Vectors:
     return Vectors(keys, values)
 
 
-def _vector(path: Path, key: int, value: object, dim: int | None) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore"):  # becomes infinite, which the caller refuses
-            vector = np.asarray(value, dtype=np.float32).reshape(-1)
-    except (TypeError, ValueError):
+def _size(value: object) -> int:
+    if isinstance(value, np.ndarray):
+        return int(value.size)
+    return len(value) if isinstance(value, (list, tuple)) else 0
+
+
+def _fill(path: Path, row: NDArray[np.float32], key: int, value: object) -> None:
+    numbers: Sequence[float] | NDArray[Any]
+    if isinstance(value, np.ndarray):
+        numbers = value.reshape(-1)
+    elif isinstance(value, (list, tuple)) and all(isinstance(n, (int, float)) for n in value):
+        numbers = value
+    else:
         raise DataError.at(
             path, f"the value of id {key} is no vector of numbers", "Save id to vector."
-        ) from None
-    if not vector.size or (dim is not None and vector.size != dim):
+        )
+    if not row.size or len(numbers) != row.size:
         raise DataError.at(
             path,
-            f"the vector of id {key} has {vector.size} numbers, the first one has {dim or 0}",
+            f"the vector of id {key} has {len(numbers)} numbers, the first one has {row.size}",
             "All vectors need the same dimension.",
         )
-    return vector
+    try:
+        with np.errstate(over="ignore"):  # becomes infinite, which the caller refuses
+            row[:] = numbers
+    except OverflowError:
+        raise DataError.at(
+            path, f"the vector of id {key} is not finite as float32", "Repair it."
+        ) from None

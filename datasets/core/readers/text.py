@@ -6,11 +6,13 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.readers.sizes import read_packed
 
 LARGEST_ID = 2**31 - 1
 """Ids are stored as int32."""
@@ -32,7 +34,8 @@ def read_lines(path: Path) -> list[str]:
         path: Text file; its ``.gz`` copy is read where the file itself does not exist.
 
     Raises:
-        DataError: If the file is missing, empty, truncated or not UTF-8.
+        DataError: If the file is missing, empty, truncated or not UTF-8, holds a NUL character,
+            or unpacks to far more than its size.
     """
     file = stored(path)
     if file is None:
@@ -47,6 +50,10 @@ def read_lines(path: Path) -> list[str]:
         raise DataError.at(
             file, f"byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8.", line
         ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        problem = "holds a NUL character, so that it is no text or in another encoding"
+        raise DataError.at(file, problem, "Save the file as UTF-8.", line)
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -75,10 +82,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
 
 def malformed(path: Path, line: int, found: str, wanted: str) -> DataError:
     """The error for a line that does not have the form that its file needs."""
-    shown = found if len(found) <= 80 else found[:77] + "..."
     return DataError.at(
         stored(path) or path,
-        f"cannot read {shown!r}",
+        f"cannot read {shown(found)}",
         f"A line must be `{wanted}`; correct it or copy the file again.",
         line,
     )
@@ -103,7 +109,7 @@ def id_column(path: Path, texts: Sequence[str], what: str) -> NDArray[np.int64]:
         if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID):
             raise DataError.at(
                 stored(path) or path,
-                f"{what} {text!r} is not a whole number in 0..{LARGEST_ID}",
+                f"{what} {shown(text)} is not a whole number in 0..{LARGEST_ID}",
                 "Correct the id.",
                 number,
             )
@@ -115,7 +121,7 @@ def _read_bytes(file: Path) -> bytes:
         if file.suffix != ".gz":
             return file.read_bytes()
         with gzip.open(file) as stream:
-            return stream.read()
+            return read_packed(file, cast("BinaryIO", stream))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError.at(
             file, f"the gzip archive is truncated or damaged ({error})", "Copy or fetch it again."

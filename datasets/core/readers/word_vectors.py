@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import Text
+from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
 
 FILE = "glove.6B.300d.txt"
 ARCHIVE = "glove.6B.zip"
 PLACES = ("embedding", "word_vectors", "")
+
+_LONGEST_LINE = 2**18
 
 WordTable = dict[str, NDArray[np.float32]]
 
@@ -43,25 +45,49 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
         DataError: If the file is damaged or its lines have different lengths.
     """
     table: WordTable = {}
-    n_columns = 0
     remedy = "Copy the file again from its source."
     try:
-        with _opened(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                word, _, rest = line.partition(" ")
-                if word not in words:
-                    continue
-                vector = np.array(rest.split(), dtype=np.float32)
-                n_columns = n_columns or len(vector)
-                if len(vector) != n_columns:
-                    problem = f"{len(vector)} numbers where the lines before have {n_columns}"
-                    raise DataError.at(path, problem, remedy, number)
-                table[word] = vector
+        with _opened(path) as stream:
+            for number, line in enumerate(_bounded_lines(path, stream), start=1):
+                word, _, rest = line.partition(b" ")
+                text = word.decode("utf-8")
+                if text in words:
+                    table[text] = _vector(path, number, rest, table)
+    except DataError:
+        raise
     except ValueError as error:
-        raise DataError.at(path, f"not GloVe's text format: {error}", remedy) from None
-    except (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError.at(path, f"cannot be read: {error}", remedy) from None
+        problem = f"not GloVe's text format: {shown(error, quote='')}"
+        raise DataError.at(path, problem, remedy) from None
+    except Exception as error:  # a damaged archive can raise nearly every type
+        raise DataError.at(path, f"cannot be read: {shown(error, quote='')}", remedy) from None
     return table
+
+
+def _vector(path: Path, line: int, numbers: bytes, table: WordTable) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        vector = np.array(numbers.split(), dtype=np.float32)
+    wanted = len(next(iter(table.values()))) if table else len(vector)
+    problem = ""
+    if len(vector) != wanted or not wanted:
+        problem = f"{len(vector)} numbers where the lines before have {wanted or 'some'}"
+    elif not np.isfinite(vector).all():
+        problem = "a number that is not finite as float32"
+    if problem:
+        raise DataError.at(path, problem, "Copy the file again from its source.", line)
+    return vector
+
+
+def _bounded_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
+    """Lines of the text, one at a time; neither a line nor the whole may be out of proportion."""
+    n_bytes = path.stat().st_size
+    n_left = most_unpacked(n_bytes) if path.suffix in (".zip", ".gz") else n_bytes
+    while line := stream.readline(_LONGEST_LINE):
+        n_left -= len(line)
+        if n_left < 0:
+            raise packed_too_well(path)
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(f"a line has {_LONGEST_LINE} bytes or more")
+        yield line
 
 
 def words_of(names: Iterable[str]) -> set[str]:
@@ -82,13 +108,13 @@ def mean_vectors(names: Text, table: WordTable) -> Features:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Iterator[str]]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(FILE) as member:
-            yield io.TextIOWrapper(member, encoding="utf-8")
+            yield cast("BinaryIO", member)
     elif path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            yield iter(file)
+        with gzip.open(path) as packed:
+            yield cast("BinaryIO", packed)
     else:
-        with path.open(encoding="utf-8") as file:
-            yield iter(file)
+        with path.open("rb") as file:
+            yield file
