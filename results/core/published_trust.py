@@ -49,7 +49,8 @@ def rows_concerned(frame: pd.DataFrame, selector: Mapping[str, str]) -> pd.Serie
         if not selector[column]:
             continue
         wanted = set(selector[column].split("|"))
-        concerned &= frame[column].map(lambda held, c=column, w=wanted: _is_meant(c, held, w))
+        meant = [held for held in frame[column].unique() if _is_meant(column, held, wanted)]
+        concerned &= frame[column].isin(meant)
     return concerned
 
 
