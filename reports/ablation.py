@@ -2,147 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.comparison import (
     FULL,
     Comparison,
     bracket,
     comparisons,
+    mark_notes,
+    metric_style,
     repeat_cell,
     shown_numbers,
+    slug_of,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.drop_bars import Panel, bars_size, draw_bars
+from mmea_bench.reports.core.gaps import cells_of, gap_notes
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.statistics import mean_interval
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, line_styles, put_title
+from mmea_bench.reports.core.style import line_styles
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "ablation"
-_BAR_IN = 0.17
-_MARGIN_IN = 0.85
 
 Variant = tuple[str, str]
 """Name of the variant and, for N-MMKG pairs, its inference."""
 
+Study = tuple[str, str, tuple[str, ...], str, str]
+"""Protocol, rules, metrics, method and overrides: what the columns of one table share."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """One dataset and seed ratio of a study.
+
+    Attributes:
+        comparison: The place.
+        variants: Rows of each variant that was run there; empty where no cell has a number.
+    """
+
+    comparison: Comparison
+    variants: Mapping[Variant, pd.DataFrame]
+
+    def values(self, variant: Variant, metric: str) -> pd.Series[float]:
+        """Value per repeat; empty for none."""
+        own = self.variants.get(variant)
+        if own is None or own.empty:
+            return pd.Series(dtype=float)
+        return self.comparison.values(own, metric)
+
+    def drop(self, reference: Variant, variant: Variant, metric: str) -> pd.Series[float]:
+        """Full minus variant, by the repeats that both have."""
+        return (self.values(reference, metric) - self.values(variant, metric)).dropna()
+
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
-    """One table and one figure per method, dataset and seed ratio with at least one variant."""
-    blocks: list[Block] = []
-    for comparison in comparisons(shown_numbers(tables, options), options):
-        brackets = comparison.numbers["variant"].map(bracket)
-        for (method, overrides), rows in comparison.numbers.groupby(
-            [comparison.numbers["method"], brackets], sort=True
+    """One table and one figure per method that was run in full and in a variant."""
+    numbers = shown_numbers(tables, options)
+    studies: dict[Study, list[_Place]] = {}
+    for comparison in comparisons(numbers, options):
+        found = comparison.numbers
+        cells = cells_of(tables, comparison)
+        for (method, overrides), rows in found.groupby(
+            [found["method"], found["variant"].map(bracket)], sort=True
         ):
-            blocks += _blocks(comparison, rows, str(method), str(overrides))
+            of_method = cells[
+                (cells["method"] == method) & (cells["variant"].map(bracket) == overrides)
+            ]
+            variants = _variants(rows, of_method)
+            if any(name != FULL for name, _ in variants):
+                study = (comparison.protocol, comparison.rules, comparison.metrics)
+                key = (*study, str(method), str(overrides))
+                studies.setdefault(key, []).append(_Place(comparison, variants))
+    blocks = [block for study, places in studies.items() for block in _blocks(study, places)]
+    gaps = gap_notes(tables, options, numbers)
     if not blocks:
-        return Missing("No method was run both in full and in a variant on the same split.")
+        reason = "No method was run both in full and in a variant on the same split."
+        return Missing(" ".join((reason, *gaps)))
     notes = (
         "Drop: the full method minus the variant, paired by repeat (both share split and seed); "
-        "whiskers are 95 % intervals of the mean drop over repeats.",
+        "whiskers are 95 % intervals of the mean drop over repeats, none for a single one.",
+        *mark_notes(numbers),
+        *gaps,
     )
     return Document(NAME, "Ablation", tuple(blocks), notes)
 
 
-def _blocks(
-    comparison: Comparison, rows: pd.DataFrame, method: str, overrides: str
-) -> Iterator[Block]:
-    variants = _variants(rows)
-    reference = next((variant for variant in variants if variant[0] == FULL), None)
-    if reference is None or len(variants) < 2:
-        return
-    name = f"{method} [{overrides}]" if overrides else method
-    drops = {
-        variant: {
-            metric: _drop(comparison, variants[reference], own, metric)
-            for metric in comparison.metrics
-        }
-        for variant, own in variants.items()
-        if variant != reference
-    }
-    yield _table(comparison, variants, drops, name)
-    metric = comparison.metrics[0]
-    draw = partial(
-        _draw,
-        drops={_label(variant): found[metric] for variant, found in drops.items()},
-        colour=line_styles([(method, FULL)])[method, FULL].colour,
-        metric=metric,
-        title=f"{name}, {comparison.title}",
-    )
-    slug = f"{method}-{comparison.slug}"
-    height = _MARGIN_IN + _BAR_IN * len(drops)
-    yield Figure(slug, f"{name}: {comparison.title}", draw, COLUMN_WIDTH_IN, height)
-
-
-def _variants(rows: pd.DataFrame) -> dict[Variant, pd.DataFrame]:
-    """Rows by variant, the full method first; of several inferences the one with two thresholds."""
+def _variants(rows: pd.DataFrame, cells: pd.DataFrame) -> dict[Variant, pd.DataFrame]:
+    """Rows by variant; those that were run without success have none."""
     found = {
         (str(base), str(inference)): own
         for (base, inference), own in rows.groupby(["base", "inference"], sort=True)
     }
-    order = sorted(found, key=lambda variant: (variant[0] != FULL, variant[0], variant[1] != ""))
-    order.sort(key=lambda variant: (variant[0] != FULL, not variant[1].startswith("two")))
-    return {variant: found[variant] for variant in order}
+    with_numbers = {base for base, _ in found}
+    for base in sorted(set(cells["base"]) - with_numbers):
+        found[base, ""] = rows.iloc[:0]
+    return found
 
 
-def _drop(
-    comparison: Comparison, full: pd.DataFrame, own: pd.DataFrame, metric: str
-) -> pd.Series[float]:
-    return (comparison.values(full, metric) - comparison.values(own, metric)).dropna()
+def _order(variant: Variant) -> tuple[bool, bool, str, bool]:
+    """The full method first; of several inferences the one with two thresholds."""
+    name, inference = variant
+    return name != FULL, not inference.startswith("two"), name, inference != ""
+
+
+def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
+    variants = sorted({variant for place in places for variant in place.variants}, key=_order)
+    reference = variants[0]
+    others = [variant for variant in variants if variant != reference]
+    metric = study[2][0]
+    has_drop = any(
+        len(place.drop(reference, other, metric)) for place in places for other in others
+    )
+    if reference[0] != FULL or not has_drop:
+        return
+    protocol, _, metrics, method, overrides = study
+    name = f"{method} [{overrides}]" if overrides else method
+    single = places[0].comparison if len(places) == 1 else None
+    title = f"{name}: {single.title}" if single else f"{name}: {protocol} protocol"
+    yield _table(places, variants, metrics, title)
+    panels = [
+        Panel(
+            "" if single else place.comparison.place_lines,
+            {_label(other): place.drop(reference, other, metric).to_numpy() for other in others},
+            metric_style(metric),
+        )
+        for place in places
+    ]
+    draw = partial(
+        draw_bars,
+        panels=panels,
+        colour=line_styles([(method, FULL)])[method, FULL].colour,
+        axis_title=f"Drop in {METRIC_NAMES[metric]}",
+        title=title.replace(": ", ", ", 1),
+    )
+    yield Figure(slug_of(title), title, draw, *bars_size(panels))
 
 
 def _table(
-    comparison: Comparison,
-    variants: dict[Variant, pd.DataFrame],
-    drops: dict[Variant, dict[str, pd.Series[float]]],
-    name: str,
+    places: Sequence[_Place],
+    variants: Sequence[Variant],
+    metrics: Sequence[str],
+    title: str,
 ) -> Table:
+    reference = variants[0]
     rows = []
-    for variant, own in variants.items():
+    for variant in variants:
         cells = []
-        for metric in comparison.metrics:
-            cells.append(repeat_cell(comparison.values(own, metric)))
-            cells.append(repeat_cell(drops[variant][metric]) if variant in drops else Cell())
-        n_repeats = own["repeat"].nunique()
-        rows.append(Row((_label(variant), str(n_repeats)), tuple(cells)))
-    columns = tuple(
-        (METRIC_NAMES[metric], what) for metric in comparison.metrics for what in ("value", "drop")
+        for place in places:
+            for metric in metrics:
+                drop = place.drop(reference, variant, metric)
+                style = metric_style(metric)
+                cells.append(repeat_cell(place.values(variant, metric), style))
+                cells.append(Cell() if variant == reference else repeat_cell(drop, style))
+        rows.append(Row((_label(variant), _repeats(cells)), tuple(cells)))
+    columns = [
+        (place.comparison.place, METRIC_NAMES[metric], what)
+        for place in places
+        for metric in metrics
+        for what in ("value", "drop")
+    ]
+    levels = ("place", "metric", "what")
+    first = 1 if len(places) == 1 else 0  # the title says a single place
+    return Table(
+        title,
+        ("variant", "repeats"),
+        levels[first:],
+        tuple(column[first:] for column in columns),
+        tuple(rows),
     )
-    title = f"{name}: {comparison.title}"
-    return Table(title, ("variant", "repeats"), ("metric", "what"), columns, tuple(rows))
+
+
+def _repeats(cells: Sequence[Cell]) -> str:
+    counts = sorted({cell.n for cell in cells[::2]})  # of the values, not of the drops
+    return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
 
 
 def _label(variant: Variant) -> str:
     return f"{variant[0]}, {variant[1]}" if variant[1] else variant[0]
-
-
-def _draw(
-    canvas: Canvas, drops: dict[str, pd.Series[float]], colour: str, metric: str, title: str
-) -> None:
-    axes = canvas.subplots()
-    longest = max(len(name) for name in drops)
-    canvas.subplots_adjust(
-        left=min(0.6, 0.06 + 0.052 * longest / COLUMN_WIDTH_IN),
-        right=0.97,
-        top=put_title(canvas, title),
-        bottom=0.36 / canvas.get_figheight(),
-    )
-    places = np.arange(len(drops))[::-1]
-    means = [float(values.mean()) if len(values) else 0.0 for values in drops.values()]
-    axes.barh(places, means, height=0.62, color=colour, alpha=0.85)
-    for place, values in zip(places, drops.values(), strict=True):
-        interval = mean_interval(values.to_numpy())
-        if interval is not None:
-            axes.plot(interval, [place, place], color="#222222", linewidth=0.8)
-    axes.axvline(0.0, color="#222222", linewidth=0.6)
-    axes.set_yticks(places, list(drops))
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"Drop in {METRIC_NAMES[metric]}")
-    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.4)
-    axes.set_axisbelow(True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,60 +12,101 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.comparison import (
-    STOPPED_ON_TEST_NOTE,
     Comparison,
     comparisons,
+    mark_notes,
+    metric_style,
     overrides_of,
     repeat_cell,
     shown_numbers,
+    slug_of,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lines import draw_lines, method_names
+from mmea_bench.reports.core.gaps import cells_of, gap_notes
+from mmea_bench.reports.core.heat_map import Grid, draw_map, is_geometric, map_size
+from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "sweep"
 _HEIGHT_IN = 2.3
-_MAP_IN = 2.6
 _LOG_SPAN = 20.0
 """Values whose largest is this many times the smallest are spread evenly by a log axis."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """A table per swept parameter or pair of parameters, and its figure."""
+    numbers = shown_numbers(tables, options)
     blocks: list[Block] = []
-    for comparison in comparisons(shown_numbers(tables, options), options):
-        blocks += _blocks(comparison)
+    for comparison in comparisons(numbers, options):
+        blocks += _blocks(comparison, cells_of(tables, comparison))
+    gaps = gap_notes(tables, options, numbers)
     if not blocks:
-        return Missing("No hyper-parameter was run with two or more values.")
-    notes = ("Mean over repeats; bands are 95 % intervals.", STOPPED_ON_TEST_NOTE)
+        reason = "No hyper-parameter was run with two or more values."
+        return Missing(" ".join((reason, *gaps)))
+    notes = (
+        "Mean over repeats. Lines: bands are 95 % intervals. Maps: the best value is framed, "
+        "hatched cells have no number.",
+        *mark_notes(numbers),
+        *gaps,
+    )
     return Document(NAME, "Hyper-parameter sweeps", tuple(blocks), notes)
 
 
-def _blocks(comparison: Comparison) -> Iterator[Block]:
-    metric = comparison.metrics[0]
-    numbers = comparison.numbers[comparison.numbers["metric"] == metric]
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """Rows that differ in some parameters.
+
+    Attributes:
+        comparison: Their place.
+        rows: Numbers of the figures' metric with the column ``point`` (parameter to value).
+        cells: All cells of the place with the same column, those without a number too.
+        title: Says what is swept, where, and which parameters are held.
+    """
+
+    comparison: Comparison
+    rows: pd.DataFrame
+    cells: pd.DataFrame
+    title: str
+
+    @property
+    def metric(self) -> str:
+        """What is shown."""
+        return self.comparison.metrics[0]
+
+    def values(self, parameter: str) -> list[Any]:
+        """Every value that was asked for, numbers in ascending order and first."""
+        found = [point[parameter] for point in self.cells["point"] if parameter in point]
+        return sorted({_text(value): value for value in found}.values(), key=_order)
+
+    def cell(self, rows: pd.DataFrame) -> Cell:
+        """Mean and deviation over repeats."""
+        values = rows.groupby("repeat")["value"].mean()
+        return repeat_cell(values, metric_style(self.metric))
+
+
+def _blocks(comparison: Comparison, cells: pd.DataFrame) -> Iterator[Block]:
+    numbers = comparison.numbers[comparison.numbers["metric"] == comparison.metrics[0]]
     numbers = numbers.assign(point=numbers["overrides"].map(overrides_of))
+    cells = cells.assign(point=cells["overrides"].map(overrides_of))
     varied = _varied(numbers)
-    if len(varied) == 2:
-        first, second = varied
-        both = numbers[[first in point and second in point for point in numbers["point"]]]
-        if len({json.dumps(point, sort_keys=True) for point in both["point"]}) >= 4:
-            for method, own in both.groupby("method", sort=True):
-                yield from _map(comparison, own, (first, second), str(method))
-            return
-    for parameter in varied:
-        others = [name for name in varied if name != parameter]
-        own = numbers[
-            [
-                parameter in point and not any(name in point for name in others)
-                for point in numbers["point"]
-            ]
-        ]
-        if len(own):
-            yield from _line(comparison, own, parameter)
+    patterns = numbers["point"].map(lambda point: tuple(name for name in varied if name in point))
+    for pattern in sorted(set(patterns) - {()}, key=lambda names: (len(names), names)):
+        own = numbers[patterns == pattern]
+        is_alike = cells["point"].map(
+            lambda point, names=pattern: tuple(name for name in varied if name in point) == names
+        )
+        sweep = _Sweep(comparison, own, cells[is_alike], comparison.title)
+        if len(pattern) == 1:
+            yield from _line(sweep, pattern[0])
+            continue
+        for (method, base), group in own.groupby(["method", "base"], sort=True):
+            alike = sweep.cells
+            of_method = alike[(alike["method"] == method) & (alike["base"] == base)]
+            yield from _several(
+                _Sweep(comparison, group, of_method, comparison.title), list(pattern)
+            )
 
 
 def _varied(numbers: pd.DataFrame) -> list[str]:
@@ -72,89 +114,103 @@ def _varied(numbers: pd.DataFrame) -> list[str]:
     found: dict[tuple[str, str], set[str]] = {}
     for method, point in zip(numbers["method"], numbers["point"], strict=True):
         for name, value in point.items():
-            found.setdefault((str(method), name), set()).add(json.dumps(value))
+            found.setdefault((str(method), name), set()).add(_text(value))
     return sorted({name for (_, name), values in found.items() if len(values) >= 2})
 
 
-def _line(comparison: Comparison, own: pd.DataFrame, parameter: str) -> Iterator[Block]:
-    values = [point[parameter] for point in own["point"]]
-    own = own.assign(x=values, variant=own["base"])
-    own = own.assign(name=method_names(own))
-    title = f"{parameter}: {comparison.title}"
-    metric = comparison.metrics[0]
-    if all(isinstance(value, (int, float)) for value in values):
-        draw = partial(_draw_line, own=own, parameter=parameter, metric=metric, title=title)
-        slug = f"{parameter.replace('_', '-')}-{comparison.slug}"
-        yield Figure(slug, title, draw, COLUMN_WIDTH_IN, _HEIGHT_IN)
-    ordered = sorted(set(map(str, values)), key=lambda text: (_number(text), text))
-    rows = tuple(
+def _several(sweep: _Sweep, pattern: Sequence[str]) -> Iterator[Block]:
+    """A map of two parameters for each combination of the others; a line where one varies."""
+    moving = [name for name in pattern if len(sweep.values(name)) >= 2]
+    held = moving[2:] + [name for name in pattern if name not in moving]
+    combinations = sweep.rows["point"].map(lambda point: _words(point, held))
+    for words in sorted(set(combinations)):
+        is_alike = sweep.cells["point"].map(lambda point: _words(point, held)) == words
+        title = ", ".join(filter(None, (sweep.comparison.title, words)))
+        part = _Sweep(
+            sweep.comparison, sweep.rows[combinations == words], sweep.cells[is_alike], title
+        )
+        if len(moving) >= 2:
+            yield from _map(part, (moving[0], moving[1]))
+        elif moving:
+            yield from _line(part, moving[0])
+
+
+def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
+    rows = sweep.rows.assign(
+        x=[point[parameter] for point in sweep.rows["point"]], variant=sweep.rows["base"]
+    )
+    rows = rows.assign(name=method_names(rows), text=rows["x"].map(_text))
+    values = sweep.values(parameter)
+    title = f"{parameter}: {sweep.title}"
+    if all(_is_number(value) for value in values):
+        draw = partial(_draw_line, own=rows, parameter=parameter, metric=sweep.metric, title=title)
+        yield Figure(slug_of(title), title, draw, lines_width(rows["name"]), _HEIGHT_IN)
+    table_rows = tuple(
         Row(
             (str(name),),
-            tuple(_cell(group[group["x"].map(str) == value]) for value in ordered),
+            tuple(sweep.cell(group[group["text"] == _text(value)]) for value in values),
         )
-        for name, group in own.groupby("name", sort=True)
+        for name, group in rows.groupby("name", sort=True)
     )
-    columns = tuple((METRIC_NAMES[metric], f"{parameter}={value}") for value in ordered)
-    yield Table(title, ("method",), ("metric", "value"), columns, rows)
+    columns = tuple((METRIC_NAMES[sweep.metric], f"{parameter}={_text(value)}") for value in values)
+    yield Table(title, ("method",), ("metric", "value"), columns, table_rows)
 
 
 def _draw_line(canvas: Canvas, own: pd.DataFrame, parameter: str, metric: str, title: str) -> None:
     low, high = float(own["x"].min()), float(own["x"].max())
-    axes = draw_lines(canvas, own, title, log_x=low > 0 and high / low >= _LOG_SPAN)
-    axes.set_xlabel(parameter)
+    is_log = low > 0 and (high / low >= _LOG_SPAN or is_geometric(sorted(set(own["x"]))))
+    axes = draw_lines(canvas, own, title, log_x=is_log)
+    axes.set_xlabel(f"{parameter} (log scale)" if is_log else parameter)
     axes.set_ylabel(METRIC_NAMES[metric])
 
 
-def _map(
-    comparison: Comparison, own: pd.DataFrame, parameters: tuple[str, str], method: str
-) -> Iterator[Block]:
+def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
     down, across = parameters
-    own = own.assign(
-        y=[point[down] for point in own["point"]], x=[point[across] for point in own["point"]]
+    method, base = str(sweep.rows["method"].iloc[0]), str(sweep.rows["base"].iloc[0])
+    rows = sweep.rows.assign(
+        y=[_text(point[down]) for point in sweep.rows["point"]],
+        x=[_text(point[across]) for point in sweep.rows["point"]],
     )
-    grid = own.pivot_table(index="y", columns="x", values="value", aggfunc="mean")
-    metric = comparison.metrics[0]
-    title = f"{method}, {METRIC_NAMES[metric]}: {comparison.title}"
-    draw = partial(_draw_map, grid=grid, parameters=parameters, title=title)
-    yield Figure(f"{method}-{comparison.slug}", title, draw, COLUMN_WIDTH_IN, _MAP_IN)
-    rows = tuple(
-        Row(
-            (f"{down}={y}",),
-            tuple(_cell(own[(own["y"] == y) & (own["x"] == x)]) for x in grid.columns),
-        )
-        for y in grid.index
+    ys, xs = sweep.values(down), sweep.values(across)
+    cells = [
+        [sweep.cell(rows[(rows["y"] == _text(y)) & (rows["x"] == _text(x))]) for x in xs]
+        for y in ys
+    ]
+    name = method if base == "full" else f"{method} {base}"
+    title = f"{name}, {METRIC_NAMES[sweep.metric]}: {sweep.title}"
+    grid = Grid(
+        tuple(tuple(cell.mean for cell in line) for line in cells),
+        (_text_axis(down, ys), _text_axis(across, xs)),
+        (tuple(map(_text, ys)), tuple(map(_text, xs))),
+        metric_style(sweep.metric),
     )
-    columns = tuple((METRIC_NAMES[metric], f"{across}={x}") for x in grid.columns)
-    yield Table(title, ("value",), ("metric", "value"), columns, rows)
+    draw = partial(draw_map, grid=grid, title=title)
+    yield Figure(slug_of(f"{down} {across} {title}"), title, draw, *map_size(grid))
+    table_rows = tuple(
+        Row((f"{down}={_text(y)}",), tuple(line)) for y, line in zip(ys, cells, strict=True)
+    )
+    columns = tuple((METRIC_NAMES[sweep.metric], f"{across}={_text(x)}") for x in xs)
+    yield Table(title, ("value",), ("metric", "value"), columns, table_rows)
 
 
-def _draw_map(canvas: Canvas, grid: pd.DataFrame, parameters: tuple[str, str], title: str) -> None:
-    axes = canvas.subplots()
-    height = canvas.get_figheight()
-    top = put_title(canvas, title)
-    canvas.subplots_adjust(left=0.15, right=0.97, top=top, bottom=0.36 / height)
-    values = grid.to_numpy()
-    axes.imshow(values, cmap="cividis", aspect="auto")
-    # The figures' palette is bright where values are high: dark text there, light text below.
-    middle = (values.max() + values.min()) / 2
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            colour = "#111111" if value > middle else "#ffffff"
-            axes.text(
-                column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=6
-            )
-    axes.set_xticks(range(grid.shape[1]), [str(x) for x in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), [str(y) for y in grid.index])
-    axes.set_xlabel(parameters[1])
-    axes.set_ylabel(parameters[0])
+def _text_axis(parameter: str, values: Sequence[Any]) -> str:
+    """Name of a map's axis; equal steps of a map are log steps where ratios are equal."""
+    is_log = all(_is_number(value) for value in values) and is_geometric(values)
+    return f"{parameter} (log scale)" if is_log else parameter
 
 
-def _cell(rows: pd.DataFrame) -> Cell:
-    return repeat_cell(rows.groupby("repeat")["value"].mean())
+def _words(point: Mapping[str, Any], names: Sequence[str]) -> str:
+    return ", ".join(f"{name}={_text(point[name])}" for name in sorted(names))
 
 
-def _number(text: Any) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: object) -> str:
+    """A value as it was written; equal values have equal texts."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    return not _is_number(value), float(value) if _is_number(value) else 0.0, _text(value)

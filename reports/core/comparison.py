@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mmea_bench.reports.core.document import Cell
+from mmea_bench.reports.core.document import Cell, NumberStyle
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
     choose_csls,
@@ -25,6 +25,8 @@ PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
 FULL = "full"
+SIMULATED = "†"
+SIMULATED_NOTE = f"{SIMULATED} with simulated features, not measured ones."
 STOPPED_ON_TEST = "‡"
 STOPPED_ON_TEST_NOTE = (
     f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released code of "
@@ -41,14 +43,34 @@ class Comparison:
         title: Says the place.
         slug: The place as part of a file name.
         numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
-            ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``.
+            ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``,
+            ``on_test`` (the checkpoint was chosen on test links), ``simulated``.
         metrics: Metrics in printing order; the first is the one that figures show.
+        dataset: Printed name of the dataset.
+        seed_ratio: Share of the anchor links, None where all ratios are together.
+        protocol: Name of the protocol.
+        rules: Rules of scoring that its numbers share.
     """
 
     title: str
     slug: str
     numbers: pd.DataFrame
     metrics: tuple[str, ...]
+    dataset: str = ""
+    seed_ratio: float | None = None
+    protocol: str = ""
+    rules: str = ""
+
+    @property
+    def place(self) -> str:
+        """Dataset and seed ratio."""
+        return self.place_lines.replace("\n", " ")
+
+    @property
+    def place_lines(self) -> str:
+        """The same, the seed ratio in a line of its own."""
+        ratio = "" if self.seed_ratio is None else f"\n{percent(self.seed_ratio)}"
+        return f"{self.dataset}{ratio}"
 
     def values(self, rows: pd.DataFrame, metric: str) -> pd.Series[float]:
         """Value per repeat of one method's rows."""
@@ -77,6 +99,7 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
     return shown.assign(
         overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
         on_test=shown["key"].map(cells["stopped_on"]) == "test",
+        simulated=shown["key"].map(cells["simulated_features"]).notna(),
     )
 
 
@@ -98,11 +121,18 @@ def comparisons(
         group = group[group["metric"].isin(metrics)]
         if group.empty:
             continue
-        protocol, _rules_text, dataset, version = (str(part) for part in key[:4])
+        protocol, rules, dataset, version = (str(part) for part in key[:4])
         label = labels.get((dataset, version), dataset)
-        seeds = "" if all_ratios else f", {percent(float(str(key[4])))} seeds"
+        ratio = None if all_ratios else float(str(key[4]))
+        seeds = "" if ratio is None else f", {percent(ratio)} seeds"
         title = f"{label}{seeds}, {protocol} protocol"
-        yield Comparison(title, slug_of(title), group, metrics)
+        yield Comparison(title, slug_of(title), group, metrics, label, ratio, protocol, rules)
+
+
+def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+    """What the marks behind the names of these rows mean; nothing for marks that do not occur."""
+    notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}
+    return tuple(note for column, note in notes.items() if numbers[column].any())
 
 
 def overrides_of(text: str) -> Mapping[str, Any]:
@@ -128,12 +158,17 @@ def _rules(words: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in words.items() if key not in own)
 
 
-def repeat_cell(values: pd.Series[float]) -> Cell:
+def metric_style(metric: str) -> NumberStyle:
+    """How numbers of a metric are printed."""
+    return "rank" if metric == "mean_rank" else "fraction"
+
+
+def repeat_cell(values: pd.Series[float], style: NumberStyle = "fraction") -> Cell:
     """Mean and deviation of one value per repeat; an empty cell for none."""
     if values.empty:
         return Cell()
     sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-    return Cell(float(values.mean()), sd, len(values))
+    return Cell(float(values.mean()), sd, len(values), style=style)
 
 
 def slug_of(title: str) -> str:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
+from statsmodels.stats.multitest import multipletests
 
 Values = NDArray[np.floating[Any]]
 CONFIDENCE = 0.95
+LEVEL = 1.0 - CONFIDENCE
+"""A p-value below it counts as a difference."""
+
+CORRECTION_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "none": "without correction",
+        "holm": "after Holm",
+        "bonferroni": "after Bonferroni",
+        "fdr_bh": "after Benjamini-Hochberg",
+    }
+)
+"""How a sentence names each correction."""
+
 _SAME = 1e-12
 
 
@@ -33,9 +48,11 @@ class TwoSampleTests:
         interval: Welch's 95 % interval of the difference.
         student: Two-sided p of the t-test with equal variances.
         welch: Two-sided p of the t-test with unequal variances.
-        paired: Two-sided p of the test on differences by repeat; None where the repeats do not
-            match or all differ alike.
+        paired: Two-sided p of the test on differences by repeat; None where fewer than two
+            repeats match or all differ alike.
         hedges_g: Standardised difference, corrected for few repeats.
+        hedges_interval: 95 % interval of Hedges' g.
+        n_repeats: Repeats of the first and of the second.
     """
 
     difference: float
@@ -44,6 +61,8 @@ class TwoSampleTests:
     welch: float
     paired: float | None
     hedges_g: float
+    hedges_interval: tuple[float, float]
+    n_repeats: tuple[int, int]
 
 
 def two_sample_tests(
@@ -76,31 +95,48 @@ def _tests(first: Values, second: Values, pairs: tuple[Values, Values] | None) -
     paired = None
     if pairs is not None and len(pairs[0]) >= 2 and (pairs[0] - pairs[1]).std() > _SAME:
         paired = float(stats.ttest_rel(*pairs).pvalue)
+    sizes = (len(first), len(second))
+    g, g_interval = hedges_g(float(student.statistic), sizes)
     return TwoSampleTests(
         float(first.mean() - second.mean()),
         (float(interval.low), float(interval.high)),
         float(student.pvalue),
         float(welch.pvalue),
         paired,
-        _hedges_g(first, second),
+        g,
+        g_interval,
+        sizes,
     )
 
 
-def _hedges_g(first: Values, second: Values) -> float:
-    freedom = len(first) + len(second) - 2
-    pooled = (
-        (len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)
-    ) / freedom
-    correction = 1 - 3 / (4 * freedom - 1)
-    return float(correction * (first.mean() - second.mean()) / np.sqrt(pooled))
+def hedges_g(student_t: float, sizes: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+    """Hedges' g and its 95 % interval from Student's t of two independent samples.
+
+    ``g = J t sqrt(1/n1 + 1/n2)`` with ``J = 1 - 3 / (4 (n1 + n2 - 2) - 1)``. t follows a
+    noncentral t distribution, so the interval holds for few repeats too: its ends are those
+    noncentralities under which the t found is the 97.5 % and the 2.5 % quantile.
+
+    Args:
+        student_t: Statistic of Student's test with equal variances.
+        sizes: Number of values in the first and in the second sample.
+
+    Source: Hedges and Olkin 1985, Statistical Methods for Meta-Analysis, ch. 5; Steiger and
+    Fouladi 1997 for the noncentral interval.
+    """
+    freedom = sum(sizes) - 2
+    scale = (1 - 3 / (4 * freedom - 1)) * np.sqrt(1 / sizes[0] + 1 / sizes[1])
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (special.nctdtrinc(freedom, p, student_t) for p in (1 - tail, tail))
+    return float(scale * student_t), (float(scale * low), float(scale * high))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for multiple comparisons by Holm's step-down rule."""
-    order = np.argsort(p_values, kind="stable")
-    corrected = np.empty(len(p_values))
-    largest = 0.0
-    for step, position in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - step) * p_values[position]))
-        corrected[position] = largest
-    return [float(value) for value in corrected]
+def corrected(p_values: Sequence[float], correction: str) -> list[float]:
+    """p-values corrected for multiple comparisons.
+
+    Args:
+        p_values: Of one family of comparisons.
+        correction: ``none``, or a name that statsmodels' ``multipletests`` knows.
+    """
+    if correction == "none" or not p_values:
+        return list(p_values)
+    return [float(p) for p in multipletests(p_values, alpha=LEVEL, method=correction)[1]]

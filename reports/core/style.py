@@ -6,20 +6,34 @@ import textwrap
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 COLUMN_WIDTH_IN = 3.4
 """Width of one column of a two-column paper."""
+
+LABEL_SIZE = 6.5
+"""Points of ticks and labels."""
 
 _TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
 
 # Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Two rows as long as the palette: the second methods of the colours get markers of their own.
+_MARKERS = (("o", "s", "^", "D", "v", "P", "X"), ("<", ">", "p", "*", "d", "h", "8"))
+# Those of the papers first, so that their figures have a colour each. A method that is not here
+# gets its look from its name.
+_KNOWN_METHODS = (
+    *("mclea", "eva", "meaformer", "loginmea", "clamea", "gcn_align", "transe"),
+    *("crossea", "clip_mmea", "se_clip_mmea", "se_clip_mmea_plus", "selfmea", "poe", "name_match"),
+    *("image_only", "random_scores"),
+)
 _HOLLOW_MARKERS = ("o", "s", "^", "D", "v", "p", "h", "<", ">")
 
 RC_PARAMS: Mapping[Any, Any] = MappingProxyType(
@@ -69,22 +83,12 @@ class LineStyle:
 def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineStyle]:
     """The look of each (method, variant).
 
-    The colour hangs on the method's name, so that a method looks alike in every figure; only
-    when two methods of one figure fall on the same colour does the later name take the next
-    free one. Variants share the colour and differ by hollow markers.
+    A method of this project looks alike in every figure. The colour of another hangs on its name;
+    only when it falls on a colour that the figure shows already does it take the next free one.
+    Variants share the colour and differ by hollow markers.
     """
     wanted = sorted(set(names))
-    looks: dict[str, tuple[str, str]] = {}
-    taken: set[int] = set()
-    for position, method in enumerate(sorted({method for method, _ in wanted})):
-        if position % len(_COLOURS) == 0:
-            taken.clear()  # all colours are used: they come again, with other markers
-        slot = zlib.crc32(method.encode()) % len(_COLOURS)
-        while slot in taken:
-            slot = (slot + 1) % len(_COLOURS)
-        taken.add(slot)
-        marker = _MARKERS[(slot + position // len(_COLOURS)) % len(_MARKERS)]
-        looks[method] = (_COLOURS[slot], marker)
+    looks = _method_looks({method for method, _ in wanted})
     styles = {}
     for method, variant in wanted:
         colour, marker = looks[method]
@@ -95,6 +99,35 @@ def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineS
             hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
             styles[method, variant] = LineStyle(colour, hollow, is_filled=False)
     return styles
+
+
+def _method_looks(methods: set[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each method; no two of a figure have both in common."""
+    slots = {
+        method: (position % len(_COLOURS), position // len(_COLOURS))
+        for position, method in enumerate(_KNOWN_METHODS)
+        if method in methods
+    }
+    n_each = [0] * len(_COLOURS)
+    for slot, _ in slots.values():
+        n_each[slot] += 1
+    for method in sorted(methods - set(slots)):
+        slot = zlib.crc32(method.encode()) % len(_COLOURS)
+        while n_each[slot] > min(n_each):
+            slot = (slot + 1) % len(_COLOURS)
+        n_each[slot] += 1
+        turn = next(turn for turn in count() if (slot, turn) not in slots.values())
+        slots[method] = (slot, turn)
+    return {
+        method: (_COLOURS[slot], _MARKERS[turn % 2][(slot + turn // 2) % len(_COLOURS)])
+        for method, (slot, turn) in slots.items()
+    }
+
+
+def text_width(text: str, size: float = LABEL_SIZE) -> float:
+    """Width in inches of one line of text as figures print it."""
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
+    return float(path.get_extents().width) / 72.0 if text.strip() else 0.0
 
 
 def put_title(canvas: Canvas, title: str) -> float:
