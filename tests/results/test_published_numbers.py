@@ -277,6 +277,20 @@ def test_tolerances_of_another_pipeline_reach_to_the_original(published: Publish
         assert gap == pytest.approx(row.tolerance, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("method", "group"), [("MEAformer", "iterative"), ("MSNEA", "non-iterative")]
+)
+def test_c5_baselines_repeat_the_group_that_they_are_said_to(
+    published: Published, method: str, group: str
+) -> None:
+    rows = find(published.results, method=method)
+    listed = rows[(rows["source"] == "loginmea2024") & rows["contradictions"].str.contains("C5")]
+    picture = rows[(rows["table"] == "images/results.png") & (rows["setting"] == group)]
+    both = listed.merge(picture, on=["dataset", "seed_ratio", "metric"])
+    assert len(both) == 2 * listed["dataset"].nunique()
+    assert (both["value_x"] == both["value_y"]).all()
+
+
 def test_c10_and_c11_fill_in_the_ratio(published: Published) -> None:
     table = published.results[published.results["table"] == "Table 4"]
     table = table[table["source"] == "crossea2025"]
