@@ -260,3 +260,9 @@ def test_it_does_not_wait_for_torch() -> None:
         "print(done.exit_code, 'torch' in sys.modules)"
     )
     assert run_python(["-c", code]).stdout.split() == ["0", "False"]
+
+
+def test_the_help_ends_with_an_example() -> None:
+    done = published("--help")
+    assert done.exit_code == 0
+    assert "Example: mmea-bench published --method mclea" in done.stdout.strip().splitlines()[-1]
