@@ -1,0 +1,172 @@
+"""Modality weights: how much each modality counts in the fusion of every method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import cycle
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
+
+from mmea_bench.reports.core.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lines import method_names
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import current_cells, dataset_labels, percent
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
+from mmea_bench.results.core.schema import WEIGHT
+from mmea_bench.results.core.table import Tables
+
+NAME = "modality_weights"
+# Each modality has the same shade of one map in every figure; colours belong to methods. Modalities
+# that stand side by side are far apart in lightness, hence in grey print too.
+_SHADES = {
+    "structure": 0.05,
+    "relation": 0.6,
+    "attribute": 0.25,
+    "image": 0.8,
+    "text": 0.4,
+    "name": 0.95,
+}
+_FURTHER_SHADES = (0.15, 0.7, 0.5, 0.9)
+_PLACE = ["protocol", "dataset_label", "seed_ratio"]
+_ROW_IN = 0.2
+_LETTER_IN = 0.052  # a letter of 6.5 pt
+_SMALL_LETTER_IN = 0.044  # a letter of 5.5 pt
+_SMALLEST_PRINTED = 0.07  # a number in a narrower bar would run into the next
+_LEGEND_COLUMNS = 4
+_DARK_UP_TO = 0.5
+"""White numbers on shades below it."""
+
+
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
+    """One figure and one table per dataset, seed ratio and protocol."""
+    numbers = shown_numbers(tables, options)
+    numbers = numbers[numbers["metric"] == WEIGHT]
+    if numbers.empty:
+        return Missing("No method told how much each modality counts in its fusion.")
+    labels = dataset_labels(numbers)
+    pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
+    numbers = numbers.assign(
+        name=method_names(numbers), dataset_label=[labels.get(pair, pair[0]) for pair in pairs]
+    )
+    blocks: list[Block] = []
+    for (protocol, dataset, ratio), own in numbers.groupby(_PLACE, sort=True):
+        title = f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
+        blocks += [_figure(own, title), _table(own, title)]
+    notes = (
+        "Share of each modality in the fusion at the reported checkpoint; the shares of a method "
+        "add up to 1. Where a method weighs every entity by itself, the mean over the entities of "
+        "both KGs. Mean ± sample standard deviation over repeats.",
+        "A weight tells what the fusion takes, not what the modality contributes: modalities with "
+        "vectors that tell less apart can weigh more. Compare with the ablations.",
+        *mark_notes(numbers),
+        *lacking_notes(tables, options, numbers["key"], "weights of modalities"),
+        *current_cells(tables).notes,
+    )
+    return Document(NAME, "Modality weights", tuple(blocks), notes)
+
+
+def _modalities(found: Iterable[str]) -> list[str]:
+    """Modalities in printing order, further ones behind."""
+    names = set(found)
+    return [name for name in _SHADES if name in names] + sorted(names - set(_SHADES))
+
+
+def _table(numbers: pd.DataFrame, title: str) -> Table:
+    modalities = _modalities(numbers["modality"])
+    rows = []
+    for name, own in numbers.groupby("name", sort=True):
+        by_modality = {
+            str(modality): repeat_cell(values.groupby("repeat")["value"].mean())
+            for modality, values in own.groupby("modality")
+        }
+        repeats = str(own["repeat"].nunique())
+        rows.append(
+            Row((str(name), repeats), tuple(by_modality.get(m, Cell()) for m in modalities))
+        )
+    columns = tuple(("weight", modality) for modality in modalities)
+    return Table(title, ("method", "repeats"), ("group", "modality"), columns, tuple(rows))
+
+
+def _figure(numbers: pd.DataFrame, title: str) -> Figure:
+    grid = numbers.pivot_table(index="name", columns="modality", values="value", aggfunc="mean")
+    grid = grid[_modalities(grid.columns)].sort_index()
+    n_lines = -(-grid.shape[1] // _LEGEND_COLUMNS)
+    height = 0.62 + 0.14 * n_lines + _ROW_IN * len(grid)
+    draw = partial(_draw, grid=grid, title=title)
+    return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height)
+
+
+def _draw(canvas: Canvas, grid: pd.DataFrame, title: str) -> None:
+    axes = canvas.subplots()
+    height = canvas.get_figheight()
+    n_lines = -(-grid.shape[1] // _LEGEND_COLUMNS)
+    longest = max(len(str(name)) for name in grid.index)
+    canvas.subplots_adjust(
+        left=min(0.5, 0.04 + _LETTER_IN * longest / COLUMN_WIDTH_IN),
+        right=0.965,
+        top=put_title(canvas, title),
+        bottom=(0.38 + 0.14 * n_lines) / height,
+    )
+    further = [name for name in grid.columns if name not in _SHADES]
+    known = _SHADES | dict(zip(further, cycle(_FURTHER_SHADES), strict=False))
+    shades = [known[name] for name in grid.columns]
+    colours = [matplotlib.colormaps["cividis"](shade) for shade in shades]
+    start = pd.Series(0.0, index=grid.index)
+    for modality, colour, shade in zip(grid.columns, colours, shades, strict=True):
+        widths = grid[modality].fillna(0.0)
+        axes.barh(
+            range(len(grid)), widths, 0.72, start, color=colour, edgecolor="white", linewidth=0.6
+        )
+        ink = "white" if shade < _DARK_UP_TO else "black"
+        _print_shares(axes, str(modality), start, widths, ink)
+        start = start + widths
+    axes.set_yticks(range(len(grid)), list(grid.index))
+    axes.set_ylim(len(grid) - 0.5, -0.5)
+    axes.set_xlim(0.0, 1.0)
+    axes.set_xlabel("Share of the fusion")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    # A legend is filled column by column; it is read line by line, in the order of the bars.
+    n_columns = min(_LEGEND_COLUMNS, grid.shape[1])
+    order = [
+        place for column in range(n_columns) for place in range(column, len(colours), n_columns)
+    ]
+    canvas.legend(
+        [Patch(facecolor=colours[place]) for place in order],
+        [str(grid.columns[place]) for place in order],
+        loc="lower center",
+        ncols=n_columns,
+        frameon=False,
+        borderaxespad=0.1,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=1.2,
+    )
+
+
+def _print_shares(
+    axes: Axes, modality: str, start: pd.Series[float], widths: pd.Series[float], ink: str
+) -> None:
+    """Writes every share into its bar, with the modality where there is room."""
+    width_in = COLUMN_WIDTH_IN * axes.get_position().width
+    for place, (left, width) in enumerate(zip(start, widths, strict=True)):
+        if width >= _SMALLEST_PRINTED:
+            text = f"{width:.2f}".removeprefix("0")
+            if width_in * width > _SMALL_LETTER_IN * len(f"{modality} {text} "):
+                text = f"{modality} {text}"
+            axes.text(
+                left + width / 2,
+                place,
+                text,
+                ha="center",
+                va="center_baseline",
+                color=ink,
+                size=5.5,
+            )
