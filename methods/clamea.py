@@ -57,6 +57,7 @@ class CLAMEAParams(InteractionParams):
     max_tokens: int = 512  # BERT's limit; ours
     batch_size: int = 5000  # triples of both graphs per step; paper, meaning from the lineage
     sampled_pairs: int = 0  # seeds per step: 0 is all, lineage; else drawn, an unbiased estimate
+    negatives: int = 0  # per partner, by weight, in L_cl; 0: all seeds, lineage; paper silent
     learning_rate: float = 0.001  # Adam; paper
     epochs: int = 300  # lineage
     iterative: bool = True  # paper
@@ -118,6 +119,7 @@ class CLAMEA(Method):
         "values from the other modality": {"cmae_values": "other"},
         "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0},
         "offline encoder": {"text_encoder": "minilm"},
+        "50 negatives": {"negatives": 50},  # of thousands; ours
         # Ours: a step costs about a fifth on a CPU; --set sampled_pairs works with every variant
         "sampled seeds": {"sampled_pairs": 512, "vae_sample": 512},
     }
@@ -376,18 +378,20 @@ class _Training:
             positions: Positions of the pairs among them, [n_pairs, 2].
             n_with: Pairs that these were drawn from, by modality; None if these are all.
         """
-        totals, margin = n_with or {}, self._params.contrastive_margin
+        totals, negatives = n_with or {}, self._params.negatives or None
+        margin = self._params.contrastive_margin
+
+        def loss_of(first: Tensor, second: Tensor, name: str) -> Tensor:
+            n_pairs = totals.get(name)
+            return squared_cosine_contrastive_loss(first, second, margin, n_pairs, negatives)
+
         source, target = positions.unbind(1)
-        loss = squared_cosine_contrastive_loss(
-            embedding(source, encoded.joint),
-            embedding(target, encoded.joint),
-            margin,
-            totals.get(BASE),  # every entity has structure
-        )
+        joint = (embedding(source, encoded.joint), embedding(target, encoded.joint))
+        loss = loss_of(*joint, BASE)  # every entity has structure
         for name in self._model.interactions.output:
             both = present[name][source] & present[name][target]
             first, second = (
                 embedding(side[both], encoded.single[name]) for side in (source, target)
             )
-            loss = loss + squared_cosine_contrastive_loss(first, second, margin, totals.get(name))
+            loss = loss + loss_of(first, second, name)
         return loss

@@ -8,7 +8,11 @@ from torch.nn.functional import normalize, relu
 
 
 def squared_cosine_contrastive_loss(
-    source: Tensor, target: Tensor, margin: float, n_pairs: int | None = None
+    source: Tensor,
+    target: Tensor,
+    margin: float,
+    n_pairs: int | None = None,
+    n_negatives: int | None = None,
 ) -> Tensor:
     """Contrastive loss of MSNEA, TMEA and CLAMEA on all n x n combinations of n pairs.
 
@@ -16,12 +20,18 @@ def squared_cosine_contrastive_loss(
     become orthogonal, partners are pulled together. The squares of all cosines add up to
     ``<U^T U, V^T V>`` with U, V the normalised rows, so n x n is never made.
 
+    Each partner stands against n - 1 negatives. Aligned rows spread evenly over all dimensions cost
+    about ``n / dim + (margin - 1)^2`` a partner, sources orthogonal to every target ``margin^2``:
+    with margin 2 and more than three negatives per dimension the loss is lowest where nothing is
+    aligned. ``n_negatives`` weighs the negatives as if each partner stood against so many.
+
     Args:
         source: [n, dim].
         target: Row i is the partner of source row i, [n, dim].
         margin: Of partners; 2 in all three papers, so that partners always pull.
         n_pairs: Pairs that the n given ones were drawn from; negatives and partners then weigh as
             in the loss on all of them, which the result estimates without bias.
+        n_negatives: Negatives per partner; None is all of the n (or ``n_pairs``) pairs.
 
     Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2.
     """
@@ -31,8 +41,8 @@ def squared_cosine_contrastive_loss(
     negatives, partners = everything - own.square().sum(), relu(margin - own).square().sum()
     n = max(1, len(source))
     total = n if n_pairs is None else max(n, n_pairs)
-    combinations = total * (total - 1) / max(1, n * (n - 1))
-    return (negatives * combinations + partners * (total / n)) / (2 * total**2)
+    k = total - 1 if n_negatives is None else n_negatives
+    return (negatives / max(1, n - 1) * k + partners) / (2 * n * (1 + k))
 
 
 def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:

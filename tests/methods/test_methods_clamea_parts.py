@@ -60,6 +60,44 @@ def test_contrastive_loss_of_drawn_pairs_is_unbiased() -> None:
     torch.testing.assert_close(torch.stack(losses).mean(), whole)
 
 
+def test_contrastive_loss_with_a_number_of_negatives_is_a_weighted_mean() -> None:
+    source = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    target = torch.tensor([[3.0, 0.0], [3.0, 4.0]])
+    # One negative per partner is all that two pairs have; three weigh three times as much.
+    one, three = (
+        float(squared_cosine_contrastive_loss(source, target, 2.0, n_negatives=k)) for k in (1, 3)
+    )
+    assert one == pytest.approx(float(squared_cosine_contrastive_loss(source, target, 2.0)))
+    assert three == pytest.approx((1.0 + 1.44 + 3 * 0.36) / (2 * 2 * (1 + 3)))
+
+
+def test_a_number_of_negatives_makes_the_loss_independent_of_the_pairs_drawn_from() -> None:
+    torch.manual_seed(0)
+    source, target = (torch.randn(6, 3, dtype=torch.float64) for _ in range(2))
+    few, many = (
+        squared_cosine_contrastive_loss(source, target, 2.0, n_pairs, n_negatives=4)
+        for n_pairs in (None, 900)
+    )
+    torch.testing.assert_close(few, many)
+
+
+def test_with_many_negatives_per_dimension_orthogonal_partners_cost_less_than_aligned_ones() -> (
+    None
+):
+    corners = torch.eye(4).repeat(10, 1)  # 40 pairs spread evenly over 4 dimensions
+    apart = torch.eye(8)[:, :4].T.repeat(10, 1), torch.eye(8)[:, 4:].T.repeat(10, 1)
+
+    def aligned_less_apart(n_negatives: int | None) -> float:
+        aligned, orthogonal = (
+            squared_cosine_contrastive_loss(*pairs, 2.0, n_negatives=n_negatives)
+            for pairs in ((corners, corners), apart)
+        )
+        return float(aligned - orthogonal)
+
+    assert aligned_less_apart(None) > 0
+    assert aligned_less_apart(8) < 0
+
+
 def test_losses_without_rows_are_zero() -> None:
     nothing = torch.empty(0, 4)
     assert float(squared_cosine_contrastive_loss(nothing, nothing, 2.0)) == 0.0
