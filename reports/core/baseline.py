@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.select import name_of
 from mmea_bench.reports.core.spreadsheet import plain_text
@@ -165,10 +166,9 @@ def _rounded(ratio: float) -> float:
 
 
 def _numbers(row: CheckRow) -> str:
-    spread = "" if row.sd is None else f" ± {row.sd:.3f}"
-    if row.published is None:
-        return f"{row.mean:.3f}{spread}; {row.reason}"
-    numbers = f"{row.mean:.3f}{spread}, published {row.published:.3f}"
+    numbers = Cell(row.mean, row.sd, row.n).plain
+    if row.published is not None:
+        numbers += f", published {format_number(row.published, 'fraction')}"
     return f"{numbers}; {row.reason}" if row.reasons else numbers
 
 
