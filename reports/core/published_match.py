@@ -155,12 +155,12 @@ class PublishedNumbers:
         That is the one with the least against it: the same setting before one that is not stated,
         and that before another setting; trusted before contradicted; then the variant by its own
         name, the method's own paper, and the order of the files. Numbers without a seed ratio
-        count only where there is none with the right one.
+        count only where no ratio is printed at all.
         """
         about = self._about(place, metric)
-        rows = [
-            row for row in about if abs(row["seed_ratio"] - place.seed_ratio) <= _SAME_RATIO
-        ] or [row for row in about if math.isnan(row["seed_ratio"])]
+        rows = [row for row in about if abs(row["seed_ratio"] - place.seed_ratio) <= _SAME_RATIO]
+        if not self.ratios(place, metric):
+            rows = about
         made = [(row, _seen_from(place, row, self._reasons(place, row))) for row in rows]
         return [printed for row, printed in sorted(made, key=lambda pair: _order(place, *pair))]
 

@@ -233,6 +233,8 @@ def test_numbers_without_a_ratio_are_left_out_where_there_are_better_ones() -> N
     printed = [published_row(0.7, seed_ratio=math.nan), published_row(0.3)]
     row = only_row(measured_cell(0.3), *printed)
     assert (row.published, row.others) == (0.3, ())
+    row = only_row(measured_cell(0.3, seed_ratio=0.5), *printed)
+    assert (row.published, row.reason) == (None, "published at 20 % only")
 
 
 def test_variants_are_held_against_their_own_row() -> None:
