@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.errors import ResultsError, shown
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
@@ -134,8 +134,8 @@ class Record:
                 [] if dataset is None else _unpacked(dataset, cell, DATASET_COLUMNS),
             )
             record.check()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ResultsError(f"not a complete record ({error!r}).") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ResultsError(f"not a complete record ({shown(error)}).") from error
         return record
 
 
@@ -165,7 +165,9 @@ def _packed(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, Any]:
 def _unpacked(packed: Mapping[str, Any], cell: Row, columns: Sequence[Column]) -> list[Row]:
     own = packed["columns"]
     if own != _own(columns):
-        raise ResultsError(f"its columns are {own}, schema {SCHEMA_VERSION} has {_own(columns)}.")
+        raise ResultsError(
+            f"its columns are {shown(own)}, schema {SCHEMA_VERSION} has {_own(columns)}."
+        )
     names = [column.name for column in columns]
     template = {name: cell.get(name) for name in names}
     return [{**template, **dict(zip(own, row, strict=True))} for row in packed["rows"]]

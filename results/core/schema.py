@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
-from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.errors import ResultsError, shown
 
 SCHEMA_VERSION = 1
 """Raised whenever a column changes its name or its meaning."""
@@ -44,6 +44,11 @@ DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
 STOP_RULES = ("last", "valid", "test")
 LINK_SETS = ("valid", "test")
 
+_MOST_LISTED = 10
+
+LONGEST_PROSE = 2**20
+"""Letters of a reason or of the notes of a cell."""
+
 Kind = Literal["text", "int", "float", "fraction", "json"]
 
 
@@ -53,12 +58,14 @@ class Column:
 
     Attributes:
         name: Header.
-        kind: ``int`` is 0 or more, ``fraction`` lies in [0, 1], ``json`` is JSON text; no kind
-            allows NaN or infinity.
+        kind: ``int`` is 0 or more, ``fraction`` lies in [0, 1], ``json`` is the JSON text of an
+            object; no kind allows NaN or infinity.
         unit: Unit of the number, empty for none.
         meaning: What the column says, in one line.
         nullable: Whether it may be empty.
         choices: Every value allowed; empty for no such list.
+        longest: Most letters of a text. Labels stand in every row, so that one long label in a
+            small record would fill the memory; the sentences of a cell stand there once.
     """
 
     name: str
@@ -67,6 +74,7 @@ class Column:
     meaning: str
     nullable: bool = False
     choices: tuple[str, ...] = ()
+    longest: int = 2000
 
 
 _KEY = Column("key", "text", "", "name of the cell's record; hash of everything it depends on")
@@ -115,7 +123,7 @@ CELL_COLUMNS = (
     Column("rng_seed", "int", "", "seed of the training", nullable=True),
     _PROTOCOL,
     Column("status", "text", "", "how the cell ended", choices=STATUSES),
-    Column("reason", "text", "", "why it did not end ok", nullable=True),
+    Column("reason", "text", "", "why it did not end ok", nullable=True, longest=LONGEST_PROSE),
     Column("epochs", "int", "epochs", "epochs trained", nullable=True),
     Column("best_epoch", "int", "epochs", "epoch of the scored embeddings", nullable=True),
     Column("stopped_on", "text", "", "links that chose it", nullable=True, choices=STOP_RULES),
@@ -137,7 +145,7 @@ CELL_COLUMNS = (
     Column("dataset_version", "text", "", "content hash of the dataset", nullable=True),
     Column("split_seed", "int", "", "seed of the split; shared by all methods", nullable=True),
     Column("overrides", "json", "", "single parameters changed on top of the variant"),
-    Column("notes", "text", "", "sentences for the reader", nullable=True),
+    Column("notes", "text", "", "sentences for the reader", nullable=True, longest=LONGEST_PROSE),
 )
 """cells.csv: one row per cell."""
 
@@ -181,8 +189,8 @@ def format_setting(words: Mapping[str, object]) -> str:
     for key, value in texts.items():
         if not re.fullmatch(r"[^\s=]+", key) or not re.fullmatch(r"[^\s=]+", value):
             raise ResultsError(
-                f"Setting '{key}={value}': keys and values must not be empty nor hold spaces "
-                "or '='. Rename it."
+                f"Setting {shown(f'{key}={value}')}: keys and values must not be empty nor hold "
+                "spaces or '='. Rename it."
             )
     return " ".join(f"{key}={texts[key]}" for key in sorted(texts))
 
@@ -196,8 +204,8 @@ def parse_setting(text: str) -> dict[str, str]:
     words = dict(word.partition("=")[::2] for word in text.split(" "))
     if format_setting(words) != text:
         raise ResultsError(
-            f"Setting '{text}' is not canonical: write 'key=value' words sorted by key, each key "
-            "once, with one space between."
+            f"Setting {shown(text)} is not canonical: write 'key=value' words sorted by key, each "
+            "key once, with one space between."
         )
     return words
 
@@ -227,7 +235,7 @@ def check_record(record: Mapping[str, Any]) -> None:
     Raises:
         ResultsError: At the first violation.
     """
-    what = f"cell {record.get('key', 'without a key')}"
+    what = f"cell {shown(record.get('key', 'without a key'))}"
     check_names(list(record), CELL_COLUMNS, what, ordered=False)
     check_columns({name: [value] for name, value in record.items()}, CELL_COLUMNS, what)
     if record["status"] != "ok" and not record["reason"]:
@@ -294,14 +302,20 @@ def _check_column(values: Sequence[Any], column: Column, what: str) -> None:
     if not (right_type and all(map(fits, _distinct(filled)))):
         bad = next(value for value in filled if type(value) not in allowed or not fits(value))
         raise ResultsError(
-            f"{what}: column '{column.name}' must hold {says}, not {bad!r} "
+            f"{what}: column '{column.name}' must hold {says}, not {shown(bad)} "
             f"(row {_row_of(bad, values)})."
+        )
+    if column.kind == "text" and max(map(len, _distinct(filled)), default=0) > column.longest:
+        bad = next(value for value in filled if len(value) > column.longest)
+        raise ResultsError(
+            f"{what}: column '{column.name}' holds {len(bad)} letters, more than "
+            f"{column.longest} (row {_row_of(bad, values)}). Shorten it."
         )
     if column.choices and not set(filled) <= set(column.choices):
         bad = next(value for value in filled if value not in column.choices)
         raise ResultsError(
             f"{what}: column '{column.name}' must be one of {', '.join(column.choices)}, not "
-            f"'{bad}' (row {_row_of(bad, values)})."
+            f"{shown(bad)} (row {_row_of(bad, values)})."
         )
 
 
@@ -331,18 +345,28 @@ def _check_statistics(names: Sequence[str], values: Sequence[float], what: str) 
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except ValueError:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_text(text: str) -> bool:
+    """Whether the text can be written to a file: JSON can hold halves of characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
         return False
     return True
 
 
+_LARGEST_FLOAT = sys.float_info.max  # a comparison, because isfinite() fails for huge integers
+
 _KINDS: Mapping[str, tuple[frozenset[type], str, Callable[[Any], bool]]] = {
-    "text": (frozenset({str}), "text", lambda _value: True),
-    "json": (frozenset({str}), "JSON text", _is_json),
+    "text": (frozenset({str}), "text of whole characters", _is_text),
+    "json": (frozenset({str}), "JSON text of an object", _is_json),
     # Larger integers do not fit the tables' 64-bit columns.
     "int": (frozenset({int}), "a whole number from 0 to 2^63 - 1", lambda v: 0 <= v < 2**63),
-    "float": (frozenset({float, int}), "a finite number", math.isfinite),
+    "float": (frozenset({float, int}), "a finite number", lambda v: abs(v) <= _LARGEST_FLOAT),
     "fraction": (
         frozenset({float, int}),
         "a fraction between 0 and 1",
@@ -360,4 +384,5 @@ def _row_of(value: object, values: Sequence[Any]) -> int:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    more = [f"{len(names) - _MOST_LISTED} more"] if len(names) > _MOST_LISTED else []
+    return ", ".join([*map(shown, names[:_MOST_LISTED]), *more])

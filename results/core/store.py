@@ -14,6 +14,7 @@ from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 _STALE_AFTER_S = 3600.0
+_LARGEST_RECORD_BYTES = 2**28
 
 
 class ResultStore:
@@ -86,6 +87,11 @@ class ResultStore:
 
     def _read(self, path: Path) -> Record | None:
         try:
+            # A link to a device or a pipe would be read for ever.
+            if path.exists() and not path.is_file():
+                raise ResultsError("it is no regular file.")
+            if path.stat().st_size > _LARGEST_RECORD_BYTES:
+                raise ResultsError(f"it has more than {_LARGEST_RECORD_BYTES >> 20} MiB.")
             record = Record.from_json(path.read_bytes())
             if record.key != path.stem:
                 raise ResultsError(f"it belongs to cell {record.key}, not to its file name.")

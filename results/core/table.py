@@ -19,9 +19,9 @@ from mmea_bench.results.core.schema import (
     DATASET_COLUMNS,
     RESULT_COLUMNS,
     Column,
-    check_frame,
-    check_names,
+    check_columns,
 )
+from mmea_bench.results.core.table_readers import read_csv, read_parquet
 
 TABLE_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "results": RESULT_COLUMNS,
@@ -125,34 +125,14 @@ def read_table_files(folder: Path) -> Tables | None:
 def _read_frame(folder: Path, name: str) -> pd.DataFrame | None:
     columns = TABLE_COLUMNS[name]
     path = folder / f"{name}.csv"
-    try:
-        if path.is_file():
-            frame = _read_csv(path, columns)
-        elif (path := path.with_suffix(".parquet")).is_file():
-            frame = pd.read_parquet(path, engine="pyarrow")
-        else:
-            return None
-    except (ValueError, OSError) as error:
-        raise ResultsError(
-            f"{path}: cannot be read ({error}). Write it again from the records in 'cells'."
-        ) from error
-    check_frame(frame, columns, str(path))
-    return _sorted(frame)
-
-
-def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
-    # A method may be called "NA" or "null": only an empty field is missing.
-    texts = pd.read_csv(path, dtype=str, keep_default_na=False)
-    check_names(list(texts.columns), columns, str(path))
-    parse = {"int": int, "float": float, "fraction": float}
-    rows = {
-        # float() reads back exactly what was printed; the parsers of pandas differ by version.
-        column.name: [
-            parse.get(column.kind, str)(text) if text else None for text in texts[column.name]
-        ]
-        for column in columns
-    }
-    return _typed(rows, columns)
+    if path.is_file():
+        values = read_csv(path, columns)
+    elif (path := path.with_suffix(".parquet")).is_file():
+        values = read_parquet(path, columns)
+    else:
+        return None
+    check_columns(values, columns, str(path))
+    return _sorted(_typed(values, columns))
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:

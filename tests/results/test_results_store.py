@@ -198,7 +198,7 @@ def test_csv_with_a_word_for_a_number_says_so(tmp_path: Path) -> None:
     store.path_of("k1").unlink()
     path = tmp_path / "cells.csv"
     path.write_text(path.read_text().replace(",0.2,1,", ",much,1,"))
-    with pytest.raises(ResultsError, match=r"cells.csv: cannot be read .*'much'"):
+    with pytest.raises(ResultsError, match=r"cells.csv, line 2: column 'seed_ratio' holds 'much'"):
         read_tables(tmp_path)
     path.write_text(path.read_text().replace(",much,1,", ",0.2,,"))
     with pytest.raises(ResultsError, match="'repeat' is empty"):
