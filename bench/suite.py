@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from mmea_bench.bench.protocol import Protocol
-from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 
 SUITES_FOLDER = Path(__file__).resolve().parent / "suites"
 DEFAULT_REPEATS = 3
 DEFAULT_SEED_RATIOS = (0.3,)
+
+LARGEST_SUITE_BYTES = 2**18
+DEEPEST_SUITE = 6
+_FLAT = "A suite has keys, tables such as [grid.mclea], and lists of values."
 
 GridMode = Literal["all combinations", "one at a time"]
 
@@ -71,6 +76,17 @@ class Suite:
     timeout_s: float | None = None
     left_out: tuple[str, ...] = ()
 
+    @property
+    def n_cells(self) -> int:
+        """How many cells the suite asks for, counted without making them."""
+        n_settings = 0
+        for method in self.methods:
+            lengths = [len(values) for values in self.grid.get(method, {}).values()]
+            one_by_one = self.grid_mode == "one at a time" and lengths
+            n_points = sum(lengths) if one_by_one else math.prod(lengths)
+            n_settings += n_points * len(self.variants.get(method, ("full",)))
+        return n_settings * len(self.datasets) * len(self.seed_ratios) * self.repeats
+
 
 def suite_names() -> list[str]:
     """Names of the suites that come with the program; ``papers/`` holds one per published study."""
@@ -91,8 +107,19 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
     """
     if name_or_file.endswith(".toml"):
         path = Path(name_or_file)
-        if not path.is_file():
+        try:
+            n_bytes = path.stat().st_size if path.is_file() else -1
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Suite file {shown(name_or_file)} cannot be opened: {error}."
+            ) from None
+        if n_bytes < 0:
             raise UserError(f"Suite file {path} does not exist.")
+        if n_bytes > LARGEST_SUITE_BYTES:
+            raise UserError(
+                f"{path} has {n_bytes} bytes; a suite has at most {LARGEST_SUITE_BYTES}. "
+                "Split it, or name the right file."
+            )
     elif name_or_file in suite_names():
         path = SUITES_FOLDER / f"{name_or_file}.toml"
     else:
@@ -103,9 +130,19 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
         )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not valid TOML: {shown(error, quote='')}.") from None
+    except RecursionError:
+        raise UserError(f"{path} nests its lists or tables too deeply. {_FLAT}") from None
+    if not _is_flat(table):
+        raise UserError(f"{path} nests its lists or tables too deeply. {_FLAT}")
     return path.stem, table
+
+
+def _is_flat(value: object, levels_left: int = DEEPEST_SUITE) -> bool:
+    """Whether lists and tables stand in one another a few times only."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels_left > 0 and all(_is_flat(item, levels_left - 1) for item in inner)
 
 
 def load_suite(

@@ -27,6 +27,8 @@ from mmea_bench.methods.core.catalogue import get_method, method_names
 ALL = "all"
 ANY = "*"
 PUBLISHED = "published"
+MOST_CELLS = 1_000_000
+MOST_LISTED = 50
 
 P = ParamSpec("P")
 ValueT = TypeVar("ValueT")
@@ -67,8 +69,8 @@ class SuiteChecker:
         methods = self._methods(raw, chosen="methods" in changes)
         suite = Suite(
             name=name,
-            title=str(raw.get("title", name)),
-            description=str(raw.get("description", "")),
+            title=self._text(raw, "title", name),
+            description=self._text(raw, "description", ""),
             methods=methods,
             datasets=self._datasets(raw),
             seed_ratios=self._seed_ratios(raw),
@@ -90,7 +92,10 @@ class SuiteChecker:
         problems = list(dict.fromkeys(self._problems))
         if len(problems) == 1:
             return f"{self._where}: {problems[0]}"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
+        listed = problems[:MOST_LISTED]
+        if len(problems) > MOST_LISTED:
+            listed.append(f"and {len(problems) - MOST_LISTED} more")
+        lines = "\n".join(f"  - {problem}" for problem in listed)
         return f"{self._where} has {len(problems)} problems:\n{lines}"
 
     def _try(
@@ -152,6 +157,13 @@ class SuiteChecker:
 
     def _load(self, name: str) -> type[Method] | None:
         return get_method(name, self._files)
+
+    def _text(self, raw: Table, key: str, otherwise: str) -> str:
+        given = raw.get(key, otherwise)
+        if isinstance(given, str):
+            return given
+        self._problems.append(f"`{key}` must be text in quotes.")
+        return otherwise
 
     def _texts(self, key: str, value: object) -> tuple[str, ...]:
         nothing: tuple[str, ...] = ()
@@ -318,6 +330,12 @@ class SuiteChecker:
     def _check_settings(self, suite: Suite) -> None:
         """Values that are fine one by one may still contradict each other."""
         if self._problems:
+            return
+        if suite.n_cells > MOST_CELLS:
+            self._problems.append(
+                f"This suite has {suite.n_cells:,} cells, more than {MOST_CELLS:,}. Split it, or "
+                "shorten its `grid`, `seed_ratios` or `repeats`."
+            )
             return
         for method in suite.methods:
             method_type = self._type(method)

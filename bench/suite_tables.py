@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import cast
 
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, shown
 
 
 def as_texts(key: str, value: object) -> tuple[str, ...]:
     """A list of names; a single name counts as a list of one."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-        raise UserError(f'`{key}` must be a list of names such as ["a", "b"], not {value!r}.')
+        raise UserError(
+            f'`{key}` must be a list of names such as ["a", "b"], not {reprlib.repr(value)}.'
+        )
     if not items:
         raise UserError(f"`{key}` is empty. Name at least one.")
     return tuple(dict.fromkeys(items))
@@ -21,22 +24,25 @@ def as_texts(key: str, value: object) -> tuple[str, ...]:
 def as_number(key: str, value: object) -> float:
     """A number; text is no number, so that a typo in a file does not pass unseen."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"`{key}` must be a number, not {value!r}.")
-    return float(value)
+        raise UserError(f"`{key}` must be a number, not {reprlib.repr(value)}.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise UserError(f"`{key}` must be a number below 1e308.") from None
 
 
 def as_whole(key: str, value: object) -> int:
     """A whole number."""
     number = as_number(key, value)
     if not number.is_integer():
-        raise UserError(f"`{key}` must be a whole number, not {value!r}.")
+        raise UserError(f"`{key}` must be a whole number, not {reprlib.repr(value)}.")
     return int(number)
 
 
 def as_table(key: str, value: object) -> dict[str, object]:
     """A TOML table."""
     if not isinstance(value, Mapping):
-        raise UserError(f"`{key}` must be a table `[{key}]`, not {value!r}.")
+        raise UserError(f"`{key}` must be a table `[{key}]`, not {reprlib.repr(value)}.")
     return dict(value)
 
 
@@ -55,7 +61,7 @@ def parameter_table(value: object) -> dict[str, dict[str, object]]:
             table.setdefault(_method(method), {}).update(cast("Mapping[str, object]", given))
         else:
             raise UserError(
-                f"Cannot read '{key}' in `set`. Write `\"method.parameter\" = value`, "
+                f'Cannot read {shown(key)} in `set`. Write `"method.parameter" = value`, '
                 'such as `"mclea.epochs" = 100`; "*" stands for every method.'
             )
     return table

@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.cache import (
     default_cache_dir,
     load_pair,
 )
-from mmea_bench.datasets.core.errors import DataError, UserError, unknown_name
+from mmea_bench.datasets.core.errors import DataError, UserError, shown, unknown_name
 from mmea_bench.datasets.core.layouts import FolderDataset
 from mmea_bench.datasets.core.options import (
     build_options,
@@ -115,11 +115,21 @@ def resolve_data_root(given: Path | None, environment: Mapping[str, str]) -> Pat
 def _is_folder(address: str) -> bool:
     if "/" in address or "\\" in address or address.startswith("."):
         return True
-    return address.replace("_", "-").lower() not in dataset_names() and Path(address).is_dir()
+    if address.replace("_", "-").lower() in dataset_names():
+        return False
+    try:
+        return Path(address).is_dir()
+    except (OSError, ValueError):  # longer than a name can be, or no name at all
+        return False
 
 
 def _open_folder(address: str) -> FolderDataset:
-    folder = Path(address).expanduser().resolve()
+    try:
+        folder = Path(address).expanduser().resolve()
+        folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        problem = f"cannot be a folder ({shown(error, quote='')})"
+        raise DataError.at(shown(address), problem, "Check the path.") from None
     if not folder.is_dir():
         raise DataError.at(folder, "there is no such folder", "Check the path.")
     here = Path.cwd()

@@ -25,6 +25,7 @@ RECORD_NAME = "fetched.json"
 _ATTEMPTS = 3
 _TIMEOUT_S = (15.0, 60.0)  # to connect, between two pieces
 _PIECE_BYTES = 1 << 16  # what a cut connection can lose of its last piece
+_LARGEST_DOWNLOAD_BYTES = 2**36
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FIRST_BYTES = {".h5": b"\x89HDF\r\n\x1a\n", ".zip": b"PK"}
 
@@ -145,7 +146,7 @@ def read_record(data_root: Path) -> dict[str, str]:
         return {}
     try:
         record = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         record = error
     if not isinstance(record, dict) or not all(isinstance(v, str) for v in record.values()):
         raise DataError.at(
@@ -253,6 +254,11 @@ def _download(target: _Target, progress: Progress | None, *, allow_loopback_http
             requests.exceptions.ChunkedEncodingError,
         ) as error:
             problem = type(error).__name__
+        except requests.exceptions.InvalidSchema:
+            problem = "leads to an address that is not https"
+            raise DataError.at(
+                target.remote.url, problem, "Report this entry; it was not opened."
+            ) from None
         except requests.RequestException as error:
             raise _unreadable(target, str(error)) from None
         else:
@@ -272,9 +278,10 @@ def _download_once(
     target: _Target, progress: Progress | None, *, allow_loopback_http: bool
 ) -> None:
     headers = _resume_headers(target)
-    with requests.get(
-        target.remote.url, headers=headers, stream=True, timeout=_TIMEOUT_S
-    ) as answer:
+    with (
+        _session(allow_loopback_http=allow_loopback_http) as session,
+        session.get(target.remote.url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer,
+    ):
         for step in (*answer.history, answer):
             _check_address(step.url, allow_loopback_http=allow_loopback_http)
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
@@ -285,11 +292,22 @@ def _download_once(
         if answer.status_code >= 400:
             raise _unreadable(target, f"the server answered {answer.status_code} {answer.reason}")
         start = _start(target, answer)
-        total = start + int(answer.headers.get("Content-Length") or 0)
+        length = answer.headers.get("Content-Length", "")
+        total = start + (int(length) if length.isdecimal() and len(length) < 16 else 0)
         _store_validator(target, answer)
         n_done = _write_pieces(target, answer, start, lambda n: _tell(progress, target, n, total))
     if total > start and n_done != total:
         raise requests.ConnectionError(f"{n_done} of {total} bytes arrived")
+
+
+def _session(*, allow_loopback_http: bool) -> requests.Session:
+    """A session that cannot speak plain http, so that no redirect can make it."""
+    session = requests.Session()
+    plain = session.adapters.pop("http://")
+    if allow_loopback_http:
+        for host in ("127.0.0.1", "localhost", "[::1]"):
+            session.mount(f"http://{host}:", plain)
+    return session
 
 
 def _resume_headers(target: _Target) -> dict[str, str]:
@@ -327,10 +345,14 @@ def _write_pieces(
     target: _Target, answer: requests.Response, start: int, tell: Callable[[int], None]
 ) -> int:
     n_done = start
+    most = target.remote.n_bytes or _LARGEST_DOWNLOAD_BYTES
     with target.part.open("ab" if start else "wb") as stream:
         for piece in answer.iter_content(_PIECE_BYTES):
             stream.write(piece)
             n_done += len(piece)
+            if n_done > most:  # a server that never ends would fill the disk
+                target.part.unlink()
+                raise _unreadable(target, f"more than the {most} bytes expected arrived")
             tell(n_done)
     return n_done
 

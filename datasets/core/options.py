@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 
 OptionsT = TypeVar("OptionsT")
 
@@ -27,15 +28,18 @@ def parse_address(address: str) -> tuple[str, dict[str, str]]:
     match = _ADDRESS.match(address.strip())
     if match is None:
         raise UserError(
-            f"Cannot read the address '{address}'. Write `name` or `name[key=value,key=value]`."
+            f"Cannot read the address {shown(address)}. "
+            "Write `name` or `name[key=value,key=value]`."
         )
     options: dict[str, str] = {}
     for part in filter(None, (text.strip() for text in (match["options"] or "").split(","))):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise UserError(f"Cannot read '{part}' in the address '{address}'. Write `key=value`.")
+            raise UserError(
+                f"Cannot read {shown(part)} in the address {shown(address)}. Write `key=value`."
+            )
         if key.strip() in options:
-            raise UserError(f"'{key.strip()}' stands twice in the address '{address}'.")
+            raise UserError(f"{shown(key.strip())} stands twice in the address {shown(address)}.")
         options[key.strip()] = value.strip()
     return match["name"], options
 
@@ -69,14 +73,22 @@ def build_options(kind: str, options_type: type[OptionsT], given: Mapping[str, o
             raise UserError(unknown_name(kind, key, fields))
         try:
             values[key] = _convert(value, hints[key])
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             is_choice = typing.get_origin(hints[key]) is typing.Literal
             wanted = "a choice" if is_choice else getattr(hints[key], "__name__", str(hints[key]))
-            raise UserError(f"{kind} '{key}' must be {wanted}, not {value!r}: {error}.") from None
+            why = shown(error, quote="")
+            raise UserError(
+                f"{kind} '{key}' must be {wanted}, not {_found(value)}: {why}."
+            ) from None
     try:
         return options_type(**values)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{kind}: {error}") from None
+
+
+def _found(value: object) -> str:
+    """The value for an error text, also where it is a list or table of any depth."""
+    return reprlib.repr(value) if isinstance(value, (list, tuple)) else shown(value)
 
 
 def changed_options(options: object) -> dict[str, object]:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, shown
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.nodes import visual_nodes
 from mmea_bench.datasets.core.view import TrainView
@@ -43,6 +43,10 @@ _SMALL_FILES = (
     "preprocessor_config.json",
 )
 _BATCH = 64
+_IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_MOST_PIXELS = 50_000_000
+_MOST_ELONGATED = 50
+_LARGEST_SIDE = 4096
 
 # Values of openai/clip-vit-base-patch32, for folders whose settings leave them out.
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -114,7 +118,11 @@ def _image_file(image_folder: str, label: str) -> Path:
     if not image_folder:
         raise UserError("A CLIP model needs the image files: set image_folder to their folder.")
     folder = Path(image_folder).expanduser().resolve()
-    path = (folder / label).resolve()
+    try:
+        path = (folder / label).resolve()
+    except (OSError, ValueError):  # a label of a data file that can be no file name
+        path = folder / "-"
+        label = ""
     if not path.is_relative_to(folder):
         raise UserError(f"The image '{label}' would lie outside {folder}.")
     if not label or not path.is_file():
@@ -211,14 +219,41 @@ def image_settings(folder: Path, image_size: int) -> dict[str, Any]:
         image_size: Side of the image tower's input.
     """
     path = folder / "preprocessor_config.json"
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    size, crop = stored.get("size", image_size), stored.get("crop_size", image_size)
-    return {
-        "shortest": int(size.get("shortest_edge", image_size) if isinstance(size, dict) else size),
-        "side": int(crop.get("height", image_size) if isinstance(crop, dict) else crop),
-        "mean": np.array(stored.get("image_mean", _MEAN), dtype=np.float32),
-        "deviation": np.array(stored.get("image_std", _DEVIATION), dtype=np.float32),
-    }
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        size, crop = stored.get("size", image_size), stored.get("crop_size", image_size)
+        deviation = _colours(stored.get("image_std", _DEVIATION))
+        if not deviation.all():
+            raise ValueError("colours cannot be divided by 0")
+        return {
+            "shortest": _side(size.get("shortest_edge", image_size) if _is_table(size) else size),
+            "side": _side(crop.get("height", image_size) if _is_table(crop) else crop),
+            "mean": _colours(stored.get("image_mean", _MEAN)),
+            "deviation": deviation,
+        }
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"{path}: these settings of images cannot be used ({shown(error, quote='')}). "
+            "Copy the model folder again."
+        ) from error
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _side(value: Any) -> int:
+    side = int(value)
+    if not 1 <= side <= _LARGEST_SIDE:
+        raise ValueError(f"a side of {side} pixels is not in 1..{_LARGEST_SIDE}")
+    return side
+
+
+def _colours(values: Any) -> NDArray[np.float32]:
+    colours = np.array(values, dtype=np.float32)
+    if colours.shape != (3,) or not np.isfinite(colours).all():
+        raise ValueError("one number for each of the three colours is needed")
+    return colours
 
 
 def pixel_values(file: Path, settings: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -230,10 +265,13 @@ def pixel_values(file: Path, settings: Mapping[str, Any]) -> NDArray[np.float32]
     image_module = importlib.import_module("PIL.Image")
     side, shortest = settings["side"], settings["shortest"]
     try:
-        with image_module.open(file) as opened:
+        # By name, because one of the formats that are tried otherwise runs programs (EPS).
+        with image_module.open(file, formats=_IMAGE_FORMATS) as opened:
+            _check_size(*opened.size)
             image = opened.convert("RGB")
-    except (OSError, image_module.DecompressionBombError) as error:
-        raise UserError(f"{file} cannot be read as an image ({error}).") from error
+    except Exception as error:  # a damaged image can raise nearly every type
+        problem = shown(error, quote="")
+        raise UserError(f"{file} cannot be read as an image ({problem}). Replace it.") from error
     width, height = image.size
     scale = shortest / min(width, height)
     resized = image.resize(
@@ -245,3 +283,9 @@ def pixel_values(file: Path, settings: Mapping[str, Any]) -> NDArray[np.float32]
     colours = np.asarray(cut, dtype=np.float32) / np.float32(255)
     standardised = (colours - settings["mean"]) / settings["deviation"]
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _check_size(width: int, height: int) -> None:
+    """Refuses images that would fill the memory when they are unpacked or resized."""
+    if width * height > _MOST_PIXELS or max(width, height) > _MOST_ELONGATED * min(width, height):
+        raise ValueError(f"{width} x {height} pixels are too many or too elongated")

@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import importlib.util
 import os
-import pickle
 import tempfile
 import zlib
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, shown
 from mmea_bench.methods.core.base import RunContext
 
 Pooling = Literal["mean tokens", "sum tokens"]
@@ -213,9 +212,9 @@ def read_model_folder(folder: Path) -> tuple[Any, Any]:
         config = transformers.AutoConfig.from_pretrained(folder, **safe)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
         model, report = _read_weights(transformers, folder, config)
-    except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damaged settings, tokens or weights can raise nearly every type
         raise UserError(
-            f"{folder}: the encoder cannot be read ({error}). "
+            f"{folder}: the encoder cannot be read ({shown(error, quote='')}). "
             "Only safetensors or plain tensors are accepted, and no code of the folder is run."
         ) from error
     # The pooler of a BERT is not used; anything else that is lacking would be random numbers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Shelf:
     cut_after: list[int] = field(default_factory=list)
     ignore_ranges: bool = False
     ranges: list[str] = field(default_factory=list)
+    redirects: dict[str, str] = field(default_factory=dict)
+    lengths: dict[str, str] = field(default_factory=dict)
     address: str = ""
 
 
@@ -40,6 +43,11 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path in offered.redirects:
+                self.send_response(302)
+                self.send_header("Location", offered.redirects[self.path])
+                self.end_headers()
+                return
             if self.path not in offered.files:
                 self.send_error(404)
                 return
@@ -57,7 +65,8 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
                 self.send_error(416)
                 return
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(content) - start))
+            length = offered.lengths.get(self.path, str(len(content) - start))
+            self.send_header("Content-Length", length)
             if start:
                 whole = f"bytes {start}-{len(content) - 1}/{len(content)}"
                 self.send_header("Content-Range", whole)
@@ -248,22 +257,38 @@ def test_only_https_is_opened(url: str, tmp_path: Path):
         fetch_file(RemoteFile("set/f", url), tmp_path)
 
 
-def test_a_redirect_to_plain_http_is_refused(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "target", ["http://example.org/target", "http://127.0.0.1.example.org:80/f", "ftp://h/f"]
+)
+def test_a_redirect_away_from_https_is_refused_before_anything_is_sent(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ):
-    shelf.files["/target"] = b"data"
-    import requests
+    shelf.redirects["/away"] = target
+    opened: list[str] = []
+    looked_up = socket.getaddrinfo
 
-    plain = requests.get
+    def watched(host: str, *rest: object, **more: object) -> object:
+        opened.append(host)
+        return looked_up(host, *rest, **more)
 
-    def answered(url: str, **options: object) -> requests.Response:
-        answer = plain(url.replace("/away", "/target"), **options)
-        answer.url = "http://example.org/target"
-        return answer
-
-    monkeypatch.setattr(requests, "get", answered)
-    with pytest.raises(DataError, match=r"http://example\.org/target: is not an https address"):
+    monkeypatch.setattr(socket, "getaddrinfo", watched)
+    with pytest.raises(DataError, match="/away: leads to an address that is not https"):
         fetch(remote(shelf, "", name="away"), tmp_path)
+    assert set(opened) == {"127.0.0.1"}
+
+
+def test_more_bytes_than_published_are_not_kept(shelf: Shelf, tmp_path: Path):
+    file = RemoteFile("set/file.txt", f"{shelf.address}/file.txt", DIGEST, n_bytes=1000)
+    with pytest.raises(DataError, match="more than the 1000 bytes expected arrived"):
+        fetch(file, tmp_path)
+    assert list((tmp_path / "set").iterdir()) == []
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "9" * 30])
+def test_an_odd_content_length_is_no_traceback(shelf: Shelf, tmp_path: Path, length: str):
+    shelf.lengths["/file.txt"] = length
+    (outcome,) = fetch_files([remote(shelf)], tmp_path, allow_loopback_http=True)
+    assert outcome.status == "downloaded" or "cannot download" in outcome.sentence
 
 
 def test_a_broken_record_is_a_sentence(shelf: Shelf, tmp_path: Path):
