@@ -62,6 +62,8 @@ def run_command(  # noqa: PLR0913
     device: opts.DeviceOption = "auto",
     jobs: opts.JobsOption = 1,
     checkpoint_every: opts.CheckpointOption = opts.DEFAULT_EVERY_MIN,
+    memory_limit: opts.MemoryLimitOption = None,
+    cells_per_gpu: opts.CellsPerGpuOption = "1",
     fresh: Annotated[  # noqa: FBT002
         bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
     ] = False,
@@ -94,6 +96,8 @@ def run_command(  # noqa: PLR0913
             device=device,
             jobs=jobs,
             checkpoint_every=checkpoint_every,
+            memory_limit=memory_limit,
+            cells_per_gpu=cells_per_gpu,
             out=out,
             data_root=data_root,
             cache_dir=cache_dir,

@@ -13,7 +13,9 @@ from mmea_bench.bench.cli_texts import assignments, numbers, split_list
 from mmea_bench.datasets.core.errors import UserError
 
 if TYPE_CHECKING:
+    from mmea_bench.bench.placement import CellsPerGpu
     from mmea_bench.bench.plan import Place
+    from mmea_bench.bench.runner import RunSettings
     from mmea_bench.bench.suite import Suite
 
 RUNS_FOLDER = Path("results") / "runs"
@@ -84,6 +86,20 @@ CheckpointOption = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+MemoryLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-limit", min=0.1, help="GiB of memory allowed per cell.", rich_help_panel=HOW
+    ),
+]
+CellsPerGpuOption = Annotated[
+    str,
+    typer.Option(
+        "--cells-per-gpu",
+        help="Cells on one GPU at a time; auto packs by measured memory.",
+        rich_help_panel=HOW,
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -115,6 +131,8 @@ class Request:
     device: str = "auto"
     jobs: int = 1
     checkpoint_every: float = DEFAULT_EVERY_MIN
+    memory_limit: float | None = None
+    cells_per_gpu: str = "1"
     out: Path | None = None
     data_root: Path | None = None
     cache_dir: Path | None = None
@@ -137,6 +155,20 @@ class Request:
         suite = load_suite(self.suite, self._changes(), place.data_root, place.method_files)
         return suite, place, self.out or RUNS_FOLDER / suite.name
 
+    def settings(self, *, fail_fast: bool) -> RunSettings:
+        """How the run behaves.
+
+        Raises:
+            UserError: If an option has no such value.
+        """
+        from mmea_bench.bench.runner import RunSettings
+
+        given = self.cells_per_gpu
+        if given != "auto" and not (given.isdecimal() and int(given) > 0):
+            raise UserError(f"--cells-per-gpu takes a number from 1 on, or auto, not '{given}'.")
+        per_gpu: CellsPerGpu = "auto" if given == "auto" else int(given)
+        return RunSettings(n_jobs=self.jobs, fail_fast=fail_fast, cells_per_gpu=per_gpu)
+
     def _place(self) -> Place:
         from mmea_bench.bench.plan import Place
         from mmea_bench.datasets.core.catalogue import default_cache_dir, resolve_data_root
@@ -150,6 +182,7 @@ class Request:
             device=self.device,
             method_files=tuple(path.resolve() for path in self.method_files),
             n_jobs=self.jobs,
+            memory_limit_mib=None if self.memory_limit is None else 1024.0 * self.memory_limit,
             states_every_s=60.0 * self.checkpoint_every or None,
         )
 

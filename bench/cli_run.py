@@ -67,11 +67,10 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     from mmea_bench.bench.checkpoints import remove_old
     from mmea_bench.bench.lock import only_runner
     from mmea_bench.bench.plan import make_plan
-    from mmea_bench.bench.runner import RunSettings
     from mmea_bench.results.core.store import ResultStore
 
     suite, place, folder = request.load()
-    settings = RunSettings(n_jobs=request.jobs, fail_fast=fail_fast)
+    settings = request.settings(fail_fast=fail_fast)
     console = stderr()
     store = ResultStore(folder)
     plan = make_plan(suite, store, place, fresh=fresh)
@@ -91,14 +90,16 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
 def _run(
     plan: Plan, place: Place, store: ResultStore, settings: RunSettings, console: Console | None
 ) -> RunSummary:
+    from mmea_bench.bench.placement import with_needs
     from mmea_bench.bench.plan import jobs_of
     from mmea_bench.bench.progress import Progress, SilentProgress, make_progress
     from mmea_bench.bench.runner import run_jobs
 
-    jobs = jobs_of(plan, place)
+    estimator = _estimator(store)
+    jobs = with_needs(jobs_of(plan, place), estimator)
     progress: Progress = SilentProgress()
     if console is not None:
-        progress = make_progress(console, jobs, settings.n_jobs, _estimator(store))
+        progress = make_progress(console, jobs, settings.n_jobs, estimator)
     with progress:
         return run_jobs(jobs, store, progress, settings)
 

@@ -14,6 +14,8 @@ class Estimator:
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, ...], list[float]] = {}
+        self._memory: dict[tuple[str, ...], float] = {}
+        self._gpu_memory: dict[tuple[str, ...], float] = {}
 
     def learn(self, method: str, dataset: str, seconds: float) -> None:
         """Adds the time of one cell that has ended."""
@@ -21,12 +23,26 @@ class Estimator:
             self._seconds.setdefault(group, []).append(seconds)
 
     def learn_records(self, records: Iterable[Record]) -> None:
-        """Adds the times of earlier records that ended ok."""
+        """Adds the times of earlier records that ended ok, and the memory of all."""
         for record in records:
             cell = record.cell
             if cell["status"] == "ok" and cell["fit_s"] is not None:
                 seconds = cell["fit_s"] + (cell["eval_s"] or 0.0)
                 self.learn(cell["method"], cell["dataset"], seconds)
+            place = (cell["method"], cell["dataset"])
+            for known, column in (
+                (self._memory, "peak_memory_mib"),
+                (self._gpu_memory, "peak_gpu_memory_mib"),
+            ):
+                known[place] = max(known.get(place, 0.0), cell[column] or 0.0)
+
+    def memory_mib(self, cell: Cell) -> float:
+        """Largest memory of the same method on the same dataset so far; 0 if not measured."""
+        return self._memory.get((cell.method, cell.dataset), 0.0)
+
+    def gpu_memory_mib(self, cell: Cell) -> float:
+        """As ``memory_mib``, for the memory of a GPU."""
+        return self._gpu_memory.get((cell.method, cell.dataset), 0.0)
 
     def knows(self, cell: Cell) -> bool:
         """Whether a cell of the same method has ended."""

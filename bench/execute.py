@@ -109,6 +109,11 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
     dataset = open_dataset(cell.dataset, job.data_root)
     pair = load_pair(dataset, job.cache_dir)
+    if job.dataset_version and pair.version != job.dataset_version:
+        raise UserError(
+            f"The files of {cell.dataset} have changed since the run was planned (content "
+            f"{job.dataset_version}, now {pair.version}). Run the same command again."
+        )
     reason = task_mismatch(cell.method, method_type, cell.dataset, pair.task)
     reason = reason or method.skip_reason(pair.modalities)
     if reason:

@@ -22,6 +22,9 @@ def _verdict(job: Job, ending: Ending) -> tuple[str, str]:
     if ending.how == "timeout":
         limit = "its start" if job.deadline_s is None else f"{job.deadline_s:g} s"
         return "timeout", f"killed from outside: it did not end within {limit}"
+    if ending.how == "memory":
+        limit_gib = (job.memory_limit_mib or 0.0) / 1024
+        return "out_of_memory", f"killed from outside: it took more than {limit_gib:.3g} GiB"
     code = ending.exit_code
     # Nobody but the system kills a cell this way, besides a user who looks for trouble.
     if code is not None and code == -getattr(signal, "SIGKILL", 9):

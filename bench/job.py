@@ -30,6 +30,12 @@ class Job:
         threads: CPU threads this cell may use; 0 leaves the library's choice.
         deadline_s: Seconds allowed, None for no limit.
         states_every_s: Seconds between two kept states of its training; None keeps none.
+        dataset_version: Content hash that the files had when the run was planned; empty if they
+            were not there.
+        memory_mib: Memory that such cells took before, 0 if none has been measured.
+        gpu_memory_mib: The same for the memory of a GPU.
+        memory_limit_mib: Memory above which the cell is killed, None for no limit.
+        gpu: Number of the GPU to use, None for the first or none.
     """
 
     cell: Cell
@@ -42,6 +48,11 @@ class Job:
     threads: int = 0
     deadline_s: float | None = None
     states_every_s: float | None = None
+    dataset_version: str = ""
+    memory_mib: float = 0.0
+    gpu_memory_mib: float = 0.0
+    memory_limit_mib: float | None = None
+    gpu: int | None = None
 
 
 def cell_row(job: Job) -> dict[str, Any]:

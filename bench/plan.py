@@ -37,6 +37,7 @@ class Place:
         method_files: Method files of the user.
         n_jobs: Cells at the same time.
         states_every_s: Seconds between two kept states of a training; None keeps none.
+        memory_limit_mib: Memory above which a cell is killed, None for no limit.
     """
 
     data_root: Path | None
@@ -45,6 +46,7 @@ class Place:
     method_files: tuple[Path, ...] = ()
     n_jobs: int = 1
     states_every_s: float | None = None
+    memory_limit_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Plan:
         cells: Every cell with its key, in the order of running.
         done: Keys that a results folder holds already.
         without_data: Dataset to the sentence that says what is missing.
+        versions: Dataset to the content hash of its files.
         remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
             a partial copy lacks, simulated features, methods that cannot do what it asks.
     """
@@ -65,6 +68,7 @@ class Plan:
     done: frozenset[str]
     without_data: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[tuple[str, Cell]]:
@@ -96,7 +100,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     cells = keyed(expand(suite), versions, place.method_files)
     done = set() if fresh else store.done_keys()
     of_plan = frozenset(done & {key for key, _ in cells})
-    return Plan(suite, cells, of_plan, without_data, remarks)
+    return Plan(suite, cells, of_plan, without_data, remarks, versions)
 
 
 def jobs_of(plan: Plan, place: Place) -> list[Job]:
@@ -114,9 +118,16 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             threads=threads,
             deadline_s=plan.suite.timeout_s,
             states_every_s=place.states_every_s,
+            dataset_version=_version_of(plan, cell),
+            memory_limit_mib=place.memory_limit_mib,
         )
         for key, cell in plan.missing
     ]
+
+
+def _version_of(plan: Plan, cell: Cell) -> str:
+    version = plan.versions.get(cell.dataset, NO_DATA_VERSION)
+    return "" if version == NO_DATA_VERSION else version
 
 
 def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal, cast
+
+import psutil
 
 from mmea_bench.bench import worker
 from mmea_bench.bench.job import Job
@@ -24,9 +27,13 @@ START_LIMIT_S = 120.0
 _EXIT_LIMIT_S = 5.0
 _KEEP_STATE_LIMIT_S = 6.0
 _POLL_S = 0.1
+_LOOK_S = 0.5
 _TAIL_CHARACTERS = 2000
 
 TickListener = Callable[[worker.Tick], None]
+
+
+How = Literal["record", "timeout", "memory", "stopped", "gone"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,15 @@ class Ending:
     """How a cell's process ended.
 
     Attributes:
-        how: ``record`` sent its record, ``timeout`` was killed by us, ``stopped`` was killed by us
-            because the run ends, ``gone`` ended without a record.
+        how: ``record`` sent its record, ``timeout`` and ``memory`` were killed by us for taking too
+            much of it, ``stopped`` was ended by us because the run ends, ``gone`` ended without a
+            record.
         record: The record, if one was sent.
         exit_code: As of ``multiprocessing``: negative for a signal.
         printed: Last lines of what the cell printed.
     """
 
-    how: Literal["record", "timeout", "stopped", "gone"]
+    how: How
     record: Record | None = None
     exit_code: int | None = None
     printed: str = ""
@@ -76,12 +84,15 @@ class Launcher:
         """Ends running cells within a moment and lets no further one start."""
         self._stop.set()
 
-    def run(self, job: Job, listener: TickListener) -> Ending:
+    def run(
+        self, job: Job, listener: TickListener, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Ending:
         """Runs a cell to its end; never raises for what happens inside the cell.
 
         Args:
             job: The cell and how to run it.
             listener: Gets every tick, in the calling thread.
+            is_wanted: Asked about once a second; the cell is stopped once nobody wants it.
         """
         if self.is_stopped:
             return Ending("stopped")
@@ -94,7 +105,8 @@ class Launcher:
                     self._context.Process(target=worker.run_cell, args=(job, theirs, log_path)),  # type: ignore[attr-defined]
                 )
                 process.start()
-            how, record = self._listen(process, ours, job.deadline_s, listener)
+            watch = _Watch(job, process, is_wanted)
+            how, record = self._listen(process, ours, watch, listener)
         exit_code = self._end(process, how, keeps_state=job.states_every_s is not None)
         return Ending(how, record, exit_code, _take_log(log_path))
 
@@ -102,10 +114,9 @@ class Launcher:
         self,
         process: BaseProcess,
         pipe: Connection,
-        timeout_s: float | None,
+        watch: _Watch,
         listener: TickListener,
-    ) -> tuple[Literal["record", "timeout", "stopped", "gone"], Record | None]:
-        limit = time.monotonic() + START_LIMIT_S
+    ) -> tuple[How, Record | None]:
         while True:
             ready = wait([pipe, process.sentinel], timeout=_POLL_S)
             if self.is_stopped:
@@ -120,12 +131,12 @@ class Launcher:
                 if isinstance(message, worker.Tick):
                     listener(message)
                 else:
-                    allowed = math.inf if timeout_s is None else hard_limit_s(timeout_s)
-                    limit = time.monotonic() + allowed
+                    watch.started()
             elif process.sentinel in ready:
                 return "gone", None
-            if time.monotonic() > limit:
-                return "timeout", None
+            crossed = watch.crossed()
+            if crossed is not None:
+                return crossed, None
 
     def _end(self, process: BaseProcess, how: str, *, keeps_state: bool) -> int | None:
         if how in ("record", "gone"):
@@ -142,6 +153,48 @@ class Launcher:
             exit_code = process.exitcode
             process.close()
         return exit_code
+
+
+class _Watch:
+    """The limits of a running cell."""
+
+    def __init__(self, job: Job, process: BaseProcess, is_wanted: Callable[[], bool]) -> None:
+        self._job, self._is_wanted = job, is_wanted
+        self._limit = time.monotonic() + START_LIMIT_S
+        self._next_look = 0.0
+        self._process: psutil.Process | None = None
+        with suppress(psutil.NoSuchProcess):
+            self._process = psutil.Process(process.pid)
+
+    def started(self) -> None:
+        """The cell's time counts from here."""
+        timeout_s = self._job.deadline_s
+        allowed = math.inf if timeout_s is None else hard_limit_s(timeout_s)
+        self._limit = time.monotonic() + allowed
+
+    def crossed(self) -> Literal["timeout", "memory", "stopped"] | None:
+        """The limit that the cell has crossed."""
+        now = time.monotonic()
+        if now > self._limit:
+            return "timeout"
+        if now < self._next_look:
+            return None
+        self._next_look = now + _LOOK_S
+        if not self._is_wanted():
+            return "stopped"
+        limit_mib = self._job.memory_limit_mib
+        return "memory" if limit_mib is not None and self._memory_mib() > limit_mib else None
+
+    def _memory_mib(self) -> float:
+        """Resident memory of the cell and of what it has started."""
+        total = 0.0
+        if self._process is None:
+            return total
+        with suppress(psutil.Error):
+            for process in (self._process, *self._process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss / 2**20
+        return total
 
 
 def _context(preload: Sequence[str]) -> BaseContext:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from joblib import Parallel, delayed
-
 from mmea_bench.bench.checkpoints import forget_cell
+from mmea_bench.bench.executors import Done, Executor, ExecutorError, LocalExecutor
 from mmea_bench.bench.failures import record_of
 from mmea_bench.bench.job import Job, failure_record
-from mmea_bench.bench.process import Ending, Launcher
+from mmea_bench.bench.placement import CellsPerGpu, Gate, Machine
 from mmea_bench.bench.progress import Progress
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
@@ -35,10 +33,14 @@ class RunSettings:
     Attributes:
         n_jobs: Cells at the same time.
         fail_fast: Whether the first cell that goes wrong ends the run.
+        cells_per_gpu: Cells on one GPU of this machine at a time.
+        executor: Where cells run, None for this machine.
     """
 
     n_jobs: int = 1
     fail_fast: bool = False
+    cells_per_gpu: CellsPerGpu = 1
+    executor: Executor | None = None
 
 
 @dataclass
@@ -49,26 +51,21 @@ class RunSummary:
         n_by_status: Cells of this run by the way they ended.
         signal_number: Signal that ended the run early, None for none.
         is_complete: Whether every cell was run.
+        problem: Why no further cell could be run, for the user; empty if nothing is wrong.
     """
 
     n_by_status: Counter[str] = field(default_factory=Counter)
     signal_number: int | None = None
     is_complete: bool = True
+    problem: str = ""
 
     @property
     def exit_code(self) -> int:
         """Exit code of the program."""
         if self.signal_number is not None:
             return 128 + self.signal_number
-        went_wrong = any(status not in GOOD_STATUSES for status in self.n_by_status)
-        return EXIT_SOME_FAILED if went_wrong else EXIT_OK
-
-
-@dataclass(frozen=True)
-class _Done:
-    job: Job
-    ending: Ending
-    seconds: float
+        statuses_are_good = all(status in GOOD_STATUSES for status in self.n_by_status)
+        return EXIT_OK if statuses_are_good and not self.problem else EXIT_SOME_FAILED
 
 
 def run_jobs(
@@ -85,35 +82,28 @@ def run_jobs(
         settings: How the run behaves.
     """
     summary = RunSummary()
-    logs = store.folder / LOG_FOLDER
-    launcher = Launcher(logs, _preload(jobs))
-
-    def run_one(job: Job) -> _Done:
-        started = time.monotonic()
-        if not launcher.is_stopped:
-            progress.cell_started(job)
-        ending = launcher.run(job, lambda tick: progress.ticked(job, tick))
-        return _Done(job, ending, time.monotonic() - started)
-
-    parallel = Parallel(
-        n_jobs=settings.n_jobs, backend="threading", return_as="generator_unordered", batch_size=1
-    )
-    with _stopped_by_signals(launcher, summary):
-        results = parallel(delayed(run_one)(job) for job in jobs)
+    chosen = settings.executor or local_executor(jobs, store, settings)
+    with _stopped_by_signals(chosen, summary):
         try:
-            for done in results:
+            for done in chosen.run(jobs, progress):
                 _take(done, store, progress, summary)
                 if settings.fail_fast and summary.exit_code != EXIT_OK:
-                    launcher.stop()
+                    chosen.stop()
+        except ExecutorError as error:
+            summary.is_complete, summary.problem = False, str(error)
         finally:
-            launcher.stop()
-            results.close()
-            with suppress(OSError):
-                logs.rmdir()  # succeeds where no cell has printed anything
+            chosen.stop()
     return summary
 
 
-def _take(done: _Done, store: ResultStore, progress: Progress, summary: RunSummary) -> None:
+def local_executor(jobs: Sequence[Job], store: ResultStore, settings: RunSettings) -> LocalExecutor:
+    """Runs cells on this machine."""
+    device = jobs[0].device if jobs else "cpu"
+    gate = Gate(Machine.this(device), settings.cells_per_gpu)
+    return LocalExecutor(settings.n_jobs, store.folder / LOG_FOLDER, preload(jobs), gate)
+
+
+def _take(done: Done, store: ResultStore, progress: Progress, summary: RunSummary) -> None:
     if done.ending.how == "stopped":
         summary.is_complete = False
         progress.cell_stopped(done.job)
@@ -136,7 +126,7 @@ def _write(job: Job, record: Record, store: ResultStore) -> Record:
     return record
 
 
-def _preload(jobs: Sequence[Job]) -> list[str]:
+def preload(jobs: Sequence[Job]) -> list[str]:
     """Modules of the project's own methods: they have been imported here without an error."""
     own = {path.stem.replace("-", "_") for job in jobs for path in job.method_files}
     names = {job.cell.method for job in jobs} - own
@@ -144,7 +134,7 @@ def _preload(jobs: Sequence[Job]) -> list[str]:
 
 
 @contextmanager
-def _stopped_by_signals(launcher: Launcher, summary: RunSummary) -> Iterator[None]:
+def _stopped_by_signals(executor: Executor, summary: RunSummary) -> Iterator[None]:
     """The first signal ends the run in order; a second one acts as if we were not here."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -157,7 +147,7 @@ def _stopped_by_signals(launcher: Launcher, summary: RunSummary) -> Iterator[Non
 
     def stop(number: int, _frame: FrameType | None) -> None:
         summary.signal_number = number
-        launcher.stop()
+        executor.stop()
         restore()
 
     for number in before:

@@ -50,6 +50,9 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
     own_process_group()
     die_with_parent()
     _redirect_output(log_path)
+    if job.gpu is not None:
+        # Read when CUDA starts, which no cell has done yet.
+        os.environ["CUDA_VISIBLE_DEVICES"] = _gpu_name(job.gpu)
     pipe.send(Started())
     try:
         record = execute_cell(job, _Throttle(pipe), _stop_on_sigterm)
@@ -57,6 +60,12 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
         os._exit(EXIT_STOPPED)
     pipe.send(record)
     pipe.close()
+
+
+def _gpu_name(number: int) -> str:
+    """The GPU of this number among those that the user lets the program see."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return seen[number] if len(seen) > number and seen[0] else str(number)
 
 
 def _stop_on_sigterm(states: CellStates) -> None:

@@ -82,7 +82,7 @@ def put_back(live: object, snapshot: bytes, outside: Outside) -> None:
         _Adoption().adopt(live, saved)
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(cloudpickle.Pickler):
     def __init__(self, buffer: io.BytesIO, outside: Outside) -> None:
         super().__init__(buffer, protocol=5)
         self._names = {id(item): name for name, item in outside.static.items()}

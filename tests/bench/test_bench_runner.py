@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,24 @@ def test_an_interrupt_stops_in_order_and_says_how_to_go_on(
     assert_nothing_runs([int(pid) for pid, _seed in lines(log)])
     assert 2 <= len(cells(tmp_path / "out")) < 20
     assert (tmp_path / "out" / "results.csv").is_file()
+
+
+def test_a_cell_above_its_memory_limit_is_killed(tmp_path: Path, make_method: Any) -> None:
+    body = "hoard = [torch.ones(2_000_000) for _ in range(400)]; time.sleep(60)"
+    bench = Bench(tmp_path, (make_method("hoards", body),))
+    bench.place = replace(bench.place, memory_limit_mib=1200.0)
+    bench.run(bench.plan(methods=["hoards", "random_scores"], repeats=1))
+    rows = bench.rows()
+    assert rows["hoards"]["status"] == "out_of_memory"
+    assert "more than 1.17 GiB" in rows["hoards"]["reason"]
+    assert rows["random_scores"]["status"] == "ok"
+
+
+def test_data_that_change_during_a_run_fail_the_cell(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    plan = bench.plan(methods=["random_scores"], repeats=1)
+    jobs = [replace(job, dataset_version="0" * 12) for job in jobs_of(plan, bench.place)]
+    run_jobs(jobs, bench.store, SilentProgress(), RunSettings())
+    (row,) = bench.rows().values()
+    assert row["status"] == "failed"
+    assert "have changed since the run was planned" in row["reason"]

@@ -1,0 +1,98 @@
+"""Where cells run: the contract, and the executor for this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from joblib import Parallel, delayed
+
+from mmea_bench.bench.job import Job
+from mmea_bench.bench.placement import Gate
+from mmea_bench.bench.process import Ending, Launcher
+from mmea_bench.bench.progress import Progress
+
+
+@dataclass(frozen=True)
+class Done:
+    """A cell that has ended.
+
+    Attributes:
+        job: The cell.
+        ending: How its process ended.
+        seconds: Time that it took, start of the process included.
+    """
+
+    job: Job
+    ending: Ending
+    seconds: float
+
+
+class Executor(Protocol):
+    """Runs cells, each in a process of its own, wherever that is."""
+
+    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Done]:
+        """Runs all jobs, the first first, and yields each one as it ends.
+
+        Raises:
+            ExecutorError: If no further cell can be run (such as a scheduler that is gone).
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ends running cells within a moment and lets no further one start; any thread."""
+        ...
+
+
+class ExecutorError(Exception):
+    """The place where cells run is gone; the message is for the user."""
+
+
+class LocalExecutor:
+    """Runs cells on this machine, so many at a time.
+
+    Args:
+        n_jobs: Cells at the same time.
+        log_folder: Folder for what cells print.
+        preload: Modules that every cell needs.
+        gate: Lets cells start while there is room.
+    """
+
+    def __init__(self, n_jobs: int, log_folder: Path, preload: Sequence[str], gate: Gate) -> None:
+        self._n_jobs, self._log_folder, self._gate = n_jobs, log_folder, gate
+        self._launcher = Launcher(log_folder, preload)
+
+    def stop(self) -> None:
+        """Ends running cells and lets no further one start."""
+        self._launcher.stop()
+        self._gate.open()
+
+    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Done]:
+        """Runs all jobs and yields each one as it ends."""
+
+        def run_one(waiting: Job) -> Done:
+            with self._gate.room(waiting) as job:
+                started = time.monotonic()
+                if not self._launcher.is_stopped:
+                    progress.cell_started(job)
+                ending = self._launcher.run(job, lambda tick: progress.ticked(job, tick))
+                return Done(job, ending, time.monotonic() - started)
+
+        parallel = Parallel(
+            n_jobs=self._n_jobs,
+            backend="threading",
+            return_as="generator_unordered",
+            batch_size=1,
+        )
+        results = parallel(delayed(run_one)(job) for job in jobs)
+        try:
+            yield from results
+        finally:
+            self.stop()
+            results.close()
+            with suppress(OSError):
+                self._log_folder.rmdir()  # succeeds where no cell has printed anything
