@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from mmea_bench.reports.core.catalogue import CatalogueEntry, catalogue_entries
 from mmea_bench.reports.core.document import Document
@@ -14,12 +16,22 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.terminal import render_terminal
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
+from mmea_bench.reports.formats.web import (
+    WEB_PAGE,
+    PageState,
+    WebSection,
+    render_page,
+    web_section,
+)
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
 
-FORMATS = ("csv", "md", "tex", "pdf", "png", "svg")
+WEB = "html"
+FORMATS = ("csv", "md", "tex", "pdf", "png", "svg", WEB)
 INDEX = "report.md"
+
+Made = TypeVar("Made")
 
 __all__ = ["FORMATS", "ReportOptions", "ReportSummary", "build_reports", "render_terminal"]
 
@@ -65,25 +77,70 @@ def build_reports(
         if suffix not in FORMATS:
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
+    options = options or ReportOptions()
     tables = read_tables(folder)
     target = folder / "report" if out is None else out
-    made: list[tuple[Document, list[Path]]] = []
+
+    def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:
+        files = write_document(document, target, formats)
+        names = [path.name for path in files]
+        return document, files, web_section(document, names) if WEB in formats else None
+
+    made, skipped = make_reports(entries, tables, options, write)
+    page: list[Path] = []
+    if WEB in formats:
+        page = [target / WEB_PAGE]
+        sections = [section for _, _, section in made if section is not None]
+        state = PageState(time_of_making())
+        text = render_page(tables, sections, skipped, options, state)
+        write_atomic(page[0], text.encode("utf-8"))
+    index = target / INDEX
+    linked = [(document, files) for document, files, _ in made]
+    text = render_index(tables, linked, skipped, pages=[path.name for path in page])
+    write_atomic(index, text.encode("utf-8"))
+    files = [index, *page, *(path for _, paths in linked for path in paths)]
+    return ReportSummary(index, files, skipped, [document for document, _ in linked])
+
+
+def make_reports(
+    entries: Sequence[CatalogueEntry],
+    tables: Tables,
+    options: ReportOptions,
+    use: Callable[[Document], Made],
+) -> tuple[list[Made], list[tuple[str, str]]]:
+    """Builds each report and hands it on; one broken report does not take the others away.
+
+    Args:
+        entries: The reports to make.
+        tables: What they are made from.
+        options: Choices of the reader.
+        use: What to do with a document; its errors count as those of the report.
+
+    Returns:
+        What ``use`` returned, and name and reason of each report that was not made.
+
+    Raises:
+        OSError: If a file cannot be written: a full disk or a missing right concerns all reports.
+    """
+    made: list[Made] = []
     skipped: list[tuple[str, str]] = []
     for entry in entries:
         try:
-            outcome = _make(entry, tables, options or ReportOptions())
+            outcome = _make(entry, tables, options)
             if isinstance(outcome, Document):
-                made.append((outcome, write_document(outcome, target, formats)))
+                made.append(use(outcome))
             else:
                 skipped.append((entry.name, outcome))
         except OSError:
-            raise  # a full disk or a missing right concerns all reports
-        except Exception as error:  # one broken report must not take the others away
+            raise
+        except Exception as error:
             skipped.append((entry.name, _crash(entry.name, error)))
-    index = target / INDEX
-    write_atomic(index, render_index(tables, made, skipped).encode("utf-8"))
-    files = [index, *(path for _, paths in made for path in paths)]
-    return ReportSummary(index, files, skipped, [document for document, _ in made])
+    return made, skipped
+
+
+def time_of_making() -> str:
+    """Now, as the web page prints it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Document | str:

@@ -31,6 +31,7 @@ def render_index(
     tables: Tables,
     made: Sequence[tuple[Document, Sequence[Path]]],
     skipped: Sequence[tuple[str, str]],
+    pages: Sequence[str] = (),
 ) -> str:
     """The page that links everything.
 
@@ -38,6 +39,7 @@ def render_index(
         tables: Tables behind the reports.
         made: Each document with its files, all beside the index.
         skipped: Name and reason of each report that was not made.
+        pages: Web pages beside the index that show all reports at once.
     """
     counts = tables.cells["status"].value_counts().sort_index()
     words = ", ".join(f"{n} {str(status).replace('_', ' ')}" for status, n in counts.items())
@@ -45,6 +47,7 @@ def render_index(
     return template.render(
         sentence=f"{len(tables.cells)} cells: {words}." if words else "No cells yet.",
         problems=tables.problems,
+        pages=pages,
         documents=[(document, [path.name for path in paths]) for document, paths in made],
         skipped=skipped,
     )

@@ -48,6 +48,7 @@ def test_everything_is_written_and_linked(tmp_path: Path) -> None:
     assert summary.index == summary.files[0] == tmp_path / "out" / "report.md"
     assert {path.name for path in summary.files} == {
         "report.md",
+        "index.html",
         *(f"main_table.{suffix}" for suffix in ("csv", "md", "tex")),
         "learning_curves.md",
         *(
@@ -84,7 +85,7 @@ def test_tables_without_rows_give_a_report_of_sentences(tmp_path: Path) -> None:
     summary = build_reports(tmp_path)
     assert [name for name, _ in summary.skipped] == catalogue.report_names()
     assert "No cells yet." in summary.index.read_text()
-    assert summary.files == [summary.index]
+    assert [path.name for path in summary.files] == ["report.md", "index.html"]
 
 
 def test_wrong_requests_are_sentences(rich_folder: Path, tmp_path: Path) -> None:
