@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.outcomes import outcome_table
+from mmea_bench.reports.core.ranking import (
+    SIGNIFICANT,
+    clear_winner,
+    ranked,
+    significance_note,
+    with_winner,
+)
+from mmea_bench.reports.core.remarks import partial_copies
 from mmea_bench.reports.core.select import (
     choose_csls,
     current_cells,
@@ -18,6 +27,7 @@ from mmea_bench.reports.core.select import (
     percent,
     with_setting_words,
 )
+from mmea_bench.reports.core.statistics import Values
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.schema import RANK_METRICS
 from mmea_bench.results.core.table import Tables
@@ -28,8 +38,7 @@ STOPPED_ON_TEST = "‡"
 PAIRS = "pairs"
 """Direction of numbers on predicted pairs, which are shown whatever direction is asked for."""
 
-PARTIAL_COPY = "partial copy"
-"""How a cell's note begins when its dataset lacks part of what was published."""
+_NONE: Values = np.array([], dtype=float)
 
 RowId = tuple[str, str, str, str]
 """Section (names or not, iterative or not), method, variant, and how the row was scored: the
@@ -104,17 +113,25 @@ def _table(group: _Group, dataset: str) -> Table:
         }
     )
     columns = [(*place, metric) for place in places for metric in metrics]
-    summary = _summaries(numbers)
+    samples = _samples(numbers)
     own_cells = group.cells[group.cells["key"].isin(set(numbers["key"]))]
     on_test = set(own_cells.loc[own_cells["stopped_on"] == "test", "key"])
     unranked = set(numbers.loc[numbers["key"].isin(on_test), "row"])
     sections = {row: (row in unranked, _section_order(row[0])) for row in set(numbers["row"])}
     row_ids = sorted(sections, key=lambda row: (sections[row], _row_order(row)))
-    grid = {row: [summary.get((row, *column), Cell()) for column in columns] for row in row_ids}
+    grid = {row: [_cell(samples, row, column) for column in columns] for row in row_ids}
     for section in {section for section in sections.values() if not section[0]}:
-        ranked = [grid[row] for row in row_ids if sections[row] == section]
+        rivals = [row for row in row_ids if sections[row] == section]
         for position, column in enumerate(columns):
-            _mark_best(ranked, position, is_less_better=column[3] == "mean_rank")
+            values = [samples.get((row, *column), _NONE) for row in rivals]
+            is_less_better = column[3] == "mean_rank"
+            marked = ranked([grid[row][position] for row in rivals], is_less_better=is_less_better)
+            if group.options.significance:
+                correction = group.options.correction
+                winner = clear_winner(values, correction, is_less_better=is_less_better)
+                marked = with_winner(marked, winner)
+            for row, cell in zip(rivals, marked, strict=True):
+                grid[row][position] = cell
     simulated = _simulated_by_row(numbers, own_cells)
     rows = [
         Row(
@@ -134,8 +151,16 @@ def _table(group: _Group, dataset: str) -> Table:
             for name, version, ratio, metric in columns
         ),
         tuple(rows),
-        tuple(_table_notes(group, labels, simulated, unranked)),
+        (
+            *_table_notes(group, labels, simulated, unranked),
+            *_winner_notes(grid.values(), group.options),
+        ),
     )
+
+
+def _winner_notes(grid: Iterable[Sequence[Cell]], options: ReportOptions) -> Iterable[str]:
+    if any(SIGNIFICANT in cell.marks for cells in grid for cell in cells):
+        yield significance_note(options.correction)
 
 
 def _row_ids(numbers: pd.DataFrame) -> pd.Series[Any]:
@@ -170,35 +195,25 @@ def _repeats(cells: Sequence[Cell]) -> str:
     return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
 
 
-def _summaries(numbers: pd.DataFrame) -> dict[tuple[object, ...], Cell]:
+def _samples(numbers: pd.DataFrame) -> dict[tuple[object, ...], Values]:
+    """Values over repeats by row, dataset, version, seed ratio and metric."""
     by = ["row", "dataset", "dataset_version", "seed_ratio", "metric"]
-    found = {}
-    for key, values in numbers.groupby(by, sort=True)["value"]:
-        n = len(values)
-        found[tuple(key)] = Cell(
-            float(values.mean()),
-            float(values.std(ddof=1)) if n >= 2 else None,
-            n,
-            style="rank" if key[-1] == "mean_rank" else "fraction",
-        )
-    return found
+    groups = numbers.groupby(by, sort=True)["value"]
+    return {tuple(key): values.to_numpy(dtype=float) for key, values in groups}
 
 
-def _mark_best(rows: list[list[Cell]], position: int, *, is_less_better: bool) -> None:
-    """Marks best and second in place; numbers that print alike share a place."""
-    values = {
-        float(row[position].mean_text) for row in rows if row[position].mean is not None
-    }  # a set, so that equal printed numbers are one value
-    n_ranked = sum(row[position].mean is not None for row in rows)
-    order = sorted(values, reverse=not is_less_better)
-    for row in rows:
-        cell = row[position]
-        # One row alone is no winner, and of two the second is the last.
-        if cell.mean is not None and n_ranked >= 2 and len(order) >= 2:
-            place = order.index(float(cell.mean_text))
-            row[position] = replace(
-                cell, is_best=place == 0, is_second=place == 1 and n_ranked >= 3
-            )
+def _cell(
+    samples: Mapping[tuple[object, ...], Values], row: RowId, column: tuple[object, ...]
+) -> Cell:
+    values = samples.get((row, *column), _NONE)
+    if not len(values):
+        return Cell()
+    return Cell(
+        float(values.mean()),
+        float(values.std(ddof=1)) if len(values) >= 2 else None,
+        len(values),
+        style="rank" if column[-1] == "mean_rank" else "fraction",
+    )
 
 
 def _simulated_by_row(numbers: pd.DataFrame, cells: pd.DataFrame) -> dict[RowId, set[str]]:
@@ -208,12 +223,6 @@ def _simulated_by_row(numbers: pd.DataFrame, cells: pd.DataFrame) -> dict[RowId,
         if by_key.get(key):
             found.setdefault(row, set()).update(str(by_key[key]).replace(",", " ").split())
     return found
-
-
-def _partial_copies(cells: pd.DataFrame) -> set[str]:
-    """What the cells' notes say about copies that lack part of the published dataset."""
-    notes = {note for text in cells["notes"].dropna() for note in str(text).split("; ")}
-    return {f"P{note[1:]}." for note in notes if note.startswith(PARTIAL_COPY)}
 
 
 def _table_notes(
@@ -239,7 +248,7 @@ def _table_notes(
             "versions are not comparable and stand in separate columns."
         )
     own = group.cells[group.cells["key"].isin(set(group.numbers["key"]))]
-    yield from sorted(_partial_copies(own))
+    yield from sorted(partial_copies(own))
     if simulated:
         kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
         yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."

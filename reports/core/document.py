@@ -105,6 +105,12 @@ class Table:
     notes: tuple[str, ...] = ()
     is_grouped: bool = False
 
+    def marked_labels(self, row: Row) -> tuple[str, ...]:
+        """Texts of the label columns of a row, with its marks behind the name that is its own."""
+        place = 1 if self.is_grouped and len(row.labels) > 1 else 0
+        marked = row.labels[place] + "".join(row.marks)
+        return (*row.labels[:place], marked, *row.labels[place + 1 :])
+
     def header(self, level: int) -> list[tuple[str, int]]:
         """Words of a header level with the number of columns that each spans."""
         paths = [column[: level + 1] for column in self.columns]
@@ -215,12 +221,12 @@ def format_number(value: float, style: NumberStyle, digits: int = 3) -> str:
     Args:
         value: The number.
         style: ``fraction`` has no leading zero, ``decimal`` has one, ``rank`` has one digit,
-            ``effect`` two; ``p_value`` has four, or four significant ones where it is smaller;
+            ``effect`` two; ``p_value`` has four, or five significant ones where it is smaller;
             ``percent`` has one, ``count`` none, and commas between thousands.
         digits: Behind the point of a fraction or a decimal.
     """
     if style == "p_value":
-        return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.3e}"
+        return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.4e}"
     if style == "percent":
         return f"{100 * value:.1f} %"
     if style == "count":

@@ -23,6 +23,9 @@ class ReportOptions:
         curve_metric: Metric of learning curves; those of predicted pairs show F1.
         correction: Correction of p-values for multiple comparisons.
         reach: Value of the first metric whose price in seed links is asked for, in (0, 1].
+        published: Whether tables show the printed numbers of the papers beside the measured ones.
+        significance: Whether the main table marks a best number that is significantly better
+            than the second.
 
     Raises:
         ReportError: If a direction, a metric or a correction does not exist, or ``reach`` cannot
@@ -35,6 +38,8 @@ class ReportOptions:
     curve_metric: str = "mrr"
     correction: str = "holm"
     reach: float = 0.5
+    published: bool = False
+    significance: bool = False
 
     def __post_init__(self) -> None:
         _check("direction", (self.direction,), DIRECTIONS)

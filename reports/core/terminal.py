@@ -68,8 +68,7 @@ def _rich_table(table: Table) -> RichTable:
     for row in table.rows:
         if row.has_rule_above:
             rich.add_section()
-        first = row.labels[0] + "".join(row.marks)
-        labels = [RichText(label) for label in (first, *row.labels[1:])]
+        labels = [RichText(label) for label in table.marked_labels(row)]
         rich.add_row(*labels, *(_rich_cell(cell) for cell in row.cells))
     return rich
 

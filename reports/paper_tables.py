@@ -1,0 +1,39 @@
+"""The tables of the five papers with measured numbers, and on request the printed ones beside."""
+
+from __future__ import annotations
+
+from mmea_bench.reports.core.document import Document, Missing, Table
+from mmea_bench.reports.core.layouts import LAYOUTS
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.paper_measured import measured_groups
+from mmea_bench.reports.core.paper_side_by_side import measured_table
+from mmea_bench.reports.core.select import current_cells
+from mmea_bench.results.core.published import read_published
+from mmea_bench.results.core.table import Tables
+
+NAME = "paper_tables"
+
+
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
+    """Every published table of which at least one number was measured."""
+    published = read_published().results
+    made: list[Table] = []
+    for layout in LAYOUTS:
+        for measured in measured_groups(tables, options):
+            table = measured_table(layout, published, measured, options)
+            if table is not None:
+                made.append(table)
+    if not made:
+        return Missing(
+            "No number was measured that stands in a table of the papers: none has the method, "
+            "variant, dataset and seed ratio of a printed row."
+        )
+    notes = [
+        "Mean ± sample standard deviation over repeats; column 'repeats' says how many. A number "
+        "without ± comes from one repeat.",
+        "Rows stand where the paper prints them; names, order and groups of rows are those of the "
+        "paper. Where it does not say whether a row reads names or is iterative, the measured row "
+        "is what the method does by itself.",
+        *current_cells(tables).notes,
+    ]
+    return Document(NAME, "Tables of the papers", tuple(made), tuple(notes))
