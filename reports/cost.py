@@ -2,69 +2,252 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import math
+from functools import partial
+from typing import NamedTuple
 
-from mmea_bench.reports.core.comparison import comparisons, shown_numbers
-from mmea_bench.reports.core.document import Cell, Document, Missing, Row, Table
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from mmea_bench.reports.core.comparison import (
+    Comparison,
+    comparisons,
+    mark_notes,
+    repeat_cell,
+    shown_numbers,
+    slug_of,
+)
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import name_of
+from mmea_bench.reports.core.style import (
+    COLUMN_WIDTH_IN,
+    LineEnd,
+    label_ends,
+    line_styles,
+    marker_look,
+    put_title,
+    text_width,
+)
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "cost"
-_COLUMNS = (
-    ("time", "s per epoch"),
-    ("time", "training, s"),
-    ("time", "scoring, s"),
-    ("epochs", "trained"),
-    ("epochs", "best"),
-    ("peak memory", "MiB"),
-    ("peak memory", "GPU, MiB"),
-    ("size", "parameters"),
-)
+BESIDE = "§"
+_UNKNOWN = ""
+_CPU = "cpu"
+_PANEL_IN = 1.55
+_LABEL_IN = 0.125
+_TOLERANCE_S = 1.0
+"""Times are recorded in whole seconds, so that cells one after the other can seem to touch."""
+
+_COLUMNS = {
+    ("time", "s per epoch"): "epoch_s",
+    ("time", "training, s"): "fit_s",
+    ("time", "to best, s"): "best_s",
+    ("time", "scoring, s"): "eval_s",
+    ("epochs", "trained"): "epochs",
+    ("epochs", "to best"): "best_epoch",
+    ("peak memory", "MiB"): "peak_memory_mib",
+    ("peak memory", "GPU, MiB"): "peak_gpu_memory_mib",
+    ("size", "parameters"): "n_parameters",
+}
+"""Printed columns with those of the cells."""
+
+_TIMES = ("epoch_s", "fit_s", "best_s", "eval_s")
+
+
+_GAP_IN = 0.5  # for the ticks and the name of the upper panel's axis
+_NARROW_DECADES = 0.5
+_STEPS = {2.8: (1.0, 1.5, 2.0, 3.0, 5.0), 1.25: (1.0, 2.0, 5.0), 0.75: (1.0, 3.0)}
+"""Ticks of each decade for which there is room, by the inches that a decade needs for them."""
+
+
+class _Axis(NamedTuple):
+    """What a panel shows across: a column of the cells and its name."""
+
+    column: str
+    label: str
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
-    """One table per dataset, seed ratio and protocol; means over repeats."""
-    cells = tables.cells.set_index("key")
-    made = []
-    for comparison in comparisons(shown_numbers(tables, options), options):
+    """One table per dataset, seed ratio and protocol, and a figure for each device in it."""
+    cells = _priced(tables.cells)
+    numbers = shown_numbers(tables, options)
+    blocks: list[Block] = []
+    shown = []
+    for comparison in comparisons(numbers, options):
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
-        rows = tuple(
-            _row(str(method), str(variant), group, cells.loc[sorted(set(group["key"]))])
-            for (method, variant), group in own.groupby(["method", "variant"], sort=True)
-        )
-        columns = (*_COLUMNS, ("result", METRIC_NAMES[metric]))
-        labels = ("method", "device")
-        made.append(Table(comparison.title, labels, ("group", "number"), columns, rows))
-    if not made:
+        own = own.assign(name=method_names(own)).join(cells, on="key")
+        shown.append(own)
+        blocks.append(_table(comparison, own, metric))
+        for device, points in own.groupby("device", sort=True):
+            blocks += _figure(comparison, points, metric, str(device))
+    if not shown:
         return Missing("No cell ended ok, so there are no costs to compare.")
+    rows = pd.concat(shown)
     notes = (
-        "Means over repeats. Training time is without scoring; peak memory is that of the whole "
-        "process, data included. Times of cells that ran side by side are longer than alone.",
+        "Means over repeats. Training time is without scoring; to best is the part of it until the "
+        "epoch of the reported checkpoint; peak memory is that of the whole process, data "
+        "included. Devices are never averaged: each has rows and figures of its own.",
+        *(_beside_note() for _ in range(bool(rows["is_beside"].any()))),
+        *mark_notes(rows),
+        *lacking_notes(tables, options, rows["key"], "a number to compare"),
     )
-    return Document(NAME, "Cost", tuple(made), notes)
+    return Document(NAME, "Cost", tuple(blocks), notes)
 
 
-def _row(method: str, variant: str, numbers: pd.DataFrame, cells: pd.DataFrame) -> Row:
+def beside(cells: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each cell ran while another cell of the folder did, by ``key``.
+
+    Args:
+        cells: Rows of cells.csv; those without times are taken to have run alone.
+    """
+    spans = pd.DataFrame(
+        {
+            name: pd.to_datetime(cells[f"{name}_at"], format="ISO8601", utc=True, errors="coerce")
+            for name in ("started", "finished")
+        }
+    ).set_index(cells["key"])
+    known = spans.dropna().sort_values(["started", "finished"], kind="stable")
+    gap = pd.Timedelta(seconds=_TOLERANCE_S)
+    # Of the cells before, the one that ends last is the one to meet; of those after, the next.
+    before = known["finished"].cummax().shift() - known["started"] > gap
+    after = known["finished"] - known["started"].shift(-1) > gap
+    return (before | after).reindex(spans.index, fill_value=False)
+
+
+def _priced(cells: pd.DataFrame) -> pd.DataFrame:
+    """What cells cost, by key.
+
+    Returns:
+        The columns of the table as floats, ``device``, ``is_beside``, and ``trained_s``: the time
+        of cells that trained for an epoch or more.
+    """
     epochs = cells["epochs"].astype(float)
-    fit = cells["fit_s"].astype(float)
-    figures = [
-        _text((fit / epochs).where(epochs > 0), ".3g"),
-        _text(fit, ".4g"),
-        _text(cells["eval_s"], ".3g"),
-        _text(cells["epochs"], ",.0f"),
-        _text(cells["best_epoch"], ",.0f"),
-        _text(cells["peak_memory_mib"], ",.0f"),
-        _text(cells["peak_gpu_memory_mib"], ",.0f"),
-        _text(cells["n_parameters"], ",.0f"),
+    epochs = epochs.where(epochs > 0)  # what trains nothing has no time per epoch
+    fit_s = cells["fit_s"].astype(float)
+    priced = cells.assign(
+        epoch_s=fit_s / epochs, best_s=fit_s * cells["best_epoch"].astype(float) / epochs
+    )
+    prices = priced[["key", *_COLUMNS.values()]].set_index("key").astype(float)
+    devices = cells.set_index("key")["device"].fillna(_UNKNOWN)
+    trained_s = prices["fit_s"].where(prices["epochs"] > 0)
+    return prices.assign(device=devices, is_beside=beside(cells), trained_s=trained_s)
+
+
+def _beside_note() -> str:
+    return f"{BESIDE} ran while other cells of this folder ran, so its times are longer than alone."
+
+
+def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
+    rows: list[Row] = []
+    above = None
+    for (device, name), own in numbers.groupby(["device", "name"], sort=True):
+        costs = own.drop_duplicates("key")
+        cells = [_cost_cell(costs[column], column) for column in _COLUMNS.values()]
+        result = repeat_cell(own.groupby("repeat")["value"].mean())
+        labels = (str(name), str(device), str(own["repeat"].nunique()))
+        is_new = above not in (None, device)
+        marks = (BESIDE,) * bool(own["is_beside"].any())
+        rows.append(Row(labels, (*cells, result), marks, has_rule_above=is_new))
+        above = device
+    columns = (*_COLUMNS, ("result", METRIC_NAMES[metric]))
+    labels = ("method", "device", "repeats")
+    return Table(comparison.title, labels, ("group", "number"), columns, tuple(rows))
+
+
+def _cost_cell(values: pd.Series[float], column: str) -> Cell:
+    known = values.dropna()
+    if known.empty:
+        return Cell()
+    mean = float(known.mean())
+    if column not in _TIMES:
+        return Cell(mean, None, len(known), style="count")
+    return Cell(mean, None, len(known), style="decimal", digits=_digits(mean))
+
+
+def _digits(value: float) -> int:
+    """Digits behind the point that make three significant ones, as far as those are needed."""
+    return 3 if value < 1e-3 else max(0, 2 - math.floor(math.log10(value)))
+
+
+def _figure(comparison: Comparison, points: pd.DataFrame, metric: str, device: str) -> list[Figure]:
+    """The result over time and over memory; nothing for fewer than two methods with costs."""
+    memory = _Axis("peak_memory_mib", "Peak memory in MiB")
+    if device not in (_CPU, _UNKNOWN) and points["peak_gpu_memory_mib"].notna().any():
+        memory = _Axis("peak_gpu_memory_mib", "Peak GPU memory in MiB")
+    panels = [
+        axis
+        for axis in (_Axis("trained_s", "Training time in s"), memory)
+        if points.loc[points[axis.column] > 0, "name"].nunique() >= 2
     ]
-    devices = ", ".join(sorted({str(device) for device in cells["device"].dropna()}))
-    labels = (name_of(method, variant), devices)
-    return Row(labels, (*figures, Cell(float(numbers["value"].mean()), None, len(cells))))
+    if not panels:
+        return []
+    title = f"{comparison.title}, {device}" if device else comparison.title
+    height = 0.25 + len(panels) * _panel_height(points["name"].nunique())
+    draw = partial(_draw, points=points, panels=panels, metric=metric, title=title)
+    notes = (_beside_note(),) if points["is_beside"].any() else ()
+    return [Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height, notes)]
 
 
-def _text(values: pd.Series[float], form: str) -> Cell:
-    known = pd.to_numeric(values, errors="coerce").dropna()
-    return Cell(text=format(float(known.mean()), form)) if len(known) else Cell()
+def _panel_height(n_methods: int) -> float:
+    return max(_PANEL_IN, 0.5 + _LABEL_IN * n_methods)
+
+
+def _draw(
+    canvas: Canvas, points: pd.DataFrame, panels: list[_Axis], metric: str, title: str
+) -> None:
+    height = canvas.get_figheight()
+    marks = points["is_beside"].map({True: BESIDE, False: ""})
+    points = points.assign(label=points["name"] + marks.groupby(points["name"]).transform("max"))
+    longest = max(text_width(str(label)) for label in points["label"])
+    found = canvas.subplots(len(panels), 1, squeeze=False)
+    top, bottom = put_title(canvas, title), 0.36 / height
+    panel_in = (height * (top - bottom) - _GAP_IN * (len(panels) - 1)) / len(panels)
+    canvas.subplots_adjust(
+        left=0.145,
+        right=max(0.4, 0.97 - (longest + 0.2) / COLUMN_WIDTH_IN),
+        top=top,
+        bottom=bottom,
+        hspace=_GAP_IN / panel_in,
+    )
+    for axes, axis in zip(found[:, 0], panels, strict=True):
+        _scatter(axes, points, axis, metric)
+
+
+def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, metric: str) -> None:
+    points = points[points[axis.column] > 0]
+    looks = line_styles(zip(points["method"], points["variant"], strict=True))
+    axes.set_xscale("log")
+    ends: dict[str, LineEnd] = {}
+    for (method, variant, label), own in points.groupby(["method", "variant", "label"], sort=True):
+        look = looks[str(method), str(variant)]
+        x, y = float(own[axis.column].mean()), float(own["value"].mean())
+        axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3)
+        ends[str(label)] = LineEnd(x, y, look)
+    axes.margins(x=0.08)
+    _tick(axes)
+    axes.set_ylim(bottom=0.0, top=1.12 * max(end.y for end in ends.values()) or 1.0)
+    axes.set_xlabel(axis.label)
+    axes.set_ylabel(METRIC_NAMES[metric])
+    axes.grid(visible=True, color="#dddddd", linewidth=0.4)
+    axes.set_axisbelow(True)
+    label_ends(axes, ends)
+
+
+def _tick(axes: Axes) -> None:
+    """Ticks of the logarithmic axis as plain numbers."""
+    low, high = axes.get_xlim()
+    n_decades = math.log10(high / low)
+    decade_in = COLUMN_WIDTH_IN * axes.get_position().width / n_decades
+    steps = next((found for least, found in _STEPS.items() if decade_in >= least), (1.0,))
+    # Between two powers of ten there may be no step at all.
+    is_narrow = n_decades < _NARROW_DECADES
+    axes.xaxis.set_major_locator(MaxNLocator(4) if is_narrow else LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,g}"))
+    axes.xaxis.set_minor_locator(NullLocator())

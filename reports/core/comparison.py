@@ -93,7 +93,7 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
     plain_rules = {setting: _rules(parts) for setting, parts in words.items()}
     shown = shown.assign(
         rules=shown["setting"].map(plain_rules).astype(str),
-        base=shown["variant"].str.partition("[")[0],
+        base=shown["variant"].str.split("[").str[0],
     )
     cells = current.cells.set_index("key")
     return shown.assign(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mmea_bench.reports import cost, similarity_distribution
+from mmea_bench.reports import similarity_distribution
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
@@ -27,12 +27,6 @@ def _missing(report: Any, records: list[Record]) -> str:
     made = report.build(tables_of(records), ReportOptions())
     assert isinstance(made, Missing)
     return made.reason
-
-
-def test_cost_divides_training_time_by_epochs() -> None:
-    record = make_record("a", 0.5, epochs=10, fit_s=25.0, peak_memory_mib=1000.0)
-    (table,) = _document(cost, [record]).tables
-    assert table.rows[0].cells[0].plain == "2.5"
 
 
 def test_similarity_distribution_has_a_row_per_modality_and_variant() -> None:
