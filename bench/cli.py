@@ -13,6 +13,7 @@ from mmea_bench.bench import cli_run
 from mmea_bench.bench.cli_check import check_command
 from mmea_bench.bench.cli_list import list_app
 from mmea_bench.bench.cli_published import published_command
+from mmea_bench.bench.cli_serve import serve_command
 from mmea_bench.bench.cli_texts import (
     AsJson,
     CacheDir,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
+app.command("serve", epilog="Example: mmea-bench serve results/runs/quick")(serve_command)
 app.command("published", epilog="Example: mmea-bench published --method mclea")(published_command)
 app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(
     check_command

@@ -67,6 +67,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     from mmea_bench.bench.checkpoints import remove_old
     from mmea_bench.bench.lock import only_runner
     from mmea_bench.bench.plan import make_plan
+    from mmea_bench.bench.run_state import note_plan
     from mmea_bench.results.core.store import ResultStore
 
     suite, place, folder = request.load()
@@ -80,6 +81,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
         if not quiet:
             _announce(plan, folder, console)
         _remove_stale(plan, store, console)
+        note_plan(folder, (key for key, _cell in plan.cells), plan.done)
         summary = _run(plan, place, store, settings, None if quiet else console)
         tables = store.write_tables()
     for problem in store.problems:

@@ -66,7 +66,7 @@ class Follower {
     const left = state.nPlanned - state.nEnded;
     const missing = left > 0 ? ` · ${left} missing` : "";
     if (state.folder === "gone") this.say(["The folder of the run has gone; this page shows what was there last."]);
-    else if (state.running) this.say([`Running since ${moment(state.running.since)} · ${ended}${bad}${missing}`], state);
+    else if (state.running) this.say([`Running since ${state.running.since} · ${ended}${bad}${missing}`], state);
     else if (state.folder === "empty") this.say(["The folder holds no results yet. This page fills itself as soon as the first cell has ended."]);
     else if (left > 0) this.say([`Not running · ${ended}${bad}${missing}. The command that started the run goes on with the rest.`], state);
     else this.say([`Not running · ${ended}${bad}.`]);
