@@ -24,12 +24,25 @@ from mmea_bench.bench.cli_texts import (
     stdout,
     user_errors,
 )
+from mmea_bench.bench.cluster import ClusterRequest
 from mmea_bench.bench.data_commands import data_app
+from mmea_bench.datasets.core.errors import UserError
 
 if TYPE_CHECKING:
     from mmea_bench.reports.core.build import ReportSummary
 
 MAIN_TABLE = "main_table"
+
+ReportFolder = Annotated[
+    Path | None,
+    typer.Argument(help="Results folder of a run; none needed with --published and --out."),
+]
+WithPublished = Annotated[
+    bool, typer.Option("--published", help="Printed numbers of the papers beside, or alone.")
+]
+WithSignificance = Annotated[
+    bool, typer.Option("--significance", help="Mark clear winners in the main table.")
+]
 
 app = typer.Typer(
     name="mmea-bench",
@@ -66,6 +79,9 @@ def run_command(  # noqa: PLR0913
     checkpoint_every: opts.CheckpointOption = opts.DEFAULT_EVERY_MIN,
     memory_limit: opts.MemoryLimitOption = None,
     cells_per_gpu: opts.CellsPerGpuOption = "1",
+    scheduler: opts.SchedulerOption = None,
+    scheduler_file: opts.SchedulerFileOption = None,
+    profile: opts.ProfileOption = None,
     fresh: Annotated[  # noqa: FBT002
         bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
     ] = False,
@@ -100,6 +116,7 @@ def run_command(  # noqa: PLR0913
             checkpoint_every=checkpoint_every,
             memory_limit=memory_limit,
             cells_per_gpu=cells_per_gpu,
+            cluster=ClusterRequest(scheduler, scheduler_file, profile),
             out=out,
             data_root=data_root,
             cache_dir=cache_dir,
@@ -159,7 +176,7 @@ def status_command(
 
 @app.command("report", epilog="Example: mmea-bench report results/runs/quick --only main_table")
 def report_command(  # noqa: PLR0913 - typer wants every option in the signature
-    folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
+    folder: ReportFolder = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only these reports.")] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="Only these file formats.")
@@ -183,10 +200,15 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     reach: Annotated[
         float, typer.Option("--reach", help="Value whose price in seed links is shown.")
     ] = 0.5,
+    published: WithPublished = False,  # noqa: FBT002
+    significance: WithSignificance = False,  # noqa: FBT002
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Turns the results of a run into tables and figures for a paper."""
+    if folder is None:
+        _write_published(out, split_list(formats), is_asked=published, as_json=as_json)
+        return
     with user_errors():
         from mmea_bench.reports.core.build import FORMATS, build_reports
         from mmea_bench.reports.core.options import ReportOptions
@@ -197,6 +219,8 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
             curve_metric=curve_metric,
             correction=correction,
             reach=reach,
+            published=published,
+            significance=significance,
         )
         shown = split_list(metrics)
         options = options if shown is None else replace(options, metrics=tuple(shown))
@@ -211,6 +235,28 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         typer.echo(str(path))
     for name, reason in summary.skipped:
         typer.echo(f"Left out: {name}: {reason}", err=True)
+
+
+def _write_published(
+    out: Path | None, formats: list[str] | None, *, is_asked: bool, as_json: bool
+) -> None:
+    """The tables of the papers from the published numbers alone."""
+    with user_errors():
+        from mmea_bench.reports.core.published_tables import PUBLISHED_FORMATS, write_published
+
+        if not is_asked or out is None:
+            raise UserError(
+                "Name the results folder of a run, or give --published and --out DIR for the "
+                "published tables alone."
+            )
+        made = write_published(out, formats or PUBLISHED_FORMATS)
+    if as_json:
+        print_json({"files": [str(path) for path in made.files], "problem": made.problem})
+        return
+    for path in made.files:
+        typer.echo(str(path))
+    if made.problem:
+        typer.echo(made.problem, err=True)
 
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmea_bench.bench.cli_texts import assignments, numbers, split_list
+from mmea_bench.bench.cluster import ClusterRequest
 from mmea_bench.datasets.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DEVICES = ("auto", "cpu", "cuda")
 WHAT = "What to run"
 HOW = "How to run it"
 WHERE = "Where"
+CLUSTER = "On a cluster"
 
 SuiteOption = Annotated[
     str | None,
@@ -100,6 +102,20 @@ CellsPerGpuOption = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", help="Dask scheduler, such as tcp://host:8786.", rich_help_panel=CLUSTER
+    ),
+]
+SchedulerFileOption = Annotated[
+    Path | None,
+    typer.Option("--scheduler-file", help="File of a Dask scheduler.", rich_help_panel=CLUSTER),
+]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option("--profile", help="TOML with [cluster]: a batch system.", rich_help_panel=CLUSTER),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -133,6 +149,7 @@ class Request:
     checkpoint_every: float = DEFAULT_EVERY_MIN
     memory_limit: float | None = None
     cells_per_gpu: str = "1"
+    cluster: ClusterRequest = field(default_factory=ClusterRequest)
     out: Path | None = None
     data_root: Path | None = None
     cache_dir: Path | None = None

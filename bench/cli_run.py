@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from mmea_bench.datasets.core.errors import UserError
 
 if TYPE_CHECKING:
     from mmea_bench.bench.estimate import Estimator
+    from mmea_bench.bench.executors import Executor
     from mmea_bench.bench.plan import Place, Plan
     from mmea_bench.bench.runner import RunSettings, RunSummary
     from mmea_bench.results.core.store import ResultStore
@@ -76,7 +79,8 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     store = ResultStore(folder)
     plan = make_plan(suite, store, place, fresh=fresh)
     _check(plan)
-    with only_runner(folder):
+    with _executor(request, settings) as executor, only_runner(folder):
+        settings = replace(settings, executor=executor)
         remove_old(place.cache_dir)
         if not quiet:
             _announce(plan, folder, console)
@@ -87,6 +91,21 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     for problem in store.problems:
         _say(console, f"Warning: {problem}")
     return RunOutcome(plan, summary, folder, tables)
+
+
+@contextmanager
+def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | None]:
+    """Where cells run if not on this machine; connected before anything is moved or written."""
+    if not request.cluster:
+        yield None
+        return
+    from mmea_bench.bench.cluster import connected
+
+    with connected(request.cluster) as client:
+        from mmea_bench.bench.dask_executor import DaskExecutor
+
+        per_gpu = 1 if settings.cells_per_gpu == "auto" else settings.cells_per_gpu
+        yield DaskExecutor(client, per_gpu)
 
 
 def _run(
@@ -144,7 +163,9 @@ def report_outcome(outcome: RunOutcome) -> None:
     csv_files = [path for path in outcome.tables if path.suffix == ".csv"]
     _say(console, f"Tables: {', '.join(str(path) for path in csv_files)}")
     n_left = len(outcome.plan.missing) - sum(outcome.summary.n_by_status.values())
-    if not outcome.summary.is_complete:
+    if outcome.summary.problem:
+        _say(stderr(), f"Error: {outcome.summary.problem}")
+    elif not outcome.summary.is_complete:
         _say(
             stderr(),
             f"Stopped with {n_left} cells left. Run the same command again to go on; what is done "

@@ -14,7 +14,8 @@ def record_of(job: Job, ending: Ending) -> Record:
     if ending.record is not None:
         return ending.record
     status, reason = _verdict(job, ending)
-    notes = f"Last output: {ending.printed}" if ending.printed else None
+    has_output = ending.printed and ending.how != "refused"
+    notes = f"Last output: {ending.printed}" if has_output else None
     return failure_record(job, status, reason, notes=notes)
 
 
@@ -22,6 +23,8 @@ def _verdict(job: Job, ending: Ending) -> tuple[str, str]:
     if ending.how == "timeout":
         limit = "its start" if job.deadline_s is None else f"{job.deadline_s:g} s"
         return "timeout", f"killed from outside: it did not end within {limit}"
+    if ending.how == "refused":
+        return "failed", ending.printed
     if ending.how == "memory":
         limit_gib = (job.memory_limit_mib or 0.0) / 1024
         return "out_of_memory", f"killed from outside: it took more than {limit_gib:.3g} GiB"

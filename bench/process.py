@@ -33,7 +33,7 @@ _TAIL_CHARACTERS = 2000
 TickListener = Callable[[worker.Tick], None]
 
 
-How = Literal["record", "timeout", "memory", "stopped", "gone"]
+How = Literal["record", "timeout", "memory", "stopped", "gone", "refused"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ending:
     Attributes:
         how: ``record`` sent its record, ``timeout`` and ``memory`` were killed by us for taking too
             much of it, ``stopped`` was ended by us because the run ends, ``gone`` ended without a
-            record.
+            record, ``refused`` was never started (``printed`` says why).
         record: The record, if one was sent.
         exit_code: As of ``multiprocessing``: negative for a signal.
         printed: Last lines of what the cell printed.

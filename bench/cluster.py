@@ -1,0 +1,121 @@
+"""Connects to the user's Dask cluster, or asks a batch system for one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmea_bench.datasets.core.errors import UserError, unknown_name
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_LIMIT_S = 20.0
+_KEYS = ("class", "jobs", "minimum", "maximum", "options")
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """Where to run cells; at most one of the three is given.
+
+    Attributes:
+        scheduler: Address of a running scheduler, such as ``tcp://host:8786``.
+        scheduler_file: File that a running scheduler has written.
+        profile: TOML file whose table ``[cluster]`` names a class of dask-jobqueue.
+    """
+
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    profile: Path | None = None
+
+    def __post_init__(self) -> None:
+        given = [self.scheduler, self.scheduler_file, self.profile]
+        if sum(item is not None for item in given) > 1:
+            raise UserError("Give one of --scheduler, --scheduler-file and --profile, not several.")
+
+    def __bool__(self) -> bool:
+        return any((self.scheduler, self.scheduler_file, self.profile))
+
+
+@contextmanager
+def connected(request: ClusterRequest) -> Iterator[Client]:
+    """A client of the cluster; a cluster that was asked for ends with it.
+
+    Raises:
+        UserError: If Dask is not installed, or the cluster cannot be reached or made.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UserError(
+            "Clusters need the optional part of Dask: pip install 'mmea-bench[dask]'."
+        ) from error
+    if request.profile is not None:
+        with _batch_cluster(request.profile) as cluster, Client(cluster) as client:
+            yield client
+        return
+    where = request.scheduler or f"the scheduler in {request.scheduler_file}"
+    if request.scheduler_file is not None and not request.scheduler_file.is_file():
+        raise UserError(f"{request.scheduler_file} does not exist. Is the scheduler running?")
+    file = None if request.scheduler_file is None else str(request.scheduler_file)
+    try:
+        client = Client(request.scheduler, scheduler_file=file, timeout=CONNECT_LIMIT_S)
+    except (OSError, ValueError) as error:
+        raise UserError(f"Cannot reach {where}: {error}. Is `dask scheduler` running?") from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _batch_cluster(profile: Path) -> Iterator[Any]:
+    table = read_profile(profile)
+    try:
+        import dask_jobqueue
+    except ImportError as error:
+        raise UserError(
+            "Batch systems need dask-jobqueue: pip install 'mmea-bench[dask]'."
+        ) from error
+    name = table["class"]
+    kinds = [kind for kind in dir(dask_jobqueue) if kind.endswith("Cluster")]
+    if name not in kinds:
+        raise UserError(f"{profile}: {unknown_name('class of dask-jobqueue', name, kinds)}")
+    try:
+        cluster = getattr(dask_jobqueue, name)(**table.get("options", {}))
+    except (TypeError, ValueError, OSError) as error:
+        raise UserError(f"{profile}: {name} cannot be made: {error}") from error
+    with cluster:
+        if "maximum" in table:
+            cluster.adapt(minimum_jobs=table.get("minimum", 0), maximum_jobs=table["maximum"])
+        else:
+            cluster.scale(jobs=table["jobs"])
+        yield cluster
+
+
+def read_profile(path: Path) -> Mapping[str, Any]:
+    """The checked table ``[cluster]`` of a profile.
+
+    Raises:
+        UserError: If the file cannot be read or a key is wrong.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("cluster")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a profile: {error}") from error
+    if not isinstance(table, dict) or not isinstance(table.get("class"), str):
+        raise UserError(f'{path} needs a table [cluster] with class = "SLURMCluster" or the like.')
+    for key in table:
+        if key not in _KEYS:
+            raise UserError(f"{path}: {unknown_name('key of [cluster]', key, list(_KEYS))}")
+    if not isinstance(table.get("options", {}), dict):
+        raise UserError(f"{path}: [cluster.options] must be a table.")
+    numbers = {key: table[key] for key in ("jobs", "minimum", "maximum") if key in table}
+    for key, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < (key != "minimum"):
+            raise UserError(f"{path}: {key} must be a whole number of batch jobs, not {value!r}.")
+    if ("jobs" in numbers) == ("maximum" in numbers):
+        raise UserError(f"{path}: give either jobs (fixed) or maximum (adaptive) in [cluster].")
+    return table
