@@ -17,9 +17,10 @@ NAME = "paper_tables"
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Every published table of which at least one number was measured."""
     published = read_published().results
+    groups = list(measured_groups(tables, options))
     made: list[Table] = []
     for layout in LAYOUTS:
-        for measured in measured_groups(tables, options):
+        for measured in groups:
             table = measured_table(layout, published, measured, options)
             if table is not None:
                 made.append(table)

@@ -373,7 +373,7 @@ REPEATED_RUNS = Layout(
     "crossea2025",
     "Table 6",
     _CROSSEA,
-    "ten runs of CrossEA and the second best method for a significance test",
+    "F1 of ten runs of CrossEA and of the second best method, for a significance test",
     (),
     ("nmmea",),
     ("f1",),

@@ -18,7 +18,6 @@ from mmea_bench.reports.core.paper_measured import (
     Wanted,
 )
 from mmea_bench.reports.core.paper_tables import (
-    DOUBTFUL_NOTE,
     REPRODUCED,
     REPRODUCED_NOTE,
     Column,
@@ -88,10 +87,12 @@ class _Side:
 
     def is_on_test(self, line: int) -> bool:
         """Whether a row is kept out of the ranking for its choice of the checkpoint."""
-        return stopped_on_test(self.measured.cells, self.keys(line))
+        return self.is_measured(line) and stopped_on_test(self.measured.cells, self.keys(line))
 
     def simulated(self, line: int) -> set[str]:
         """Made-up inputs of a row."""
+        if not self.is_measured(line):
+            return set()
         return simulated_features(self.measured.cells, self.keys(line))
 
 
@@ -186,10 +187,8 @@ def _notes(side: _Side, own: Sequence[Sequence[Cell]], options: ReportOptions) -
         "more underlined, ranked as in the paper"
         + (", measured and published numbers each by themselves." if options.published else ".")
     )
-    if options.published:
-        yield DOUBTFUL_NOTE
-        if any(line.is_reproduced for line in side.lines):
-            yield REPRODUCED_NOTE
+    if options.published and any(line.is_reproduced for line in side.lines):
+        yield REPRODUCED_NOTE
     if any(SIGNIFICANT in cell.marks for cells in own for cell in cells):
         yield significance_note(options.correction)
     yield from sorted(partial_copies(side.measured.cells))
@@ -211,9 +210,10 @@ def _find(layout: Layout, line: Line, column: Column, measured: MeasuredNumbers)
 def _measured_cells(side: _Side, options: ReportOptions) -> list[list[Cell]]:
     """The measured cells, ranked, with the mark of a clear winner; one list per line."""
     grid = [[_measured_cell(side.layout, found) for found in row] for row in side.found]
+    on_test = [side.is_on_test(place) for place in range(len(side.lines))]
     is_ranked = [
-        [found is not None and not side.is_on_test(place) for found in row]
-        for place, row in enumerate(side.found)
+        [found is not None and not unranked for found in row]
+        for unranked, row in zip(on_test, side.found, strict=True)
     ]
     made = rank_columns(side.layout, side.lines, grid, is_ranked)
     for places in ranking_groups(side.layout, side.lines):

@@ -18,7 +18,6 @@ from mmea_bench.reports.core.words import METRIC_NAMES
 
 REPRODUCED = "*"
 REPRODUCED_NOTE = f"{REPRODUCED} reproduced by the authors of the table."
-DOUBTFUL_NOTE = "A number that should not be trusted has a letter and is not ranked."
 _LETTERS = "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
 _SAME = 1e-9
 _PRINTED_AS = "printed as "
@@ -206,14 +205,19 @@ def ranking_groups(layout: Layout, lines: Sequence[Line]) -> list[list[int]]:
 def _published_cell(layout: Layout, record: Record | None, footnotes: Footnotes) -> Cell:
     if record is None:
         return Cell(style=layout.style)
-    is_corrected = float(record["use_value"]) != float(record["value"])
-    is_doubtful = record["trust"] == "avoid" or is_corrected
+    why = str(record["why"])
+    if record["trust"] == "avoid":
+        marks = (footnotes.mark(f"not ranked: {why[:1].lower()}{why[1:]}"),)
+    elif float(record["use_value"]) != float(record["value"]):
+        marks = (footnotes.mark(why),)
+    else:
+        marks = ()
     return Cell(
         float(record["value"]),
         n=1,
         style=layout.style,
         digits=len(str(record["printed"]).partition(".")[2]),
-        marks=(footnotes.mark(str(record["why"])),) if is_doubtful else (),
+        marks=marks,
     )
 
 
@@ -225,7 +229,6 @@ def published_table(layout: Layout, results: pd.DataFrame) -> Table:
     is_reproduced = [line.is_reproduced for line in lines]
     scope = "column and group" if layout.ranks_groups_apart else "column"
     notes = [f"Best number of each {scope} in bold, second best underlined."]
-    notes += [DOUBTFUL_NOTE] if footnotes.letters else []
     notes += [REPRODUCED_NOTE] if any(is_reproduced) else []
     if names := list(dict.fromkeys(printed_names(lines))):
         notes.append(f"The paper itself prints {', '.join(names)}.")
@@ -275,13 +278,13 @@ def wanted_ratio(layout: Layout, line: Line, column: Column) -> float | None:
 
 
 def printed_names(lines: Sequence[Line]) -> Iterator[str]:
-    """What the paper calls rows whose names differ here, such as ``"POE" for PoE``."""
+    """What the paper calls rows whose names differ here, such as ``“POE” for PoE``."""
     for line in lines:
         for note in {str(record["note"]) for record in line.records if record is not None}:
             for part in note.split("; "):
                 if part.startswith(_PRINTED_AS):
                     name = part.removeprefix(_PRINTED_AS).partition(" (")[0].strip('"')
-                    yield f'"{name}" for {line.name}'
+                    yield f"“{name}” for {line.name}"
 
 
 def repeated_runs_table(layout: Layout, runs: pd.DataFrame) -> Table:
