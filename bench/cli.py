@@ -24,6 +24,7 @@ from mmea_bench.bench.cli_texts import (
     stdout,
     user_errors,
 )
+from mmea_bench.bench.cluster import ClusterRequest
 from mmea_bench.bench.data_commands import data_app
 from mmea_bench.datasets.core.errors import UserError
 
@@ -78,6 +79,9 @@ def run_command(  # noqa: PLR0913
     checkpoint_every: opts.CheckpointOption = opts.DEFAULT_EVERY_MIN,
     memory_limit: opts.MemoryLimitOption = None,
     cells_per_gpu: opts.CellsPerGpuOption = "1",
+    scheduler: opts.SchedulerOption = None,
+    scheduler_file: opts.SchedulerFileOption = None,
+    profile: opts.ProfileOption = None,
     fresh: Annotated[  # noqa: FBT002
         bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
     ] = False,
@@ -112,6 +116,7 @@ def run_command(  # noqa: PLR0913
             checkpoint_every=checkpoint_every,
             memory_limit=memory_limit,
             cells_per_gpu=cells_per_gpu,
+            cluster=ClusterRequest(scheduler, scheduler_file, profile),
             out=out,
             data_root=data_root,
             cache_dir=cache_dir,
