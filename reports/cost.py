@@ -62,6 +62,7 @@ _TIMES = ("epoch_s", "fit_s", "best_s", "eval_s")
 
 _GAP_IN = 0.5  # for the ticks and the name of the upper panel's axis
 _NARROW_DECADES = 0.5
+_WIDEST_TICK_IN = 0.45
 _STEPS = {2.8: (1.0, 1.5, 2.0, 3.0, 5.0), 1.25: (1.0, 2.0, 5.0), 0.75: (1.0, 3.0)}
 """Ticks of each decade for which there is room, by the inches that a decade needs for them."""
 
@@ -244,10 +245,13 @@ def _tick(axes: Axes) -> None:
     """Ticks of the logarithmic axis as plain numbers."""
     low, high = axes.get_xlim()
     n_decades = math.log10(high / low)
-    decade_in = COLUMN_WIDTH_IN * axes.get_position().width / n_decades
-    steps = next((found for least, found in _STEPS.items() if decade_in >= least), (1.0,))
+    width_in = COLUMN_WIDTH_IN * axes.get_position().width
+    steps = next((ok for least, ok in _STEPS.items() if width_in / n_decades >= least), (1.0,))
+    n_ticks = max(2, int(width_in / _WIDEST_TICK_IN)) if steps == (1.0,) else None
     # Between two powers of ten there may be no step at all.
     is_narrow = n_decades < _NARROW_DECADES
-    axes.xaxis.set_major_locator(MaxNLocator(4) if is_narrow else LogLocator(subs=steps))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(4) if is_narrow else LogLocator(10.0, steps, numticks=n_ticks)
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())

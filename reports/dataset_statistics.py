@@ -11,6 +11,7 @@ from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.document import Cell, Document, Missing, NumberStyle, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels
+from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.published import Published, read_published
 from mmea_bench.results.core.schema import COVERAGE
 from mmea_bench.results.core.table import Tables
@@ -64,7 +65,6 @@ _PRINTED_NAMES = {
 }
 """Statistic of the published files to ours, where they differ."""
 
-_MODALITIES = ("structure", "relation", "attribute", "image", "text", "name")
 _NOTES = (
     "Files: counted from the loaded files. Published: the number that the papers print; of "
     "contradicting ones, the one that the list of contradictions trusts. Difference: files minus "
@@ -271,7 +271,7 @@ def _coverage_table(datasets: Sequence[Counted]) -> Table:
         for _, statistic in dataset.found
         if statistic.startswith(COVERAGE)
     }
-    order = [name for name in _MODALITIES if name in names] + sorted(names - set(_MODALITIES))
+    order = ordered_modalities(names)
     rows: list[Row] = []
     for dataset in datasets:
         for graph in dataset.graphs:

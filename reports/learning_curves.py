@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
+from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Document, Figure, Missing
+from mmea_bench.reports.core.lacking import lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
     current_cells,
@@ -56,7 +58,9 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             + (f" with csls={options.csls}." if options.csls is not None else ".")
         )
     curves = curves.merge(
-        current.tables.cells[["key", "protocol", "dataset_version"]], on="key", validate="m:1"
+        current.tables.cells[["key", "protocol", "dataset_version", "simulated_features"]],
+        on="key",
+        validate="m:1",
     )
     labels = dataset_labels(curves)
     pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
@@ -67,7 +71,13 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         )
         for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
     ]
-    return Document(NAME, "Learning curves", tuple(figures), (*_notes(curves), *current.notes))
+    notes = (
+        *_notes(curves),
+        *((SIMULATED_NOTE,) if curves["simulated_features"].notna().any() else ()),
+        *lacking_notes(tables, options, curves["key"], "an evaluation while training"),
+        *current.notes,
+    )
+    return Document(NAME, "Learning curves", tuple(figures), notes)
 
 
 def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:
@@ -102,7 +112,9 @@ def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None
         2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12}
     )
     styles = line_styles(zip(points["method"], points["variant"], strict=True))
-    names = {style: name_of(*style) for style in styles}
+    simulated = points.loc[points["simulated_features"].notna(), ["method", "variant"]]
+    is_marked = set(simulated.itertuples(index=False, name=None))
+    names = {style: name_of(*style) + SIMULATED * (style in is_marked) for style in styles}
     longest = max(15, *(len(name) for name in names.values()))
     # Room for the labels beside the lines: about 0.052 inches for each letter of 6.5 pt.
     right = max(0.35, 0.97 - 0.052 * (longest + 2) / COLUMN_WIDTH_IN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from itertools import cycle
 
@@ -19,6 +18,7 @@ from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels, percent
 from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
+from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.schema import WEIGHT
 from mmea_bench.results.core.table import Tables
 
@@ -72,14 +72,8 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     return Document(NAME, "Modality weights", tuple(blocks), notes)
 
 
-def _modalities(found: Iterable[str]) -> list[str]:
-    """Modalities in printing order, further ones behind."""
-    names = set(found)
-    return [name for name in _SHADES if name in names] + sorted(names - set(_SHADES))
-
-
 def _table(numbers: pd.DataFrame, title: str) -> Table:
-    modalities = _modalities(numbers["modality"])
+    modalities = ordered_modalities(numbers["modality"])
     rows = []
     for name, own in numbers.groupby("name", sort=True):
         by_modality = {
@@ -96,7 +90,7 @@ def _table(numbers: pd.DataFrame, title: str) -> Table:
 
 def _figure(numbers: pd.DataFrame, title: str) -> Figure:
     grid = numbers.pivot_table(index="name", columns="modality", values="value", aggfunc="mean")
-    grid = grid[_modalities(grid.columns)].sort_index()
+    grid = grid[ordered_modalities(grid.columns)].sort_index()
     n_lines = -(-grid.shape[1] // _LEGEND_COLUMNS)
     height = 0.62 + 0.14 * n_lines + _ROW_IN * len(grid)
     draw = partial(_draw, grid=grid, title=title)

@@ -4,21 +4,52 @@ from __future__ import annotations
 
 from functools import partial
 
+import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import shown_numbers, slug_of
-from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.comparison import (
+    SIMULATED,
+    STOPPED_ON_TEST,
+    mark_notes,
+    repeat_cell,
+    shown_numbers,
+    slug_of,
+)
+from mmea_bench.reports.core.document import (
+    Block,
+    Cell,
+    Document,
+    Figure,
+    Missing,
+    Row,
+    Table,
+    format_number,
+)
+from mmea_bench.reports.core.lacking import lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import name_of, percent
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
+from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.table import Tables
 
 NAME = "similarity_distribution"
 METRIC = "cosine@"
 JOINT = "joint"
-_ROW_IN = 0.16
-_PLACE = ["protocol", "dataset", "seed_ratio", "method"]
+_ROW_IN = 0.17
+_COLUMN_IN = 0.2
+_RIGHT_IN = 0.06
+_AROUND_IN = 0.8  # title above, ranks below
+_COLOURS = "cividis"  # equal steps of lightness, so that it reads alike in grey
+_BRIGHT = 0.45
+"""Dark numbers on lighter shades."""
+
+_PLACE = ["protocol", "dataset_label", "seed_ratio", "method"]
+
+VectorSet = tuple[str, str]
+"""Modality (or ``joint``) and variant."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -27,56 +58,123 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = numbers[numbers["metric"].str.startswith(METRIC)]
     if numbers.empty:
         return Missing("No method exposed its vectors per modality.")
-    numbers = numbers.assign(rank=numbers["metric"].str.removeprefix(METRIC).astype(int))
+    labels = dataset_labels(numbers)
+    pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
+    numbers = numbers.assign(
+        rank=numbers["metric"].str.removeprefix(METRIC).astype(int),
+        dataset_label=[labels.get(pair, pair[0]) for pair in pairs],
+    )
+    means = numbers.groupby([*_PLACE, "modality", "variant", "rank"])["value"].mean()
+    limits = (float(means.min()), float(means.max()))
     blocks: list[Block] = []
     for (protocol, dataset, ratio, method), own in numbers.groupby(_PLACE, sort=True):
         title = f"{method}: {dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
-        grid = _grid(own, str(method))
-        slug = slug_of(title)
-        height = 0.75 + _ROW_IN * len(grid)
-        blocks.append(
-            Figure(slug, title, partial(_draw, grid=grid, title=title), COLUMN_WIDTH_IN, height)
-        )
-        rows = tuple(
-            Row((str(name),), tuple(Cell(float(value)) for value in values))
-            for name, values in zip(grid.index, grid.to_numpy(), strict=True)
-        )
-        columns = tuple(("cosine to counterpart", str(rank)) for rank in grid.columns)
-        blocks.append(Table(title, ("vectors",), ("what", "rank"), columns, rows))
+        table = _table(own, title)
+        height = _AROUND_IN + _ROW_IN * len(table.rows)
+        width = max(COLUMN_WIDTH_IN, _left_in(table) + _COLUMN_IN * len(table.columns) + _RIGHT_IN)
+        draw = partial(_draw, table=table, limits=limits)
+        blocks += [Figure(slug_of(title), title, draw, width, height), table]
     notes = (
-        "Mean cosine of the test entities of the source KG to the candidates that the method ranks "
-        "first to tenth, by the vectors of each modality; means over repeats.",
+        "Mean cosine of the test entities of the source KG to the first ten candidates; every set "
+        "of vectors ranks the candidates by itself. A method tells entities apart where the first "
+        "is near and the others are far. Mean ± sample standard deviation over repeats; figures "
+        "show means, all by one scale.",
+        *mark_notes(numbers),
+        *lacking_notes(tables, options, numbers["key"], "vectors by modality"),
+        *current_cells(tables).notes,
     )
     return Document(NAME, "Similarity distribution", tuple(blocks), notes)
 
 
-def _grid(own: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Mean cosine by (vectors, variant) and rank; the joint vectors last, the full method first."""
-    grid = own.pivot_table(
-        index=["modality", "variant"], columns="rank", values="value", aggfunc="mean"
-    )
-    order = sorted(grid.index, key=lambda key: (key[0] == JOINT, key[0], key[1] != "full", key[1]))
-    grid = grid.loc[order]
-    grid.index = pd.Index(
-        [
-            modality if variant == "full" else f"{modality}, {name_of('', variant).strip()}"
-            for modality, variant in grid.index
-        ],
-        name=method,
-    )
-    return grid
+def _table(own: pd.DataFrame, title: str) -> Table:
+    """Cosine by set of vectors and rank."""
+    ranks = sorted(set(own["rank"]))
+    groups = {
+        (str(modality), str(variant)): rows
+        for (modality, variant), rows in own.groupby(["modality", "variant"])
+    }
+    rows = []
+    for vectors in _in_order(list(groups)):
+        found = groups[vectors]
+        by_rank = {
+            int(str(rank)): repeat_cell(_repeats(cos)) for rank, cos in found.groupby("rank")
+        }
+        marks = (SIMULATED,) * bool(found["simulated"].any())
+        marks += (STOPPED_ON_TEST,) * bool(found["on_test"].any())
+        cells = tuple(by_rank.get(rank, Cell()) for rank in ranks)
+        rows.append(Row((_label(*vectors),), cells, marks))
+    columns = tuple(("cosine to counterpart", str(rank)) for rank in ranks)
+    return Table(title, ("vectors",), ("what", "rank"), columns, tuple(rows))
 
 
-def _draw(canvas: Canvas, grid: pd.DataFrame, title: str) -> None:
+def _repeats(rows: pd.DataFrame) -> pd.Series[float]:
+    return rows.groupby("repeat")["value"].mean()
+
+
+def _in_order(found: list[VectorSet]) -> list[VectorSet]:
+    """Modalities in printing order, the joint vectors last; the full method before variants."""
+    modalities = ordered_modalities({modality for modality, _ in found} - {JOINT})
+    place = {name: position for position, name in enumerate([*modalities, JOINT])}
+    return sorted(found, key=lambda vectors: (place[vectors[0]], vectors[1] != "full", vectors[1]))
+
+
+def _label(modality: str, variant: str) -> str:
+    return modality if variant == "full" else f"{modality}, {name_of('', variant).strip()}"
+
+
+def _row_names(table: Table) -> list[str]:
+    return ["".join((*row.labels, *row.marks)) for row in table.rows]
+
+
+def _left_in(table: Table) -> float:
+    return 0.12 + max(text_width(name) for name in _row_names(table))
+
+
+def _draw(canvas: Canvas, table: Table, limits: tuple[float, float]) -> None:
     axes = canvas.subplots()
-    height = canvas.get_figheight()
-    longest = max(len(str(name)) for name in grid.index)
-    left = min(0.6, 0.05 + 0.052 * longest / COLUMN_WIDTH_IN)
+    width, height = canvas.get_size_inches()
     canvas.subplots_adjust(
-        left=left, right=0.98, top=put_title(canvas, title), bottom=0.36 / height
+        left=_left_in(table) / width,
+        right=1.0 - _RIGHT_IN / width,
+        top=put_title(canvas, table.title),
+        bottom=0.38 / height,
     )
-    image = axes.imshow(grid.to_numpy(), cmap="cividis", aspect="auto")
-    canvas.colorbar(image, ax=axes, label="cosine", fraction=0.06, pad=0.03)
-    axes.set_xticks(range(grid.shape[1]), [str(rank) for rank in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), list(grid.index))
-    axes.set_xlabel("Rank of the predicted counterpart")
+    values = np.array(
+        [[np.nan if cell.mean is None else cell.mean for cell in row.cells] for row in table.rows]
+    )
+    low, high = limits
+    # Quads instead of an image, which vector files would hold as pixels.
+    axes.pcolormesh(
+        np.ma.masked_invalid(values),
+        cmap=_COLOURS,
+        vmin=low,
+        vmax=high,
+        edgecolors="white",
+        linewidth=0.6,
+    )
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            share = (value - low) / (high - low) if high > low else 0.0
+            _print(axes, (row, column), float(value), share)
+    axes.invert_yaxis()
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xticks(np.arange(values.shape[1]) + 0.5, [words[-1] for words in table.columns])
+    axes.set_yticks(np.arange(len(table.rows)) + 0.5, _row_names(table))
+    axes.set_xlabel("Rank of the predicted counterpart", labelpad=2)
+
+
+def _print(axes: Axes, place: tuple[int, int], value: float, share: float) -> None:
+    """Writes a cosine into its cell, where it stands ``share`` of the scale above the lowest."""
+    red, green, blue, _ = mpl.colormaps[_COLOURS](share)
+    is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > _BRIGHT
+    axes.text(
+        place[1] + 0.5,
+        place[0] + 0.5,
+        format_number(value, "fraction", digits=2),
+        color="#111111" if is_bright else "#ffffff",
+        ha="center",
+        va="center_baseline",
+        fontsize=5.0,
+    )

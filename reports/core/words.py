@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from mmea_bench.results.core.schema import PAIR_KINDS, PAIR_METRICS
@@ -32,3 +32,11 @@ DIRECTION_NAMES: Mapping[str, str] = MappingProxyType(
         "pairs": "predicted pairs",
     }
 )
+MODALITIES = ("structure", "relation", "attribute", "image", "text", "name")
+"""Modalities in printing order."""
+
+
+def ordered_modalities(found: Iterable[str]) -> list[str]:
+    """Modalities in printing order; those that methods name by themselves come behind."""
+    names = set(found)
+    return [name for name in MODALITIES if name in names] + sorted(names - set(MODALITIES))

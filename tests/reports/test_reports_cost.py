@@ -15,6 +15,7 @@ from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import FAILED, notes_of, texts
+from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
 
 TRAINED = {
@@ -36,6 +37,7 @@ def _document(records: list[Record]) -> Document:
 
 def _drawn(figure: Figure) -> Canvas:
     assert draw_figure(figure, "png").startswith(b"\x89PNG")
+    assert layout_problems(figure) == []
     canvas = Canvas(figsize=(figure.width_in, figure.height_in))
     figure.draw(canvas)
     return canvas
@@ -94,6 +96,19 @@ def test_devices_have_rows_and_figures_of_their_own() -> None:
 
 def test_one_method_alone_has_no_figure() -> None:
     assert _document([make_record("a", 0.5, **TRAINED)]).figures == []
+
+
+def test_many_methods_with_long_names_do_not_run_into_each_other() -> None:
+    records = [
+        make_record(
+            f"method{number}",
+            0.5 + 0.001 * number,
+            variant="w/o image & text",
+            **{**TRAINED, "fit_s": 1.3**number, "peak_memory_mib": 1000.0 + number},
+        )
+        for number in range(16)
+    ]
+    assert len(_drawn(_document(records).figures[0]).axes) == 2
 
 
 @pytest.mark.parametrize("times", [(0.002, 90000.0), (100.0, 101.0), (5.0, 5.0)])

@@ -124,3 +124,20 @@ def test_predicted_pairs_are_drawn_by_their_f1() -> None:
     canvas = Canvas()
     document.figures[1].draw(canvas)
     assert canvas.axes[0].get_ylabel() == "F1"
+
+
+def test_failed_cells_and_methods_without_curves_are_named() -> None:
+    document = _document(
+        [
+            make_record("a", 0.2, n_points=3, simulated_features="image"),
+            make_record("a", 0.0, repeat=2, status="timeout", reason="longer than 60 s"),
+            make_record("image_only", 0.3),
+        ]
+    )
+    notes = " ".join(document.notes)
+    assert "Without an evaluation while training: image_only." in notes
+    assert "(timeout)" in notes
+    canvas = Canvas()
+    document.figures[0].draw(canvas)
+    assert "a†" in [text.get_text() for text in canvas.axes[0].texts]
+    assert "† with simulated features" in notes

@@ -13,6 +13,7 @@ from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import FAILED, notes_of, texts, with_weights
+from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
 
 
@@ -49,6 +50,7 @@ def test_bars_stand_side_by_side_and_name_their_modality_where_there_is_room() -
     records = [with_weights("eva", {"structure": 0.75, "image": 0.2, "name": 0.05})]
     (figure,) = _document(records).figures
     assert draw_figure(figure, "png").startswith(b"\x89PNG")
+    assert layout_problems(figure) == []
     canvas = Canvas(figsize=(figure.width_in, figure.height_in))
     figure.draw(canvas)
     axes = canvas.axes[0]
@@ -62,6 +64,7 @@ def test_more_modalities_than_the_map_has_shades_are_drawn() -> None:
     weights = {f"expert{number}": 1 / 12 for number in range(12)}
     (figure,) = _document([with_weights("poe", weights)]).figures
     assert draw_figure(figure, "pdf").startswith(b"%PDF")
+    assert layout_problems(figure) == []
 
 
 def test_cells_without_weights_are_named_once_and_failures_one_by_one() -> None:

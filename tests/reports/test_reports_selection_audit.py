@@ -23,6 +23,7 @@ from tests.reports.analyses_factory import (
     texts,
     with_curves,
 )
+from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
 
 GOLDEN = Path(__file__).parent / "golden_analyses" / "selection_audit.md"
@@ -106,6 +107,7 @@ def test_figure_marks_every_rule_of_every_method() -> None:
     records = [with_curves(name, [0.2, 0.5, 0.3], [0.9, 0.1, 0.2]) for name in ("eva", "mclea")]
     (figure,) = _document(records).figures
     assert draw_figure(figure, "png").startswith(b"\x89PNG")
+    assert layout_problems(figure) == []
     canvas = Canvas()
     figure.draw(canvas)
     lines = canvas.axes[0].lines
