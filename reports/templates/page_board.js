@@ -58,7 +58,7 @@ class Board {
     const search = el("input", { id: "filter-text", type: "search", autocomplete: "off", spellcheck: "false", placeholder: "mclea, w/o image …" });
     search.value = this.choices.text;
     search.addEventListener("input", () => this.choose("text", search.value));
-    const selects = CONTROLS.filter(([name]) => offers[name].length > (offers[name][0][0] === ALL ? 2 : 1)).map(([name, label]) => {
+    const selects = CONTROLS.filter(([name]) => offers[name].length > (offers[name][0]?.[0] === ALL ? 2 : 1)).map(([name, label]) => {
       const options = offers[name].map(([value, text]) => el("option", { value }, text));
       const select = el("select", { id: `filter-${name}` }, ...options);
       select.value = this.choices[name];
