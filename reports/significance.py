@@ -45,7 +45,7 @@ _EFFECTS = (
     ("", "difference"),
     ("95 % interval", "from"),
     ("95 % interval", "to"),
-    ("Hedges' g", "g"),
+    ("Hedges' g", "value"),
     ("Hedges' g", "from"),
     ("Hedges' g", "to"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -20,22 +20,35 @@ from mmea_bench.reports.core.style import (
 _ROW_IN = 0.15
 _CLIQUE_IN = 0.07
 _NARROWEST_AXIS_IN = 1.1
+_RANK_IN = 0.16  # a digit of the axis and the air beside it
 _AXIS_IN = 0.38  # from the top of the panel to the line of ranks
 _DARK = "#222222"
 
 
 def diagram_size(tests: RankTests, title: str) -> tuple[float, float]:
     """Width and height in inches that the diagram needs; a column's width where names allow."""
-    width = max(COLUMN_WIDTH_IN, _NARROWEST_AXIS_IN + 2 * _side_in(tests))
-    n_rows = math.ceil(len(tests.ranks) / 2)
+    axis = max(_NARROWEST_AXIS_IN, _RANK_IN * len(tests.ranks))
+    width = max(COLUMN_WIDTH_IN, axis + sum(_sides_in(tests)))
+    n_rows = _n_left(list(tests.ranks))
     n_cliques = len(cliques(tests.ranks, tests.critical_difference))
     title_in = 0.14 + 0.12 * math.ceil(len(title) / 55)
     return width, title_in + 0.62 + _CLIQUE_IN * n_cliques + _ROW_IN * n_rows
 
 
-def _side_in(tests: RankTests) -> float:
-    """Inches beside the axis for the longest name with its rank."""
-    return 0.1 + max(text_width(f"{name} 10.00") for name in tests.ranks)
+def _sides_in(tests: RankTests) -> tuple[float, float]:
+    """Inches beside the axis for the names with their ranks, at either side."""
+    names = list(tests.ranks)
+    n_left = _n_left(names)
+    left, right = (
+        0.12 + max(text_width(f"{name} 10.00") for name in side)
+        for side in (names[:n_left], names[n_left:])
+    )
+    return left, right
+
+
+def _n_left(names: Sequence[str]) -> int:
+    """How many of the methods, the better ones, stand at the left."""
+    return math.ceil(len(names) / 2)
 
 
 def draw_diagram(
@@ -52,9 +65,9 @@ def draw_diagram(
     Source: Demsar 2006, JMLR 7, Figure 1.
     """
     axes = canvas.subplots()
-    side = _side_in(tests) / canvas.get_figwidth()
+    left, right = (side / canvas.get_figwidth() for side in _sides_in(tests))
     top = put_title(canvas, title)
-    canvas.subplots_adjust(left=side, right=1.0 - side, top=top, bottom=0.02)
+    canvas.subplots_adjust(left=left, right=1.0 - right, top=top, bottom=0.02)
     # Inches below the top of the panel, so that rows keep their height whatever their number.
     height = (top - 0.02) * canvas.get_figheight()
     axes.set_ylim(height, 0.0)
@@ -94,7 +107,7 @@ def _labels(
 ) -> None:
     """The better half at the left, the other at the right, none over another."""
     names = list(ranks)
-    n_left = math.ceil(len(names) / 2)
+    n_left = _n_left(names)
     low, high = axes.get_xlim()
     for position, name in enumerate(names):
         is_left = position < n_left

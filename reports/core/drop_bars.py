@@ -40,7 +40,9 @@ class Panel:
 def bars_size(panels: Sequence[Panel]) -> tuple[float, float]:
     """Width and height in inches; a column's width where names allow."""
     n_columns = min(len(panels), _MOST_COLUMNS)
-    needed = _left_in(panels) + n_columns * (_PANEL_IN + _GAP_IN)
+    titles = (line for panel in panels for line in panel.title.splitlines())
+    widest = max((text_width(line) for line in titles), default=0.0)
+    needed = _left_in(panels) + n_columns * (max(_PANEL_IN, widest) + _GAP_IN)
     return max(COLUMN_WIDTH_IN, needed), _top_in(panels) + _BELOW_IN + _rows_in(panels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from mmea_bench.reports.core.select import current_cells, name_of
 from mmea_bench.results.core.table import Tables
 
 _LONGEST_LIST = 6
+_LAST = ("ok", "skipped", "missing")
 
 
 def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> tuple[str, ...]:
@@ -31,9 +32,13 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
         [dict(zip(table.label_names, row.labels, strict=True)) for row in table.rows]
     )
     gaps["repeats"] = gaps["repeats"].str.split(", ")
+    # What went wrong comes first, what may never have been asked for comes last.
+    gaps = gaps.sort_values("status", key=lambda column: column.map(_order), kind="stable")
     gaps = gaps.explode("repeats", ignore_index=True)
     n_cells = len(cells) + int((gaps["status"] == "missing").sum())
-    listed = list(_listed(gaps))
+    # A word that all cells share says nothing.
+    place = [name for name in ("dataset", "protocol") if cells[name].nunique() > 1]
+    listed = list(_listed(gaps, place))
     rest = len(listed) - _LONGEST_LIST
     shown = "; ".join(listed[:_LONGEST_LIST])
     more = f"; and {rest} more, all in the main table" if rest > 0 else ""
@@ -41,9 +46,12 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
     return (f"{len(gaps)} of {n_cells} cells {verb} no number: {shown}{more}.",)
 
 
-def _listed(gaps: pd.DataFrame) -> Iterable[str]:
-    """Each group of repeats of one method in one place; a word that all share is left out."""
-    place = [name for name in ("dataset", "protocol") if gaps[name].nunique() > 1]
+def _order(status: str) -> int:
+    return _LAST.index(status) if status in _LAST else -1
+
+
+def _listed(gaps: pd.DataFrame, place: Sequence[str]) -> Iterable[str]:
+    """Each group of repeats of one method in one place."""
     by = ["method", "variant", *place, "seed ratio", "status"]
     for key, own in gaps.groupby(by, sort=False):
         found = dict(zip(by, map(str, key), strict=True))

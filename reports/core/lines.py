@@ -24,7 +24,8 @@ from mmea_bench.reports.core.style import (
     text_width,
 )
 
-_LEFT_IN = 0.49
+_AXIS_NAME_IN = 0.3  # the turned name of the y axis, its ticks and the air between
+_LEFT_IN = 0.55
 _TICK_GAP_IN = 0.03
 _MARKER_IN = 0.24  # the marker before a label, and some air behind it
 _NARROWEST_PANEL_IN = 1.2
@@ -79,7 +80,6 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
     axes = canvas.subplots()
     width, height = canvas.get_size_inches()
     canvas.subplots_adjust(
-        left=_LEFT_IN / width,
         right=1.0 - _labels_in(points["name"]) / width,
         top=put_title(canvas, title),
         bottom=0.36 / height,
@@ -91,19 +91,30 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
         str(name): _draw_line(axes, own, sorted(set(points["x"])), looks[str(name)])
         for name, own in points.groupby("name", sort=True)
     }
-    _ticks_where_run(axes, sorted(set(points["x"])))
     low, high = axes.get_ylim()
     if points["value"].max() <= 1.0:
         high = min(high, 1.02)  # the interval of two repeats may pass what is possible
     axes.set_ylim(max(low, -0.03 * high), high)
+    axes.locator_params(axis="y", nbins=6)
+    canvas.subplots_adjust(left=_beside_in(axes) / width)
+    _ticks_where_run(axes, sorted(set(points["x"])))
     axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
     axes.set_axisbelow(True)
     label_ends(axes, ends)
     return axes
 
 
+def _beside_in(axes: Axes) -> float:
+    """Inches for the labels of the y axis, from its final limits."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    texts = axes.yaxis.get_major_formatter().format_ticks(ticks)
+    return _AXIS_NAME_IN + max((text_width(text) for text in texts), default=0.0)
+
+
 def _ticks_where_run(axes: Axes, values: list[float]) -> None:
     """Ticks at the values that were run, as they were written; labels where there is room."""
+    axes.get_xlim()  # brings the limits up to date, on which the places below depend
     texts = []
     end = -np.inf
     for value in values:

@@ -1,0 +1,204 @@
+"""The significance report: t-tests in each place, rank tests over places."""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from mmea_bench.reports import significance
+from mmea_bench.reports.core.document import Document, Missing, Row, Table, Text
+from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.table import tables_of
+from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import TIMEOUT, many_places, pair_record
+
+
+def _document(records: list[Record], **choices: Any) -> Document:
+    made = significance.build(tables_of(records), ReportOptions(csls=0, **choices))
+    assert isinstance(made, Document)
+    return made
+
+
+def _repeated(method: str, scores: list[float], **changes: Any) -> list[Record]:
+    return [make_record(method, score, repeat=r, **changes) for r, score in enumerate(scores, 1)]
+
+
+def _row(table: Table, name: str) -> Row:
+    return next(row for row in table.rows if row.labels[0] == name)
+
+
+def _texts(document: Document) -> str:
+    return " ".join(block.text for block in document.blocks if isinstance(block, Text))
+
+
+THREE = [
+    *_repeated("a", [0.50, 0.51, 0.52, 0.53]),
+    *_repeated("b", [0.48, 0.50, 0.49, 0.52]),
+    *_repeated("c", [0.30, 0.32, 0.31, 0.30]),
+]
+
+
+def test_crosseas_printed_p_value_comes_out_of_its_ten_runs() -> None:
+    folder = files("mmea_bench.results.published")
+    runs = csv.DictReader((folder / "significance.csv").read_text().splitlines())
+    records = [
+        pair_record(run["method"].lower(), float(run["value"]), int(run["run"])) for run in runs
+    ]
+    effects, run_by_run = _document(records).tables
+    desalign = _row(run_by_run, "desalign, two-thresholds")
+    p_values = dict(zip(run_by_run.columns, desalign.cells, strict=True))
+    student = p_values["p against crossea, two-thresholds", "Student"]
+    # The paper cuts 2.12653e-17 off to 2.126e-17 (section 5.5).
+    assert student.mean == pytest.approx(2.126e-17, rel=1e-3)
+    assert student.plain == "2.1265e-17"
+    assert [cell.plain for cell in desalign.cells[:10]] == [
+        *(".714", ".718", ".717", ".712", ".711", ".714", ".713", ".721", ".714", ".715"),
+    ]
+    assert _row(effects, "desalign, two-thresholds").cells[1].plain == ".051"
+
+
+def test_sentence_says_difference_interval_p_correction_and_repeats() -> None:
+    document = _document(THREE)
+    welch = stats.ttest_ind([0.50, 0.51, 0.52, 0.53], [0.48, 0.50, 0.49, 0.52], equal_var=False)
+    assert (
+        "a is not shown to be better than b on fb15k-db15k at 20 % (strict protocol, no names): "
+        f"+0.018 Hits@1, 95 % interval [-0.009, 0.044], p = {welch.pvalue:.4f} after Holm, "
+        "4 repeats."
+    ) in _texts(document)
+    assert "a is better than c on fb15k-db15k at 20 %" in _texts(document)
+
+
+def test_corrected_p_values_are_holms_by_hand() -> None:
+    a, b, c = ([record.results[0]["value"] for record in THREE[i : i + 4]] for i in (0, 4, 8))
+    with_b, with_c = (stats.ttest_ind(a, other, equal_var=False).pvalue for other in (b, c))
+    effects = _document(THREE).tables[0]
+    assert _row(effects, "c").cells[-1].mean == pytest.approx(2 * with_c)
+    assert _row(effects, "b").cells[-1].mean == pytest.approx(with_b)
+    plain = _document(THREE, correction="none").tables[0]
+    assert _row(plain, "c").cells[-1].mean == pytest.approx(with_c)
+    assert plain.columns[-1] == ("Welch's p", "without correction")
+    bonferroni = _document(THREE, correction="bonferroni").tables[0]
+    assert _row(bonferroni, "b").cells[-1].mean == pytest.approx(2 * with_b)
+
+
+def test_wrong_corrections_and_values_to_reach_are_sentences() -> None:
+    with pytest.raises(ReportError, match=r"Unknown correction 'tukey'\. Valid: holm, none"):
+        ReportOptions(correction="tukey")
+    with pytest.raises(ReportError, match="must lie above 0 and not above 1, not 50"):
+        ReportOptions(reach=50.0)
+
+
+def test_hedges_g_stands_with_its_interval() -> None:
+    records = [*_repeated("a", [0.5, 0.6, 0.7]), *_repeated("b", [0.3, 0.4, 0.5])]
+    effects = _document(records).tables[0]
+    cells = dict(zip(effects.columns, _row(effects, "b").cells, strict=True))
+    assert cells["Hedges' g", "value"].plain == "1.60"
+    low, high = (cells["Hedges' g", end].mean for end in ("from", "to"))
+    assert low is not None
+    assert high is not None
+    assert low < 1.6 < high
+
+
+def test_runs_stand_side_by_side_with_gaps_mean_and_deviation() -> None:
+    records = [*_repeated("a", [0.5, 0.6, 0.7]), *_repeated("b", [0.3, 0.4])]
+    table = _document(records).tables[1]
+    assert [words[1] for words in table.columns[:5]] == ["1", "2", "3", "mean", "sd"]
+    assert [cell.plain for cell in table.rows[0].cells[:5]] == [
+        *(".500", ".600", ".700", ".600", ".100"),
+    ]
+    assert [cell.plain for cell in table.rows[1].cells[:3]] == [".300", ".400", "–"]
+
+
+def test_too_few_repeats_and_no_variance_are_said() -> None:
+    records = [
+        *_repeated("a", [0.5, 0.5]),
+        *_repeated("b", [0.3, 0.3]),
+        *_repeated("c", [0.6]),
+    ]
+    document = _document(records)
+    assert document.tables[0].notes == (
+        "c is not tested: fewer than two repeats.",
+        "b is not tested: no variance between repeats.",
+    )
+    assert "is better than" not in _texts(document)
+
+
+def test_a_single_repeat_each_gives_a_sentence() -> None:
+    made = significance.build(tables_of([make_record("a", 0.5)]), ReportOptions())
+    assert isinstance(made, Missing)
+    assert made.reason.startswith("No two methods have two or more repeats")
+
+
+def test_methods_that_stopped_on_test_links_are_compared_among_themselves() -> None:
+    records = [
+        *THREE,
+        *_repeated("d", [0.8, 0.81, 0.82], stopped_on="test"),
+        *_repeated("e", [0.7, 0.71, 0.73], stopped_on="test"),
+    ]
+    titles = [table.title for table in _document(records).tables]
+    assert titles[0].startswith("Hits@1 against a:")
+    assert titles[2].startswith("Hits@1 against d‡:")
+    assert titles[2].endswith("chosen on test links")
+
+
+def test_of_ranks_the_smallest_is_best() -> None:
+    effects = _document(THREE, metrics=("mean_rank",)).tables[0]
+    assert effects.title.startswith("MR against a")
+    assert [row.labels[0] for row in effects.rows] == ["a", "b", "c"]
+
+
+def test_three_methods_on_five_datasets_have_rank_tests() -> None:
+    document = _document(many_places(("eva", "loginmea", "mclea")))
+    ranks, pairs = document.tables[-2:]
+    assert ranks.title == "Hits@1 over places: strict protocol, no names"
+    assert sum(row.cells[0].mean or 0.0 for row in ranks.rows) == pytest.approx(6.0)
+    assert len(ranks.columns) == 1 + 5
+    assert [row.labels for row in pairs.rows] == [
+        ("loginmea", "mclea"),
+        ("loginmea", "eva"),
+        ("mclea", "eva"),
+    ]
+    text = _texts(document)
+    assert "Friedman's test of 3 methods over 5 places" in text
+    assert "Over 5 places Wilcoxon's p is 0.0625 at the least" in text
+    assert [figure.name for figure in document.figures] == [
+        "ranks-hits-1-over-places-strict-protocol-no-names"
+    ]
+
+
+def test_a_method_that_lacks_places_is_left_out_of_the_ranks_by_name() -> None:
+    records = [*many_places(("eva", "loginmea", "mclea")), *_repeated("poe", [0.1, 0.2])]
+    ranks = _document(records).tables[-2]
+    assert [row.labels[0] for row in ranks.rows] == ["loginmea", "mclea", "eva"]
+    assert any("lack a number in some place: poe" in note for note in ranks.notes)
+
+
+def test_too_few_places_for_ranks_is_said() -> None:
+    text = _texts(_document(THREE))
+    assert "Rank tests need 3 methods and 3 places" in text
+    assert "there are 3 and 1" in text
+
+
+def test_variants_do_not_compete_with_methods_over_places() -> None:
+    records = many_places(("eva", "loginmea", "mclea"))
+    records += [
+        make_record("mclea", 0.2, variant="w/o image", dataset=f"synthetic[n={1000 + number}]")
+        for number in range(5)
+    ]
+    ranks = _document(records).tables[-2]
+    assert len(ranks.rows) == 3
+    assert "Variants are left out: they are no methods of their own." in ranks.notes
+
+
+def test_cells_without_a_number_are_named() -> None:
+    records = [*THREE, make_record("a", 0.0, repeat=5, **TIMEOUT)]
+    assert _document(records).notes[-1] == (
+        "3 of 15 cells have no number: a 20 % repeat 5 (timeout); b 20 % repeat 5 (missing); "
+        "c 20 % repeat 5 (missing)."
+    )

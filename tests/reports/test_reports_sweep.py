@@ -1,0 +1,112 @@
+"""The sweep report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mmea_bench.reports import sweep
+from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.heat_map import is_geometric
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.table import tables_of
+from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import TIMEOUT, grid_records, line_records, overridden
+
+
+def _document(records: list[Record]) -> Document:
+    made = sweep.build(tables_of(records), ReportOptions(csls=0))
+    assert isinstance(made, Document)
+    return made
+
+
+def test_one_parameter_at_a_time_has_a_line_each() -> None:
+    records = [overridden(0.3 + x / 100, tau1=x) for x in (0.1, 1.0)]
+    records += [overridden(0.4, tau2=x) for x in (1.0, 4.0, 8.0)]
+    document = _document(records)
+    assert [len(table.columns) for table in document.tables] == [2, 3]
+    assert len(document.figures) == 2
+
+
+def test_two_methods_share_the_lines_of_a_parameter() -> None:
+    (table,) = _document(line_records()).tables
+    assert [row.labels[0] for row in table.rows] == ["eva", "mclea"]
+    assert [words[1] for words in table.columns] == ["dim=50", "dim=100", "dim=200", "dim=300"]
+
+
+def test_two_parameters_are_a_map() -> None:
+    records = [overridden(x * y, tau1=x, tau2=y) for x in (0.1, 1.0) for y in (0.2, 0.4)]
+    (table,) = _document(records).tables
+    assert [row.labels[0] for row in table.rows] == ["tau1=0.1", "tau1=1.0"]
+    assert table.rows[1].cells[1].mean == pytest.approx(0.4)
+
+
+def test_a_third_parameter_gives_a_map_for_each_of_its_values() -> None:
+    records = [
+        overridden(0.1 * a + 0.01 * b + 0.001 * c, alpha=a, beta=b, gamma=c)
+        for a in (1, 2)
+        for b in (1, 2)
+        for c in (1, 2)
+    ]
+    titles = [table.title for table in _document(records).tables]
+    assert [title.rpartition(", ")[2] for title in titles] == ["gamma=1", "gamma=2"]
+
+
+def test_a_variant_has_a_map_of_its_own() -> None:
+    points = [(tau1, tau2) for tau1 in (0.1, 0.2) for tau2 in (1, 2)]
+    records = [overridden(0.3, tau1=tau1, tau2=tau2) for tau1, tau2 in points]
+    records += [
+        make_record(
+            "mclea",
+            0.2,
+            variant=f"w/o ICL[tau1={tau1},tau2={tau2}]",
+            overrides=json.dumps({"tau1": tau1, "tau2": tau2}),
+        )
+        for tau1, tau2 in points
+    ]
+    assert [table.title.partition(",")[0] for table in _document(records).tables] == [
+        "mclea",
+        "mclea w/o ICL",
+    ]
+
+
+def test_words_and_switches_have_a_table_and_no_line() -> None:
+    records = [overridden(0.3, fusion="sum"), overridden(0.4, fusion="gate")]
+    records += [overridden(0.3, shared=True), overridden(0.4, shared=False)]
+    document = _document(records)
+    assert [words[1] for table in document.tables for words in table.columns] == [
+        *("fusion=gate", "fusion=sum", "shared=false", "shared=true"),
+    ]
+    assert document.figures == []
+
+
+def test_a_value_that_never_ended_well_keeps_its_column() -> None:
+    records = [*line_records(), overridden(0.0, dim=400, **TIMEOUT)]
+    (table,) = _document(records).tables
+    assert table.columns[-1][1] == "dim=400"
+    assert {row.cells[-1].plain for row in table.rows} == {"–"}
+
+
+def test_gaps_of_a_map_are_shown_and_named() -> None:
+    document = _document(grid_records(has_gaps=True))
+    (table,) = document.tables
+    assert [cell.plain for cell in table.rows[-1].cells[:2]] == ["–", "–"]
+    assert document.notes[-1] == (
+        "6 of 60 cells have no number: mclea[tau1=0.4,tau2=1] 20 % repeats 1, 2, 3 (timeout); "
+        "mclea[tau1=0.4,tau2=2] 20 % repeats 1, 2, 3 (timeout)."
+    )
+
+
+def test_one_value_is_no_sweep() -> None:
+    made = sweep.build(tables_of([make_record("a", 0.5)]), ReportOptions())
+    assert isinstance(made, Missing)
+    assert "two or more values" in made.reason
+
+
+def test_equal_ratios_are_log_steps() -> None:
+    assert is_geometric([0.05, 0.1, 0.2, 0.4])
+    assert not is_geometric([0.1, 0.2, 0.3])
+    assert not is_geometric([0.0, 0.1, 1.0])
+    assert not is_geometric([0.1, 0.2])
