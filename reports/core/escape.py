@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from mmea_bench.results.core.csv_text import guarded
+
 _MATH: Mapping[str, str] = MappingProxyType(
     {
         "±": "pm",
@@ -98,6 +100,11 @@ _LATEX: Mapping[str, str] = MappingProxyType(
         "ł": r"\l{}",
         "Ł": r"\L{}",
         "ı": r"\i{}",
+        "đ": "d",
+        "Đ": "D",
+        "⁄": "/",
+        # Behind a question or exclamation mark it would turn that upside down.
+        "`": "{}`",
         _NO_LIGATURE: "{}",
         **{sign: f"$\\{name}$" if name.isalpha() else f"${name}$" for sign, name in _MATH.items()},
         **{sign: f"$^{{{name}}}$" for sign, name in _RAISED.items()},
@@ -171,3 +178,12 @@ def markdown(text: str) -> str:
     """Text that Markdown prints as it stands, also inside a table."""
     escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
     return " ".join(escaped.split())
+
+
+def spreadsheet(text: str) -> str:
+    """Text that a spreadsheet shows as it stands, and never runs as a formula; numbers stay."""
+    try:
+        float(text)
+    except ValueError:
+        return guarded(text)
+    return text
