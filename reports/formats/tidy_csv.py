@@ -6,6 +6,7 @@ import csv
 import io
 
 from mmea_bench.reports.core.document import Document, Table
+from mmea_bench.reports.core.escape import spreadsheet
 
 
 def render_csv(document: Document) -> str | None:
@@ -23,9 +24,12 @@ def render_csv(document: Document) -> str | None:
     writer = csv.DictWriter(
         buffer, ["table", *labels, *own, *numbers], restval="", lineterminator="\n"
     )
-    writer.writeheader()
+    writer.writerow({name: spreadsheet(name) for name in writer.fieldnames})
     for table in document.tables:
-        writer.writerows(_csv_rows(table))
+        writer.writerows(
+            {name: spreadsheet(str(value)) for name, value in line.items()}
+            for line in _csv_rows(table)
+        )
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmea_bench.results.core.csv_text import guarded
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.record import Record, Row
@@ -87,16 +88,21 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
         The files written.
     """
     written = []
-    for name in TABLE_COLUMNS:
+    for name, columns in TABLE_COLUMNS.items():
         frame = getattr(tables, name)
         # pandas prints floats with repr precision, so that reading gives the same float back.
-        text = frame.to_csv(index=False, lineterminator="\n")
+        text = _guarded(frame, columns).to_csv(index=False, lineterminator="\n")
         buffer = io.BytesIO()
         frame.to_parquet(buffer, engine="pyarrow", index=False)
         for suffix, content in ((".csv", text.encode("utf-8")), (".parquet", buffer.getvalue())):
             written.append(folder / f"{name}{suffix}")
             write_atomic(written[-1], content)
     return written
+
+
+def _guarded(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    texts = [column.name for column in columns if column.kind == "text"]
+    return frame.assign(**{name: frame[name].map(guarded, na_action="ignore") for name in texts})
 
 
 def read_table_files(folder: Path) -> Tables | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
 from mmea_bench.results.core.schema import Column, check_names
 
@@ -48,7 +49,7 @@ def _value(path: Path, line: int, column: Column, text: str) -> Any:
     if not text:
         return None
     try:
-        return _PARSERS.get(column.kind, str)(text)
+        return _PARSERS[column.kind](text)
     except ValueError:
         wanted = "a whole number" if column.kind == "int" else "a number"
         raise _wrong(path, line, f"column '{column.name}' holds {shown(text)}", wanted) from None
@@ -66,7 +67,13 @@ def _whole(text: str) -> int:
 
 
 # float() reads back exactly what was printed; the parsers of pandas differ by version.
-_PARSERS: Mapping[str, Callable[[str], Any]] = {"int": _whole, "float": float, "fraction": float}
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "text": unguarded,
+    "json": str,
+    "int": _whole,
+    "float": float,
+    "fraction": float,
+}
 
 
 def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
