@@ -317,10 +317,11 @@ class _Training:
         """L_all of one batch of triples, [b, 3], and all seeds."""
         params, model = self._params, self._model
         seeds = self._seeds_of_step()
-        ends = torch.cat([triples[:, 0], triples[:, 2], stand_ins])
-        entities = BatchEntities(torch.cat([ends, seeds.rows]), model.entities)
-        relations = embedding(triples[:, 1], normalize(model.relations, dim=1))
-        loss = translation_loss(entities.of(ends), relations, replaces_head, params.margin)
+        ends = (triples[:, 0], triples[:, 2], stand_ins)
+        entities = BatchEntities(torch.cat([*ends, seeds.rows]), model.entities)
+        batch = entities.triples(*ends, triples[:, 1], replaces_head)
+        relations = normalize(model.relations, dim=1)
+        loss = translation_loss(entities.vectors, relations, batch, params.margin)
         single, present = model.single(seeds.rows, entities.of(seeds.rows))
         encoded = model.interactions.encode(single, present, self._noise)
         loss = loss + self._contrastive(encoded, present, seeds.positions, self._n_with)

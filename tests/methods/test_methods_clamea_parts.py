@@ -17,7 +17,7 @@ from mmea_bench.methods.core.pair_losses import (
     orthogonality_loss,
     squared_cosine_contrastive_loss,
 )
-from mmea_bench.methods.core.translation import BatchEntities, translation_loss
+from mmea_bench.methods.core.translation import BatchEntities, Triples, translation_loss
 from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
 from tests.methods.small_graphs import small_view
 
@@ -112,16 +112,20 @@ def test_orthogonality_loss_by_hand() -> None:
 
 
 def test_translation_loss_by_hand() -> None:
-    head, tail = torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.zeros(2, 2)
-    other = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
-    ends, relations = torch.cat([head, tail, other]), torch.zeros(2, 2)
+    entities = torch.tensor([[1.0, 1.0], [0.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
+    ends = (torch.tensor([0, 1]), torch.tensor([1, 1]), torch.tensor([2, 3]))
     at_head = torch.tensor([True, False])
+    batch = Triples(ends, torch.tensor([0, 0]), at_head)
     # 1 + 2 - 4 < 0 and 1 + 0 - 9 < 0 vanish; with margin 3 the first leaves 1.
-    assert float(translation_loss(ends, relations, at_head, 1.0)) == 0.0
-    assert float(translation_loss(ends, relations, at_head, 3.0)) == 1.0
+    assert float(translation_loss(entities, torch.zeros(1, 2), batch, 1.0)) == 0.0
+    assert float(translation_loss(entities, torch.zeros(1, 2), batch, 3.0)) == 1.0
 
 
-def test_translation_of_batch_entities_equals_the_whole_table() -> None:
+@pytest.mark.parametrize("block", [25, 7])
+def test_translation_of_batch_entities_equals_the_whole_table(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmea_bench.methods.core.translation._BLOCK", block)
     torch.manual_seed(0)
     tables = [torch.randn(size, 5, dtype=torch.float64) for size in (30, 4)]
     head, tail, other = torch.randint(0, 20, (3, 25))
@@ -130,9 +134,9 @@ def test_translation_of_batch_entities_equals_the_whole_table() -> None:
     for fast in (True, False):
         entities, relations = (table.clone().requires_grad_() for table in tables)
         if fast:
-            ids = torch.cat([head, tail, other])
-            ends = BatchEntities(ids, entities).of(ids)
-            loss = translation_loss(ends, relations[kinds], at_head, 1.0)
+            used = BatchEntities(torch.cat([head, tail, other]), entities)
+            batch = used.triples(head, tail, other, kinds, at_head)
+            loss = translation_loss(used.vectors, relations, batch, 1.0)
         else:
             unit = torch.nn.functional.normalize(entities, dim=1)
             h, t, o, r = unit[head], unit[tail], unit[other], relations[kinds]
