@@ -51,9 +51,8 @@ def make_server(folder: Path, port: int = 0) -> PageServer:
 
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder. Give the results folder of a run.")
-    return PageServer(
-        LivePage(folder.resolve(), ReportOptions()), lambda: _progress(folder.resolve()), port
-    )
+    folder = folder.resolve()
+    return PageServer(LivePage(folder, ReportOptions(), lambda: _progress(folder)), port)
 
 
 def _progress(folder: Path) -> dict[str, object]:

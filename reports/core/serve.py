@@ -63,11 +63,13 @@ class LivePage:
     Args:
         folder: Results folder; it may be empty, and it may vanish.
         options: Choices of the reader.
+        progress: How far the run is, ready for JSON; ``running`` is None where nothing runs.
     """
 
-    def __init__(self, folder: Path, options: ReportOptions) -> None:
+    def __init__(self, folder: Path, options: ReportOptions, progress: Progress) -> None:
         self.folder = folder
         self._options = options
+        self._progress = progress
         self._lock = threading.Lock()
         self._text: str | None = None
         self._signature = ""
@@ -87,17 +89,19 @@ class LivePage:
             return self._text
 
     def news(self) -> dict[str, object]:
-        """Whether there is a newer page, and how the folder is."""
+        """Whether there is a newer page, how the folder is, and how far the run."""
         folder = "gone" if not self.folder.is_dir() else "full"
         if folder == "full" and not _result_files(self.folder):
             folder = "empty"
-        return {"page": self._wanted(), "folder": folder}
+        return {"page": self._wanted(), "folder": folder, **self._progress()}
 
     def _wanted(self) -> str:
         """Signature of the page to show; the old one while the page rests or the folder is gone."""
         if self._text is None:
             return folder_signature(self.folder)
-        if time.monotonic() < self._next_build or not self.folder.is_dir():
+        if not self.folder.is_dir():
+            return self._signature
+        if time.monotonic() < self._next_build and self._progress()["running"] is not None:
             return self._signature
         return folder_signature(self.folder)
 
@@ -165,7 +169,6 @@ class PageServer(socketserver.ThreadingTCPServer):
 
     Args:
         page: The page.
-        progress: How far the run is, ready for JSON.
         port: 0 for any free one.
 
     Raises:
@@ -175,9 +178,8 @@ class PageServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = sys.platform != "win32"
     daemon_threads = True
 
-    def __init__(self, page: LivePage, progress: Progress, port: int = 0) -> None:
+    def __init__(self, page: LivePage, port: int = 0) -> None:
         self.page = page
-        self.progress = progress
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -224,8 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
             policy = f"{content_security_policy(is_live=True)}; frame-ancestors 'none'"
             self._send(self.server.page.text().encode("utf-8"), "text/html; charset=utf-8", policy)
         elif name == "/state":
-            news = {**self.server.page.news(), **self.server.progress()}
-            self._send(json.dumps(news).encode("utf-8"), "application/json", _NEWS_POLICY)
+            news = json.dumps(self.server.page.news()).encode("utf-8")
+            self._send(news, "application/json", _NEWS_POLICY)
         else:
             self._send_file(name.removeprefix("/"))
 

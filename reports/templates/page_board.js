@@ -26,6 +26,8 @@ class Board {
     this.onOpen = onOpen;
     this.model = model;
     this.choices = model.start();
+    // What the reader has chosen stays when new data come; the rest follows the data.
+    this.touched = new Set();
     this.choices.sort = this.firstSort();
     this.drawControls();
     this.draw();
@@ -39,9 +41,9 @@ class Board {
     const offers = model.offers();
     for (const [name] of CONTROLS) {
       const isThere = offers[name].some(([value]) => value === this.choices[name]);
-      if (!isThere) this.choices[name] = start[name];
+      if (!isThere || !this.touched.has(name)) this.choices[name] = start[name];
     }
-    this.choices.sort ??= this.firstSort();
+    if (!this.touched.has("sort")) this.choices.sort = this.firstSort();
     this.drawControls();
     this.draw();
   }
@@ -72,6 +74,7 @@ class Board {
 
   choose(name, value) {
     this.choices[name] = value;
+    this.touched.add(name);
     const columns = this.model.columns(this.choices);
     const isSorted = this.choices.sort?.key === "method" || columns.some((column) => column.key === this.choices.sort?.key);
     if (!isSorted) this.choices.sort = this.firstSort();
@@ -82,6 +85,7 @@ class Board {
     const { sort } = this.choices;
     const isAscending = sort?.key === key ? !sort.isAscending : bestIsLow;
     this.choices.sort = { key, isAscending };
+    this.touched.add("sort");
     this.draw();
   }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import platform
 import re
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from mmea_bench.bench.claims import Claims
 from mmea_bench.bench.cli import app
 from mmea_bench.bench.cli_serve import make_server
 from mmea_bench.bench.run_state import note_plan, run_state
@@ -192,19 +192,29 @@ def test_a_new_record_changes_state_and_page(client: _Client, folder: Path) -> N
     assert f'"signature":"{after["page"]}"' in second
 
 
-def test_the_page_rests_after_it_was_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _page(folder: Path, running: object = None) -> serve.LivePage:
+    return serve.LivePage(folder, serve.ReportOptions(), lambda: {"running": running})
+
+
+def test_the_page_rests_while_a_run_needs_the_processor(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serve, "catalogue_entries", list)
     monkeypatch.setattr(serve, "_SHORTEST_REST_S", 60.0)
-    page = serve.LivePage(folder, serve.ReportOptions())
+    page = _page(folder, running={})
     first = page.text()
     signature = page.news()["page"]
     ResultStore(folder).write(make_record("newcomer", 0.5))
     assert page.text() == first
     assert page.news()["page"] == signature
+    idle = _page(folder)
+    idle.text()
+    ResultStore(folder).write(make_record("late", 0.5))
+    assert "late" in idle.text()
 
 
 def test_an_empty_folder_is_a_friendly_page(tmp_path: Path) -> None:
-    page = serve.LivePage(tmp_path, serve.ReportOptions())
+    page = _page(tmp_path)
     assert page.news()["folder"] == "empty"
     assert "No cells yet" in page.text()
 
@@ -216,12 +226,12 @@ def test_a_folder_that_vanishes_keeps_its_last_page(
     monkeypatch.setattr(serve, "_SHORTEST_REST_S", 0.0)
     run = tmp_path / "run"
     ResultStore(run).write(make_record("mclea", 0.4))
-    page = serve.LivePage(run, serve.ReportOptions())
+    page = _page(run)
     text = page.text()
     run.rename(tmp_path / "elsewhere")
     assert page.news()["folder"] == "gone"
     assert page.text() == text
-    late = serve.LivePage(run, serve.ReportOptions())
+    late = _page(run)
     assert "No cells yet" in late.text()
 
 
@@ -241,16 +251,11 @@ def test_a_cell_that_runs_again_has_not_ended(folder: Path) -> None:
     assert run_state(folder).n_ended == 0
 
 
-def test_running_needs_a_living_process(folder: Path) -> None:
-    lock = folder / ".lock"
-    lock.write_text(f"process {os.getpid()} on {platform.node()}")
-    assert run_state(folder).running_since is not None
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    lock.write_text(f"process {ended.pid} on {platform.node()}")
-    assert run_state(folder).running_since is None
-    lock.write_text("")
-    assert run_state(folder).running_since is None
+def test_a_folder_runs_while_a_runner_claims_its_cells(client: _Client, folder: Path) -> None:
+    assert client.state()["running"] is None
+    with Claims(folder):
+        assert str(client.state()["running"]["since"]).endswith(" UTC")
+    assert client.state()["running"] is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"keys": 3}', '{"keys": [[]], "done": []}'])

@@ -352,6 +352,7 @@ def test_a_served_page_follows_the_run_and_keeps_what_is_open(
     browser.wait(lambda: "holds no results yet" in browser.one("#progress").text)
     store.write(make_record("mclea", 0.4))
     browser.wait(lambda: browser.methods == ["mclea"])
+    assert browser.one("#filter-csls").get_attribute("value") == "3"
     browser.one("#filter-text").send_keys("mcl")
     browser.one("#board tbody td button").click()
     store.write(make_record("mclea", 0.5, repeat=2))
