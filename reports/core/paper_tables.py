@@ -206,18 +206,16 @@ def _published_cell(layout: Layout, record: Record | None, footnotes: Footnotes)
     if record is None:
         return Cell(style=layout.style)
     why = str(record["why"])
-    if record["trust"] == "avoid":
-        marks = (footnotes.mark(f"not ranked: {why[:1].lower()}{why[1:]}"),)
-    elif float(record["use_value"]) != float(record["value"]):
-        marks = (footnotes.mark(why),)
-    else:
-        marks = ()
+    is_avoided = record["trust"] == "avoid"
+    if is_avoided:
+        why = f"not ranked: {why[:1].lower()}{why[1:]}"
+    is_corrected = float(record["use_value"]) != float(record["value"])
     return Cell(
         float(record["value"]),
         n=1,
         style=layout.style,
         digits=len(str(record["printed"]).partition(".")[2]),
-        marks=marks,
+        marks=(footnotes.mark(why),) if is_avoided or is_corrected else (),
     )
 
 
