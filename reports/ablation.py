@@ -15,6 +15,7 @@ from mmea_bench.reports.core.comparison import (
     comparisons,
     mark_notes,
     metric_style,
+    name_marks,
     repeat_cell,
     shown_numbers,
     slug_of,
@@ -75,10 +76,16 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             ]
             variants = _variants(rows, of_method)
             if any(name != FULL for name, _ in variants):
-                study = (comparison.protocol, comparison.rules, comparison.metrics)
-                key = (*study, str(method), str(overrides))
+                place = (comparison.protocol, comparison.rules, comparison.metrics)
+                key = (*place, str(method), str(overrides))
                 studies.setdefault(key, []).append(_Place(comparison, variants))
-    blocks = [block for study, places in studies.items() for block in _blocks(study, places)]
+    blocks: list[Block] = []
+    shown = []
+    for study, places in studies.items():
+        made = list(_blocks(study, places))
+        if made:
+            blocks += made
+            shown += [rows for place in places for rows in place.variants.values()]
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
         reason = "No method was run both in full and in a variant on the same split."
@@ -86,7 +93,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     notes = (
         "Drop: the full method minus the variant, paired by repeat (both share split and seed); "
         "whiskers are 95 % intervals of the mean drop over repeats, none for a single one.",
-        *mark_notes(numbers),
+        *mark_notes(pd.concat(shown)),
         *gaps,
     )
     return Document(NAME, "Ablation", tuple(blocks), notes)
@@ -121,7 +128,8 @@ def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
     if reference[0] != FULL or not has_drop:
         return
     protocol, _, metrics, method, overrides = study
-    name = f"{method} [{overrides}]" if overrides else method
+    rows = pd.concat([rows for place in places for rows in place.variants.values()])
+    name = (f"{method} [{overrides}]" if overrides else method) + name_marks(rows)
     single = places[0].comparison if len(places) == 1 else None
     title = f"{name}: {single.title}" if single else f"{name}: {protocol} protocol"
     yield _table(places, variants, metrics, title)

@@ -39,12 +39,14 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     n_seeds = cells["n_train"].astype("Float64") + cells["n_valid"].astype("Float64").fillna(0)
     numbers = numbers.assign(n_seeds=numbers["key"].map(n_seeds))
     blocks: list[Block] = []
+    shown = []
     for comparison in comparisons(numbers, options, all_ratios=True):
         if comparison.numbers["seed_ratio"].nunique() < 2:
             continue
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
         own = own.assign(name=method_names(own))
+        shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
         blocks.append(_figure(comparison, own, metric, options.reach if has_price else None))
         blocks.append(_table(comparison, own, metric))
@@ -56,7 +58,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     notes = (
         "Lines: means; bands: 95 % intervals over repeats, none for a single one; dotted: across "
         "a seed ratio without a number.",
-        *mark_notes(numbers),
+        *mark_notes(pd.concat(shown)),
         *gaps,
     )
     return Document(NAME, "Seed ratios", tuple(blocks), notes)

@@ -62,17 +62,19 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     for comparison in comparisons(numbers, options):
         for family, part in _parts(comparison):
             blocks += _Contest.of(part, family, options.correction).blocks()
-            families.setdefault(family, []).append(part)
+            if part.numbers["name"].nunique() >= 2:  # one method alone competes with nobody
+                families.setdefault(family, []).append(part)
     for family, parts in families.items():
         blocks += rank_blocks(family, parts, options.correction)
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
         reason = "No two methods have two or more repeats on the same dataset and ratio."
         return Missing(" ".join((reason, *gaps)))
-    return Document(NAME, "Significance", tuple(blocks), (*_notes(numbers), *gaps))
+    shown = [part.numbers for parts in families.values() for part in parts]
+    return Document(NAME, "Significance", tuple(blocks), (*_notes(pd.concat(shown)), *gaps))
 
 
-def _notes(numbers: pd.DataFrame) -> Iterator[str]:
+def _notes(shown: pd.DataFrame) -> Iterator[str]:
     yield (
         "Methods that read entity names, learn from pseudo-labels (iterative) or chose the "
         "checkpoint on the test links are compared among themselves."
@@ -85,7 +87,7 @@ def _notes(numbers: pd.DataFrame) -> Iterator[str]:
         "fewer than two repeats match or all differ alike). Welch's p is corrected for the "
         "number of rows of its table."
     )
-    yield from mark_notes(numbers)
+    yield from mark_notes(shown)
 
 
 def _parts(comparison: Comparison) -> Iterator[tuple[Family, Comparison]]:

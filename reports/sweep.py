@@ -16,6 +16,7 @@ from mmea_bench.reports.core.comparison import (
     comparisons,
     mark_notes,
     metric_style,
+    name_marks,
     overrides_of,
     repeat_cell,
     shown_numbers,
@@ -26,6 +27,7 @@ from mmea_bench.reports.core.gaps import cells_of, gap_notes
 from mmea_bench.reports.core.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import name_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -39,8 +41,13 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """A table per swept parameter or pair of parameters, and its figure."""
     numbers = shown_numbers(tables, options)
     blocks: list[Block] = []
+    shown = []
     for comparison in comparisons(numbers, options):
-        blocks += _blocks(comparison, cells_of(tables, comparison))
+        made = list(_blocks(comparison, cells_of(tables, comparison)))
+        blocks += made
+        # Cells without overrides are in no sweep.
+        is_swept = comparison.numbers["overrides"] != "{}"
+        shown += [comparison.numbers[is_swept]] if made else []
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
         reason = "No hyper-parameter was run with two or more values."
@@ -48,7 +55,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     notes = (
         "Mean over repeats. Lines: bands are 95 % intervals. Maps: the best value is framed, "
         "hatched cells have no number.",
-        *mark_notes(numbers),
+        *mark_notes(pd.concat(shown)),
         *gaps,
     )
     return Document(NAME, "Hyper-parameter sweeps", tuple(blocks), notes)
@@ -176,7 +183,7 @@ def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
         [sweep.cell(rows[(rows["y"] == _text(y)) & (rows["x"] == _text(x))]) for x in xs]
         for y in ys
     ]
-    name = method if base == "full" else f"{method} {base}"
+    name = name_of(method, base) + name_marks(rows)
     title = f"{name}, {METRIC_NAMES[sweep.metric]}: {sweep.title}"
     grid = Grid(
         tuple(tuple(cell.mean for cell in line) for line in cells),

@@ -129,6 +129,13 @@ def comparisons(
         yield Comparison(title, slug_of(title), group, metrics, label, ratio, protocol, rules)
 
 
+def name_marks(numbers: pd.DataFrame) -> str:
+    """Marks behind a name that stands for all of these rows."""
+    return SIMULATED * bool(numbers["simulated"].any()) + STOPPED_ON_TEST * bool(
+        numbers["on_test"].any()
+    )
+
+
 def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
     """What the marks behind the names of these rows mean; nothing for marks that do not occur."""
     notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}

@@ -73,12 +73,11 @@ def rank_blocks(family: Family, parts: Sequence[Comparison], correction: str) ->
     grid, dropped = _complete(
         shown.pivot_table(index="place", columns="name", values="value", aggfunc="mean")
     )
-    tests = rank_tests(family.sign * grid, correction)
     title = f"{METRIC_NAMES[family.metric]} over places: {family.rules_text}"
+    tests = rank_tests(family.sign * grid, correction)
     if isinstance(tests, str):
-        # One method alone competes with nobody, so nothing is missing.
-        if numbers["name"].nunique() >= 2:
-            yield Text(f"{title}: {tests}")
+        reason = _too_few(shown["name"].nunique(), grid) or tests
+        yield Text(f"{title}: {reason}")
         return
     notes = [f"Places: {', '.join(tests.places)}."]
     if dropped:
@@ -113,6 +112,20 @@ def _complete(grid: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         emptiest = max(kept.columns, key=lambda name: (-counts[name], name))
         kept = kept.drop(columns=emptiest)
     return kept.dropna(), sorted(set(grid.columns) - set(kept.columns))
+
+
+def _too_few(n_methods: int, grid: pd.DataFrame) -> str:
+    """Why there are too few methods or places; empty if there are enough."""
+    if n_methods >= FEWEST_METHODS and len(grid) >= FEWEST_PLACES:
+        return ""
+    found = f"there are {n_methods} methods"
+    if n_methods >= FEWEST_METHODS:
+        noun = "place" if len(grid) == 1 else "places"
+        found += f", and those with most numbers have {len(grid)} {noun} in common"
+    return (
+        f"rank tests need {FEWEST_METHODS} methods with a number in the same {FEWEST_PLACES} "
+        f"places (dataset and seed ratio); {found}."
+    )
 
 
 def _average_ranks(

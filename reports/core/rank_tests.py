@@ -68,13 +68,13 @@ def rank_tests(values: pd.DataFrame, correction: str) -> RankTests | str:
     n_places, n_methods = values.shape
     if n_methods < FEWEST_METHODS or n_places < FEWEST_PLACES:
         return (
-            f"Rank tests need {FEWEST_METHODS} methods and {FEWEST_PLACES} places where all of "
+            f"rank tests need {FEWEST_METHODS} methods and {FEWEST_PLACES} places where all of "
             f"them have a number; there are {n_methods} and {n_places}."
         )
     # Values that differ by rounding alone are ties.
     by_place = values.round(12).rank(axis=1, ascending=False)
     if (by_place.nunique(axis=1) == 1).all():
-        return "Rank tests need a difference; all methods are equal in every place."
+        return "rank tests need a difference; all methods are equal in every place."
     average = by_place.mean()
     names = sorted(values.columns, key=lambda name: (average[name], name))
     chi_square, friedman = stats.friedmanchisquare(*(by_place[name] for name in names))

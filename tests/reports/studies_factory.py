@@ -138,3 +138,13 @@ def pair_record(method: str, f1: float, repeat: int) -> Record:
     }
     cell = make_record(method, 0.2, dataset="nmmea", seed_ratio=0.3, repeat=repeat).cell
     return Record.of({**cell, "key": f"pairs-{method}-{repeat}"}, [number])
+
+
+def all_studies() -> dict[str, list[Record]]:
+    """Records of each study report, with gaps."""
+    return {
+        "ablation": ablation_records(2, has_gaps=True),
+        "low_resource": ratio_records(has_gaps=True),
+        "significance": many_places(("eva", "loginmea", "mclea")),
+        "sweep": [*grid_records(has_gaps=True), *line_records()],
+    }

@@ -173,7 +173,8 @@ def test_three_methods_on_five_datasets_have_rank_tests() -> None:
 
 
 def test_a_method_that_lacks_places_is_left_out_of_the_ranks_by_name() -> None:
-    records = [*many_places(("eva", "loginmea", "mclea")), *_repeated("poe", [0.1, 0.2])]
+    records = many_places(("eva", "loginmea", "mclea"))
+    records += _repeated("poe", [0.1, 0.2], dataset="synthetic[n=1000]")
     ranks = _document(records).tables[-2]
     assert [row.labels[0] for row in ranks.rows] == ["loginmea", "mclea", "eva"]
     assert any("lack a number in some place: poe" in note for note in ranks.notes)
@@ -181,8 +182,8 @@ def test_a_method_that_lacks_places_is_left_out_of_the_ranks_by_name() -> None:
 
 def test_too_few_places_for_ranks_is_said() -> None:
     text = _texts(_document(THREE))
-    assert "Rank tests need 3 methods and 3 places" in text
-    assert "there are 3 and 1" in text
+    assert "rank tests need 3 methods with a number in the same 3 places" in text
+    assert "there are 3 methods, and those with most numbers have 1 place in common" in text
 
 
 def test_variants_do_not_compete_with_methods_over_places() -> None:
