@@ -67,7 +67,7 @@ def make_check(
 
     Raises:
         ReportError: If a format or a kind of reason does not exist, nothing was scored with this
-            ``csls``, or the baseline cannot be used.
+            ``csls``, the baseline cannot be used, or a file cannot be written.
         ResultsError: If the folder holds no results.
     """
     for suffix in formats:
@@ -86,8 +86,16 @@ def make_check(
         "json": lambda: render_check_json(check, found),
     }
     target = folder / "check" if out is None else out
-    files = []
-    for suffix in dict.fromkeys(formats):
-        files.append(target / f"check.{suffix}")
-        write_atomic(files[-1], render[suffix]().encode("utf-8"))
-    return CheckOutcome(check, found, tuple(files))
+    files = [(target / f"check.{suffix}", render[suffix]) for suffix in dict.fromkeys(formats)]
+    for path, rendered in files:
+        _write(path, rendered())
+    return CheckOutcome(check, found, tuple(path for path, _rendered in files))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomic(path, text.encode("utf-8"))
+    except OSError as error:
+        raise ReportError(
+            f"{path} cannot be written ({error.strerror}). Choose another folder with --out."
+        ) from error

@@ -226,6 +226,7 @@ def test_wrong_requests_are_one_sentence(run: Path, tmp_path: Path) -> None:
         ([run, "--baseline", tmp_path / "none.csv"], "No such file"),
         ([run, "--baseline", tmp_path], "Is a directory"),
         ([run, "--baseline", tmp_path / "latin.csv"], "codec can't decode"),
+        ([run, "--out", tmp_path / "latin.csv"], "cannot be written"),
         ([run, "--format", "docx"], "Unknown format 'docx'. Valid: md, csv, html, json."),
         ([run, "--csls", "9"], "No result was scored with csls=9"),
         ([run, "--despite", "luck"], "Unknown reason 'luck'"),
