@@ -13,13 +13,15 @@ from pathlib import Path
 _TIMEOUT_S = 120
 _LOG_LINES = 6
 
-# The measures of a two-column conference paper on A4.
+PAPER_WIDTH = "16cm"
+"""Width of the text of a two-column conference paper on A4."""
+
 _WRAPPER = r"""\pdfinfoomitdate=1
 \pdftrailerid{}
 \pdfsuppressptexinfo=-1
 \documentclass[10pt,twocolumn,a4paper]{article}
 \usepackage{booktabs,graphicx}
-\setlength{\textwidth}{16cm}
+\setlength{\textwidth}{%w}
 \setlength{\columnsep}{0.6cm}
 \setlength{\textheight}{24.7cm}
 \setlength{\oddsidemargin}{-0.04cm}
@@ -70,21 +72,27 @@ def find_pdflatex() -> str | None:
     return shutil.which("pdflatex")
 
 
-def standalone(fragment: str) -> str:
-    """A fragment as a document of its own, without dates and other marks of the moment."""
-    return _WRAPPER.replace("%s", fragment)
+def standalone(fragment: str, text_width: str = PAPER_WIDTH) -> str:
+    """A fragment as a document of its own, without dates and other marks of the moment.
+
+    Args:
+        fragment: What ``render_latex`` returned.
+        text_width: Width of the two columns together, as a LaTeX length.
+    """
+    return _WRAPPER.replace("%w", text_width).replace("%s", fragment)
 
 
-def compile_pdf(fragment: str, pdflatex: str) -> Compiled:
+def compile_pdf(fragment: str, pdflatex: str, text_width: str = PAPER_WIDTH) -> Compiled:
     """Runs LaTeX on a fragment in an empty folder.
 
     Args:
         fragment: What ``render_latex`` returned.
         pdflatex: Path of the program.
+        text_width: Width of the two columns together, as a LaTeX length.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "tables.tex").write_text(standalone(fragment), encoding="utf-8")
+        (folder / "tables.tex").write_text(standalone(fragment, text_width), encoding="utf-8")
         command = [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
         # A fixed time, for what the wrapper's own switches do not reach.
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}

@@ -3,32 +3,49 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mmea_bench.reports.core.build import build_reports
 from mmea_bench.reports.core.document import Cell, Document, Row, Table
+from mmea_bench.reports.core.escape import latex
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.published_tables import NAME, write_published
+from mmea_bench.reports.core.published_tables import NAME, published_document, write_published
 from mmea_bench.reports.formats.latex import render_latex
-from mmea_bench.reports.formats.tex_pdf import Compiled, compile_pdf, find_pdflatex, standalone
+from mmea_bench.reports.formats.tex_pdf import (
+    PAPER_WIDTH,
+    Compiled,
+    compile_pdf,
+    find_pdflatex,
+    standalone,
+)
+from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.reports_factory import fill_rich_folder, make_record
 
 PDFLATEX = find_pdflatex() or ""
+PDFTOTEXT = shutil.which("pdftotext") or ""
+needs_pdftotext = pytest.mark.skipif(not PDFTOTEXT, reason="pdftotext is not installed")
 needs_latex = pytest.mark.skipif(not PDFLATEX, reason="pdflatex is not installed")
 
 
-def compiled(fragment: str) -> Compiled:
+def compiled(fragment: str, text_width: str = PAPER_WIDTH) -> Compiled:
     """What LaTeX makes of a fragment; it must stop at nothing and no box may stick out."""
-    made = compile_pdf(fragment, PDFLATEX)
+    made = compile_pdf(fragment, PDFLATEX, text_width)
     assert made.pdf is not None, made.log[-2000:]
     assert made.errors == []
     assert made.overfull == []
     assert "Undefined control sequence" not in made.log
     assert "Float too large" not in made.log
     return made
+
+
+def text_of(pdf: Path, option: str) -> str:
+    """The words of a PDF file."""
+    command = [PDFTOTEXT, option, str(pdf), "-"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def fragment_of(table: Table) -> str:
@@ -65,6 +82,31 @@ def test_the_published_tables_compile_to_the_same_bytes_again(tmp_path: Path) ->
     assert pdf.startswith(b"%PDF")
     for secret in (b"/CreationDate", b"/ModDate", b"/ID", str(tmp_path).encode()):
         assert secret not in pdf
+
+
+@needs_latex
+@pytest.mark.parametrize("text_width", ["345pt", "516pt"], ids=["article", "transactions"])
+def test_tables_fit_papers_of_other_widths(text_width: str, rich_tex: dict[str, str]) -> None:
+    published = render_latex(published_document(read_published())) or ""
+    for text in (published, rich_tex["paper_tables"]):
+        compiled(text, text_width)
+
+
+@needs_latex
+@needs_pdftotext
+def test_the_pdf_of_the_published_tables_shows_every_number_of_the_csv(tmp_path: Path) -> None:
+    write_published(tmp_path, ["pdf"])
+    shown = Counter(re.findall(r"\d?\.\d{2,4}", text_of(tmp_path / f"{NAME}.pdf", "-layout")))
+    results = read_published().results
+    fractions = {"mclea2022", "loginmea2024"}
+    papers = [*fractions, "clamea2025", "crossea2025", "selfmea2022"]
+    own = results[results["source"].isin(papers)]
+    wanted = Counter(
+        text.removeprefix("0") if source in fractions else text
+        for source, text in zip(own["source"], own["printed"], strict=True)
+    )
+    assert sum(wanted.values()) == 1112
+    assert wanted - shown == Counter()
 
 
 def test_without_pdflatex_the_other_files_are_written_and_a_sentence_says_why(
@@ -142,7 +184,7 @@ def test_a_very_wide_table_is_split_by_its_outer_words() -> None:
 
 
 @needs_latex
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext is not installed")
+@needs_pdftotext
 def test_decimal_points_stand_below_each_other(tmp_path: Path) -> None:
     cells = (
         Cell(0.5, 0.01, 3, is_best=True),
@@ -155,9 +197,7 @@ def test_decimal_points_stand_below_each_other(tmp_path: Path) -> None:
     rows = tuple(Row((f"row{n}",), (cell,)) for n, cell in enumerate(cells))
     text = fragment_of(Table("Points", ("row",), ("metric",), (("Hits@10",),), rows))
     (tmp_path / "a.pdf").write_bytes(compiled(text).pdf or b"")
-    command = [shutil.which("pdftotext") or "", "-bbox", str(tmp_path / "a.pdf"), "-"]
-    words = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.findall(r'xMin="([\d.]+)"[^>]*>(\.\d+)', words)
+    found = re.findall(r'xMin="([\d.]+)"[^>]*>(\.\d+)', text_of(tmp_path / "a.pdf", "-bbox"))
     means = [float(x) for x, word in found if word in (".500", ".250", ".125", ".61", ".900")]
     spreads = [float(x) for x, word in found if word in (".010", ".200")]
     assert (len(means), len(spreads)) == (5, 3)
@@ -187,3 +227,27 @@ def test_the_wrapper_holds_no_date() -> None:
     assert r"\pdfinfoomitdate=1" in text
     assert r"\pdftrailerid{}" in text
     assert r"\pdfsuppressptexinfo=-1" in text
+
+
+def test_every_letter_becomes_ascii_for_latex() -> None:
+    letters = map(chr, [*range(32, 0x3000), *range(0x4E00, 0x4E20), *range(0x1F600, 0x1F610)])
+    assert all(latex(letter).isascii() for letter in letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("50 % & $5_a", r"50 \% \& \$5\_a"),
+        ("ü ő ï ł", r"\"{u} \H{o} \"{\i} \l{}"),
+        ("α Λ µ", r"$\alpha$ $\Lambda$ $\mu$"),
+        ("a -> b → c", r"a -\textgreater{} b $\rightarrow$ c"),
+        ("x² yᵃ H₂", "x$^{2}$ y$^{a}$ H$_{2}$"),
+        ("--set", "-{}-set"),
+        ("“q” – —", "``q'' -- ---"),
+        ("ﬁ ½", "fi 1/2"),
+        ("方", "(U+65B9)"),
+        ("a\u200bb\x07", "ab"),
+    ],
+)
+def test_letters_are_written_as_latex_prints_them(text: str, printed: str) -> None:
+    assert latex(text) == printed

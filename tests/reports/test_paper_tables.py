@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from mmea_bench.reports.core.layouts import LAYOUTS, REPEATED_RUNS, Layout
 from mmea_bench.reports.core.paper_tables import columns_of, lines_of, published_table
 from mmea_bench.reports.core.published_tables import published_document
 from mmea_bench.reports.formats.latex import render_latex
+from mmea_bench.reports.formats.markdown import render_markdown
+from mmea_bench.reports.formats.tidy_csv import render_csv
 from mmea_bench.results.core.published import read_published
 
 FILES = Path(__file__).resolve().parents[2] / "results" / "published"
-GOLDEN = Path(__file__).parent / "golden" / "published_mclea2022_table2.md"
+GOLDEN = Path(__file__).parent / "golden"
 PAPERS = ("mclea2022", "loginmea2024", "clamea2025", "crossea2025", "selfmea2022")
 RESULTS = read_published().results
 
@@ -195,9 +198,11 @@ def test_reproduced_rows_have_a_star_that_a_note_explains() -> None:
     )
 
 
-def test_a_published_table_equals_the_golden_file() -> None:
-    from mmea_bench.reports.formats.markdown import render_markdown
-
+@pytest.mark.parametrize("render", [render_markdown, render_latex, render_csv])
+def test_a_published_table_equals_the_golden_file(
+    render: Callable[[Document], str | None],
+) -> None:
     table = published_table(layout_of("mclea2022", "Table 2"), RESULTS)
-    text = render_markdown(Document("published", "Published", (table,)))
-    assert text == GOLDEN.read_text(encoding="utf-8")
+    suffix = {render_markdown: "md", render_latex: "tex", render_csv: "csv"}[render]
+    golden = GOLDEN / f"published_mclea2022_table2.{suffix}"
+    assert render(Document("published", "Published", (table,))) == golden.read_text("utf-8")
