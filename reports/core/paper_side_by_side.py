@@ -19,7 +19,6 @@ from mmea_bench.reports.core.paper_measured import (
 )
 from mmea_bench.reports.core.paper_tables import (
     REPRODUCED,
-    REPRODUCED_NOTE,
     Column,
     Footnotes,
     Line,
@@ -188,7 +187,7 @@ def _notes(side: _Side, own: Sequence[Sequence[Cell]], options: ReportOptions) -
         + (", measured and published numbers each by themselves." if options.published else ".")
     )
     if options.published and any(line.is_reproduced for line in side.lines):
-        yield REPRODUCED_NOTE
+        yield f"{REPRODUCED} the authors of the table reproduced the published numbers."
     if any(SIGNIFICANT in cell.marks for cells in own for cell in cells):
         yield significance_note(options.correction)
     yield from sorted(partial_copies(side.measured.cells))
