@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
         UserError: If the request cannot be run at all.
     """
     from mmea_bench.bench.checkpoints import remove_old
-    from mmea_bench.bench.lock import only_runner
+    from mmea_bench.bench.claims import runners_of
     from mmea_bench.bench.plan import make_plan
     from mmea_bench.bench.run_state import note_plan
     from mmea_bench.results.core.store import ResultStore
@@ -79,7 +80,13 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     store = ResultStore(folder)
     plan = make_plan(suite, store, place, fresh=fresh)
     _check(plan)
-    with _executor(request, settings) as executor, only_runner(folder):
+    others = runners_of(folder)
+    if fresh and others:
+        raise UserError(
+            f"{folder} is in use by {others[0]}, whose cells --fresh would run again. Wait until "
+            "it ends, or give another folder with --out."
+        )
+    with _executor(request, settings) as executor:
         settings = replace(settings, executor=executor)
         remove_old(place.cache_dir)
         if not quiet:
@@ -102,10 +109,12 @@ def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | No
     from mmea_bench.bench.cluster import connected
 
     with connected(request.cluster) as client:
-        from mmea_bench.bench.dask_executor import DaskExecutor
+        from mmea_bench.bench.dask_executor import WAIT_S, DaskExecutor
 
         per_gpu = 1 if settings.cells_per_gpu == "auto" else settings.cells_per_gpu
-        yield DaskExecutor(client, per_gpu)
+        # A batch system starts jobs when it has room, which may be tomorrow.
+        wait_s = math.inf if request.cluster.profile else WAIT_S
+        yield DaskExecutor(client, per_gpu, wait_s)
 
 
 def _run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +35,10 @@ class Done:
 class Executor(Protocol):
     """Runs cells, each in a process of its own, wherever that is."""
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Done]:
+    def run(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done]:
         """Runs all jobs, the first first, and yields each one as it ends.
+
+        Jobs are asked for when there is room for them, and may be called several times.
 
         Raises:
             ExecutorError: If no further cell can be run (such as a scheduler that is gone).
@@ -71,7 +73,7 @@ class LocalExecutor:
         self._launcher.stop()
         self._gate.open()
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Done]:
+    def run(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done]:
         """Runs all jobs and yields each one as it ends."""
 
         def run_one(waiting: Job) -> Done:
@@ -87,12 +89,17 @@ class LocalExecutor:
             backend="threading",
             return_as="generator_unordered",
             batch_size=1,
+            # No more than run: what is asked for is claimed.
+            pre_dispatch="n_jobs",
         )
         results = parallel(delayed(run_one)(job) for job in jobs)
+        is_complete = False
         try:
             yield from results
+            is_complete = True
         finally:
-            self.stop()
+            if not is_complete:
+                self.stop()
             results.close()
             with suppress(OSError):
                 self._log_folder.rmdir()  # succeeds where no cell has printed anything

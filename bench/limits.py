@@ -11,7 +11,7 @@ import threading
 from multiprocessing.process import BaseProcess
 
 _PR_SET_PDEATHSIG = 1
-_SMALLEST_GRACE_S = 0.5
+_SMALLEST_GRACE_S = 2.0
 _LARGEST_GRACE_S = 10.0
 
 

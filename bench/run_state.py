@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from mmea_bench.bench.lock import LOCK_NAME
+from mmea_bench.bench.claims import runners_of
 from mmea_bench.results.core.files import write_atomic
 
 PLAN_NAME = "plan.json"
@@ -80,30 +77,6 @@ def _record_times(folder: Path) -> dict[str, int]:
 
 
 def _running_since(folder: Path) -> datetime | None:
-    """When the runner took the folder.
-
-    Its lock is not tried, because that could turn away a run that starts at the same moment. What
-    the runner wrote into the file may outlive it, so its process must be alive too.
-    """
-    path = folder / LOCK_NAME
-    try:
-        holder = re.fullmatch(r"process (\d+) on (.*)", path.read_text(encoding="utf-8").strip())
-        since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    except (OSError, UnicodeDecodeError):
-        return None
-    if holder is None:
-        return None
-    is_here = holder.group(2) == platform.node()
-    return since if not is_here or _is_alive(int(holder.group(1))) else None
-
-
-def _is_alive(process: int) -> bool:
-    if sys.platform == "win32":
-        return True  # asking would end the process there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+    """Since when the folder's oldest living runner runs."""
+    runners = runners_of(folder)
+    return runners[0].since if runners else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 from mmea_bench.bench.checkpoints import forget_cell
+from mmea_bench.bench.claims import Claims
 from mmea_bench.bench.executors import Done, Executor, ExecutorError, LocalExecutor
 from mmea_bench.bench.failures import record_of
 from mmea_bench.bench.job import Job, failure_record
@@ -22,6 +25,7 @@ from mmea_bench.results.core.store import ResultStore
 
 LOG_FOLDER = "logs"
 EXIT_OK = 0
+_LOOK_AGAIN_S = 1.0
 EXIT_SOME_FAILED = 1
 GOOD_STATUSES = ("ok", "skipped")
 
@@ -83,17 +87,71 @@ def run_jobs(
     """
     summary = RunSummary()
     chosen = settings.executor or local_executor(jobs, store, settings)
-    with _stopped_by_signals(chosen, summary):
+    with Claims(store.folder) as claims, _stopped_by_signals(chosen, summary):
+        queue = _Queue(jobs, store, claims, summary)
         try:
-            for done in chosen.run(jobs, progress):
-                _take(done, store, progress, summary)
-                if settings.fail_fast and summary.exit_code != EXIT_OK:
-                    chosen.stop()
+            while (summary.is_complete and summary.signal_number is None) and queue.wait():
+                for done in chosen.run(queue.claimed(), progress):
+                    _take(done, store, progress, summary)
+                    claims.release(done.job.key)
+                    if settings.fail_fast and summary.exit_code != EXIT_OK:
+                        chosen.stop()
         except ExecutorError as error:
             summary.is_complete, summary.problem = False, str(error)
         finally:
             chosen.stop()
     return summary
+
+
+class _Queue:
+    """Cells that are left, some of which other runners may be running.
+
+    Args:
+        jobs: Cells that were missing when the run was planned.
+        store: Where the records of all runners go.
+        claims: Of this runner.
+        summary: Ends the waiting once a signal has come.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], store: ResultStore, claims: Claims, summary: RunSummary
+    ) -> None:
+        self._left = list(jobs)
+        self._store, self._claims, self._summary = store, claims, summary
+        self._before = {job.key: _mark(store.path_of(job.key)) for job in jobs}
+
+    def claimed(self) -> Iterator[Job]:
+        """The cells that nobody else runs, claimed one by one as they are asked for."""
+        for job in list(self._left):
+            if self._claims.take(job.key):
+                self._left.remove(job)
+                if self._is_done_elsewhere(job):
+                    self._claims.release(job.key)
+                else:
+                    yield job
+
+    def wait(self) -> bool:
+        """Waits until a cell may be had; False once all cells have been run by somebody."""
+        while self._left and self._summary.signal_number is None:
+            self._left = [job for job in self._left if not self._is_done_elsewhere(job)]
+            if any(self._claims.is_free(job.key) for job in self._left):
+                return True
+            time.sleep(_LOOK_AGAIN_S if self._left else 0.0)
+        return False
+
+    def _is_done_elsewhere(self, job: Job) -> bool:
+        """Whether another runner has written the record since this run was planned."""
+        mark = _mark(self._store.path_of(job.key))
+        return mark is not None and mark != self._before[job.key]
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """What changes whenever a file is replaced; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def local_executor(jobs: Sequence[Job], store: ResultStore, settings: RunSettings) -> LocalExecutor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for key in keys:
         path = store.path_of(key)
-        path.replace(folder / path.name)
+        with suppress(FileNotFoundError):  # another runner of the folder was faster
+            path.replace(folder / path.name)
     return folder
 
 

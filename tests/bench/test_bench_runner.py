@@ -15,13 +15,11 @@ from typing import Any
 import pytest
 
 from mmea_bench.bench.limits import hard_limit_s
-from mmea_bench.bench.lock import only_runner
 from mmea_bench.bench.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.progress import SilentProgress
 from mmea_bench.bench.runner import RunSettings, RunSummary, run_jobs
 from mmea_bench.bench.stale import set_aside, stale_keys
 from mmea_bench.bench.suite import load_suite
-from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
@@ -35,7 +33,10 @@ BAD_METHODS = {
     "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out_of_memory", "lack of memory"),
     "lacks_memory": ("raise MemoryError('too much')", "out_of_memory", "too much"),
     "hangs": ("time.sleep(600)", "timeout", "killed from outside"),
-    "sees_the_clock": ("time.sleep(1.05); ctx.check_deadline()", "timeout", "1 s allowed"),
+    "sees_the_clock": (
+        *("while True: ctx.check_deadline(); time.sleep(0.01)", "timeout"),
+        "1 s allowed",
+    ),
 }
 
 
@@ -155,27 +156,9 @@ def test_jobs_share_the_cores(tmp_path: Path) -> None:
 
 
 def test_the_hard_limit_leaves_time_to_end_in_order() -> None:
-    assert hard_limit_s(1.0) == 1.5
+    assert hard_limit_s(1.0) == 3.0
     assert hard_limit_s(50.0) == 55.0
     assert hard_limit_s(3600.0) == 3610.0
-
-
-def test_a_folder_has_one_runner(tmp_path: Path) -> None:
-    with only_runner(tmp_path):
-        code = (
-            "from pathlib import Path; from mmea_bench.bench.lock import only_runner\n"
-            f"with only_runner(Path({str(tmp_path)!r})): pass"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 1
-        assert f"in use by process {os.getpid()}" in done.stderr
-    with only_runner(tmp_path):
-        pass
-
-
-def test_a_second_runner_in_one_process_is_refused(tmp_path: Path) -> None:
-    with only_runner(tmp_path), pytest.raises(UserError, match="--out"), only_runner(tmp_path):
-        pass
 
 
 def command(tmp_path: Path, method: Path, out: str, repeats: int) -> list[str]:
