@@ -86,7 +86,7 @@ class Record:
         """
         if self.schema_version != SCHEMA_VERSION:
             raise ResultsError(
-                f"the record follows schema {self.schema_version}, this program reads schema "
+                f"the record follows schema {shown(self.schema_version)}, this program reads schema "
                 f"{SCHEMA_VERSION}. Use the program version that wrote it, or run the cell again."
             )
         check_record(self.cell)
@@ -184,7 +184,7 @@ def _check_rows(rows: Sequence[Row], cell: Row, columns: Sequence[Column], what:
     for name in values.keys() - own:
         if set(values[name]) != {cell[name]}:
             raise ResultsError(
-                f"{what}: column '{name}' differs from the cell, which has '{cell[name]}'. "
+                f"{what}: column '{name}' differs from the cell, which has {shown(cell[name])}. "
                 "Rows must carry the identity of their cell."
             )
 

@@ -11,6 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.pair import Fold, KGPair
+
 SOURCE_TRIPLES = [
     ("/m/b", "/r/born", "/m/a"),
     ("/m/a", "/r/knows", "/m/c"),
@@ -110,6 +114,37 @@ def write_openea(folder: Path, *, shuffle: int | None = None) -> Path:
     for part, link in zip(("train_links", "valid_links", "test_links"), LINKS, strict=True):
         lines(folder / "721_5fold" / "1" / part, ["\t".join(link)])
     return folder
+
+
+def tiny_nmmkg() -> KGPair:
+    """An N-MMKG of two graphs with one text and one image each, and one fold."""
+
+    def graph(name: str, *nodes: str) -> KnowledgeGraph:
+        return KnowledgeGraph(
+            name,
+            text_array(nodes),
+            text_array(["r"]),
+            text_array(["a"]),
+            np.array([[0, 0, 1]], dtype=np.int32),
+            np.array([[0, 0]], dtype=np.int32),
+            text_array([""]),
+            text_array(["", "picture.jpg"]),
+        )
+
+    def rows(value: float, present: list[bool]) -> Features:
+        return Features(np.array(present, np.float32)[:, None] * value, np.array(present))
+
+    ends = np.array([[0, 0], [0, 1], [1, 1]], dtype=np.int32)
+    text, image = [True, False], [False, True]
+    return KGPair(
+        "tiny",
+        graph("NMMKG1", "p", "q"),
+        graph("NMMKG2", "x", "y"),
+        ends,
+        {"text": (rows(1, text), rows(2, text)), "image": (rows(3, image), rows(4, image))},
+        folds=(Fold("0.3/1", *(np.array([place]) for place in (1, 0, 2))),),
+        task="n-mmkg",
+    )
 
 
 def assert_sentence(error: BaseException, path: Path, words: str, line: int | None = None) -> None:

@@ -10,47 +10,18 @@ import pytest
 
 from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import DataError, MissingDataError
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.graph import text_array
 from mmea_bench.datasets.core.layouts import detect
-from mmea_bench.datasets.core.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.pair import canonical
 from mmea_bench.datasets.core.synthesis.nmmkg import generate_nmmkg
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import NmmkgOptions
 from mmea_bench.datasets.core.writers import write_nmmea_layout
-
-
-def tiny_pair() -> KGPair:
-    def graph(name: str, *nodes: str) -> KnowledgeGraph:
-        return KnowledgeGraph(
-            name,
-            text_array(nodes),
-            text_array(["r"]),
-            text_array(["a"]),
-            np.array([[0, 0, 1]], dtype=np.int32),
-            np.array([[0, 0]], dtype=np.int32),
-            text_array([""]),
-            text_array(["", "picture.jpg"]),
-        )
-
-    def rows(value: float, present: list[bool]) -> Features:
-        return Features(np.array(present, np.float32)[:, None] * value, np.array(present))
-
-    ends = np.array([[0, 0], [0, 1], [1, 1]], dtype=np.int32)
-    text, image = [True, False], [False, True]
-    return KGPair(
-        "tiny",
-        graph("NMMKG1", "p", "q"),
-        graph("NMMKG2", "x", "y"),
-        ends,
-        {"text": (rows(1, text), rows(2, text)), "image": (rows(3, image), rows(4, image))},
-        folds=(Fold("0.3/1", *(np.array([place]) for place in (1, 0, 2))),),
-        task="n-mmkg",
-    )
+from tests.datasets.layouts import tiny_nmmkg
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_nmmea_layout(tiny_pair(), tmp_path / "nmmea")
+    write_nmmea_layout(tiny_nmmkg(), tmp_path / "nmmea")
     return tmp_path
 
 
@@ -77,7 +48,7 @@ def test_splits_become_folds(root: Path) -> None:
     pair = open_dataset("nmmea", root).read()
     (fold,) = pair.folds
     assert (fold.name, fold.train.tolist(), fold.valid.tolist()) == ("0.3/1", [1], [0])
-    assert pair.version == canonical(tiny_pair()).version
+    assert pair.version == canonical(tiny_nmmkg()).version
     assert pair.notes == ()
 
 
@@ -163,4 +134,4 @@ def test_ids_in_the_order_of_partners_are_noted(tmp_path: Path) -> None:
 
 def test_only_an_n_mmkg_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no N-MMKG"):
-        write_nmmea_layout(dataclasses.replace(tiny_pair(), task="entity-alignment"), tmp_path)
+        write_nmmea_layout(dataclasses.replace(tiny_nmmkg(), task="entity-alignment"), tmp_path)

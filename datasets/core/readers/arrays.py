@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
-from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
+from mmea_bench.datasets.core.readers.sizes import ARRAY_PACKED, most_unpacked, packed_too_well
 
 
 def load_array(path: Path) -> NDArray[Any]:
@@ -45,10 +45,9 @@ def load_archive(path: Path, names: Sequence[str]) -> list[NDArray[Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             # The sizes that an archive states bind its reader, so that they cannot be lies.
-            if sum(part.file_size for part in archive.infolist()) > most_unpacked(
-                path.stat().st_size
-            ):
-                raise packed_too_well(path)
+            n_bytes = sum(part.file_size for part in archive.infolist())
+            if n_bytes > most_unpacked(path.stat().st_size, ARRAY_PACKED):
+                raise packed_too_well(path, ARRAY_PACKED)
             return [_member(path, archive, name) for name in names]
     except DataError:
         raise

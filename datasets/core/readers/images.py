@@ -59,7 +59,7 @@ def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> 
         keys = [
             key.decode("utf-8") if isinstance(key, bytes) else str(key) for key in entities.tolist()
         ]
-    except ValueError as error:  # bytes that are not UTF-8, or numbers that are no character
+    except Exception as error:  # bytes that are not UTF-8, or numbers that are no character
         raise DataError.at(
             path, f"an entity is not UTF-8 ({error})", "Encode entities as UTF-8."
         ) from None

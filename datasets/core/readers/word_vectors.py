@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -45,13 +46,14 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
         DataError: If the file is damaged or its lines have different lengths.
     """
     table: WordTable = {}
+    wanted = {word.encode("utf-8", "surrogatepass") for word in words}
     remedy = "Copy the file again from its source."
     try:
         with _opened(path) as stream:
             for number, line in enumerate(_bounded_lines(path, stream), start=1):
                 word, _, rest = line.partition(b" ")
-                text = word.decode("utf-8")
-                if text in words:
+                # A word that stands again is passed over: a file of them would take long.
+                if word in wanted and (text := word.decode("utf-8")) not in table:
                     table[text] = _vector(path, number, rest, table)
     except DataError:
         raise
@@ -87,6 +89,8 @@ def _bounded_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
             raise packed_too_well(path)
         if len(line) == _LONGEST_LINE:
             raise ValueError(f"a line has {_LONGEST_LINE} bytes or more")
+        if b" " not in line:
+            raise ValueError("a line has no numbers")
         yield line
 
 
@@ -111,10 +115,10 @@ def mean_vectors(names: Text, table: WordTable) -> Features:
 def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(FILE) as member:
-            yield cast("BinaryIO", member)
+            yield io.BufferedReader(cast("io.RawIOBase", member))
     elif path.suffix == ".gz":
         with gzip.open(path) as packed:
-            yield cast("BinaryIO", packed)
+            yield io.BufferedReader(cast("io.RawIOBase", packed))
     else:
         with path.open("rb") as file:
             yield file
