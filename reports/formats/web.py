@@ -152,7 +152,7 @@ def _script() -> str:
 
 
 def _environment() -> jinja2.Environment:
-    filters: dict[str, Callable[..., Any]] = {"table_class": _table_class}
+    filters: dict[str, Callable[..., Any]] = {"spread_columns": _spread_columns}
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -170,11 +170,10 @@ def _title(tables: Tables) -> str:
     return f"Results of {', '.join(suites)}" if suites else "Results"
 
 
-def _table_class(table: Table) -> str:
-    if not table.columns:
-        return "words"
-    has_spread = any(cell.sd is not None for row in table.rows for cell in row.cells)
-    return "numbers spread" if has_spread else "numbers"
+def _spread_columns(table: Table) -> list[bool]:
+    """Whether each column has a deviation anywhere: its numbers leave room for one."""
+    columns = zip(*(row.cells for row in table.rows if row.cells), strict=True)
+    return [any(cell.sd is not None for cell in column) for column in columns]
 
 
 def _picture_address(figure: Figure) -> str:

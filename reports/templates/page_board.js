@@ -90,11 +90,10 @@ class Board {
   }
 
   draw() {
-    const columns = this.model.columns(this.choices);
+    const columns = this.withSpread(this.model.columns(this.choices));
     const blocks = this.model.blocks(this.choices, columns);
     const focused = document.activeElement?.dataset?.place;
     const table = byId("board");
-    this.columns = columns;
     table.replaceChildren(
       el("caption", { class: "sr" }, "Mean and deviation over repeats; a number opens its runs"),
       this.head(columns), ...blocks.map((block) => this.body(block, columns)),
@@ -103,6 +102,16 @@ class Board {
     if (focused) table.querySelector(`[data-place="${CSS.escape(focused)}"]`)?.focus();
     this.say(blocks, columns);
     this.drawLegend(blocks, columns);
+  }
+
+  // Numbers of a column leave room for a deviation where any of them has one.
+  withSpread(columns) {
+    const rows = this.model.rows(this.choices);
+    const hasSpread = (row, column) => {
+      const group = this.model.group(row, column.place);
+      return Boolean(group && this.model.number(group, column.metric, this.choices)?.sd);
+    };
+    return columns.map((column) => ({ ...column, hasSpread: rows.some((row) => hasSpread(row, column)) }));
   }
 
   say(blocks, columns) {
@@ -190,7 +199,7 @@ class Board {
     const nWanted = distinct(group.runs.map((run) => model.run(run).repeat)).length;
     const few = nGood < nWanted ? ` ${nGood}/${nWanted}` : "";
     const spread = number.sd ? ` ± ${number.sd}` : "";
-    return el("td", { class: `num${state}` },
+    return el("td", { class: `num${state}${column.hasSpread ? " spread" : ""}` },
       el("button", { ...open, "aria-label": `${label}: ${number.mean}${spread}${few && `, ${nGood} of ${nWanted} repeats`}` },
         el("span", { class: "mean" }, number.mean), el("span", { class: column.lessIsBetter ? "sd wide" : "sd" }, spread, few && el("span", { class: "mark few" }, few))));
   }
@@ -206,10 +215,9 @@ class Board {
     const kinds = distinct(rows.flatMap((row) => this.simulated(row))).sort();
     const table = byId("board");
     const isPartial = columns.some((column) => this.model.data.places[column.place].isPartial);
-    table.classList.toggle("spread", [...table.querySelectorAll("td .sd")].some((node) => node.textContent.includes("±")));
     table.classList.toggle("short", Boolean(table.querySelector("td .sd:not(:empty) .few")));
     byId("legend").replaceChildren(...[
-      table.classList.contains("spread") && el("li", {}, "mean ± standard deviation over repeats"),
+      columns.some((column) => column.hasSpread) && el("li", {}, "mean ± standard deviation over repeats"),
       table.querySelector(".best") && el("li", {}, el("b", {}, ".123"), " best of its block"),
       table.querySelector(".second") && el("li", {}, el("u", {}, ".123"), " second of three or more"),
       kinds.length && el("li", {}, `${SIMULATED} simulated ${kinds.join(" and ")} features, not measured ones`),

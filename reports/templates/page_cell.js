@@ -106,7 +106,7 @@ class CellDialog {
     const each = (field) => distinct(runs.map((run) => run[field]).filter((value) => value !== null)).join(", ");
     return facts([
       ["Method", row.method], ["Variant", row.variant], ["Overrides", settings(first.overrides)],
-      ["Protocol", row.protocol], ["Scoring", row.rules], ["Input", row.section], ["Stopped on", first.stoppedOn && `${first.stoppedOn} links`],
+      ["Protocol", row.protocol], ["Scoring", row.rules], ["Input", row.section], ["Simulated", each("simulated")], ["Stopped on", first.stoppedOn && `${first.stoppedOn} links`],
       ["Dataset", place.dataset], ["Data version", each("datasetVersion")], ["Seed ratio", place.ratio],
       ["Links", first.nTest === null ? null : `${grouped(first.nTrain)} training, ${grouped(first.nValid)} validation, ${grouped(first.nTest)} test`],
       ["Split seed", each("splitSeed")], ["RNG seed", each("rngSeed")], ["Parameters", grouped(first.nParameters)], ["Suite", each("suite")],
@@ -159,11 +159,14 @@ const svg = (tag, attributes, text) => {
   return node;
 };
 
-// Round numbers from a to b, about n of them.
-const ticks = (low, high, n) => {
-  const rough = (high - low) / n || 1;
+// A round distance between ticks, so that about n fit into the range.
+const tickStep = (range, n) => {
+  const rough = range / n || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+  return [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+};
+
+const ticks = (low, high, step) => {
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(10)));
 };
@@ -172,15 +175,17 @@ const drawCurves = (lines, metric, width) => {
   const xs = lines.flatMap((line) => line.points.map(([x]) => x));
   const ys = lines.flatMap((line) => line.points.map(([, y]) => y));
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
-  const high = (Math.max(...ys) || 1) * 1.06;
+  const top = Math.max(...ys) || 1;
+  const step = tickStep(top, 4);
+  const high = Math.ceil(top / step - 1e-9) * step;
   const x = (value) => MARGIN.left + ((value - left) / (right - left || 1)) * (width - MARGIN.left - MARGIN.right);
   const y = (value) => HEIGHT - MARGIN.bottom - (value / high) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const picture = svg("svg", { class: "curve", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${metric} over the epochs, ${count(lines.length, "line")}` });
-  for (const tick of ticks(0, high, 4)) {
+  for (const tick of ticks(0, high, step)) {
     picture.append(svg("line", { class: tick === 0 ? "axis" : "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }));
     picture.append(svg("text", { x: MARGIN.left - 8, y: y(tick) + 4, "text-anchor": "end" }, tick === 0 ? "0" : String(tick).replace(/^0/, "")));
   }
-  for (const tick of ticks(left, right, width / 90)) {
+  for (const tick of ticks(left, right, tickStep(right - left, width / 90))) {
     picture.append(svg("text", { x: x(tick), y: HEIGHT - MARGIN.bottom + 17, "text-anchor": "middle" }, String(tick)));
   }
   picture.append(svg("text", { x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, "Epoch"));
