@@ -117,7 +117,7 @@ def _after(number: _Number, widest: _Number) -> str:
     if re.sub(r"\d", "0", number.rest) == re.sub(r"\d", "0", widest.rest):
         return ""
     # Words and powers of ten have no digits to count: as wide as the widest, less its own width.
-    return rf"{widest.rest}\llap{{{number.rest}}}"
+    return rf"{widest.rest}\sbox0{{{number.rest}}}\kern-\wd0"
 
 
 def _phantom(text: str) -> str:
