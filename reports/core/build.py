@@ -89,11 +89,15 @@ def build_reports(
     made, skipped = make_reports(entries, tables, options, write)
     page: list[Path] = []
     if WEB in formats:
-        page = [target / WEB_PAGE]
         sections = [section for _, _, section in made if section is not None]
         state = PageState(time_of_making())
-        text = render_page(tables, sections, skipped, options, state)
-        write_atomic(page[0], text.encode("utf-8"))
+        try:
+            text = render_page(tables, sections, skipped, options, state)
+        except Exception as error:  # whatever a record holds, the other formats stay
+            skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
+        else:
+            page = [target / WEB_PAGE]
+            write_atomic(page[0], text.encode("utf-8"))
     index = target / INDEX
     linked = [(document, files) for document, files, _ in made]
     text = render_index(tables, linked, skipped, pages=[path.name for path in page])
@@ -134,7 +138,7 @@ def make_reports(
         except OSError:
             raise
         except Exception as error:
-            skipped.append((entry.name, _crash(entry.name, error)))
+            skipped.append((entry.name, crash_sentence(entry.name, error)))
     return made, skipped
 
 
@@ -150,7 +154,13 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
     return outcome if isinstance(outcome, Document) else outcome.reason
 
 
-def _crash(name: str, error: Exception) -> str:
+def crash_sentence(name: str, error: Exception) -> str:
+    """What the reader is told of a defect.
+
+    Args:
+        name: File below ``reports/`` without suffix.
+        error: What it raised.
+    """
     place = traceback.extract_tb(error.__traceback__)[-1]
     what = traceback.format_exception_only(error)[-1].strip()
     return (

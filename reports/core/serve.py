@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mmea_bench.reports.core.build import make_reports, time_of_making
+from mmea_bench.reports.core.build import crash_sentence, make_reports, time_of_making
 from mmea_bench.reports.core.catalogue import catalogue_entries
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
@@ -112,7 +112,11 @@ class LivePage:
             tables = tables_of([])
         except OSError as error:
             tables = tables_of([], [f"{self.folder} cannot be read: {error.strerror}."])
-        return self._render(tables, signature)
+        try:
+            return self._render(tables, signature)
+        except Exception as error:  # whatever a record holds, the page stays and says it
+            broken = tables_of([], [crash_sentence("formats/web", error)])
+            return self._render(broken, signature)
 
     def _render(self, tables: Tables, signature: str) -> str:
         names = sorted(path.name for path in report_files(self.folder))

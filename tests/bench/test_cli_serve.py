@@ -213,6 +213,14 @@ def test_the_page_rests_while_a_run_needs_the_processor(
     assert "late" in idle.text()
 
 
+def test_a_record_that_breaks_the_page_is_said_on_it(tmp_path: Path) -> None:
+    record = make_record("a", 0.3)
+    for row in record.results:
+        row["setting"] = row["setting"].replace("csls=3", "csls=three")
+    ResultStore(tmp_path).write(record)
+    assert "reports/formats/web.py failed: ValueError" in _page(tmp_path).text()
+
+
 def test_an_empty_folder_is_a_friendly_page(tmp_path: Path) -> None:
     page = _page(tmp_path)
     assert page.news()["folder"] == "empty"

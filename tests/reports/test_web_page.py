@@ -264,6 +264,17 @@ def test_report_command_writes_one_page(tmp_path: Path) -> None:
     assert "index.html" in summary.index.read_text(encoding="utf-8")
 
 
+def test_a_record_that_breaks_the_page_leaves_the_other_formats(tmp_path: Path) -> None:
+    record = make_record("a", 0.3)
+    for row in record.results:
+        row["setting"] = row["setting"].replace("csls=3", "csls=three")
+    ResultStore(tmp_path).write(record)
+    summary = build_reports(tmp_path, only=["cost"], formats=("csv", "html"))
+    assert "index.html" in dict(summary.skipped)
+    assert not (tmp_path / "report" / "index.html").exists()
+    assert "index.html" in summary.index.read_text(encoding="utf-8")
+
+
 def _metric(data: dict[str, Any], name: str) -> dict[str, Any]:
     found = next(metric for metric in data["metrics"] if metric["id"] == name)
     assert isinstance(found, dict)
