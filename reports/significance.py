@@ -40,6 +40,7 @@ from mmea_bench.results.core.table import Tables
 
 NAME = "significance"
 _FEW_REPEATS = 5
+_MOST_SENTENCES = 8
 _EFFECTS = (
     ("", "mean"),
     ("", "difference"),
@@ -217,9 +218,10 @@ class _Contest:
         name_of_metric = METRIC_NAMES[self.family.metric]
         ratio = self.part.place.removeprefix(self.part.dataset).strip()
         where = f"{self.part.dataset} at {ratio} ({self.family.rules_text})"
-        for name, found in self.tests.items():
-            if isinstance(found, str):
-                continue
+        tested = {
+            name: found for name, found in self.tests.items() if isinstance(found, TwoSampleTests)
+        }
+        for name, found in list(tested.items())[:_MOST_SENTENCES]:
             p = self.p_values[name]
             verdict = "is better than" if p < LEVEL else "is not shown to be better than"
             low, high = found.interval
@@ -229,13 +231,10 @@ class _Contest:
                 f"p = {format_number(p, 'p_value')} {CORRECTION_NAMES[self.correction]}, "
                 f"{_repeats(found.n_repeats)}."
             )
-        if any(min(n) < _FEW_REPEATS for n in self._sizes()):
+        if len(tested) > _MOST_SENTENCES:
+            yield f"The table says the same of {len(tested) - _MOST_SENTENCES} more."
+        if any(min(found.n_repeats) < _FEW_REPEATS for found in tested.values()):
             yield f"With fewer than {_FEW_REPEATS} repeats, tests find large differences only."
-
-    def _sizes(self) -> Iterator[tuple[int, int]]:
-        for found in self.tests.values():
-            if isinstance(found, TwoSampleTests):
-                yield found.n_repeats
 
 
 def _tests(best: pd.Series[float], other: pd.Series[float]) -> TwoSampleTests | str:

@@ -1,8 +1,8 @@
-"""Which cells a report lacks, in one sentence."""
+"""Which cells a report lacks, in a sentence or two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -13,11 +13,11 @@ from mmea_bench.reports.core.select import current_cells, name_of
 from mmea_bench.results.core.table import Tables
 
 _LONGEST_LIST = 6
-_LAST = ("ok", "skipped", "missing")
+_HARMLESS = ("ok", "skipped")
 
 
 def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence that names the cells without a number and how they ended; nothing for none.
+    """Sentences that name the cells without a number and those not run; nothing for none.
 
     Args:
         tables: Tables behind the report.
@@ -32,34 +32,56 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
         [dict(zip(table.label_names, row.labels, strict=True)) for row in table.rows]
     )
     gaps["repeats"] = gaps["repeats"].str.split(", ")
-    # What went wrong comes first, what may never have been asked for comes last.
-    gaps = gaps.sort_values("status", key=lambda column: column.map(_order), kind="stable")
     gaps = gaps.explode("repeats", ignore_index=True)
-    n_cells = len(cells) + int((gaps["status"] == "missing").sum())
     # A word that all cells share says nothing.
     place = [name for name in ("dataset", "protocol") if cells[name].nunique() > 1]
-    listed = list(_listed(gaps, place))
-    rest = len(listed) - _LONGEST_LIST
-    shown = "; ".join(listed[:_LONGEST_LIST])
-    more = f"; and {rest} more, all in the main table" if rest > 0 else ""
-    verb = "has" if len(gaps) == 1 else "have"
-    return (f"{len(gaps)} of {n_cells} cells {verb} no number: {shown}{more}.",)
+    missing = gaps["status"] == "missing"
+    # What went wrong comes before what could not be run.
+    ended = gaps[~missing].sort_values(
+        "status", key=lambda column: column.isin(_HARMLESS), kind="stable"
+    )
+    notes = []
+    if len(ended):
+        verb = "has" if len(ended) == 1 else "have"
+        listed = _listed(ended, place, _LONGEST_LIST)
+        notes.append(f"{len(ended)} of {len(cells)} cells {verb} no number: {listed}.")
+    if missing.any():
+        noun = "cell is" if missing.sum() == 1 else "cells are"
+        listed = _listed(gaps[missing], place, _LONGEST_LIST // 2)
+        notes.append(
+            f"{missing.sum()} {noun} missing, not run yet or not part of the suite: {listed}."
+        )
+    return tuple(notes)
 
 
-def _order(status: str) -> int:
-    return _LAST.index(status) if status in _LAST else -1
-
-
-def _listed(gaps: pd.DataFrame, place: Sequence[str]) -> Iterable[str]:
-    """Each group of repeats of one method in one place."""
+def _listed(gaps: pd.DataFrame, place: Sequence[str], longest: int) -> str:
+    """Each group of repeats of one method in one place, the first of them by name."""
     by = ["method", "variant", *place, "seed ratio", "status"]
+    groups = []
     for key, own in gaps.groupby(by, sort=False):
         found = dict(zip(by, map(str, key), strict=True))
         words = [name_of(found["method"], found["variant"]), *(found[name] for name in place)]
-        repeats = sorted(set(own["repeats"]), key=int)
+        repeats = sorted({int(repeat) for repeat in own["repeats"]})
         noun = "repeat" if len(repeats) == 1 else "repeats"
         status = "not scored this way" if found["status"] == "ok" else found["status"]
-        yield f"{' '.join(words)} {found['seed ratio']} {noun} {', '.join(repeats)} ({status})"
+        ending = "" if status == "missing" else f" ({status})"
+        groups.append(f"{' '.join(words)} {found['seed ratio']} {noun} {_ranges(repeats)}{ending}")
+    rest = len(groups) - longest
+    more = f"; and {rest} more, all in the main table" if rest > 0 else ""
+    return "; ".join(groups[:longest]) + more
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, three or more neighbours as their ends."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(
+        f"{run[0]}–{run[-1]}" if len(run) >= 3 else ", ".join(map(str, run)) for run in runs
+    )
 
 
 def cells_of(tables: Tables, comparison: Comparison) -> pd.DataFrame:

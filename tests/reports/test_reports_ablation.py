@@ -86,4 +86,4 @@ def test_a_variant_that_never_ended_well_keeps_its_row() -> None:
     document = _document(records)
     row = next(row for row in document.tables[0].rows if row.labels[0] == "w/o IAL")
     assert {cell.plain for cell in row.cells} == {"–"}
-    assert "mclea w/o IAL 20 % repeat 1 (timeout)" in document.notes[-1]
+    assert "mclea w/o IAL 20 % repeat 1 (timeout)" in document.notes[-2]

@@ -91,7 +91,7 @@ def test_a_ratio_without_a_number_is_crossed_by_a_dotted_line() -> None:
     document.figures[0].draw(canvas)
     dotted = [line for line in canvas.axes[0].lines if line.get_linestyle() == ":"]
     assert [list(line.get_xdata()) for line in dotted] == [[10.0, 30.0]]
-    assert "eva 20 % repeats 1, 2, 3 (timeout)" in document.notes[-1]
+    assert "eva 20 % repeats 1–3 (timeout)" in document.notes[-1]
 
 
 def test_simulated_features_are_marked() -> None:

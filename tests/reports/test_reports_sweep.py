@@ -94,8 +94,8 @@ def test_gaps_of_a_map_are_shown_and_named() -> None:
     (table,) = document.tables
     assert [cell.plain for cell in table.rows[-1].cells[:2]] == ["–", "–"]
     assert document.notes[-1] == (
-        "6 of 60 cells have no number: mclea[tau1=0.4,tau2=1] 20 % repeats 1, 2, 3 (timeout); "
-        "mclea[tau1=0.4,tau2=2] 20 % repeats 1, 2, 3 (timeout)."
+        "6 of 60 cells have no number: mclea[tau1=0.4,tau2=1] 20 % repeats 1–3 (timeout); "
+        "mclea[tau1=0.4,tau2=2] 20 % repeats 1–3 (timeout)."
     )
 
 
