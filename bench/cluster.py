@@ -64,7 +64,7 @@ def connected(request: ClusterRequest) -> Iterator[Client]:
     file = None if request.scheduler_file is None else str(request.scheduler_file)
     try:
         client = Client(request.scheduler, scheduler_file=file, timeout=CONNECT_LIMIT_S)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"Cannot reach {where}: {error}. Is `dask scheduler` running?") from error
     with client:
         yield client
@@ -88,11 +88,26 @@ def _batch_cluster(profile: Path) -> Iterator[Any]:
     except (TypeError, ValueError, OSError) as error:
         raise UserError(f"{profile}: {name} cannot be made: {error}") from error
     with cluster:
+        _submit_first(cluster, table.get("jobs", table.get("minimum", 1)), f"{profile}: {name}")
         if "maximum" in table:
-            cluster.adapt(minimum_jobs=table.get("minimum", 0), maximum_jobs=table["maximum"])
-        else:
-            cluster.scale(jobs=table["jobs"])
+            cluster.adapt(minimum_jobs=table.get("minimum", 1), maximum_jobs=table["maximum"])
         yield cluster
+
+
+def _submit_first(cluster: Any, n_jobs: int, who: str) -> None:
+    """Submits batch jobs and waits until they are taken; ``scale`` would only log a refusal."""
+
+    async def taken() -> None:
+        await cluster
+
+    for _ in range(n_jobs):
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    try:
+        cluster.sync(taken)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{who} could not submit its job: {' '.join(str(error).split())}"
+        ) from error
 
 
 def read_profile(path: Path) -> Mapping[str, Any]:
@@ -114,8 +129,10 @@ def read_profile(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{path}: [cluster.options] must be a table.")
     numbers = {key: table[key] for key in ("jobs", "minimum", "maximum") if key in table}
     for key, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < (key != "minimum"):
-            raise UserError(f"{path}: {key} must be a whole number of batch jobs, not {value!r}.")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(
+                f"{path}: {key} must be a number of batch jobs from 1 on, not {value!r}."
+            )
     if ("jobs" in numbers) == ("maximum" in numbers):
         raise UserError(f"{path}: give either jobs (fixed) or maximum (adaptive) in [cluster].")
     return table

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, get_worker
@@ -21,7 +24,9 @@ from mmea_bench.bench.worker import Tick
 _TOPIC = "mmea-bench-cells"
 _TICK_INTERVAL_S = 2.0
 _POLL_S = 0.5
-_WAIT_FOR_WORKERS_S = 60.0
+_LOOK_S = 5.0
+_FETCH_LIMIT_S = 5.0
+WAIT_S = 60.0
 
 
 class DaskExecutor:
@@ -33,40 +38,49 @@ class DaskExecutor:
     Args:
         client: Connected client; whoever made it closes it.
         cells_per_gpu: Cells on one GPU at a time, for workers that declare the resource ``GPU``.
-        wait_s: Seconds to wait for the first worker.
+        wait_s: Seconds to be without any worker, at the start and later.
     """
 
-    def __init__(
-        self, client: Client, cells_per_gpu: int = 1, wait_s: float = _WAIT_FOR_WORKERS_S
-    ) -> None:
+    def __init__(self, client: Client, cells_per_gpu: int = 1, wait_s: float = WAIT_S) -> None:
         self._client, self._cells_per_gpu, self._wait_s = client, cells_per_gpu, wait_s
         self._is_stopped = False
+        self._rank = itertools.count()
+        self._last_worker = self._next_look = 0.0
         self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._workers: dict[str, dict[str, Any]] = {}
+        self._contents: dict[Path, bytes] = {}
         self._futures: dict[str, Future[Any]] = {}
+        self._sent_to: dict[str, str] = {}
         self._refusals: dict[str, dict[str, Reply]] = {}
 
     def stop(self) -> None:
         """Gives the cells up; workers end them within seconds."""
         self._is_stopped = True
 
-    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Done]:
+    def run(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done]:
         """Runs all jobs and yields each one as it ends.
 
+        Jobs are asked for as workers have room, and one more for each place, so that no worker
+        waits and a cluster that grows with its work does.
+
         Raises:
-            ExecutorError: If the scheduler is gone or no worker came.
+            ExecutorError: If the scheduler is gone, or no worker has been there for too long.
         """
-        if not jobs:
-            return
-        self._wait_for_workers()
-        waiting = {job.key: job for job in jobs}
-        self._client.subscribe_topic(_TOPIC, _Announcer(dict(waiting), progress))
+        left = iter(jobs)
+        waiting: dict[str, Job] = {}
+        self._last_worker = time.monotonic()
+        self._client.subscribe_topic(_TOPIC, _Announcer(waiting, progress))
         try:
-            for rank, job in enumerate(jobs):
-                self._submit(job, rank)
-            while waiting and not self._is_stopped:
+            self._wait_for_workers()
+            while not self._is_stopped:
+                for job in itertools.islice(left, max(0, self._n_places() - len(waiting))):
+                    waiting[job.key] = job
+                    self._submit(job)
+                if not waiting:
+                    return
                 done = self._next_done(waiting)
                 if done is not None:
-                    del waiting[done.job.key]
+                    del waiting[done.job.key], self._futures[done.job.key]
                     yield done
             for job in waiting.values():
                 yield Done(job, Ending("stopped"), 0.0)
@@ -76,55 +90,89 @@ class DaskExecutor:
                 self._client.cancel(list(self._futures.values()), force=True)
 
     def _wait_for_workers(self) -> None:
-        limit = time.monotonic() + self._wait_s
-        while not self._workers() and not self._is_stopped:
-            if time.monotonic() > limit:
-                raise ExecutorError(
-                    f"No worker has joined the scheduler {self._address} within "
-                    f"{self._wait_s:g} s. Start some with `dask worker {self._address}`."
-                )
+        self._look_for_workers()
+        while not self._workers and not self._is_stopped:
             time.sleep(_POLL_S)
+            self._look_for_workers()
 
-    def _submit(self, job: Job, rank: int = 0, workers: Sequence[str] | None = None) -> None:
-        files = {path.name: path.read_bytes() for path in job.method_files}
+    def _n_places(self) -> int:
+        """Cells to be with the scheduler at a time."""
+        n_threads: int = sum(worker["nthreads"] for worker in self._workers.values())
+        return max(1, 2 * n_threads)
+
+    def _errand(self, job: Job) -> Errand:
+        for path in job.method_files:
+            # Read once: a method file that its author edits meanwhile would be another version.
+            if path not in self._contents:
+                self._contents[path] = path.read_bytes()
+        files = {path.name: self._contents[path] for path in job.method_files}
+        return Errand(_absolute(job), files)
+
+    def _submit(self, job: Job, to: Sequence[str] = ()) -> None:
         future = self._client.submit(
             run_here,
-            Errand(job, files),
+            self._errand(job),
             # Another run may have left a task of the same cell with the scheduler.
             key=f"{job.key}-{time.time_ns()}",
             pure=False,
-            priority=-rank,
+            priority=-next(self._rank),
             resources=self._resources(job),
-            workers=list(workers) if workers is not None else None,
+            workers=list(to) or None,
+            # A worker that restarts has another address: better anywhere than nowhere for ever.
+            allow_other_workers=bool(to),
         )
         self._futures[job.key] = future
+        self._sent_to[job.key] = to[0] if len(to) == 1 else ""
         future.add_done_callback(self._ended.put)
 
     def _next_done(self, waiting: dict[str, Job]) -> Done | None:
+        self._check_scheduler()
+        if time.monotonic() >= self._next_look:
+            self._look_for_workers()
         try:
             future = self._ended.get(timeout=_POLL_S)
         except queue.Empty:
-            self._check_scheduler()
             return None
         job = waiting.get(str(future.key).partition("-")[0])
         if job is None or self._futures.get(job.key) is not future:
             return None  # late: the cell was given to another worker, or has its record
-        if future.status == "cancelled":
-            raise ExecutorError(self._gone())
         if future.status == "error":
-            return Done(job, Ending("refused", printed=_spell_error(future)), 0.0)
-        address, reply = future.result()
+            return self._after_error(job, future)
+        try:
+            address, reply = future.result(timeout=_FETCH_LIMIT_S)
+        except CancelledError as error:
+            raise ExecutorError(self._gone()) from error
+        except TimeoutError:
+            # Its worker may have died with the record: comes again with that of another worker.
+            future.add_done_callback(self._ended.put)
+            return None
         if reply.ending is not None:
             return Done(job, reply.ending, reply.seconds)
-        return self._after_refusal(job, address, reply)
+        return self._elsewhere(job, address, reply)
 
-    def _after_refusal(self, job: Job, address: str, reply: Reply) -> Done | None:
+    def _after_error(self, job: Job, future: Future[Any]) -> Done | None:
+        """What becomes of a cell that no worker could even begin, or that killed them."""
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            reason = "every worker that ran it died, most often for lack of memory"
+            return Done(job, Ending("refused", printed=reason), 0.0)
+        # Such as another version of the program, or none. Dask does not tell which worker it was,
+        # so the cell goes to one after the other.
+        address = self._sent_to[job.key]
+        reason = f"its Python cannot take the cell ({type(error).__name__}: {error})"
+        return self._elsewhere(job, address, Reply(address, None, reason), one_at_a_time=True)
+
+    def _elsewhere(
+        self, job: Job, address: str, reply: Reply, *, one_at_a_time: bool = False
+    ) -> Done | None:
         """Sends the cell to a worker that has not refused it; its end if there is none."""
         refusals = self._refusals.setdefault(job.key, {})
-        refusals[address] = reply
-        others = [worker for worker in self._workers() if worker not in refusals]
-        if others:
-            self._submit(job, workers=others)
+        if address:
+            refusals[address] = reply
+        self._look_for_workers()
+        others = [worker for worker in self._workers if worker not in refusals]
+        if others and not self._is_stopped:
+            self._submit(job, others[:1] if one_at_a_time else others)
             return None
         reasons = {reply.refusal: reply.host for reply in refusals.values()}
         words = "; ".join(f"{host}: {reason}" for reason, host in reasons.items())
@@ -133,21 +181,36 @@ class DaskExecutor:
     def _resources(self, job: Job) -> dict[str, float] | None:
         """What the cell takes of what workers declare (`dask worker --resources ...`).
 
-        A resource that no worker has would keep the cell waiting for ever.
+        What no worker has would keep the cell waiting for ever.
         """
-        declared: set[str] = set()
-        for worker in self._workers().values():
-            declared |= set(worker.get("resources", {}))
+        most: dict[str, float] = {}
+        for worker in self._workers.values():
+            for name, amount in worker.get("resources", {}).items():
+                most[name] = max(amount, most.get(name, 0.0))
         wanted = {}
-        if job.device != "cpu" and "GPU" in declared:
+        if job.device != "cpu" and "GPU" in most:
             wanted["GPU"] = 1.0 / self._cells_per_gpu
-        if job.memory_mib and "MEMORY" in declared:
-            wanted["MEMORY"] = job.memory_mib * 2.0**20
+        if job.memory_mib and "MEMORY" in most:
+            wanted["MEMORY"] = min(job.memory_mib * 2.0**20, most["MEMORY"])
         return wanted or None
 
-    def _workers(self) -> dict[str, dict[str, Any]]:
+    def _look_for_workers(self) -> None:
+        """Notes which workers are there.
+
+        Raises:
+            ExecutorError: If the scheduler is gone, or there has been none for too long.
+        """
+        self._workers = dict(self._client.scheduler_info(n_workers=-1).get("workers", {}))
         self._check_scheduler()
-        return dict(self._client.scheduler_info(n_workers=-1)["workers"])
+        now = time.monotonic()
+        self._next_look = now + _LOOK_S
+        if self._workers:
+            self._last_worker = now
+        elif now - self._last_worker > self._wait_s:
+            raise ExecutorError(
+                f"The scheduler {self._address} has had no worker for {self._wait_s:g} s. Start "
+                f"some with `dask worker {self._address}` and run the same command again."
+            )
 
     def _check_scheduler(self) -> None:
         if self._client.status not in ("running", "newly-created"):
@@ -162,6 +225,15 @@ class DaskExecutor:
             f"The Dask scheduler {self._address} is gone. Every cell that had ended is stored; "
             "start the scheduler and run the same command again to go on."
         )
+
+
+def _absolute(job: Job) -> Job:
+    """The job with folders that mean the same wherever a worker was started."""
+    return replace(
+        job,
+        data_root=job.data_root and job.data_root.absolute(),
+        cache_dir=job.cache_dir and job.cache_dir.absolute(),
+    )
 
 
 def run_here(errand: Errand) -> tuple[str, Reply]:
@@ -183,7 +255,9 @@ def run_here(errand: Errand) -> tuple[str, Reply]:
 
     worker.log_event(_TOPIC, {"cell": errand.job.key, "tick": None})
     here = replace(errand, share=1.0 / worker.state.nthreads)
-    return worker.address, run_errand(here, announce, is_wanted)
+    # Dask removes a worker's folder at its end, and those of killed workers at the next start.
+    scratch = Path(worker.local_directory)
+    return worker.address, run_errand(here, scratch, announce, is_wanted)
 
 
 class _Announcer:
@@ -201,10 +275,3 @@ class _Announcer:
             self._progress.cell_started(job)
         else:
             self._progress.ticked(job, Tick(**message["tick"]))
-
-
-def _spell_error(future: Future[Any]) -> str:
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return "every worker that ran it died, most often for lack of memory"
-    return f"the worker failed: {type(error).__name__}: {error}"

@@ -6,12 +6,12 @@ import functools
 import multiprocessing
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmea_bench.bench.checkpoints import forget_cell
 from mmea_bench.bench.job import Job
 from mmea_bench.bench.keys import keyed
 from mmea_bench.bench.machine import n_cores
@@ -22,9 +22,10 @@ from mmea_bench.datasets.core.catalogue import (
     open_dataset,
     resolve_data_root,
 )
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import MissingDataError, UserError
 
-_SCRATCH = "mmea-bench-cells-"
+_CORES_OF_A_JOB = ("SLURM_CPUS_PER_TASK", "NCPUS", "NSLOTS", "LSB_DJOB_NUMPROC")
+"""As Slurm, PBS, SGE and LSF tell it."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,20 @@ class Reply:
     seconds: float = 0.0
 
 
-def run_errand(errand: Errand, listener: TickListener, is_wanted: Callable[[], bool]) -> Reply:
+def run_errand(
+    errand: Errand, scratch: Path, listener: TickListener, is_wanted: Callable[[], bool]
+) -> Reply:
     """Runs a cell here, unless its data or code are not the ones that the sender has.
 
     Args:
         errand: The cell.
+        scratch: Folder for the cell's method files and what it prints.
         listener: Gets every tick.
         is_wanted: Asked about once a second; the cell is stopped once nobody waits for it.
     """
     host = platform.node()
     started = time.monotonic()
-    job = _at_home(errand)
+    job = _at_home(errand, scratch)
     try:
         refusal = refusal_of(job)
     except UserError as error:
@@ -77,7 +81,9 @@ def run_errand(errand: Errand, listener: TickListener, is_wanted: Callable[[], b
     if refusal:
         return Reply(host, None, refusal)
     _allow_children()
-    ending = _launcher().run(job, listener, is_wanted)
+    ending = _launcher(scratch).run(job, listener, is_wanted)
+    if job.cache_dir is not None and _is_over(ending):
+        forget_cell(job.cache_dir, job.key)
     return Reply(host, ending, seconds=time.monotonic() - started)
 
 
@@ -87,8 +93,15 @@ def refusal_of(job: Job) -> str:
     Raises:
         UserError: If the data are not here or cannot be read.
     """
-    pair = load_pair(open_dataset(job.cell.dataset, job.data_root), job.cache_dir)
-    if job.dataset_version and pair.version != job.dataset_version:
+    try:
+        pair = load_pair(open_dataset(job.cell.dataset, job.data_root), job.cache_dir)
+    except MissingDataError:
+        if job.dataset_version:
+            raise
+        return ""  # the sender has no data either: the cell itself says that it is skipped
+    if not job.dataset_version:
+        return f"{job.cell.dataset} is here, but was not where the run was planned"
+    if pair.version != job.dataset_version:
         return (
             f"{job.cell.dataset} has other content here: {pair.version}, the run was planned with "
             f"{job.dataset_version}"
@@ -102,7 +115,14 @@ def refusal_of(job: Job) -> str:
     return ""
 
 
-def _at_home(errand: Errand) -> Job:
+def _is_over(ending: Ending) -> bool:
+    """Whether the next attempt at the cell must not go on where this one was."""
+    if ending.record is not None:
+        return bool(ending.record.cell["status"] != "out_of_memory")
+    return ending.how == "timeout"
+
+
+def _at_home(errand: Errand, scratch: Path) -> Job:
     """The job with the folders, method files and cores of this machine.
 
     The folders are taken from MMEA_DATA and MMEA_CACHE where they are set, because a worker's
@@ -111,7 +131,7 @@ def _at_home(errand: Errand) -> Job:
     job = errand.job
     files = []
     for name, content in errand.method_files.items():
-        path = _scratch() / job.key / name
+        path = scratch / job.key / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         files.append(path)
@@ -121,18 +141,22 @@ def _at_home(errand: Errand) -> Job:
         data_root=resolve_data_root(None, os.environ) if own_root else job.data_root,
         cache_dir=Path(os.environ.get("MMEA_CACHE") or job.cache_dir or default_cache_dir()),
         method_files=tuple(files),
-        threads=max(1, int(n_cores() * errand.share)),
+        threads=max(1, int(_n_allotted_cores(os.environ) * errand.share)),
     )
 
 
-@functools.cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix=_SCRATCH))
+def _n_allotted_cores(environment: Mapping[str, str]) -> int:
+    """Processor cores of this machine that a batch system's job may use.
+
+    Not every batch system binds its jobs to their cores, but all say how many there are.
+    """
+    said = [environment.get(name, "") for name in _CORES_OF_A_JOB]
+    return min([n_cores(), *(int(text) for text in said if text.isdecimal() and int(text))])
 
 
 @functools.cache
-def _launcher() -> Launcher:
-    return Launcher(_scratch() / "logs")
+def _launcher(scratch: Path) -> Launcher:
+    return Launcher(scratch / "logs")
 
 
 def _allow_children() -> None:
