@@ -21,10 +21,11 @@ from mmea_bench.reports.core.comparison import (
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.lacking import lacking_notes
-from mmea_bench.reports.core.lines import method_names
+from mmea_bench.reports.core.lines import lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import name_of
+from mmea_bench.reports.core.short_names import short_names
 from mmea_bench.reports.core.style import (
-    COLUMN_WIDTH_IN,
     LineEnd,
     label_ends,
     line_styles,
@@ -40,6 +41,8 @@ BESIDE = "§"
 _UNKNOWN = ""
 _CPU = "cpu"
 _PANEL_IN = 1.55
+_LEFT_IN = 0.49
+_BESIDE_IN = 0.28  # the marker before a label, and the air around both
 _LABEL_IN = 0.125
 _TOLERANCE_S = 1.0
 """Times are recorded in whole seconds, so that cells one after the other can seem to touch."""
@@ -179,6 +182,9 @@ def _digits(value: float) -> int:
 
 def _figure(comparison: Comparison, points: pd.DataFrame, metric: str, device: str) -> list[Figure]:
     """The result over time and over memory; nothing for fewer than two methods with costs."""
+    # Costs are those of the training, whatever inference follows: one point for each cell.
+    inference = str(points["inference"].max())
+    points = points[points["inference"] == inference]
     memory = _Axis("peak_memory_mib", "Peak memory in MiB")
     if device not in (_CPU, _UNKNOWN) and points["peak_gpu_memory_mib"].notna().any():
         memory = _Axis("peak_gpu_memory_mib", "Peak GPU memory in MiB")
@@ -190,10 +196,28 @@ def _figure(comparison: Comparison, points: pd.DataFrame, metric: str, device: s
     if not panels:
         return []
     title = f"{comparison.title}, {device}" if device else comparison.title
-    height = 0.25 + len(panels) * _panel_height(points["name"].nunique())
-    draw = partial(_draw, points=points, panels=panels, metric=metric, title=title)
-    notes = (_beside_note(),) if points["is_beside"].any() else ()
-    return [Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height, notes)]
+    points = _with_labels(points)
+    height = 0.25 + len(panels) * _panel_height(points["label"].nunique())
+    reached = ", ".join(filter(None, (METRIC_NAMES[metric], inference)))
+    draw = partial(_draw, points=points, panels=panels, reached=reached, title=title)
+    notes = short_names(zip(points["method"], points["variant"], strict=True)).notes
+    notes += (_beside_note(),) * bool(points["is_beside"].any())
+    return [Figure(slug_of(title), title, draw, lines_width(points["label"]), height, notes)]
+
+
+def _with_labels(points: pd.DataFrame) -> pd.DataFrame:
+    """The points with ``label``, their short name with all marks, and ``look``, its variant."""
+    short = short_names(zip(points["method"], points["variant"], strict=True))
+    is_beside = points.groupby("name")["is_beside"].transform("any")
+    variants = list(zip(points["method"], points["variant"], strict=True))
+    inference = f", {points['inference'].iloc[0]}"  # the same for all points; the axis says it
+    labels = [
+        short.texts[variant]
+        + name.removeprefix(name_of(*variant)).removeprefix(inference)
+        + BESIDE * beside_others
+        for variant, name, beside_others in zip(variants, points["name"], is_beside, strict=True)
+    ]
+    return points.assign(label=labels, look=[short.looks[variant][1] for variant in variants])
 
 
 def _panel_height(n_methods: int) -> float:
@@ -201,51 +225,48 @@ def _panel_height(n_methods: int) -> float:
 
 
 def _draw(
-    canvas: Canvas, points: pd.DataFrame, panels: list[_Axis], metric: str, title: str
+    canvas: Canvas, points: pd.DataFrame, panels: list[_Axis], reached: str, title: str
 ) -> None:
-    height = canvas.get_figheight()
-    marks = points["is_beside"].map({True: BESIDE, False: ""})
-    points = points.assign(label=points["name"] + marks.groupby(points["name"]).transform("max"))
+    width, height = canvas.get_size_inches()
     longest = max(text_width(str(label)) for label in points["label"])
     found = canvas.subplots(len(panels), 1, squeeze=False)
     top, bottom = put_title(canvas, title), 0.36 / height
     panel_in = (height * (top - bottom) - _GAP_IN * (len(panels) - 1)) / len(panels)
     canvas.subplots_adjust(
-        left=0.145,
-        right=max(0.4, 0.97 - (longest + 0.2) / COLUMN_WIDTH_IN),
+        left=_LEFT_IN / width,
+        right=1.0 - (longest + _BESIDE_IN) / width,
         top=top,
         bottom=bottom,
         hspace=_GAP_IN / panel_in,
     )
     for axes, axis in zip(found[:, 0], panels, strict=True):
-        _scatter(axes, points, axis, metric)
+        _scatter(axes, points, axis, reached, width * axes.get_position().width)
 
 
-def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, metric: str) -> None:
+def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_in: float) -> None:
     points = points[points[axis.column] > 0]
-    looks = line_styles(zip(points["method"], points["variant"], strict=True))
+    looks = line_styles(zip(points["method"], points["look"], strict=True))
     axes.set_xscale("log")
     ends: dict[str, LineEnd] = {}
-    for (method, variant, label), own in points.groupby(["method", "variant", "label"], sort=True):
+    for (method, variant, label), own in points.groupby(["method", "look", "label"], sort=True):
         look = looks[str(method), str(variant)]
         x, y = float(own[axis.column].mean()), float(own["value"].mean())
         axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3)
         ends[str(label)] = LineEnd(x, y, look)
     axes.margins(x=0.08)
-    _tick(axes)
+    _tick(axes, width_in)
     axes.set_ylim(bottom=0.0, top=1.12 * max(end.y for end in ends.values()) or 1.0)
     axes.set_xlabel(axis.label)
-    axes.set_ylabel(METRIC_NAMES[metric])
+    axes.set_ylabel(reached)
     axes.grid(visible=True, color="#dddddd", linewidth=0.4)
     axes.set_axisbelow(True)
     label_ends(axes, ends)
 
 
-def _tick(axes: Axes) -> None:
-    """Ticks of the logarithmic axis as plain numbers."""
+def _tick(axes: Axes, width_in: float) -> None:
+    """Ticks of the logarithmic axis of this width as plain numbers."""
     low, high = axes.get_xlim()
     n_decades = math.log10(high / low)
-    width_in = COLUMN_WIDTH_IN * axes.get_position().width
     steps = next((ok for least, ok in _STEPS.items() if width_in / n_decades >= least), (1.0,))
     n_ticks = max(2, int(width_in / _WIDEST_TICK_IN)) if steps == (1.0,) else None
     # Between two powers of ten there may be no step at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -12,34 +13,42 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Document, Figure, Missing
 from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lines import lines_width
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
     current_cells,
     dataset_labels,
-    name_of,
     percent,
     with_setting_words,
 )
+from mmea_bench.reports.core.short_names import short_names
 from mmea_bench.reports.core.style import (
-    COLUMN_WIDTH_IN,
     LineEnd,
     LineStyle,
     label_ends,
     line_styles,
     marker_look,
+    text_width,
 )
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "learning_curves"
+_LEGEND_WORDS = "—  validation"
+"""The widest line of the legend, which stands below the labels."""
+
+_LEFT_IN = 0.49
+_BESIDE_IN = 0.28  # the marker before a label, and the air around both
 _DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
 _N_MARKERS = 6
+_LOG_FROM = 100.0
 _HEIGHT_IN = 3.0
 _TITLE_LETTERS = 50
 _N_LABELS = 12  # as many labels fit beside the upper panel at that height
@@ -86,7 +95,20 @@ def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, rati
     draw = partial(_draw, points=points, metric=metric, title=textwrap.fill(title, _TITLE_LETTERS))
     n_lines = len(points[["method", "variant"]].drop_duplicates())
     height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
-    return Figure(slug.strip("-"), title, draw, COLUMN_WIDTH_IN, height)
+    labels = _labels(points)
+    # The words of the legend stand in the place of the labels, too.
+    width = lines_width([*labels.values(), _LEGEND_WORDS])
+    notes = short_names(labels).notes
+    return Figure(slug.strip("-"), title, draw, width, height, notes)
+
+
+def _labels(points: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Method and variant to the name in the figure, with the mark of made-up features."""
+    pairs = sorted(set(zip(points["method"], points["variant"], strict=True)))
+    simulated = points.loc[points["simulated_features"].notna(), ["method", "variant"]]
+    is_marked = set(simulated.itertuples(index=False, name=None))
+    texts = short_names(pairs).texts
+    return {pair: texts[pair] + SIMULATED * (pair in is_marked) for pair in pairs}
 
 
 def _notes(curves: pd.DataFrame) -> Iterable[str]:
@@ -111,17 +133,20 @@ def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None
     top, bottom = canvas.subplots(
         2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12}
     )
-    styles = line_styles(zip(points["method"], points["variant"], strict=True))
-    simulated = points.loc[points["simulated_features"].notna(), ["method", "variant"]]
-    is_marked = set(simulated.itertuples(index=False, name=None))
-    names = {style: name_of(*style) + SIMULATED * (style in is_marked) for style in styles}
-    longest = max(15, *(len(name) for name in names.values()))
-    # Room for the labels beside the lines: about 0.052 inches for each letter of 6.5 pt.
-    right = max(0.35, 0.97 - 0.052 * (longest + 2) / COLUMN_WIDTH_IN)
-    top_edge = 1.0 - (0.24 + 0.13 * title.count("\n")) / canvas.get_figheight()
-    canvas.subplots_adjust(left=0.145, right=right, top=top_edge, bottom=0.125)
+    names = _labels(points)
+    looks = short_names(names).looks
+    styles = line_styles(looks.values())
+    width = canvas.get_figwidth()
+    beside = _BESIDE_IN + max(text_width(name) for name in (*names.values(), _LEGEND_WORDS))
+    canvas.subplots_adjust(
+        left=_LEFT_IN / width,
+        right=1.0 - beside / width,
+        top=1.0 - (0.24 + 0.13 * title.count("\n")) / canvas.get_figheight(),
+        bottom=0.125,
+    )
     ends: dict[str, LineEnd] = {}
-    for identity, style in styles.items():
+    for identity in names:
+        style = styles[looks[identity]]
         own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]
         for links in ("test", "valid"):  # validation last, so that it lies on top
             end = _line(top, own[own["links"] == links], "value", style, links)
@@ -139,7 +164,7 @@ def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
         top.set_ylim(bottom=0.0)
     bottom.set_ylabel("Loss")
     bottom.set_xlabel("Epoch")
-    bottom.locator_params(axis="y", nbins=3)
+    _scale_loss(bottom, points)
     first, last = float(points["epoch"].min()), float(points["epoch"].max())
     margin = 0.02 * (last - first) or 0.5
     bottom.set_xlim(first - margin, last + margin)
@@ -164,6 +189,26 @@ def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
         borderaxespad=0.0,
         frameon=False,
     )
+
+
+def _scale_loss(axes: Axes, points: pd.DataFrame) -> None:
+    """Losses of different methods can lie powers of ten apart: such are shown on a log axis."""
+    largest = points["loss"].abs().groupby([points["method"], points["variant"]]).max()
+    largest = largest[largest > 0]
+    if len(largest) < 2 or largest.max() < _LOG_FROM * largest.min():
+        axes.locator_params(axis="y", nbins=3)
+        return
+    if (points["loss"].dropna() > 0).all():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(numticks=4))
+    else:
+        # Linear up to the losses of the method with the smallest ones.
+        linear = 10.0 ** round(math.log10(float(largest.min())))
+        axes.set_yscale("symlog", linthresh=linear)
+        power = 10.0 ** math.floor(math.log10(float(largest.max())))
+        axes.yaxis.set_major_locator(FixedLocator([-power, 0.0, power]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _line(

@@ -16,8 +16,9 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Miss
 from mmea_bench.reports.core.lacking import lacking_notes
 from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells, dataset_labels, percent
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title
+from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.short_names import short_names
+from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title, text_width
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.schema import WEIGHT
 from mmea_bench.results.core.table import Tables
@@ -36,7 +37,6 @@ _SHADES = {
 _FURTHER_SHADES = (0.15, 0.7, 0.5, 0.9)
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
 _ROW_IN = 0.2
-_LETTER_IN = 0.052  # a letter of 6.5 pt
 _SMALL_LETTER_IN = 0.044  # a letter of 5.5 pt
 _SMALLEST_PRINTED = 0.07  # a number in a narrower bar would run into the next
 _LEGEND_COLUMNS = 4
@@ -91,19 +91,28 @@ def _table(numbers: pd.DataFrame, title: str) -> Table:
 def _figure(numbers: pd.DataFrame, title: str) -> Figure:
     grid = numbers.pivot_table(index="name", columns="modality", values="value", aggfunc="mean")
     grid = grid[ordered_modalities(grid.columns)].sort_index()
+    pairs = numbers.drop_duplicates("name").set_index("name")[["method", "variant"]]
+    variants = {name: (str(pair[0]), str(pair[1])) for name, *pair in pairs.itertuples()}
+    short = short_names(variants.values())
+    # The marks behind a name stay.
+    grid.index = pd.Index(
+        [
+            short.texts[variants[name]] + name.removeprefix(name_of(*variants[name]))
+            for name in grid.index
+        ]
+    )
     n_lines = -(-grid.shape[1] // _LEGEND_COLUMNS)
     height = 0.62 + 0.14 * n_lines + _ROW_IN * len(grid)
     draw = partial(_draw, grid=grid, title=title)
-    return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height)
+    return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height, short.notes)
 
 
 def _draw(canvas: Canvas, grid: pd.DataFrame, title: str) -> None:
     axes = canvas.subplots()
-    height = canvas.get_figheight()
+    width, height = canvas.get_size_inches()
     n_lines = -(-grid.shape[1] // _LEGEND_COLUMNS)
-    longest = max(len(str(name)) for name in grid.index)
     canvas.subplots_adjust(
-        left=min(0.5, 0.04 + _LETTER_IN * longest / COLUMN_WIDTH_IN),
+        left=(0.12 + max(text_width(str(name)) for name in grid.index)) / width,
         right=0.965,
         top=put_title(canvas, title),
         bottom=(0.38 + 0.14 * n_lines) / height,

@@ -24,6 +24,7 @@ from mmea_bench.reports.core.select import (
     percent,
     with_setting_words,
 )
+from mmea_bench.reports.core.short_names import short_names
 from mmea_bench.reports.core.statistics import mean_interval
 from mmea_bench.reports.core.style import (
     COLUMN_WIDTH_IN,
@@ -31,6 +32,7 @@ from mmea_bench.reports.core.style import (
     line_styles,
     marker_look,
     put_title,
+    text_width,
 )
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.table import Tables
@@ -46,7 +48,6 @@ RULES = {"last": "last epoch", "valid": "validation-chosen", "test": "best on te
 _PLACE = ["protocol", "dataset_label", "seed_ratio", "rules"]
 _HONEST = ("valid", "last")
 _ROW_IN = 0.17
-_LETTER_IN = 0.052  # a letter of 6.5 pt
 _COLUMNS = (
     *(("value", words) for words in RULES.values()),
     *((f"flatters over {RULES[rule]}", word) for rule in _HONEST for word in ("by", "from", "to")),
@@ -234,21 +235,23 @@ def _figure(cells: pd.DataFrame, title: str) -> Figure:
     names = [name for name, _ in _by_method(cells)]
     height = 0.85 + _ROW_IN * max(2, len(names))
     draw = partial(_draw, cells=cells, title=title)
-    return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height)
+    notes = short_names(names).notes
+    return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height, notes)
 
 
 def _draw(canvas: Canvas, cells: pd.DataFrame, title: str) -> None:
     axes = canvas.subplots()
     groups = _by_method(cells)
-    looks = line_styles(name for name, _ in groups)
-    labels = [name_of(*name) + "".join(_marks(own)) for name, own in groups]
-    height = canvas.get_figheight()
-    left = min(0.5, 0.04 + _LETTER_IN * max(len(label) for label in labels) / COLUMN_WIDTH_IN)
-    canvas.subplots_adjust(
-        left=left, right=0.97, top=put_title(canvas, title), bottom=0.52 / height
-    )
+    names = short_names(name for name, _ in groups)
+    looks = line_styles(names.looks.values())
+    labels = [names.texts[name] + "".join(_marks(own)) for name, own in groups]
+    width, height = canvas.get_size_inches()
+    left = 0.12 + max(text_width(label) for label in labels)
+    top, bottom = put_title(canvas, title), 0.52 / height
+    canvas.subplots_adjust(left=left / width, right=0.97, top=top, bottom=bottom)
     for place, (name, own) in enumerate(groups):
-        _dumbbell(axes, place, [float(own[rule].mean()) for rule in RULES], looks[name])
+        values = [float(own[rule].mean()) for rule in RULES]
+        _dumbbell(axes, place, values, looks[names.looks[name]])
     axes.set_yticks(range(len(groups)), labels)
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.set_xlabel(METRIC_NAMES[str(cells["metric"].iloc[0])] + " of the test links")

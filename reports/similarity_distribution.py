@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.comparison import (
+    FULL,
     SIMULATED,
     STOPPED_ON_TEST,
     mark_notes,
@@ -31,6 +33,7 @@ from mmea_bench.reports.core.document import (
 from mmea_bench.reports.core.lacking import lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.short_names import short_names
 from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title, text_width
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.table import Tables
@@ -69,11 +72,9 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     blocks: list[Block] = []
     for (protocol, dataset, ratio, method), own in numbers.groupby(_PLACE, sort=True):
         title = f"{method}: {dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
-        table = _table(own, title)
-        height = _AROUND_IN + _ROW_IN * len(table.rows)
-        width = max(COLUMN_WIDTH_IN, _left_in(table) + _COLUMN_IN * len(table.columns) + _RIGHT_IN)
-        draw = partial(_draw, table=table, limits=limits)
-        blocks += [Figure(slug_of(title), title, draw, width, height), table]
+        variants = sorted(set(own["variant"]))
+        full = {name: name_of("", name).strip() if name != FULL else "" for name in variants}
+        blocks += [_figure(own, title, limits), _table(own, title, full)]
     notes = (
         "Mean cosine of the test entities of the source KG to the first ten candidates; every set "
         "of vectors ranks the candidates by itself. A method tells entities apart where the first "
@@ -86,8 +87,30 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     return Document(NAME, "Similarity distribution", tuple(blocks), notes)
 
 
-def _table(own: pd.DataFrame, title: str) -> Table:
-    """Cosine by set of vectors and rank."""
+def _figure(own: pd.DataFrame, title: str, limits: tuple[float, float]) -> Figure:
+    """The numbers of a method with names that fit."""
+    short = short_names(zip(own["method"], own["variant"], strict=True))
+    words = {
+        variant: ""
+        if short.looks[method, variant][1] == FULL
+        else text.removeprefix(method).strip()
+        for (method, variant), text in short.texts.items()
+    }
+    table = _table(own, title, words)
+    width = max(COLUMN_WIDTH_IN, _left_in(table) + _COLUMN_IN * len(table.columns) + _RIGHT_IN)
+    height = _AROUND_IN + _ROW_IN * len(table.rows)
+    draw = partial(_draw, table=table, limits=limits)
+    return Figure(slug_of(title), title, draw, width, height, short.notes)
+
+
+def _table(own: pd.DataFrame, title: str, words: Mapping[str, str]) -> Table:
+    """Cosine by set of vectors and rank.
+
+    Args:
+        own: Numbers of one method in one place.
+        title: Caption.
+        words: Variant to what stands behind the modality, empty for nothing.
+    """
     ranks = sorted(set(own["rank"]))
     groups = {
         (str(modality), str(variant)): rows
@@ -102,7 +125,8 @@ def _table(own: pd.DataFrame, title: str) -> Table:
         marks = (SIMULATED,) * bool(found["simulated"].any())
         marks += (STOPPED_ON_TEST,) * bool(found["on_test"].any())
         cells = tuple(by_rank.get(rank, Cell()) for rank in ranks)
-        rows.append(Row((_label(*vectors),), cells, marks))
+        label = ", ".join(filter(None, (vectors[0], words[vectors[1]])))
+        rows.append(Row((label,), cells, marks))
     columns = tuple(("cosine to counterpart", str(rank)) for rank in ranks)
     return Table(title, ("vectors",), ("what", "rank"), columns, tuple(rows))
 
@@ -115,11 +139,7 @@ def _in_order(found: list[VectorSet]) -> list[VectorSet]:
     """Modalities in printing order, the joint vectors last; the full method before variants."""
     modalities = ordered_modalities({modality for modality, _ in found} - {JOINT})
     place = {name: position for position, name in enumerate([*modalities, JOINT])}
-    return sorted(found, key=lambda vectors: (place[vectors[0]], vectors[1] != "full", vectors[1]))
-
-
-def _label(modality: str, variant: str) -> str:
-    return modality if variant == "full" else f"{modality}, {name_of('', variant).strip()}"
+    return sorted(found, key=lambda vectors: (place[vectors[0]], vectors[1] != FULL, vectors[1]))
 
 
 def _row_names(table: Table) -> list[str]:

@@ -13,6 +13,7 @@ from mmea_bench.reports.core.document import Document, Figure, Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import FAILED, notes_of, texts
 from tests.reports.figure_checks import layout_problems
@@ -92,6 +93,31 @@ def test_devices_have_rows_and_figures_of_their_own() -> None:
         "Training time in s",
         "Peak GPU memory in MiB",
     ]
+
+
+def test_pairs_under_two_inferences_are_two_rows_and_one_point() -> None:
+    def with_pairs(name: str) -> Record:
+        plain = make_record(name, 0.5, dataset="nmmea", **TRAINED)
+        words = {"candidates": "all-pairs", "similarity": "cosine"}
+        numbers = [
+            {
+                "setting": format_setting({**words, "inference": inference}),
+                "metric": "f1",
+                "direction": "pairs",
+                "value": value,
+                "n": 90,
+            }
+            for inference, value in (("one-threshold", 0.4), ("two-thresholds", 0.6))
+        ]
+        return Record.of(plain.cell, numbers)
+
+    document = _document([with_pairs("crossea"), with_pairs("poe")])
+    rows = texts(document.tables[0])
+    assert rows["crossea, one-threshold", "cpu", "1"][-1] == ".400"
+    assert rows["crossea, two-thresholds", "cpu", "1"][-1] == ".600"
+    axes = _drawn(document.figures[0]).axes[0]
+    assert axes.get_ylabel() == "F1, two-thresholds"
+    assert sorted(text.get_text() for text in axes.texts if text.get_text()) == ["crossea", "poe"]
 
 
 def test_one_method_alone_has_no_figure() -> None:

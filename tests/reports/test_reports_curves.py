@@ -10,6 +10,8 @@ from mmea_bench.reports.core.style import line_styles, spread
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
+from tests.reports.analyses_factory import with_curves
+from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
 
 
@@ -141,3 +143,21 @@ def test_failed_cells_and_methods_without_curves_are_named() -> None:
     document.figures[0].draw(canvas)
     assert "a†" in [text.get_text() for text in canvas.axes[0].texts]
     assert "† with simulated features" in notes
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [((3.0, 2.0), "linear"), ((5000.0, 2.0), "log"), ((5000.0, -2.0), "symlog")],
+)
+def test_losses_that_lie_far_apart_are_shown_on_a_log_axis(
+    losses: tuple[float, float], scale: str
+) -> None:
+    records = [
+        with_curves(name, [0.2, 0.5], losses=[loss, 0.9 * loss])
+        for name, loss in zip("ab", losses, strict=True)
+    ]
+    (figure,) = _document(records).figures
+    assert layout_problems(figure) == []
+    canvas = Canvas(figsize=(figure.width_in, figure.height_in))
+    figure.draw(canvas)
+    assert canvas.axes[1].get_yscale() == scale
