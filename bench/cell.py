@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mmea_bench.bench.protocol import Protocol
+from mmea_bench.datasets.core.options import format_address
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,14 @@ class Cell:
     seed_ratio: float
     repeat: int
     protocol: Protocol
+
+
+def cell_words(cell: Cell) -> dict[str, Any]:
+    """What tells a cell from others, in the words of cells.csv."""
+    return {
+        "method": cell.method,
+        "variant": format_address(cell.variant, dict(cell.overrides)),
+        "dataset": cell.dataset,
+        "seed_ratio": cell.seed_ratio,
+        "repeat": cell.repeat,
+    }

@@ -169,11 +169,13 @@ class Runner:
     """A process that runs cells of a folder.
 
     Attributes:
+        name: Its name in claims.
         host: Its machine.
         pid: Its number there.
         since: When it started.
     """
 
+    name: str
     host: str
     pid: int
     since: datetime
@@ -191,8 +193,21 @@ def runners_of(folder: Path) -> list[Runner]:
         if not is_here or _is_running(about):
             with suppress(KeyError, ValueError, OverflowError, OSError):
                 since = datetime.fromtimestamp(float(str(about["started"])), UTC)
-                found.append(Runner(str(about["host"]), int(str(about["pid"])), since))
+                name = path.stem.removeprefix("runner-")
+                found.append(Runner(name, str(about["host"]), int(str(about["pid"])), since))
     return sorted(found, key=lambda runner: (runner.since, runner.host, runner.pid))
+
+
+def claims_of(folder: Path) -> dict[str, Runner]:
+    """Cells that living runners have claimed, with their runners."""
+    living = {runner.name: runner for runner in runners_of(folder)}
+    found = {}
+    for path in (folder / FOLDER).glob("[!.]*"):
+        with suppress(OSError, UnicodeDecodeError):
+            owner = living.get(path.read_text(encoding="ascii"))
+            if owner is not None:
+                found[path.name] = owner
+    return found
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -12,6 +12,7 @@ from mmea_bench.bench import cli_options as opts
 from mmea_bench.bench import cli_run
 from mmea_bench.bench.cli_check import check_command
 from mmea_bench.bench.cli_list import list_app
+from mmea_bench.bench.cli_merge import merge_command
 from mmea_bench.bench.cli_published import published_command
 from mmea_bench.bench.cli_serve import serve_command
 from mmea_bench.bench.cli_texts import (
@@ -62,6 +63,11 @@ app.command("check", epilog="Example: mmea-bench check results/runs/quick --base
 )
 
 
+app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
+    merge_command
+)
+
+
 @app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
 def run_command(  # noqa: PLR0913
     suite: opts.SuiteOption = None,
@@ -82,13 +88,8 @@ def run_command(  # noqa: PLR0913
     scheduler: opts.SchedulerOption = None,
     scheduler_file: opts.SchedulerFileOption = None,
     profile: opts.ProfileOption = None,
-    fresh: Annotated[  # noqa: FBT002
-        bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=opts.HOW)
-    ] = False,
-    fail_fast: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=opts.HOW),
-    ] = False,
+    fresh: opts.FreshOption = False,  # noqa: FBT002
+    fail_fast: opts.FailFastOption = False,  # noqa: FBT002
     out: opts.OutOption = None,
     data_root: DataRoot = None,
     cache_dir: CacheDir = None,

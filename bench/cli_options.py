@@ -79,6 +79,12 @@ DeviceOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", min=1, help="Cells at the same time.", rich_help_panel=HOW)
 ]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Run all cells again.", rich_help_panel=HOW)
+]
+FailFastOption = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=HOW)
+]
 CheckpointOption = Annotated[
     float,
     typer.Option(

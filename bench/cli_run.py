@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmea_bench.bench.executors import Executor
     from mmea_bench.bench.plan import Place, Plan
     from mmea_bench.bench.runner import RunSettings, RunSummary
+    from mmea_bench.bench.status import FolderStatus
     from mmea_bench.results.core.store import ResultStore
 
 _MOST_FAILURES = 10
@@ -68,6 +69,7 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
     Raises:
         UserError: If the request cannot be run at all.
     """
+    from mmea_bench.bench.cell import cell_words
     from mmea_bench.bench.checkpoints import remove_old
     from mmea_bench.bench.claims import runners_of
     from mmea_bench.bench.plan import make_plan
@@ -92,7 +94,8 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
         if not quiet:
             _announce(plan, folder, console)
         _remove_stale(plan, store, console)
-        note_plan(folder, (key for key, _cell in plan.cells), plan.done)
+        cells = {key: cell_words(cell) for key, cell in plan.cells}
+        note_plan(folder, cells, plan.done, cells)
         summary = _run(plan, place, store, settings, None if quiet else console)
         tables = store.write_tables()
     for problem in store.problems:
@@ -254,49 +257,71 @@ def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any
 
 
 def show_status(folder: Path, *, as_json: bool) -> None:
-    """How the cells of a results folder ended.
+    """How the cells of a results folder ended, what runs where, and how long the rest takes.
 
     Raises:
-        UserError: If the folder holds no records.
+        UserError: If the folder holds neither records nor a plan.
     """
+    from mmea_bench.bench.status import folder_status
     from mmea_bench.results.core.schema import STATUSES
-    from mmea_bench.results.core.store import ResultStore
 
-    store = ResultStore(folder)
-    rows = [record.cell for record in store.records()]
-    if not rows:
-        raise UserError(f"{folder} holds no records. Give the results folder of a run.")
-    counts = Counter(row["status"] for row in rows)
-    failures = [row for row in rows if row["status"] not in ("ok", "skipped")]
+    status = folder_status(folder)
     if as_json:
-        keys = ("key", "method", "variant", "dataset", "seed_ratio", "repeat", "status", "reason")
-        print_json(
-            {
-                "folder": str(folder),
-                "n_by_status": dict(counts),
-                "failures": [{key: row[key] for key in keys} for row in failures],
-                "problems": list(store.problems),
-            }
-        )
+        print_json(_status_json(folder, status))
         return
-    statuses = [status for status in STATUSES if counts[status]]
-    by_method = Counter((row["method"], row["status"]) for row in rows)
-    methods = sorted({row["method"] for row in rows})
-    print_table(
-        ["method", *statuses],
-        [[method, *(str(by_method[method, s]) for s in statuses)] for method in methods],
-    )
-    _print_failures(failures)
-    for problem in store.problems:
+    statuses = [name for name in STATUSES if status.n_by_status[name]]
+    by_method = Counter((row["method"], row["status"]) for row in status.rows)
+    methods = sorted({row["method"] for row in status.rows})
+    if methods:
+        print_table(
+            ["method", *statuses],
+            [[method, *(str(by_method[method, s]) for s in statuses)] for method in methods],
+        )
+    for words, runner in status.running:
+        _say(stdout(), f"running: {_spell_words(words)}: {runner}")
+    if status.n_missing is not None:
+        _say(stdout(), _spell_missing(status))
+    _print_failures(status.failures)
+    for problem in status.problems:
         _say(stderr(), f"Warning: {problem}")
+
+
+def _spell_missing(status: FolderStatus) -> str:
+    from mmea_bench.bench.estimate import spell_duration
+
+    n_cells = f"{status.n_missing} cells missing, {len(status.running)} of them running."
+    if not status.n_missing:
+        return "No cell is missing."
+    if status.seconds_left is None:
+        return f"{n_cells} Time left: unknown until a cell has ended."
+    at_once = max(1, len(status.running))
+    return (
+        f"{n_cells} Time left: about {spell_duration(status.seconds_left)} with {at_once} at once."
+    )
+
+
+def _spell_words(words: Mapping[str, Any]) -> str:
+    what = f"{words['method']} ({words['variant']}) on {words['dataset']}"
+    return f"{what}, ratio {words['seed_ratio']:g}, repeat {words['repeat']}"
+
+
+def _status_json(folder: Path, status: FolderStatus) -> dict[str, Any]:
+    keys = ("key", "method", "variant", "dataset", "seed_ratio", "repeat", "status", "reason")
+    return {
+        "folder": str(folder),
+        "n_by_status": dict(status.n_by_status),
+        "running": [{**words, "runner": runner} for words, runner in status.running],
+        "n_missing": status.n_missing,
+        "seconds_left": status.seconds_left,
+        "failures": [{key: row[key] for key in keys} for row in status.failures],
+        "problems": list(status.problems),
+    }
 
 
 def _print_failures(failures: list[dict[str, Any]]) -> None:
     console = stdout()
     for row in failures[:_MOST_FAILURES]:
-        what = f"{row['method']} ({row['variant']}) on {row['dataset']}"
-        where = f"ratio {row['seed_ratio']:g}, repeat {row['repeat']}"
-        _say(console, f"{row['status']}: {what}, {where}: {row['reason']}")
+        _say(console, f"{row['status']}: {_spell_words(row)}: {row['reason']}")
     if len(failures) > _MOST_FAILURES:
         _say(console, f"... and {len(failures) - _MOST_FAILURES} more; --json lists all of them.")
 

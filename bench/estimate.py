@@ -44,23 +44,22 @@ class Estimator:
         """As ``memory_mib``, for the memory of a GPU."""
         return self._gpu_memory.get((cell.method, cell.dataset), 0.0)
 
+    def seconds_of(self, method: str, dataset: str) -> float | None:
+        """Expected time of one cell; None where nothing is known."""
+        for group in ((method, dataset), (method,), ()):
+            if group in self._seconds:
+                return fmean(self._seconds[group])
+        return None
+
     def knows(self, cell: Cell) -> bool:
         """Whether a cell of the same method has ended."""
         return (cell.method,) in self._seconds
 
     def seconds(self, cells: Iterable[Cell], n_jobs: int = 1) -> float | None:
         """Expected time for these cells with so many at once; None where nothing is known."""
-        means = {group: fmean(values) for group, values in self._seconds.items()}
-        if not means:
+        if not self._seconds:
             return None
-        total = sum(
-            next(
-                means[group]
-                for group in ((cell.method, cell.dataset), (cell.method,), ())
-                if group in means
-            )
-            for cell in cells
-        )
+        total = sum(self.seconds_of(cell.method, cell.dataset) or 0.0 for cell in cells)
         return total / max(1, n_jobs)
 
 

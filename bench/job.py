@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.cell import Cell
+from mmea_bench.bench.cell import Cell, cell_words
 from mmea_bench.bench.machine import code_version, library_versions
 from mmea_bench.bench.seeds import rng_seed, split_seed
-from mmea_bench.datasets.core.options import format_address
 from mmea_bench.results.core.record import Record
 
 
@@ -60,11 +59,7 @@ def cell_row(job: Job) -> dict[str, Any]:
     cell = job.cell
     return {
         "key": job.key,
-        "method": cell.method,
-        "variant": format_address(cell.variant, dict(cell.overrides)),
-        "dataset": cell.dataset,
-        "seed_ratio": cell.seed_ratio,
-        "repeat": cell.repeat,
+        **cell_words(cell),
         "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
         "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
         "protocol": cell.protocol.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,15 +31,21 @@ class RunState:
     running_since: datetime | None
 
 
-def note_plan(folder: Path, keys: Iterable[str], done: Iterable[str]) -> None:
+def note_plan(
+    folder: Path,
+    keys: Iterable[str],
+    done: Iterable[str],
+    cells: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
     """Leaves in the folder what a run sets out to do; its time tells old records from new ones.
 
     Args:
         folder: Results folder.
         keys: Every cell of the run.
         done: Those that need not run.
+        cells: What the keys stand for, in words.
     """
-    content = {"keys": list(keys), "done": sorted(done)}
+    content = {"keys": list(keys), "done": sorted(done), "cells": dict(cells or {})}
     write_atomic(folder / PLAN_NAME, json.dumps(content, indent=1).encode("utf-8"))
 
 

@@ -12,11 +12,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench import cli, cli_texts
+from mmea_bench.bench.claims import Claims
 from mmea_bench.bench.cli import app
 from mmea_bench.bench.cli_texts import assignments, numbers, split_list
+from mmea_bench.bench.run_state import note_plan
 from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.writers import write_openea_layout
+from mmea_bench.results.core.store import ResultStore
+from tests.reports.reports_factory import make_record
 
 CHECKOUT = Path(cli.__file__).resolve().parent.parent
 QUICK = ["--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "2"]
@@ -220,3 +224,35 @@ def test_an_own_folder_runs_and_its_layout_and_gaps_are_said(
     assert result.exit_code == 0, result.output
     assert "has the OpenEA layout" in result.stderr
     assert "images.npz" in result.stderr
+
+
+def test_merge_joins_folders_and_exits_1_on_conflicts(tmp_path: Path) -> None:
+    for name, score in (("a", 0.4), ("b", 0.4), ("c", 0.5)):
+        ResultStore(tmp_path / name).write(make_record("mclea", score))
+    folders = {name: str(tmp_path / name) for name in "abc"}
+    same = invoke("merge", folders["a"], folders["b"], "--out", str(tmp_path / "same"))
+    assert same.exit_code == 0
+    assert "1 were in several folders" in same.stdout
+    differing = invoke("merge", *folders.values(), "--out", str(tmp_path / "all"), "--json")
+    assert differing.exit_code == 1
+    assert json.loads(differing.stdout)["conflicts"][0]["set_aside"] == folders["c"]
+    wrong = invoke("merge", str(tmp_path / "none"), "--out", str(tmp_path / "out"))
+    assert wrong.exit_code == 2
+
+
+def test_status_says_what_runs_where_and_how_long_the_rest_takes(tmp_path: Path) -> None:
+    done = make_record("mclea", 0.4, fit_s=50.0, eval_s=10.0)
+    ResultStore(tmp_path).write(done)
+    words = {"method": "mclea", "variant": "full", "dataset": "fb15k-db15k", "seed_ratio": 0.2}
+    cells = {key: {**words, "repeat": n} for n, key in enumerate((done.key, "b", "c"), 1)}
+    note_plan(tmp_path, cells, [], cells)
+    with Claims(tmp_path) as claims:
+        claims.take("b")
+        shown = invoke("status", str(tmp_path)).stdout
+        found = json.loads(invoke("status", str(tmp_path), "--json").stdout)
+    assert "running: mclea (full) on fb15k-db15k, ratio 0.2, repeat 2: process" in shown
+    assert "2 cells missing, 1 of them running. Time left: about 2 min 00 s" in shown
+    assert (found["n_missing"], found["seconds_left"]) == (2, 120.0)
+    assert found["running"][0]["repeat"] == 2
+    after = json.loads(invoke("status", str(tmp_path), "--json").stdout)
+    assert after["running"] == []

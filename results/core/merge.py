@@ -1,0 +1,169 @@
+"""Joins the records of several results folders into one, and says where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.store import ResultStore
+
+CONFLICTS_FOLDER = "conflicts"
+
+Numbers = dict[tuple[str, str, str], float]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two records of one cell with different numbers.
+
+    Attributes:
+        key: Key of the cell.
+        what: The cell in words.
+        kept: Folder of the record that counts.
+        set_aside: Folder of the other one.
+        difference: Where they differ, in words.
+    """
+
+    key: str
+    what: str
+    kept: Path
+    set_aside: Path
+    difference: str
+
+
+@dataclass
+class Merge:
+    """What joining folders did.
+
+    Attributes:
+        n_records: Records in the joined folder.
+        n_equal: Records that were there already with the same numbers.
+        replaced: Sentences about records that did not end ok and gave way to one that did.
+        conflicts: Cells with different numbers.
+        problems: Sentences about files that are no records.
+    """
+
+    n_records: int = 0
+    n_equal: int = 0
+    replaced: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
+    """Copies all records of the folders into one; the folders themselves stay as they are.
+
+    Of two records of one cell the one that ended ok counts, then the first given. A record with
+    other numbers is never dropped: it is kept beside, below ``conflicts/``. Joining again changes
+    nothing.
+
+    Args:
+        folders: Results folders.
+        out: New folder, or one that holds an earlier joint.
+
+    Raises:
+        ResultsError: If a folder holds no records, or ``out`` is one of the folders.
+    """
+    _check(folders, out)
+    merge = Merge()
+    chosen: dict[str, tuple[Path, Record]] = {}
+    aside: list[Record] = []
+    sources = [*([out] if (out / "cells").is_dir() else []), *folders]
+    for folder, record in _records(sources, merge):
+        before = chosen.get(record.key)
+        if before is None:
+            chosen[record.key] = (folder, record)
+            continue
+        winner, loser = _ranked(before, (folder, record))
+        chosen[record.key] = winner
+        if _numbers(winner[1]) == _numbers(loser[1]) and _same_ending(winner[1], loser[1]):
+            merge.n_equal += 1
+        elif loser[1].cell["status"] != "ok":
+            merge.replaced.append(_spell_replaced(winner, loser))
+        else:
+            merge.conflicts.append(_conflict(winner, loser))
+            aside.append(loser[1])
+    store = ResultStore(out)
+    for _folder, record in chosen.values():
+        store.write(record)
+    for number, record in enumerate(aside, 1):
+        ResultStore(out / CONFLICTS_FOLDER / str(number)).write(record)
+    merge.n_records = len(chosen)
+    store.write_tables()
+    return merge
+
+
+def _check(folders: Sequence[Path], out: Path) -> None:
+    for folder in folders:
+        if not any((folder / "cells").glob("*.json")):
+            raise ResultsError(
+                f"{folder} holds no records (cells/*.json). Give the results folders of runs."
+            )
+        if folder.resolve() == out.resolve():
+            raise ResultsError(f"{out} is one of the folders to join. Give another one with --out.")
+
+
+def _records(folders: Iterable[Path], merge: Merge) -> Iterable[tuple[Path, Record]]:
+    """Every valid record; the folders belong to somebody else, so nothing is moved in them."""
+    for folder in folders:
+        for path in sorted((folder / "cells").glob("*.json")):
+            try:
+                record = Record.from_json(path.read_bytes())
+            except (OSError, ResultsError) as error:
+                merge.problems.append(f"{path} is left out: {error}")
+                continue
+            if record.key != path.stem:
+                merge.problems.append(f"{path} is left out: it belongs to cell {record.key}.")
+                continue
+            yield folder, record
+
+
+def _ranked(
+    first: tuple[Path, Record], second: tuple[Path, Record]
+) -> tuple[tuple[Path, Record], tuple[Path, Record]]:
+    """The record that counts, and the other one."""
+    second_wins = second[1].cell["status"] == "ok" != first[1].cell["status"]
+    return (second, first) if second_wins else (first, second)
+
+
+def _numbers(record: Record) -> Numbers:
+    return {
+        (row["setting"], row["metric"], row["direction"]): row["value"] for row in record.results
+    }
+
+
+def _same_ending(first: Record, second: Record) -> bool:
+    return bool(first.cell["status"] == second.cell["status"])
+
+
+def _spell(record: Record) -> str:
+    cell = record.cell
+    return (
+        f"{cell['method']} ({cell['variant']}) on {cell['dataset']}, ratio "
+        f"{cell['seed_ratio']:g}, repeat {cell['repeat']}"
+    )
+
+
+def _spell_replaced(winner: tuple[Path, Record], loser: tuple[Path, Record]) -> str:
+    return (
+        f"{_spell(loser[1])}: {loser[1].cell['status']} in {loser[0]}, "
+        f"{winner[1].cell['status']} in {winner[0]}, which counts."
+    )
+
+
+def _conflict(winner: tuple[Path, Record], loser: tuple[Path, Record]) -> Conflict:
+    kept, other = _numbers(winner[1]), _numbers(loser[1])
+    differing = sorted(row for row in kept.keys() | other.keys() if kept.get(row) != other.get(row))
+    setting, metric, direction = differing[0]
+    values = [
+        "nothing" if numbers.get(differing[0]) is None else f"{numbers[differing[0]]:.6g}"
+        for numbers in (kept, other)
+    ]
+    words = (
+        f"{len(differing)} of {len(kept.keys() | other.keys())} numbers differ; {metric} "
+        f"({direction}, {setting}): {values[0]} kept, {values[1]} set aside"
+    )
+    return Conflict(winner[1].key, _spell(winner[1]), winner[0], loser[0], words)
