@@ -22,7 +22,7 @@ from mmea_bench.reports.core.select import (
 )
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.reports.formats.web_runs import curves_of, run_rows
-from mmea_bench.results.core.schema import parse_setting
+from mmea_bench.results.core.schema import RANK_METRICS, parse_setting
 from mmea_bench.results.core.table import Tables
 
 PAIRS_VIEW = "pairs"
@@ -99,7 +99,12 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
         "rows": [_row_data(row, row in on_test) for row in rows],
         "places": [_place_data(place, labels, partial) for place in places],
         "metrics": [
-            {"id": m, "name": METRIC_NAMES[m], "lessIsBetter": m in _LESS_IS_BETTER}
+            {
+                "id": m,
+                "name": METRIC_NAMES[m],
+                "lessIsBetter": m in _LESS_IS_BETTER,
+                "isOfRanks": m in RANK_METRICS,
+            }
             for m in metrics
         ],
         "mainMetrics": [metrics.index(m) for m in options.metrics if m in metrics],

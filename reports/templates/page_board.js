@@ -16,6 +16,7 @@ const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 const SIMULATED = "†";
 const STOPPED_ON_TEST = "‡";
 const PARTIAL = "°";
+const MAIN_OF_PAIRS = "f1";
 const CONTROLS = [
   ["dataset", "Dataset"], ["ratio", "Seed ratio"], ["rulebook", "Protocol"],
   ["metric", "Metric"], ["csls", "CSLS"], ["direction", "Direction"],
@@ -49,7 +50,9 @@ class Board {
   }
 
   firstSort() {
-    const [column] = this.model.columns(this.choices);
+    const columns = this.model.columns(this.choices);
+    const [first] = columns;
+    const column = first?.isOfRanks ? first : (columns.find((found) => found.id === MAIN_OF_PAIRS) ?? first);
     return column ? { key: column.key, isAscending: column.lessIsBetter } : null;
   }
 

@@ -94,7 +94,7 @@ class CellDialog {
       const line = el("tr", {}, el("th", { scope: "row" }, String(run.repeat)), el("td", {}, el("span", { class: kind }, spell(run.status))),
         ...[...metrics.map((metric) => fixed(metric.values[position])), seconds(run.fitSeconds), seconds(run.evalSeconds), plain(run.epochs),
           plain(run.bestEpoch), mebibytes(run.gpuMemory ?? run.memory)].map((text) => el("td", { class: "num" }, text)));
-      return run.reason ? [line, el("tr", {}, el("td", { class: "reason", colspan: heads.length }, run.reason))] : [line];
+      return run.reason ? [line, el("tr", {}, el("td", { class: BAD.has(run.status) ? "reason bad" : "reason", colspan: heads.length }, run.reason))] : [line];
     });
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs" },
       el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((text, place) => el("th", { scope: "col", class: place > 1 ? "num" : null }, text)))),

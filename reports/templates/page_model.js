@@ -108,6 +108,10 @@ class Model {
     return this.places(choices).flatMap((place) => {
       const groups = rows.map((row) => this.group(row, place)).filter(Boolean);
       const metrics = wanted.filter((metric) => groups.some((group) => this.number(group, metric, choices)));
+      // Where pairs are predicted, that the best candidate is right comes after.
+      if (metrics.some((metric) => !data.metrics[metric].isOfRanks)) {
+        metrics.sort((one, other) => data.metrics[one].isOfRanks - data.metrics[other].isOfRanks);
+      }
       const shown = metrics.length || !groups.length ? metrics : wanted.slice(0, 1);
       return shown.map((metric) => ({
         place, metric, ...data.metrics[metric],

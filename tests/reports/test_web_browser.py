@@ -13,6 +13,8 @@ import pytest
 from mmea_bench.bench.cli_serve import make_server
 from mmea_bench.reports.core import serve
 from mmea_bench.reports.core.build import build_reports
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.reports_factory import make_record
 
@@ -66,6 +68,18 @@ def fill_folder(folder: Path) -> None:
         make_record("poe", 0.0, dataset="fb15k-yago15k", status="failed", reason="out of luck")
     )
     store.write(make_record("meaformer", 0.6, stopped_on="test", simulated_features="image"))
+
+
+def pair_record(inference: str, f1: float) -> Record:
+    """A cell that predicted pairs: no direction, no CSLS."""
+    words = {"candidates": "all-pairs", "inference": inference, "names": "no"}
+    cell = make_record("crossea", 0.1, variant=f"by {inference}").cell
+    values = {"hits@1": 0.7, "precision": 0.8, "recall": 0.6, "f1": f1}
+    numbers = [
+        {"setting": format_setting(words), "metric": m, "direction": "pairs", "value": v, "n": 9}
+        for m, v in values.items()
+    ]
+    return Record.of(cell, numbers)
 
 
 class _Browser:
@@ -269,6 +283,21 @@ def test_a_failed_cell_gives_its_reason(page: _Browser) -> None:
     word, *_ = [node for node in page.all("#board .word") if node.text == "failed"]
     word.click()
     assert "out of luck" in page.one("#cell-content").text
+
+
+def test_pairs_show_their_own_metrics_first(browser: _Browser, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.write(pair_record("one-threshold", 0.65))
+    store.write(pair_record("two-thresholds", 0.75))
+    build_reports(tmp_path, only=["main_table"], formats=("html",))
+    browser.show((tmp_path / "report" / "index.html").as_uri())
+    heads = browser.texts("#board thead tr:last-child button")
+    assert heads == ["Precision↓", "Recall↓", "F1↓", "Hits@1↓"]
+    assert browser.texts("#board .variant") == [
+        "by two-thresholds, two-thresholds",
+        "by one-threshold, one-threshold",
+    ]
+    assert browser.all("#filter-csls, #filter-direction") == []
 
 
 def test_hostile_names_are_shown_and_do_nothing(page: _Browser) -> None:
