@@ -42,8 +42,6 @@ NAME = "significance"
 _FEW_REPEATS = 5
 _MOST_SENTENCES = 8
 _EFFECTS = (
-    ("", "mean"),
-    ("", "difference"),
     ("95 % interval", "from"),
     ("95 % interval", "to"),
     ("Hedges' g", "value"),
@@ -179,8 +177,10 @@ class _Contest:
                     )
                 ]
             rows.append(Row((name, str(len(self.runs[name]))), (mean, *cells)))
-        title = f"{METRIC_NAMES[self.family.metric]} against {self.best}: {self.part.title}"
-        columns = (*_EFFECTS, ("Welch's p", CORRECTION_NAMES[self.correction]))
+        metric = METRIC_NAMES[self.family.metric]
+        title = f"{metric} against {self.best}: {self.part.title}"
+        means = ((metric, "mean"), (metric, "difference"))
+        columns = (*means, *_EFFECTS, ("Welch's p", CORRECTION_NAMES[self.correction]))
         labels = ("method", "repeats")
         return Table(
             title, labels, ("group", "number"), columns, tuple(rows), tuple(self._untested())
@@ -201,12 +201,13 @@ class _Contest:
             cells = [_number_cell(number, self.family.style) for number in numbers]
             cells += [_number_cell(p, "p_value") for p in p_values]
             rows.append(Row((name,), tuple(cells)))
+        metric = METRIC_NAMES[self.family.metric]
         columns = (
             *(("run", str(repeat)) for repeat in repeats),
-            *(("", "mean"), ("", "sd")),
+            *((metric, "mean"), (metric, "sd")),
             *((f"p against {self.best}", test) for test in ("Student", "Welch", "paired")),
         )
-        title = f"{METRIC_NAMES[self.family.metric]} run by run: {self.part.title}"
+        title = f"{metric} run by run: {self.part.title}"
         return Table(title, ("method",), ("group", "number"), columns, tuple(rows))
 
     def _untested(self) -> Iterator[str]:

@@ -139,7 +139,7 @@ def _average_ranks(
         of_method = grid[name].to_dict()
         means = [Cell(float(of_method[place]), style=family.style) for place in tests.places]
         rows.append(Row((name,), (average, *means)))
-    columns = (("", "average rank"), *(("mean", place) for place in tests.places))
+    columns = (("rank", "average"), *(("mean", place) for place in tests.places))
     return Table(title, ("method",), ("group", "number"), columns, tuple(rows), notes)
 
 
@@ -157,7 +157,7 @@ def _pairs(tests: RankTests, title: str, correction: str) -> Table:
         for pair in tests.nemenyi
     )
     columns = (
-        ("", "ranks apart"),
+        ("ranks", "apart"),
         ("p", "Nemenyi"),
         ("p", "Wilcoxon"),
         ("p", f"Wilcoxon {CORRECTION_NAMES[correction]}"),
