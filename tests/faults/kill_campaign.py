@@ -1,0 +1,216 @@
+"""Kills a suite again and again at random moments; the final table must not change.
+
+    python tests/faults/kill_campaign.py [--kills 50] [--seed 1] [--jobs 2] [--scheduler ADDRESS]
+
+A suite of 40 cells runs once undisturbed. Then it runs again while, at random moments, its runner,
+one of its cells' processes or the process that starts them is killed (SIGKILL), or the runner gets
+SIGTERM; each time the same command is given again, until everything is done. The tables of both
+must be equal, and no cell may be computed more often than it was in flight when something was
+killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from mmea_bench.results.core.store import read_tables
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMES = ["fit_s", "eval_s", "peak_memory_mib", "started_at", "finished_at", "notes"]
+METHOD = '''
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmea_bench.methods.core.base import Embeddings, Method
+from mmea_bench.methods.core.training import Schedule, train
+
+
+@dataclass(frozen=True)
+class Params:
+    epochs: int = 12
+
+
+class Walk(Method):
+    """Random vectors that take about a second; every start leaves a line behind."""
+
+    Params = Params
+
+    def fit(self, view, ctx):
+        with (Path(os.environ["MMEA_STARTS"])).open("a") as file:
+            file.write(f"{ctx.rng_seed}\\n")
+        generator = ctx.generator("steps")
+        sides = (view.source.n_entities, view.target.n_entities)
+        vectors = [torch.nn.Parameter(torch.zeros(n, 8)) for n in sides]
+
+        def step(epoch):
+            time.sleep(0.05)
+            with torch.no_grad():
+                for part in vectors:
+                    part += torch.randn(part.shape, generator=generator)
+            return 1.0
+
+        def embed():
+            return Embeddings(*(part.detach().clone() for part in vectors))
+
+        return train(vectors, step, embed, Schedule(self.params.epochs, None, eval_every=4), ctx)
+'''
+
+
+class Suite:
+    """A suite of 40 cells with its own folders.
+
+    Args:
+        folder: Where everything is written.
+        jobs: Cells at the same time.
+        scheduler: Address of a Dask scheduler, None for this machine alone.
+    """
+
+    def __init__(self, folder: Path, jobs: int, scheduler: str | None) -> None:
+        self.out = folder / "out"
+        self._starts = folder / "starts"
+        method = folder / "walk.py"
+        folder.mkdir(parents=True)
+        method.write_text(METHOD, encoding="utf-8")
+        words = (
+            f"run --methods walk,random_scores --method-file {method} --repeats 10 --jobs {jobs}"
+        )
+        words += f" --datasets synthetic[n=100],synthetic[n=120] --seed-ratios 0.3 --out {self.out}"
+        words += f" --cache-dir {folder / 'cache'} --checkpoint-every 0.005 --json"
+        words += f" --scheduler {scheduler}" if scheduler else ""
+        self._command = [sys.executable, "-m", "mmea_bench.bench", *words.split()]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """The run, or what is left of it."""
+        environment = {**os.environ, "MMEA_STARTS": str(self._starts), "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Results, cells and curves without what time changes."""
+        found = read_tables(self.out)
+        return found.results, found.cells.drop(columns=TIMES), found.curves
+
+    def starts(self) -> Counter[str]:
+        """How often each training began."""
+        return Counter(self._starts.read_text().split())
+
+
+def main() -> int:
+    """Runs the campaign and prints what happened; 0 if the tables are equal."""
+    options = _options()
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="mmea-kills-") as scratch:
+        calm = Suite(Path(scratch) / "calm", options.jobs, options.scheduler)
+        began = time.monotonic()
+        if calm.start().wait() != 0:
+            print("The undisturbed run failed.")
+            return 1
+        print(f"Undisturbed: {time.monotonic() - began:.1f} s")
+        n_kills, rounds, wrong = Counter[str](), 0, []
+        while sum(n_kills.values()) < options.kills:
+            rounds += 1
+            hit = Suite(Path(scratch) / f"hit-{rounds}", options.jobs, options.scheduler)
+            kills, left_over = _disturb(hit, chance, options.kills - sum(n_kills.values()))
+            n_kills += kills
+            wrong += _differences(calm, hit, sum(kills.values()), options.jobs)
+            wrong += [f"left over: {name}" for name in left_over]
+            print(
+                f"Round {rounds}: {json.dumps(dict(kills))}, {'; '.join(wrong) or 'equal tables'}"
+            )
+    print(f"{sum(n_kills.values())} kills {json.dumps(dict(n_kills))} in {rounds} suites:")
+    print("\n".join(wrong) or "every final table equals the undisturbed one")
+    return 1 if wrong else 0
+
+
+def _disturb(suite: Suite, chance: random.Random, n_most: int) -> tuple[Counter[str], list[str]]:
+    """Kills until the suite is done; what was killed, and processes that outlived their runner."""
+    kills: Counter[str] = Counter()
+    left_over: list[str] = []
+    while True:
+        runner = suite.start()
+        moment = time.monotonic() + chance.uniform(0.5, 9.0)
+        while time.monotonic() < moment and runner.poll() is None:
+            time.sleep(0.02)
+        if runner.poll() is not None:
+            if runner.returncode == 0:
+                return kills, left_over
+            continue  # a cell that was killed counts as failed; the next run tries it again
+        if sum(kills.values()) < n_most:
+            what, children = _kill_something(runner, chance)
+            kills[what] += 1
+        else:
+            children = []
+        if runner.wait(timeout=600) == 0:
+            return kills, left_over
+        _gone, alive = psutil.wait_procs(children, timeout=10)
+        left_over += [process.name() for process in alive]
+
+
+def _kill_something(
+    runner: subprocess.Popen[bytes], chance: random.Random
+) -> tuple[str, list[psutil.Process]]:
+    """Kills the runner or one of its processes; returns what, and the runner's processes."""
+    children = psutil.Process(runner.pid).children(recursive=True)
+    draw = chance.random()
+    if draw < 0.4 or not children:
+        runner.kill()
+        return "runner", children
+    if draw < 0.6:
+        runner.send_signal(signal.SIGTERM)
+        return "runner, in order", children
+    victim = chance.choice(children)
+    try:
+        victim.kill()
+    except psutil.NoSuchProcess:
+        return "a process that had just ended", []
+    return "a process of a cell", []
+
+
+def _differences(calm: Suite, hit: Suite, n_kills: int, jobs: int) -> list[str]:
+    wrong = []
+    for name, whole, cut in zip(
+        ("results", "cells", "curves"), calm.tables(), hit.tables(), strict=True
+    ):
+        try:
+            pd.testing.assert_frame_equal(whole, cut, check_exact=True)
+        except AssertionError as error:
+            wrong.append(f"{name} differ: {' '.join(str(error).split())[:200]}")
+    too_often = sum(hit.starts().values()) - sum(calm.starts().values())
+    if too_often > n_kills * jobs:
+        wrong.append(f"{too_often} trainings began again after {n_kills} kills")
+    return wrong
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--scheduler", default=None)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
