@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -58,16 +60,25 @@ def connected(request: ClusterRequest) -> Iterator[Client]:
         with _batch_cluster(request.profile) as cluster, Client(cluster) as client:
             yield client
         return
-    where = request.scheduler or f"the scheduler in {request.scheduler_file}"
-    if request.scheduler_file is not None and not request.scheduler_file.is_file():
-        raise UserError(f"{request.scheduler_file} does not exist. Is the scheduler running?")
-    file = None if request.scheduler_file is None else str(request.scheduler_file)
+    address = request.scheduler or _address_in(request.scheduler_file)
     try:
-        client = Client(request.scheduler, scheduler_file=file, timeout=CONNECT_LIMIT_S)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"Cannot reach {where}: {error}. Is `dask scheduler` running?") from error
+        client = Client(address, timeout=CONNECT_LIMIT_S)
+    except (OSError, ValueError) as error:
+        raise UserError(f"Cannot reach {address}: {error}. Is `dask scheduler` running?") from error
     with client:
         yield client
+
+
+def _address_in(scheduler_file: Path | None) -> str:
+    if scheduler_file is None or not scheduler_file.is_file():
+        raise UserError(f"{scheduler_file} does not exist. Is the scheduler running?")
+    try:
+        return str(json.loads(scheduler_file.read_bytes())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{scheduler_file} is no file of a Dask scheduler; `dask scheduler --scheduler-file` "
+            "writes one."
+        ) from error
 
 
 @contextmanager
@@ -96,6 +107,7 @@ def _batch_cluster(profile: Path) -> Iterator[Any]:
 
 def _submit_first(cluster: Any, n_jobs: int, who: str) -> None:
     """Submits batch jobs and waits until they are taken; ``scale`` would only log a refusal."""
+    from distributed.core import Status
 
     async def taken() -> None:
         await cluster
@@ -105,6 +117,8 @@ def _submit_first(cluster: Any, n_jobs: int, who: str) -> None:
     try:
         cluster.sync(taken)
     except (OSError, RuntimeError) as error:
+        for batch_job in cluster.workers.values():
+            batch_job.status = Status.failed  # else the cluster cannot be closed
         raise UserError(
             f"{who} could not submit its job: {' '.join(str(error).split())}"
         ) from error
@@ -135,4 +149,6 @@ def read_profile(path: Path) -> Mapping[str, Any]:
             )
     if ("jobs" in numbers) == ("maximum" in numbers):
         raise UserError(f"{path}: give either jobs (fixed) or maximum (adaptive) in [cluster].")
+    if numbers.get("minimum", 1) > numbers.get("maximum", math.inf):
+        raise UserError(f"{path}: minimum is above maximum in [cluster].")
     return table
