@@ -34,7 +34,7 @@ Variant = tuple[str, str]
 """Name of the variant and, for N-MMKG pairs, its inference."""
 
 Study = tuple[str, str, tuple[str, ...], str, str]
-"""Protocol, rules, metrics, method and overrides: what the columns of one table share."""
+"""Conditions, rules, metrics, method and overrides: what the columns of one table share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             ]
             variants = _variants(rows, of_method)
             if any(name != FULL for name, _ in variants):
-                place = (comparison.protocol, comparison.rules, comparison.metrics)
+                place = (comparison.conditions, comparison.rules, comparison.metrics)
                 key = (*place, str(method), str(overrides))
                 studies.setdefault(key, []).append(_Place(comparison, variants))
     blocks: list[Block] = []
@@ -127,11 +127,11 @@ def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
     )
     if reference[0] != FULL or not has_drop:
         return
-    protocol, _, metrics, method, overrides = study
+    conditions, _, metrics, method, overrides = study
     rows = pd.concat([rows for place in places for rows in place.variants.values()])
     name = (f"{method} [{overrides}]" if overrides else method) + name_marks(rows)
     single = places[0].comparison if len(places) == 1 else None
-    title = f"{name}: {single.title}" if single else f"{name}: {protocol} protocol"
+    title = f"{name}: {single.title}" if single else f"{name}: {conditions}"
     yield _table(places, variants, metrics, title)
     panels = [
         Panel(

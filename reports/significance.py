@@ -96,7 +96,7 @@ def _parts(comparison: Comparison) -> Iterator[tuple[Family, Comparison]]:
     numbers = numbers.assign(name=method_names(numbers))
     for (on_test, section), own in numbers.groupby(["on_test", "section"], sort=True):
         on_test_words = "chosen on test links" if on_test else ""
-        words = (f"{comparison.protocol} protocol", str(section), on_test_words)
+        words = (comparison.conditions, str(section), on_test_words)
         family = Family(", ".join(filter(None, words)), metric, comparison.rules)
         title = f"{comparison.place}, {family.rules_text}"
         yield family, replace(comparison, title=title, numbers=own)

@@ -50,6 +50,7 @@ class Comparison:
         seed_ratio: Share of the anchor links, None where all ratios are together.
         protocol: Name of the protocol.
         rules: Rules of scoring that its numbers share.
+        conditions: The protocol, and those rules that tell numbers of the same place apart.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Comparison:
     seed_ratio: float | None = None
     protocol: str = ""
     rules: str = ""
+    conditions: str = ""
 
     @property
     def place(self) -> str:
@@ -116,6 +118,8 @@ def comparisons(
     numbers = numbers[numbers["modality"] == ""]
     labels = dataset_labels(numbers)
     place = _PLACE[:-1] if all_ratios else _PLACE
+    by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
+    rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}
     for key, group in numbers.groupby(place, sort=True):
         metrics = _metrics(group, options)
         group = group[group["metric"].isin(metrics)]
@@ -125,8 +129,18 @@ def comparisons(
         label = labels.get((dataset, version), dataset)
         ratio = None if all_ratios else float(str(key[4]))
         seeds = "" if ratio is None else f", {percent(ratio)} seeds"
-        title = f"{label}{seeds}, {protocol} protocol"
-        yield Comparison(title, slug_of(title), group, metrics, label, ratio, protocol, rules)
+        own_words = _distinct_words(rules, rules_of[(protocol, *map(str, key[2:]))])
+        conditions = ", ".join((f"{protocol} protocol", *own_words))
+        title = f"{label}{seeds}, {conditions}"
+        yield Comparison(
+            title, slug_of(title), group, metrics, label, ratio, protocol, rules, conditions
+        )
+
+
+def _distinct_words(rules: str, all_rules: set[str]) -> list[str]:
+    """Words of these rules that not all rules have."""
+    shared = set.intersection(*(set(other.split()) for other in all_rules))
+    return [word for word in rules.split() if word not in shared]
 
 
 def name_marks(numbers: pd.DataFrame) -> str:
