@@ -95,36 +95,26 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
     keys = cells["key"].tolist()
     labels = dataset_labels(current.cells)
     partial = _partial_datasets(cells)
+    groups = [
+        {
+            "row": rows.index(row),
+            "place": places.index(place),
+            "runs": runs,
+            "numbers": _group_numbers(
+                values.get((row, place), {}), [keys[run] for run in runs], metrics, views
+            ),
+        }
+        for (row, place), runs in sorted(runs_of.items(), key=lambda item: item[0])
+    ]
     return {
         "rows": [_row_data(row, row in on_test) for row in rows],
         "places": [_place_data(place, labels, partial) for place in places],
-        "metrics": [
-            {
-                "id": m,
-                "name": METRIC_NAMES[m],
-                "lessIsBetter": m in _LESS_IS_BETTER,
-                "isOfRanks": m in RANK_METRICS,
-            }
-            for m in metrics
-        ],
+        "metrics": [_metric_data(metric) for metric in metrics],
         "mainMetrics": [metrics.index(m) for m in options.metrics if m in metrics],
         "views": views,
         "start": _start(options, numbers),
         "directions": dict(DIRECTION_NAMES),
-        "groups": [
-            {
-                "row": rows.index(row),
-                "place": places.index(place),
-                "runs": runs,
-                "numbers": _group_numbers(
-                    values.get((row, place), {}),
-                    [keys[run] for run in runs],
-                    metrics,
-                    views,
-                ),
-            }
-            for (row, place), runs in sorted(runs_of.items(), key=lambda item: item[0])
-        ],
+        "groups": groups,
         **run_rows(cells),
         **curves_of(current.curves, cells, options),
     }
@@ -222,6 +212,15 @@ def _place_data(
         "dataset": labels.get((place.dataset, place.version), place.dataset),
         "ratio": percent(place.seed_ratio).replace(" ", "\u00a0"),
         "isPartial": place.dataset in partial,
+    }
+
+
+def _metric_data(metric: str) -> dict[str, Any]:
+    return {
+        "id": metric,
+        "name": METRIC_NAMES[metric],
+        "lessIsBetter": metric in _LESS_IS_BETTER,
+        "isOfRanks": metric in RANK_METRICS,
     }
 
 
