@@ -35,7 +35,7 @@ class _Number:
         if exponent := _EXPONENT.search(digits):
             power = exponent[1].removeprefix("+") + exponent[2]
             return cls(sign, whole, f".{digits[: exponent.start()]}$\\times10^{{{power}}}$")
-        if not point and not whole.isdecimal():
+        if not point and not whole.replace(",", "").isdecimal():
             return cls(rest=escape.latex(text))
         return cls(sign, whole, escape.latex(point + digits))
 
@@ -106,7 +106,8 @@ def _tail(cell: Cell, widest: _Widest, after: str) -> str:
 def _before(number: _Number, widest: _Number) -> str:
     """Empty space before a number, so that its decimal point stands where that of others does."""
     sign = widest.sign if not number.sign else ""
-    return _phantom(sign + "0" * (len(widest.whole) - len(number.whole)))
+    missing = max(0, len(widest.whole) - len(number.whole))
+    return _phantom(sign + widest.whole[:missing])
 
 
 def _after(number: _Number, widest: _Number) -> str:
@@ -126,6 +127,7 @@ def _phantom(text: str) -> str:
 
 def _widest(numbers: Sequence[_Number]) -> _Number:
     sign = max((number.sign for number in numbers), key=len, default="")
-    whole = max((len(number.whole) for number in numbers), default=0)
+    whole = max((number.whole for number in numbers), key=len, default="")
     rest = max((number.rest for number in numbers), key=len, default="")
-    return _Number(sign, "0" * whole, rest)
+    # Commas between thousands stay, so that they take their own space.
+    return _Number(sign, re.sub(r"\d", "0", whole), rest)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mmea_bench.reports import dataset_statistics
-from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.document import Cell, Document, Missing
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats.latex_cells import latex_column
 from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.record import Record
@@ -124,6 +125,16 @@ def test_records_without_counts_give_a_sentence(record: Record) -> None:
     made = dataset_statistics.build(tables_of([record]), ReportOptions())
     assert isinstance(made, Missing)
     assert "No record tells the counts" in made.reason
+
+
+def test_counts_stand_below_each_other_in_latex() -> None:
+    counts = (14951.0, 1209.0, -136.0, 0.0)
+    assert latex_column([Cell(value, None, 1, style="count") for value in counts]) == [
+        r"\phantom{$-$}14,951",
+        r"\phantom{$-$0}1,209",
+        r"\phantom{00,}$-$136",
+        r"\phantom{$-$00,00}0",
+    ]
 
 
 def test_output_equals_the_golden_file(tmp_path: Path) -> None:
