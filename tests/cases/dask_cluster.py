@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +49,10 @@ class DaskCluster:
             process.wait()
 
     def start_worker(
-        self, name: str, environment: dict[str, str] | None = None
+        self,
+        name: str,
+        environment: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         """Starts a worker for one cell at a time; does not wait for it."""
         return self._start(
@@ -56,6 +60,7 @@ class DaskCluster:
             ["worker", self.address, "--nthreads", "1", "--no-nanny", "--name", name],
             "--local-directory",
             str(self.folder / name),
+            *arguments,
             environment=environment,
         )
 
