@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast, get_args
@@ -193,8 +194,8 @@ class SuiteChecker:
         if raw.get("timeout_s") is None:
             return None
         timeout = self._try(1.0, as_number, "timeout_s", raw["timeout_s"])
-        if timeout <= 0:
-            self._problems.append(f"`timeout_s` must be above 0, not {timeout:g}.")
+        if not 0 < timeout < math.inf:
+            self._problems.append(f"`timeout_s` must be above 0 and finite, not {timeout:g}.")
         return timeout
 
     def _protocol(self, raw: Table) -> Protocol:

@@ -120,13 +120,13 @@ def _image_file(image_folder: str, label: str) -> Path:
     folder = Path(image_folder).expanduser().resolve()
     try:
         path = (folder / label).resolve()
+        is_inside, is_there = path.is_relative_to(folder), bool(label) and path.is_file()
     except (OSError, ValueError):  # a label of a data file that can be no file name
-        path = folder / "-"
-        label = ""
-    if not path.is_relative_to(folder):
-        raise UserError(f"The image '{label}' would lie outside {folder}.")
-    if not label or not path.is_file():
-        raise UserError(f"There is no image '{label}' in {folder}, which a visual node names.")
+        is_inside, is_there = True, False
+    if not is_inside:
+        raise UserError(f"The image {shown(label)} would lie outside {folder}.")
+    if not is_there:
+        raise UserError(f"There is no image {shown(label)} in {folder}, which a visual node names.")
     return path
 
 

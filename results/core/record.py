@@ -86,8 +86,9 @@ class Record:
         """
         if self.schema_version != SCHEMA_VERSION:
             raise ResultsError(
-                f"the record follows schema {shown(self.schema_version)}, this program reads schema "
-                f"{SCHEMA_VERSION}. Use the program version that wrote it, or run the cell again."
+                f"the record follows schema {shown(self.schema_version)}, this program reads "
+                f"schema {SCHEMA_VERSION}. Use the program version that wrote it, or run the cell "
+                "again."
             )
         check_record(self.cell)
         what = f"cell {self.key}"

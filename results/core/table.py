@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,9 @@ def _typed(values: Mapping[str, Sequence[Any]], columns: Sequence[Column]) -> pd
     for column in columns:
         # An empty text is a missing one, as it is in a CSV file.
         cleaned = [None if value == "" else value for value in values[column.name]]
+        # A lone \r, as progress bars print it, would end a row of the CSV file.
+        if column.kind == "text" and any("\r" in text for text in set(cleaned) if text):
+            cleaned = [text and re.sub(r"\r\n?", "\n", text) for text in cleaned]
         try:
             data[column.name] = pd.Series(cleaned, dtype=_dtype(column))
         except TypeError as error:

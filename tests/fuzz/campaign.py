@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib
 import json
+import math
 import os
 import resource
 import select
@@ -24,7 +26,7 @@ from pathlib import Path
 
 from tests.fuzz.engine import Fuzzer, Outcome
 from tests.fuzz.limits import MOST_SECONDS, resident_bytes
-from tests.fuzz.targets import TARGETS, Target, image_target, suite_target
+from tests.fuzz.targets import TARGETS, Target
 
 _PER_CHILD = 500
 _LONGEST_WAIT_S = 60.0  # of the wall clock: a reader that waits uses no processor time
@@ -48,16 +50,16 @@ class Tally:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the campaign; 0 if there was no finding."""
     options = _options(words)
-    names = [target.name for target in TARGETS] + ["suite TOML", "images"]
-    chosen = [name for name in names if options.only in ("", name)]
-    numbers = _shares(options.inputs, len(chosen))
     findings: list[str] = []
     tallies: dict[str, Tally] = {}
     start = time.monotonic()
-    for name, n_inputs in zip(chosen, numbers, strict=True):
+    targets = [target for target in TARGETS if options.only in ("", target.name)]
+    for target, n_inputs in zip(targets, _shares(options.inputs, targets), strict=True):
+        for module in target.needs:
+            importlib.import_module(module)  # once, before the children are forked
         wanted = range(n_inputs) if options.number is None else [options.number]
-        tallies[name] = _fuzz(_target(name), options.seed, wanted, findings)
-        _say_row(name, tallies[name])
+        tallies[target.name] = _fuzz(target, options.seed, wanted, findings)
+        _say_row(target.name, tallies[target.name])
     total = sum(tally.kinds.total() for tally in tallies.values())
     _say(f"{total:,} inputs in {time.monotonic() - start:.0f} s, {len(findings)} findings")
     for finding in findings:
@@ -74,16 +76,10 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _shares(n_inputs: int, n_targets: int) -> list[int]:
-    return [n_inputs // n_targets + (place < n_inputs % n_targets) for place in range(n_targets)]
-
-
-def _target(name: str) -> Target:
-    if name == "suite TOML":
-        return suite_target()
-    if name == "images":
-        return image_target()
-    return next(target for target in TARGETS if target.name == name)
+def _shares(n_inputs: int, targets: Sequence[Target]) -> list[int]:
+    """Inputs of each reader by its weight; never fewer in all than asked for."""
+    total = sum(target.weight for target in targets)
+    return [math.ceil(n_inputs * target.weight / total) for target in targets]
 
 
 def _say(text: str) -> None:

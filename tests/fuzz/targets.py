@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmea_bench.bench.suite import SUITES_FOLDER, load_suite
 from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.fetch import RECORD_NAME, read_record
 from mmea_bench.datasets.core.layouts import detect
@@ -23,7 +24,7 @@ from mmea_bench.datasets.core.writers import write_nmmea_layout
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import parse_setting
 from mmea_bench.results.core.store import ResultStore, read_tables
-from mmea_bench.results.core.table import read_table_files
+from mmea_bench.results.core.table import read_table_files, tables_of
 from tests.datasets import layouts
 from tests.fuzz import grammars
 from tests.fuzz.mutations import mutate, odd_text, packed
@@ -44,6 +45,8 @@ class Target:
         make: Makes one damaged file; ``damaged`` where nothing is known about the format.
         only: Name endings of the files that are damaged; empty for all of them.
         many_lines: Whether an error may list several problems, one per line.
+        weight: Share of the inputs; those that take long get fewer.
+        needs: Modules that the reader imports late; torch, which makes every child large.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Target:
     make: Make = field(default=lambda rng, path, content: damaged(rng, path, content))
     only: tuple[str, ...] = ()
     many_lines: bool = False
+    weight: float = 1.0
+    needs: tuple[str, ...] = ()
 
     def files(self, folder: Path) -> Mapping[Path, bytes]:
         """The valid files that may be damaged."""
@@ -181,10 +186,10 @@ def _read_layout(folder: Path) -> object:
 
 def _read_store(folder: Path) -> object:
     store = ResultStore(folder)
-    written = store.write_tables()
+    records = list(store.records())
     for problem in store.problems:
         assert problem.isprintable(), repr(problem)
-    return written
+    return tables_of(records) if records else None
 
 
 def _read_glove(folder: Path) -> object:
@@ -214,6 +219,31 @@ def _one_file(name: str, content: bytes) -> Callable[[Path], None]:
 
 _ROWS = "".join(f"{row}\thttp://x/{row}\n" for row in range(20)).encode()
 _RECORD = json.dumps({"a/b.txt": "0" * 64}).encode()
+
+
+def _write_suite(folder: Path) -> None:
+    (folder / "suite.toml").write_bytes((SUITES_FOLDER / "quick.toml").read_bytes())
+
+
+def _write_images(folder: Path) -> None:
+    from PIL import Image
+
+    settings = {"size": {"shortest_edge": 8}, "crop_size": 8, "image_mean": [0.5, 0.5, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    for suffix in ("png", "jpg", "gif", "bmp", "webp", "tiff"):
+        Image.new("RGB", (12, 9), (9, 8, 7)).save(folder / f"x.{suffix}")
+
+
+def _read_images(folder: Path) -> object:
+    from mmea_bench.methods.core.clip_towers import image_settings, pixel_values
+
+    settings = image_settings(folder, 8)
+    return [pixel_values(path, settings) for path in sorted(folder.glob("x.*"))]
+
+
+def _image(rng: random.Random, path: Path, content: bytes) -> bytes:
+    return _json(rng, path, content) if path.suffix == ".json" else mutate(rng, content)
+
 
 TARGETS = (
     Target(
@@ -290,48 +320,34 @@ TARGETS = (
     ),
     Target("result record", _write_record, _read_store, _json, (".json",)),
     Target(
-        "result CSV", lambda folder: _write_tables(folder, ".csv"), read_table_files, only=(".csv",)
+        "result CSV",
+        lambda folder: _write_tables(folder, ".csv"),
+        read_table_files,
+        only=(".csv",),
+        weight=0.1,
     ),
     Target(
         "result Parquet",
         lambda folder: _write_tables(folder, ".parquet"),
         read_tables,
         only=(".parquet",),
+        weight=0.1,
     ),
-)
-
-
-def suite_target() -> Target:
-    """Suites in TOML; apart, because their checks import torch."""
-    from mmea_bench.bench.suite import SUITES_FOLDER, load_suite
-
-    quick = (SUITES_FOLDER / "quick.toml").read_bytes()
-    return Target(
+    Target(
         "suite TOML",
-        _one_file("suite.toml", quick),
+        _write_suite,
         lambda folder: load_suite(str(folder / "suite.toml"), data_root=folder),
         _toml,
         many_lines=True,
-    )
-
-
-def image_target() -> Target:
-    """Image files and settings of a CLIP folder; apart, because their reader imports torch."""
-    from PIL import Image
-
-    from mmea_bench.methods.core.clip_towers import image_settings, pixel_values
-
-    def write(folder: Path) -> None:
-        settings = {"size": {"shortest_edge": 8}, "crop_size": 8, "image_mean": [0.5, 0.5, 0.5]}
-        (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-        for suffix in ("png", "jpg", "gif", "bmp", "webp", "tiff"):
-            Image.new("RGB", (12, 9), (9, 8, 7)).save(folder / f"x.{suffix}")
-
-    def read(folder: Path) -> object:
-        settings = image_settings(folder, 8)
-        return [pixel_values(path, settings) for path in sorted(folder.glob("x.*"))]
-
-    def make(rng: random.Random, path: Path, content: bytes) -> bytes | None:
-        return _json(rng, path, content) if path.suffix == ".json" else mutate(rng, content)
-
-    return Target("images", write, read, make)
+        weight=0.3,
+        needs=("mmea_bench.bench.suite_checks",),
+    ),
+    Target(
+        "images",
+        _write_images,
+        _read_images,
+        _image,
+        weight=0.3,
+        needs=("PIL.Image", "mmea_bench.methods.core.clip_towers"),
+    ),
+)

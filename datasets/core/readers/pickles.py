@@ -24,7 +24,7 @@ from mmea_bench.datasets.core.readers.sizes import check_table
 _AGAIN = "Copy or fetch the file again."
 _NUMERIC_CODE = re.compile(r"([<>=|]?[biuf][1248]|\?)\Z")
 _LONGEST_NAME = 80
-_FREE_OBJECTS = 2**20
+_FREE_OBJECTS = 2**18
 _BYTES_PER_OBJECT = 8  # no honest file makes more objects than one per so many bytes
 _LARGEST_KEY = 2**60  # from 2^61 - 1 on, whole numbers can be chosen to have equal hashes
 
