@@ -27,6 +27,7 @@ from mmea_bench.bench.cli_texts import (
 )
 from mmea_bench.bench.cluster import ClusterRequest
 from mmea_bench.bench.data_commands import data_app
+from mmea_bench.bench.user_errors import spell_disk_error
 from mmea_bench.datasets.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -287,7 +288,15 @@ def _show_report(folder: Path) -> None:
     from mmea_bench.reports.core.build import build_reports
 
     with user_errors():
-        summary = build_reports(folder)
+        try:
+            summary = build_reports(folder)
+        except OSError as error:
+            text = spell_disk_error(error)
+            if text is None:
+                raise
+            # How the cells ended matters more than their report.
+            typer.echo(f"Warning: there is no report: {text}", err=True)
+            return
     _print_tables(summary, only=MAIN_TABLE)
     typer.echo(f"Report: {summary.index}")
 

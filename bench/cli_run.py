@@ -97,10 +97,24 @@ def run_request(request: Request, *, fresh: bool, fail_fast: bool, quiet: bool) 
         cells = {key: cell_words(cell) for key, cell in plan.cells}
         note_plan(folder, cells, plan.done, cells)
         summary = _run(plan, place, store, settings, None if quiet else console)
-        tables = store.write_tables()
+        tables = _write_tables(store, summary)
     for problem in store.problems:
         _say(console, f"Warning: {problem}")
     return RunOutcome(plan, summary, folder, tables)
+
+
+def _write_tables(store: ResultStore, summary: RunSummary) -> list[Path]:
+    """Writes the tables; a disk that refuses them does not hide how the cells ended."""
+    from mmea_bench.bench.user_errors import spell_disk_error
+
+    try:
+        return store.write_tables()
+    except OSError as error:
+        text = spell_disk_error(error)
+        if text is None:
+            raise
+        summary.problem = summary.problem or f"{text} The records are stored, the tables are not."
+        return []
 
 
 @contextmanager

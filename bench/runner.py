@@ -19,11 +19,13 @@ from mmea_bench.bench.failures import record_of
 from mmea_bench.bench.job import Job, failure_record
 from mmea_bench.bench.placement import CellsPerGpu, Gate, Machine
 from mmea_bench.bench.progress import Progress
+from mmea_bench.bench.user_errors import spell_disk_error
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
 LOG_FOLDER = "logs"
+_STORED = "Every cell that had ended before is stored."
 EXIT_OK = 0
 _LOOK_AGAIN_S = 1.0
 EXIT_SOME_FAILED = 1
@@ -98,6 +100,11 @@ def run_jobs(
                         chosen.stop()
         except ExecutorError as error:
             summary.is_complete, summary.problem = False, str(error)
+        except OSError as error:
+            text = spell_disk_error(error)
+            if text is None:
+                raise
+            summary.is_complete, summary.problem = False, f"{text} {_STORED}"
         finally:
             chosen.stop()
     return summary
