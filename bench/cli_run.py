@@ -52,6 +52,7 @@ class RunOutcome:
             "n_done_before": len(self.plan.done),
             "n_by_status": dict(self.summary.n_by_status),
             "is_complete": self.summary.is_complete,
+            "problem": self.summary.problem,
             "exit_code": self.summary.exit_code,
             "tables": [str(path) for path in self.tables],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_LIMIT_S = 20.0
+_DASK_LOGS = ("distributed", "distributed.client", "tornado.application")
+"""What goes wrong is told in a sentence; their tracebacks would bury it."""
+
 _KEYS = ("class", "jobs", "minimum", "maximum", "options")
 
 
@@ -56,6 +60,8 @@ def connected(request: ClusterRequest) -> Iterator[Client]:
         raise UserError(
             "Clusters need the optional part of Dask: pip install 'mmea-bench[dask]'."
         ) from error
+    for name in _DASK_LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if request.profile is not None:
         with _batch_cluster(request.profile) as cluster, Client(cluster) as client:
             yield client
@@ -65,8 +71,11 @@ def connected(request: ClusterRequest) -> Iterator[Client]:
         client = Client(address, timeout=CONNECT_LIMIT_S)
     except (OSError, ValueError) as error:
         raise UserError(f"Cannot reach {address}: {error}. Is `dask scheduler` running?") from error
-    with client:
+    try:
         yield client
+    finally:
+        # To one that is gone, no goodbye is awaited.
+        client.close(timeout=CONNECT_LIMIT_S if client.status == "running" else 0.5)
 
 
 def _address_in(scheduler_file: Path | None) -> str:

@@ -85,9 +85,10 @@ class DaskExecutor:
             for job in waiting.values():
                 yield Done(job, Ending("stopped"), 0.0)
         finally:
-            with suppress(Exception):  # the scheduler may be gone; nothing is left to be done then
-                self._client.unsubscribe_topic(_TOPIC)
-                self._client.cancel(list(self._futures.values()), force=True)
+            if self._client.status == "running":
+                with suppress(OSError):  # the scheduler went this moment; nothing is left to do
+                    self._client.unsubscribe_topic(_TOPIC)
+                    self._client.cancel(list(self._futures.values()), force=True)
 
     def _wait_for_workers(self) -> None:
         self._look_for_workers()
