@@ -20,7 +20,7 @@ from mmea_bench.reports.core.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.lines import lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import name_of
@@ -92,7 +92,9 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         for device, points in own.groupby("device", sort=True):
             blocks += _figure(comparison, points, metric, str(device))
     if not shown:
-        return Missing("No cell ended ok, so there are no costs to compare.")
+        return cannot_be_made(
+            "No cell ended ok, so there are no costs to compare.", tables, options
+        )
     rows = pd.concat(shown)
     notes = (
         "Means over repeats. Training time is without scoring; to best is the part of it until the "

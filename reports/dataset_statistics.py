@@ -9,6 +9,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.document import Cell, Document, Missing, NumberStyle, Row, Table
+from mmea_bench.reports.core.lacking import cannot_be_made
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels
 from mmea_bench.reports.core.words import ordered_modalities
@@ -108,14 +109,16 @@ class Printed:
     sources: Mapping[Key, str]
 
 
-def build(tables: Tables, _options: ReportOptions) -> Document | Missing:
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Counts of the datasets that cells loaded, after the tables of MCLEA and of CrossEA."""
     cells = current_cells(tables).tables.cells
     datasets = list(_counted(tables.datasets, cells))
     if not datasets:
-        return Missing(
+        return cannot_be_made(
             "No record tells the counts of its dataset: no cell got as far as loading one, or an "
-            "older version of the program wrote the records."
+            "older version of the program wrote the records.",
+            tables,
+            options,
         )
     published = read_published()
     plain = [dataset for dataset in datasets if not dataset.is_of_nodes]

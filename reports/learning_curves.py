@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Document, Figure, Missing
-from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.lines import lines_width
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
@@ -59,12 +59,16 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     current = current_cells(tables)
     curves = current.tables.curves
     if curves.empty:
-        return Missing("No cell was scored while it trained, so there are no curves to draw.")
+        return cannot_be_made(
+            "No cell was scored while it trained, so there are no curves to draw.", tables, options
+        )
     curves = chosen_points(with_setting_words(curves), options)
     if curves.empty:
-        return Missing(
+        return cannot_be_made(
             f"No curve has the metric {options.curve_metric}"
-            + (f" with csls={options.csls}." if options.csls is not None else ".")
+            + (f" with csls={options.csls}." if options.csls is not None else "."),
+            tables,
+            options,
         )
     curves = curves.merge(
         current.tables.cells[["key", "protocol", "dataset_version", "simulated_features"]],

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from mmea_bench.reports.core.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
@@ -49,7 +49,9 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = shown_numbers(tables, options)
     numbers = numbers[numbers["metric"] == WEIGHT]
     if numbers.empty:
-        return Missing("No method told how much each modality counts in its fusion.")
+        return cannot_be_made(
+            "No method told how much each modality counts in its fusion.", tables, options
+        )
     labels = dataset_labels(numbers)
     pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
     numbers = numbers.assign(

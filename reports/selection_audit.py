@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE, repeat_cell, slug_of
 from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import (
     current_cells,
@@ -85,10 +85,16 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     current = current_cells(tables)
     curves = current.tables.curves
     if curves.empty:
-        return Missing("No cell was scored while it trained, so no choice of an epoch can be told.")
+        return cannot_be_made(
+            "No cell was scored while it trained, so no choice of an epoch can be told.",
+            tables,
+            options,
+        )
     points = chosen_points(with_setting_words(curves), options)
     if points.empty or not (points["links"] == "test").any():
-        return Missing(f"No curve of test links has the metric {options.curve_metric}.")
+        return cannot_be_made(
+            f"No curve of test links has the metric {options.curve_metric}.", tables, options
+        )
     cells = _audited(points).merge(
         current.tables.cells[
             [

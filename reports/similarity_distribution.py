@@ -30,7 +30,7 @@ from mmea_bench.reports.core.document import (
     Table,
     format_number,
 )
-from mmea_bench.reports.core.lacking import lacking_notes
+from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
 from mmea_bench.reports.core.short_names import short_names
@@ -60,7 +60,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = shown_numbers(tables, options)
     numbers = numbers[numbers["metric"].str.startswith(METRIC)]
     if numbers.empty:
-        return Missing("No method exposed its vectors per modality.")
+        return cannot_be_made("No method exposed its vectors per modality.", tables, options)
     labels = dataset_labels(numbers)
     pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
     numbers = numbers.assign(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from mmea_bench.reports.core.document import Missing
 from mmea_bench.reports.core.gaps import gap_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, name_of
@@ -34,3 +35,15 @@ def lacking_notes(
     names = ", ".join(name_of(*pair) for pair in pairs)
     known = pd.DataFrame({"key": sorted(shown.union(ended_ok["key"]))})
     return (*((f"Without {what}: {names}.",) if names else ()), *gap_notes(tables, options, known))
+
+
+def cannot_be_made(reason: str, tables: Tables, options: ReportOptions) -> Missing:
+    """Why a report cannot be made, with the cells that did not end ok.
+
+    Args:
+        reason: Sentence for the user.
+        tables: Tables behind the report.
+        options: Choices of the reader.
+    """
+    ended_ok = tables.cells[tables.cells["status"] == "ok"]
+    return Missing(" ".join((reason, *gap_notes(tables, options, ended_ok[["key"]]))))
