@@ -24,6 +24,7 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Miss
 from mmea_bench.reports.core.drop_bars import Panel, bars_size, draw_bars
 from mmea_bench.reports.core.gaps import cells_of, gap_notes
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.select import current_cells
 from mmea_bench.reports.core.style import line_styles
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
@@ -64,10 +65,11 @@ class _Place:
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """One table and one figure per method that was run in full and in a variant."""
     numbers = shown_numbers(tables, options)
+    all_cells = current_cells(tables).tables.cells
     studies: dict[Study, list[_Place]] = {}
     for comparison in comparisons(numbers, options):
         found = comparison.numbers
-        cells = cells_of(tables, comparison)
+        cells = cells_of(all_cells, comparison)
         for (method, overrides), rows in found.groupby(
             [found["method"], found["variant"].map(bracket)], sort=True
         ):

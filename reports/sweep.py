@@ -27,7 +27,7 @@ from mmea_bench.reports.core.gaps import cells_of, gap_notes
 from mmea_bench.reports.core.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import name_of
+from mmea_bench.reports.core.select import current_cells, name_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -40,10 +40,11 @@ _LOG_SPAN = 20.0
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """A table per swept parameter or pair of parameters, and its figure."""
     numbers = shown_numbers(tables, options)
+    all_cells = current_cells(tables).tables.cells
     blocks: list[Block] = []
     shown = []
     for comparison in comparisons(numbers, options):
-        made = list(_blocks(comparison, cells_of(tables, comparison)))
+        made = list(_blocks(comparison, cells_of(all_cells, comparison)))
         blocks += made
         # Cells without overrides are in no sweep.
         is_swept = comparison.numbers["overrides"] != "{}"

@@ -84,9 +84,8 @@ def _ranges(numbers: Sequence[int]) -> str:
     )
 
 
-def cells_of(tables: Tables, comparison: Comparison) -> pd.DataFrame:
-    """Every cell of a place, those without a number too, with ``base`` as in ``Comparison``."""
-    cells = current_cells(tables).tables.cells
+def cells_of(cells: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Those cells of a place that count, also without a number; ``base`` as in ``Comparison``."""
     shown = comparison.numbers
     is_here = cells["dataset"].isin(shown["dataset"]) & (cells["protocol"] == comparison.protocol)
     # A cell that failed before its dataset was read has no version; it may belong to any.

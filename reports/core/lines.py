@@ -62,7 +62,7 @@ def lines_width(names: Iterable[str]) -> float:
 
 def _labels_in(names: Iterable[str]) -> float:
     """Inches for the labels beside the panel, with the markers before them."""
-    return _MARKER_IN + max(text_width(str(name)) for name in names)
+    return _MARKER_IN + max(text_width(name) for name in set(map(str, names)))
 
 
 def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool = False) -> Axes:

@@ -137,6 +137,6 @@ def corrected(p_values: Sequence[float], correction: str) -> list[float]:
         p_values: Of one family of comparisons.
         correction: ``none``, or a name that statsmodels' ``multipletests`` knows.
     """
-    if correction == "none" or not p_values:
-        return list(p_values)
+    if correction == "none" or len(p_values) < 2:
+        return list(p_values)  # one comparison is no multiple one
     return [float(p) for p in multipletests(p_values, alpha=LEVEL, method=correction)[1]]

@@ -13,7 +13,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import TextToPath
 
 COLUMN_WIDTH_IN = 3.4
 """Width of one column of a two-column paper."""
@@ -126,8 +126,9 @@ def _method_looks(methods: set[str]) -> dict[str, tuple[str, str]]:
 
 def text_width(text: str, size: float = LABEL_SIZE) -> float:
     """Width in inches of one line of text as figures print it."""
-    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
-    return float(path.get_extents().width) / 72.0 if text.strip() else 0.0
+    font = FontProperties(family="DejaVu Sans", size=size)
+    width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72.0
 
 
 def put_title(canvas: Canvas, title: str) -> float:
