@@ -353,6 +353,20 @@ def test_a_phone_scrolls_tables_but_never_the_page(
     assert browser.run(left) == before
 
 
+def test_long_names_do_not_widen_a_phone(browser: _Browser, tmp_path: Path) -> None:
+    long = "full[" + ",".join(f"parameter_{number}=0.12345" for number in range(9)) + "]"
+    dataset = f"synthetic[{long}]"
+    names = {"variant": long, "dataset": dataset, "notes": long, "key": "a"}
+    record = make_record("a_method", 0.3, n_points=3, **names)
+    ResultStore(tmp_path).write(record)
+    build_reports(tmp_path, only=["main_table", "cost", "learning_curves"], formats=("html",))
+    browser.show((tmp_path / "report" / "index.html").as_uri(), PHONE)
+    assert browser.run("return document.documentElement.scrollWidth") == PHONE[0]
+    browser.run("document.querySelector('#board tbody td button').click()")
+    content = browser.one("#cell-content")
+    assert browser.run("return arguments[0].scrollWidth <= arguments[0].clientWidth", content)
+
+
 @pytest.fixture
 def running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
