@@ -43,14 +43,14 @@ class Fuzzer:
         self._valid: Mapping[Path, bytes] = {
             path: path.read_bytes() for path in folder.rglob("*") if path.is_file()
         }
-        self._chosen = list(target.files(folder))
+        self.chosen = list(target.files(folder))
         target.read(folder)
         self._restore()
 
     def run(self, seed: int, number: int) -> Outcome:
         """Makes input ``number`` of a campaign and reads it."""
         rng = random.Random(f"{seed}/{self._target.name}/{number}")  # noqa: S311 - to be repeated
-        path = rng.choice(self._chosen)
+        path = rng.choice(self.chosen)
         content = self._target.make(rng, path, self._valid[path])
         return self.read(path, content)
 

@@ -106,14 +106,14 @@ def archive(rng: random.Random, members: dict[str, bytes]) -> bytes:
             if kind == 0:
                 continue
             if kind == 1:
-                body = b"\0" * rng.choice((10**4, 10**6, 2 * 10**7))
+                body = b"\0" * rng.choice((10**4, 10**6, 3 * 10**6))
             info = zipfile.ZipInfo(name if kind != 2 else rng.choice(("../x", "/x", "a\\b", "x/")))
             info.compress_type = method
             if kind == 3:
                 info.external_attr = 0o120777 << 16  # a symbolic link
             written.writestr(info, npy(rng) if kind == 4 and name.endswith(".npy") else body)
-        for number in range(rng.choice((0, 0, 0, 500))):
-            written.writestr(f"{number}.npy", b"")
+        for number in range(rng.choice((*[0] * 20, 500))):
+            written.writestr(f"{number}.npy", b"", zipfile.ZIP_STORED)
     return content.getvalue()
 
 

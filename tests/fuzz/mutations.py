@@ -183,7 +183,7 @@ def packed(rng: random.Random, content: bytes) -> bytes:
     if kind == 3:
         return gzip.compress(mutate(rng, content))
     filler = rng.choice((b"\n", b"a", b"a\tb\tc\n", content[:40] or b"x"))
-    return gzip.compress(filler * (rng.choice((10**5, 10**6, 2 * 10**7)) // len(filler)), 1)
+    return gzip.compress(filler * (rng.choice((10**5, 10**6, 5 * 10**6)) // len(filler)), 1)
 
 
 # Damage to lines comes more often: most formats are text.

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmea_bench.bench.suite import SUITES_FOLDER, load_suite
 from mmea_bench.datasets.core.catalogue import open_dataset
 from mmea_bench.datasets.core.fetch import RECORD_NAME, read_record
 from mmea_bench.datasets.core.layouts import detect
@@ -222,7 +221,15 @@ _RECORD = json.dumps({"a/b.txt": "0" * 64}).encode()
 
 
 def _write_suite(folder: Path) -> None:
+    from mmea_bench.bench.suite import SUITES_FOLDER
+
     (folder / "suite.toml").write_bytes((SUITES_FOLDER / "quick.toml").read_bytes())
+
+
+def _read_suite(folder: Path) -> object:
+    from mmea_bench.bench.suite import load_suite
+
+    return load_suite(str(folder / "suite.toml"), data_root=folder)
 
 
 def _write_images(folder: Path) -> None:
@@ -336,7 +343,7 @@ TARGETS = (
     Target(
         "suite TOML",
         _write_suite,
-        lambda folder: load_suite(str(folder / "suite.toml"), data_root=folder),
+        _read_suite,
         _toml,
         many_lines=True,
         weight=0.3,

@@ -91,6 +91,7 @@ class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {}
     stack: list[Any]
     append: Callable[[Any], None]
+    read: Callable[[int], bytes]
     pop_mark: Callable[[], list[Any]]
 
     def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
@@ -207,6 +208,12 @@ def _counted(original: Callable[[Any], None]) -> Callable[[_Unpickler], None]:
     return count_and_go_on
 
 
+def _load_bytearray(unpickler: _Unpickler) -> None:
+    # The original fills the announced length with zeros before it reads.
+    n_bytes = int.from_bytes(unpickler.read(8), "little")
+    unpickler.append(bytearray(unpickler.read(n_bytes)))
+
+
 def _load_dict(unpickler: _Unpickler) -> None:
     items = unpickler.pop_mark()
     unpickler.append({})
@@ -224,7 +231,7 @@ def _load_setitems(unpickler: _Unpickler) -> None:
 
 _READ_ONLY = """PROTO STOP FRAME NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
-BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 APPEND APPENDS GET BINGET LONG_BINGET POP POP_MARK
+BINBYTES SHORT_BINBYTES BINBYTES8 APPEND APPENDS GET BINGET LONG_BINGET POP POP_MARK
 GLOBAL STACK_GLOBAL PERSID BINPERSID""".split()  # noqa: SIM905 - 37 lines otherwise
 _MAKING = """MARK EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST EMPTY_DICT MEMOIZE PUT
 BINPUT LONG_BINPUT""".split()  # noqa: SIM905
@@ -234,6 +241,7 @@ _REPLACED: dict[str, Callable[[_Unpickler], None]] = {
     "REDUCE": _counted(_Unpickler.call),
     "BUILD": _Unpickler.set_state,
     "DICT": _counted(_load_dict),
+    "BYTEARRAY8": _load_bytearray,
     "SETITEM": _load_setitem,
     "SETITEMS": _load_setitems,
 }
