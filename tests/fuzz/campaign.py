@@ -54,8 +54,6 @@ def main(words: Sequence[str] | None = None) -> int:
     tallies: dict[str, Tally] = {}
     start = time.monotonic()
     targets = [target for target in TARGETS if options.only in ("", target.name)]
-    if options.atheris:
-        return _guided(targets[0], options.inputs)
     for target, n_inputs in zip(targets, _shares(options.inputs, targets), strict=True):
         for module in target.needs:
             importlib.import_module(module)  # once, before the children are forked
@@ -75,36 +73,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="name of one reader")
     parser.add_argument("--number", type=int, help="one input alone")
-    parser.add_argument(
-        "--atheris", action="store_true", help="guided by coverage; needs --only and atheris"
-    )
     return parser.parse_args(words)
-
-
-def _guided(target: Target, n_inputs: int) -> int:
-    """Lets atheris, where it is installed, grow the first file of a reader; ends the process."""
-    try:
-        atheris = importlib.import_module("atheris")
-    except ImportError:
-        _say("atheris is not installed: pip install atheris, or leave out --atheris.")
-        return 2
-    for module in target.needs:
-        importlib.import_module(module)
-    atheris.instrument_all()
-    folder = Path(tempfile.mkdtemp())
-    fuzzer = Fuzzer(target, folder)
-
-    def one_input(content: bytes) -> None:
-        outcome = fuzzer.read(fuzzer.chosen[0], content)
-        if outcome.kind == "finding":
-            raise AssertionError(outcome.text)
-
-    seeds = folder.with_name(f"{folder.name}-seeds")
-    seeds.mkdir()
-    (seeds / "valid").write_bytes(fuzzer.chosen[0].read_bytes())
-    atheris.Setup([sys.argv[0], str(seeds), f"-runs={n_inputs}", "-max_len=20000"], one_input)
-    atheris.Fuzz()
-    return 0
 
 
 def _shares(n_inputs: int, targets: Sequence[Target]) -> list[int]:
