@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ STOPPED_ON_TEST_NOTE = (
     f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released code of "
     "the method: such a number flatters."
 )
+_LONGEST_SLUG_BYTES = 140  # file systems allow 255 for a whole name
 _PLACE = ["protocol", "rules", "dataset", "dataset_version", "seed_ratio"]
 
 
@@ -193,6 +195,11 @@ def repeat_cell(values: pd.Series[float], style: NumberStyle = "fraction") -> Ce
 
 
 def slug_of(title: str) -> str:
-    """A title as part of a file name."""
+    """A title as part of a file name; a long one is cut, and stays apart from its like."""
     letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
-    return "-".join(part for part in letters.split("-") if part)
+    slug = "-".join(part for part in letters.split("-") if part)
+    encoded = slug.encode("utf-8")
+    if len(encoded) <= _LONGEST_SLUG_BYTES:
+        return slug
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[:_LONGEST_SLUG_BYTES].decode('utf-8', 'ignore')}-{digest}"
