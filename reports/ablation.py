@@ -22,7 +22,7 @@ from mmea_bench.reports.core.comparison import (
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.drop_bars import Panel, bars_size, draw_bars
-from mmea_bench.reports.core.gaps import cells_of, gap_notes
+from mmea_bench.reports.core.gaps import cells_of, gap_notes, left_out
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells
 from mmea_bench.reports.core.style import line_styles
@@ -91,7 +91,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
         reason = "No method was run both in full and in a variant on the same split."
-        return Missing(" ".join((reason, *gaps)))
+        return left_out(reason, gaps)
     notes = (
         "Drop: the full method minus the variant, paired by repeat (both share split and seed); "
         "whiskers are 95 % intervals of the mean drop over repeats, none for a single one.",

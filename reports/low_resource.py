@@ -18,7 +18,7 @@ from mmea_bench.reports.core.comparison import (
     shown_numbers,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.gaps import gap_notes
+from mmea_bench.reports.core.gaps import gap_notes, left_out
 from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import percent
@@ -54,7 +54,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             blocks.append(_price_table(comparison, own, metric, options.reach))
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
-        return Missing(" ".join(("No dataset was run at two or more seed ratios.", *gaps)))
+        return left_out("No dataset was run at two or more seed ratios.", gaps)
     notes = (
         "Lines: means; bands: 95 % intervals over repeats, none for a single one; dotted: across "
         "a seed ratio without a number.",

@@ -24,7 +24,7 @@ from mmea_bench.reports.core.document import (
     Text,
     format_number,
 )
-from mmea_bench.reports.core.gaps import gap_notes
+from mmea_bench.reports.core.gaps import gap_notes, left_out
 from mmea_bench.reports.core.lines import method_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rank_blocks import Family, rank_blocks
@@ -68,7 +68,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
         reason = "No two methods have two or more repeats on the same dataset and ratio."
-        return Missing(" ".join((reason, *gaps)))
+        return left_out(reason, gaps)
     shown = [part.numbers for parts in families.values() for part in parts]
     return Document(NAME, "Significance", tuple(blocks), (*_notes(pd.concat(shown)), *gaps))
 

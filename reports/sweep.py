@@ -23,7 +23,7 @@ from mmea_bench.reports.core.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.gaps import cells_of, gap_notes
+from mmea_bench.reports.core.gaps import cells_of, gap_notes, left_out
 from mmea_bench.reports.core.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
@@ -52,7 +52,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
         reason = "No hyper-parameter was run with two or more values."
-        return Missing(" ".join((reason, *gaps)))
+        return left_out(reason, gaps)
     notes = (
         "Mean over repeats. Lines: bands are 95 % intervals. Maps: the best value is framed, "
         "hatched cells have no number.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mmea_bench.reports.core.comparison import Comparison
+from mmea_bench.reports.core.document import Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.outcomes import outcome_table
 from mmea_bench.reports.core.select import current_cells, name_of
@@ -52,6 +53,16 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
             f"{missing.sum()} {noun} missing, not run yet or not part of the suite: {listed}."
         )
     return tuple(notes)
+
+
+def left_out(reason: str, gaps: Sequence[str]) -> Missing:
+    """Why a report cannot be made; of its gaps only where they are told.
+
+    Args:
+        reason: Sentence for the user.
+        gaps: What ``gap_notes`` says.
+    """
+    return Missing(f"{reason} The main table names the cells without a number." if gaps else reason)
 
 
 def _listed(gaps: pd.DataFrame, place: Sequence[str], longest: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mmea_bench.reports.core.document import Missing
-from mmea_bench.reports.core.gaps import gap_notes
+from mmea_bench.reports.core.gaps import gap_notes, left_out
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, name_of
 from mmea_bench.results.core.table import Tables
@@ -38,7 +38,7 @@ def lacking_notes(
 
 
 def cannot_be_made(reason: str, tables: Tables, options: ReportOptions) -> Missing:
-    """Why a report cannot be made, with the cells that did not end ok.
+    """Why a report cannot be made, and where the cells that did not end ok are named.
 
     Args:
         reason: Sentence for the user.
@@ -46,4 +46,4 @@ def cannot_be_made(reason: str, tables: Tables, options: ReportOptions) -> Missi
         options: Choices of the reader.
     """
     ended_ok = tables.cells[tables.cells["status"] == "ok"]
-    return Missing(" ".join((reason, *gap_notes(tables, options, ended_ok[["key"]]))))
+    return left_out(reason, gap_notes(tables, options, ended_ok[["key"]]))

@@ -33,10 +33,15 @@ GOLDEN_NAMES = (
 )
 
 
+@pytest.fixture(scope="module")
+def rich_report(rich_folder: Path) -> Path:
+    """Everything that is made of the rich folder."""
+    return build_reports(rich_folder).index.parent
+
+
 @pytest.mark.parametrize("name", GOLDEN_NAMES)
-def test_output_equals_the_golden_file(rich_folder: Path, name: str) -> None:
-    build_reports(rich_folder)
-    made = (rich_folder / "report" / name).read_text(encoding="utf-8")
+def test_output_equals_the_golden_file(rich_report: Path, name: str) -> None:
+    made = (rich_report / name).read_text(encoding="utf-8")
     assert made == (GOLDEN / name).read_text(encoding="utf-8")
 
 

@@ -67,7 +67,7 @@ def test_a_folder_of_failures_alone_gives_a_reason(report: ModuleType) -> None:
     records = [make_record("a", 0.0, repeat=repeat, **FAILED) for repeat in (1, 2)]
     made = report.build(tables_of(records), ReportOptions())
     assert isinstance(made, Missing)
-    assert made.reason.endswith("2 of 2 cells have no number: a 20 % repeats 1, 2 (failed).")
+    assert made.reason.endswith("The main table names the cells without a number.")
 
 
 def test_datasets_and_protocols_are_named_where_there_are_several() -> None:
