@@ -94,7 +94,9 @@ class Record:
         what = f"cell {self.key}"
         # The key is a file name.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.key):
-            raise ResultsError(f"{what}: a key holds letters, digits, '_' and '-' only.")
+            raise ResultsError(
+                f"cell {shown(self.key)}: a key holds letters, digits, '_' and '-' only."
+            )
         if self.results and self.cell["status"] != "ok":
             raise ResultsError(
                 f"{what}: has results although its status is {self.cell['status']}. "

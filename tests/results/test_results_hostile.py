@@ -56,6 +56,7 @@ RECORDS: dict[str, str] = {
     "a list in the place of a text": changed("cell", "method", to=["a"]),
     "overrides that are no object": changed("cell", "overrides", to="[1]"),
     "deep overrides": changed("cell", "overrides", to="[" * 100_000),
+    "a key of odd letters": changed("cell", "key", to="k1\u202e\r\n"),
     "another key": changed("cell", "key", to="../../x"),
     "a setting of control characters": changed("results", "rows", 0, 0, to=ODD),
 }
