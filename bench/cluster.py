@@ -69,7 +69,7 @@ def connected(request: ClusterRequest) -> Iterator[Client]:
     address = request.scheduler or _address_in(request.scheduler_file)
     try:
         client = Client(address, timeout=CONNECT_LIMIT_S)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AssertionError) as error:  # the last for odd settings of Dask
         raise UserError(f"Cannot reach {address}: {error}. Is `dask scheduler` running?") from error
     try:
         yield client

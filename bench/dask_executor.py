@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import queue
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, Future, KilledWorker, get_worker
+from distributed import Client, Future, KilledWorker
 
+from mmea_bench.bench.dask_task import TOPIC, run_here
 from mmea_bench.bench.executors import Done, ExecutorError
 from mmea_bench.bench.job import Job
 from mmea_bench.bench.process import Ending
 from mmea_bench.bench.progress import Progress
-from mmea_bench.bench.remote import Errand, Reply, run_errand
+from mmea_bench.bench.remote import Errand, Reply
 from mmea_bench.bench.worker import Tick
 
-_TOPIC = "mmea-bench-cells"
-_TICK_INTERVAL_S = 2.0
 _POLL_S = 0.5
 _LOOK_S = 5.0
 _FETCH_LIMIT_S = 5.0
@@ -47,7 +47,8 @@ class DaskExecutor:
         self._rank = itertools.count()
         self._last_worker = self._next_look = 0.0
         self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
-        self._workers: dict[str, dict[str, Any]] = {}
+        self._workers: dict[str, int] = {}
+        self._resources_of: dict[str, dict[str, float]] = {}
         self._contents: dict[Path, bytes] = {}
         self._futures: dict[str, Future[Any]] = {}
         self._sent_to: dict[str, str] = {}
@@ -69,7 +70,7 @@ class DaskExecutor:
         left = iter(jobs)
         waiting: dict[str, Job] = {}
         self._last_worker = time.monotonic()
-        self._client.subscribe_topic(_TOPIC, _Announcer(waiting, progress))
+        self._client.subscribe_topic(TOPIC, _Announcer(waiting, progress))
         try:
             self._wait_for_workers()
             while not self._is_stopped:
@@ -87,7 +88,7 @@ class DaskExecutor:
         finally:
             if self._client.status == "running":
                 with suppress(OSError):  # the scheduler went this moment; nothing is left to do
-                    self._client.unsubscribe_topic(_TOPIC)
+                    self._client.unsubscribe_topic(TOPIC)
                     self._client.cancel(list(self._futures.values()), force=True)
 
     def _wait_for_workers(self) -> None:
@@ -98,21 +99,20 @@ class DaskExecutor:
 
     def _n_places(self) -> int:
         """Cells to be with the scheduler at a time."""
-        n_threads: int = sum(worker["nthreads"] for worker in self._workers.values())
-        return max(1, 2 * n_threads)
+        return max(1, 2 * sum(self._workers.values()))
 
-    def _errand(self, job: Job) -> Errand:
+    def _parcel(self, job: Job) -> bytes:
         for path in job.method_files:
             # Read once: a method file that its author edits meanwhile would be another version.
             if path not in self._contents:
                 self._contents[path] = path.read_bytes()
         files = {path.name: self._contents[path] for path in job.method_files}
-        return Errand(_absolute(job), files)
+        return pickle.dumps(Errand(_absolute(job), files))
 
     def _submit(self, job: Job, to: Sequence[str] = ()) -> None:
         future = self._client.submit(
             run_here,
-            self._errand(job),
+            self._parcel(job),
             # Another run may have left a task of the same cell with the scheduler.
             key=f"{job.key}-{time.time_ns()}",
             pure=False,
@@ -146,6 +146,9 @@ class DaskExecutor:
         except TimeoutError:
             # Its worker may have died with the record: comes again with that of another worker.
             future.add_done_callback(self._ended.put)
+            return None
+        if reply.ending is not None and reply.ending.how == "stopped":
+            self._submit(job)  # by a worker that had lost the scheduler, not by us
             return None
         if reply.ending is not None:
             return Done(job, reply.ending, reply.seconds)
@@ -185,8 +188,8 @@ class DaskExecutor:
         What no worker has would keep the cell waiting for ever.
         """
         most: dict[str, float] = {}
-        for worker in self._workers.values():
-            for name, amount in worker.get("resources", {}).items():
+        for address in self._workers:
+            for name, amount in self._resources_of.get(address, {}).items():
                 most[name] = max(amount, most.get(name, 0.0))
         wanted = {}
         if job.device != "cpu" and "GPU" in most:
@@ -196,12 +199,19 @@ class DaskExecutor:
         return wanted or None
 
     def _look_for_workers(self) -> None:
-        """Notes which workers are there.
+        """Notes which workers are there, with how many threads and which resources.
 
         Raises:
             ExecutorError: If the scheduler is gone, or there has been none for too long.
         """
-        self._workers = dict(self._client.scheduler_info(n_workers=-1).get("workers", {}))
+        try:
+            self._workers = dict(self._client.nthreads())
+        except OSError as error:
+            raise ExecutorError(self._gone()) from error
+        # Not asked who is there: a background task of the client may empty this at any moment.
+        described = self._client.scheduler_info(n_workers=-1).get("workers", {})
+        for address, worker in described.items():
+            self._resources_of[address] = worker.get("resources", {})
         self._check_scheduler()
         now = time.monotonic()
         self._next_look = now + _LOOK_S
@@ -235,30 +245,6 @@ def _absolute(job: Job) -> Job:
         data_root=job.data_root and job.data_root.absolute(),
         cache_dir=job.cache_dir and job.cache_dir.absolute(),
     )
-
-
-def run_here(errand: Errand) -> tuple[str, Reply]:
-    """Runs a cell on this worker; returns the worker's address with the reply."""
-    worker = get_worker()
-    key = worker.get_current_task()
-    last = 0.0
-
-    def is_wanted() -> bool:
-        # The scheduler takes tasks away whose client is gone or has cancelled them.
-        task = worker.state.tasks.get(key)
-        return task is not None and task.state in ("executing", "long-running")
-
-    def announce(tick: Tick) -> None:
-        nonlocal last
-        if time.monotonic() - last > _TICK_INTERVAL_S:
-            last = time.monotonic()
-            worker.log_event(_TOPIC, {"cell": errand.job.key, "tick": asdict(tick)})
-
-    worker.log_event(_TOPIC, {"cell": errand.job.key, "tick": None})
-    here = replace(errand, share=1.0 / worker.state.nthreads)
-    # Dask removes a worker's folder at its end, and those of killed workers at the next start.
-    scratch = Path(worker.local_directory)
-    return worker.address, run_errand(here, scratch, announce, is_wanted)
 
 
 class _Announcer:

@@ -115,7 +115,8 @@ def test_results_and_curves_are_those_of_a_serial_run(
         "protocol": {"eval_every": 2},
     }
     on_cluster = Bench(tmp_path / "cluster", tmp_path, (own,))
-    assert on_cluster.run(client, **changes).n_by_status == {"ok": 6}
+    summary = on_cluster.run(client, **changes)
+    assert (summary.problem, summary.n_by_status) == ("", {"ok": 6})
     serial = Bench(tmp_path / "serial", tmp_path, (own,))
     for job in serial.jobs(**changes):
         serial.store.write(execute_cell(job))
