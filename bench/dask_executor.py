@@ -141,12 +141,12 @@ class DaskExecutor:
             return self._after_error(job, future)
         try:
             address, reply = future.result(timeout=_FETCH_LIMIT_S)
-        except CancelledError as error:
-            raise ExecutorError(self._gone()) from error
         except TimeoutError:
             # Its worker may have died with the record: comes again with that of another worker.
             future.add_done_callback(self._ended.put)
             return None
+        except (CancelledError, OSError) as error:
+            raise ExecutorError(self._gone()) from error
         if reply.ending is not None and reply.ending.how == "stopped":
             self._submit(job)  # by a worker that had lost the scheduler, not by us
             return None
