@@ -345,7 +345,7 @@ def _check_statistics(names: Sequence[str], values: Sequence[float], what: str) 
 
 def _is_json(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        return isinstance(json.loads(text), dict) and _is_text(text)
     except (ValueError, RecursionError):
         return False
 

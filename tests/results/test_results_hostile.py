@@ -47,6 +47,7 @@ RECORDS: dict[str, str] = {
     "a schema of lists": changed("schema_version", to=[[[[]]]]),
     "half a character": changed("cell", "reason", to="\ud800"),
     "half a character in a label": changed("cell", "method", to="\udc00"),
+    "half a character in JSON": changed("cell", "overrides", to='{"name": "\ud800"}'),
     "a label without end": changed("cell", "suite", to="x" * 10**6),
     "a huge number of seconds": changed("cell", "fit_s", to=10**400),
     "infinite seconds": changed("cell", "fit_s", to=1).replace('"fit_s": 1', '"fit_s": 1e999'),
