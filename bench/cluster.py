@@ -103,8 +103,12 @@ def _batch_cluster(profile: Path) -> Iterator[Any]:
     kinds = [kind for kind in dir(dask_jobqueue) if kind.endswith("Cluster")]
     if name not in kinds:
         raise UserError(f"{profile}: {unknown_name('class of dask-jobqueue', name, kinds)}")
+    options = dict(table.get("options", {}))
     try:
-        cluster = getattr(dask_jobqueue, name)(**table.get("options", {}))
+        # Several runs may share a login node, and Dask warns of a dashboard whose port is taken.
+        own = {"dashboard_address": ":0"}
+        options["scheduler_options"] = own | options.get("scheduler_options", {})
+        cluster = getattr(dask_jobqueue, name)(**options)
     except (TypeError, ValueError, OSError) as error:
         raise UserError(f"{profile}: {name} cannot be made: {error}") from error
     with cluster:
