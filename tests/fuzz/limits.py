@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 MOST_SECONDS = 2.0
-MOST_BYTES = 512 * 2**20
 MOST_GROWTH_BYTES = 384 * 2**20
 """Growth during one input; a process that has read others holds up to 128 MiB already."""
 
