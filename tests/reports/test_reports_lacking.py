@@ -28,7 +28,7 @@ REPORTS = (
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.NAME)
-def test_a_folder_of_failures_gives_a_sentence_that_says_where_they_are_named(report: ModuleType) -> None:
+def test_a_folder_of_failures_gives_a_sentence_that_points_to_them(report: ModuleType) -> None:
     endings = (FAILED, TIMEOUT, SKIPPED)
     records = [make_record("a", 0.0, repeat=n, **words) for n, words in enumerate(endings, 1)]
     made = report.build(tables_of(records), ReportOptions())
