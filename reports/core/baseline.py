@@ -15,8 +15,8 @@ import pandas as pd
 from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.select import name_of
-from mmea_bench.reports.core.spreadsheet import plain_text
 from mmea_bench.reports.core.verdicts import VERDICTS, CheckRow
+from mmea_bench.results.core.csv_text import unguarded
 
 MISSING = "missing"
 _TEXTS = ("method", "variant", "dataset", "protocol", "setting", "metric")
@@ -99,7 +99,7 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     if missing:
         raise ValueError(f"it has no column '{missing[0]}'")
     return [
-        {name: plain_text(value or "") for name, value in row.items() if name is not None}
+        {name: unguarded(value or "") for name, value in row.items() if name is not None}
         for row in reader
     ]
 

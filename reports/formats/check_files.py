@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import jinja2
-
 from mmea_bench.reports.core.baseline import Regression
 from mmea_bench.reports.core.check_document import (
     COLUMNS,
@@ -22,9 +20,9 @@ from mmea_bench.reports.core.check_document import (
     sections,
     summary,
 )
-from mmea_bench.reports.core.spreadsheet import safe_text
 from mmea_bench.reports.core.verdicts import VERDICTS, Check, CheckRow
-from mmea_bench.reports.formats.templates import TEMPLATES
+from mmea_bench.reports.formats.templates import html_environment
+from mmea_bench.results.core.csv_text import guarded
 
 CSV_COLUMNS = (
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol", "setting"),
@@ -87,23 +85,19 @@ def render_check_json(check: Check, regressions: Sequence[Regression] | None) ->
 
 def render_check_html(check: Check, regressions: Sequence[Regression] | None) -> str:
     """A page that needs no other file, no network and no scripts."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("check.html.j2").render(
-        summary=summary(check),
-        counts=[(verdict, _css_class(verdict), check.counts[verdict]) for verdict in VERDICTS],
-        columns=COLUMNS,
-        sections=[(section.title, _html_rows(section)) for section in sections(check.rows)],
-        regression_summary=None if regressions is None else regression_summary(regressions),
-        regression_columns=REGRESSION_COLUMNS,
-        regressions=[regression_texts(item) for item in regressions or ()],
-        notes=document_notes(check),
+    return (
+        html_environment()
+        .get_template("check.html.j2")
+        .render(
+            summary=summary(check),
+            counts=[(verdict, _css_class(verdict), check.counts[verdict]) for verdict in VERDICTS],
+            columns=COLUMNS,
+            sections=[(section.title, _html_rows(section)) for section in sections(check.rows)],
+            regression_summary=None if regressions is None else regression_summary(regressions),
+            regression_columns=REGRESSION_COLUMNS,
+            regressions=[regression_texts(item) for item in regressions or ()],
+            notes=document_notes(check),
+        )
     )
 
 
@@ -127,6 +121,6 @@ def _css_class(verdict: str) -> str:
 
 def _field(value: object) -> object:
     if isinstance(value, str):
-        return safe_text(value)
+        return guarded(value)
     # repr gives the digits from which the same float is read again.
     return repr(value) if isinstance(value, float) else value

@@ -40,3 +40,21 @@ def environment(
     made.filters["kind"] = lambda block: type(block).__name__
     made.filters.update(filters or {})
     return made
+
+
+def html_environment(filters: Mapping[str, Callable[..., Any]] | None = None) -> jinja2.Environment:
+    """Environment of the HTML templates; every text is escaped.
+
+    Args:
+        filters: Further filters of the page.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(filters or {})
+    return made

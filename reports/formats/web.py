@@ -15,7 +15,7 @@ from markupsafe import Markup
 from mmea_bench.reports.core.document import Block, Document, Figure, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
-from mmea_bench.reports.formats.templates import TEMPLATES
+from mmea_bench.reports.formats.templates import TEMPLATES, html_environment
 from mmea_bench.reports.formats.web_data import as_script_data, page_data
 from mmea_bench.results.core.schema import STATUSES
 from mmea_bench.results.core.table import Tables
@@ -153,16 +153,7 @@ def _script() -> str:
 
 def _environment() -> jinja2.Environment:
     filters: dict[str, Callable[..., Any]] = {"spread_columns": _spread_columns}
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters.update(filters)
-    return made
+    return html_environment(filters)
 
 
 def _title(tables: Tables) -> str:

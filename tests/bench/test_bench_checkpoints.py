@@ -112,7 +112,7 @@ def test_an_interrupted_training_ends_with_the_numbers_of_an_undisturbed_one(
     os.kill(runner.pid, number)
     started = time.monotonic()
     runner.wait(timeout=30)
-    assert time.monotonic() - started < 40.0  # ten seconds on a quiet machine
+    assert time.monotonic() - started < 10.0
     assert not ResultStore(tmp_path / "cut").done_keys()
     again = run(tmp_path, "cut")
     assert again.returncode == 0, again.stderr

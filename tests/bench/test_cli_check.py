@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli import app
-from mmea_bench.reports.core.spreadsheet import plain_text, safe_text
+from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.published_factory import measured_cell
@@ -300,7 +300,7 @@ def test_csv_texts_are_no_formulas_and_numbers_stay_numbers(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("text", ["=a", "'=a", "'a", "a", "", "@x", "-md", "''", "+"])
 def test_marked_texts_are_read_back_exactly(text: str) -> None:
-    assert plain_text(safe_text(text)) == text
+    assert unguarded(guarded(text)) == text
 
 
 def test_the_page_needs_nothing_from_elsewhere(run: Path) -> None:
