@@ -117,6 +117,7 @@ class CLAMEA(Method):
         "T=10": {"attn_tokens": 10},
         "cmae fused dmaff": {"cmae_fused": "dmaff", "attn_tokens": 10},
         "values from the other modality": {"cmae_values": "other"},
+        "equal parts": {"equal_parts": True},
         "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0},
         "offline encoder": {"text_encoder": "minilm"},
         "50 negatives": {"negatives": 50},  # of thousands; ours

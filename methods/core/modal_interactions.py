@@ -42,6 +42,7 @@ class InteractionParams:
     cmae_with_fused: bool = True  # False: commonality module of TMEA
     cmae_fused: Literal["concatenation", "dmaff"] = "concatenation"  # paper's text
     cmae_values: Literal["own", "other"] = "own"  # lineage
+    equal_parts: bool = False  # parts of the joint vector have length 1; ours, paper: as they are
     fused_orthogonality: bool = False  # L_sf: L_s plus the pairs with a fused vector
     vae_loss: LossForm = "per entity"  # ours; the lineage's sums collapse to mean imputation
 
@@ -200,7 +201,10 @@ class ModalInteractions(nn.Module):
         enriched, attended = whole, {}
         if self.cmae is not None:
             enriched, attended = self.cmae(whole, fused)
-        joint: Tensor = self.final([enriched[name] for name in self.output])
+        parts = [enriched[name] for name in self.output]
+        if self._params.equal_parts:
+            parts = [normalize(part, dim=1) for part in parts]
+        joint: Tensor = self.final(parts)
         return Encoded(single, whole, fused, enriched, attended, joint)
 
     def orthogonality(self, encoded: Encoded) -> Tensor:

@@ -12,9 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from distributed import Client, LocalCluster
-
-from mmea_bench.bench.dask_executor import DaskExecutor
 from mmea_bench.bench.execute import execute_cell
 from mmea_bench.bench.executors import Executor
 from mmea_bench.bench.plan import Place, jobs_of, make_plan
@@ -64,6 +61,23 @@ def computation(folder: Path, n_cells: int) -> float:
     return (time.perf_counter() - started) / n_cells
 
 
+def measure_on_dask(folder: Path, n_cells: int, inside_s: float) -> None:
+    """One worker, then all. Imported here: each cell's process loads this file's own imports."""
+    from distributed import Client, LocalCluster
+
+    from mmea_bench.bench.dask_executor import DaskExecutor
+
+    with (
+        LocalCluster(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        for workers in (1, N_WORKERS):
+            cluster.scale(workers)
+            cluster.wait_for_workers(workers)
+            seconds = measure(folder / f"dask{workers}", n_cells, workers, DaskExecutor(client))
+            report(f"Dask, {workers} at a time", seconds, inside_s / workers)
+
+
 def main() -> None:
     n_cells = int(sys.argv[1]) if len(sys.argv) > 1 else N_CELLS
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -73,18 +87,7 @@ def main() -> None:
         print(f"in this process: {inside_s:.3f} s per cell")
         report("serial", measure(folder / "serial", n_cells, 1, None), inside_s)
         report("--jobs 2", measure(folder / "jobs", n_cells, 2, None), inside_s / 2)
-        with (
-            LocalCluster(
-                n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            for workers in (1, N_WORKERS):
-                cluster.scale(workers)
-                cluster.wait_for_workers(workers)
-                executor = DaskExecutor(client)
-                seconds = measure(folder / f"dask{workers}", n_cells, workers, executor)
-                report(f"Dask, {workers} at a time", seconds, inside_s / workers)
+        measure_on_dask(folder, n_cells, inside_s)
     print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
