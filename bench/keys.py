@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmea_bench.bench.cell import Cell
+from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources
 
 KEY_DIGITS = 20
@@ -87,15 +88,15 @@ def keyed(
     """
     files = tuple(method_files)
     code: dict[str, CodeHashes] = {}
+    classes: dict[str, type[Method]] = {}  # a file of the user's would be loaded for every cell
     for_scoring = scoring_hash()
     result = []
     for cell in cells:
         if cell.method not in code:
             sources = method_sources(cell.method, files)
             code[cell.method] = CodeHashes(hash_files(sources), for_scoring)
-        method = get_method(cell.method, files).configure(
-            cell.method, cell.variant, dict(cell.overrides)
-        )
+            classes[cell.method] = get_method(cell.method, files)
+        method = classes[cell.method].configure(cell.method, cell.variant, dict(cell.overrides))
         key = cell_key(cell, method.params, versions[cell.dataset], code[cell.method])
         result.append((key, cell))
     return result

@@ -30,6 +30,7 @@ from mmea_bench.reports.core.document import (
     Table,
     format_number,
 )
+from mmea_bench.reports.core.heat_map import COLOURS, ink_on, name_cells, paint
 from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
@@ -45,9 +46,6 @@ _ROW_IN = 0.17
 _COLUMN_IN = 0.2
 _RIGHT_IN = 0.06
 _AROUND_IN = 0.8  # title above, ranks below
-_COLOURS = "cividis"  # equal steps of lightness, so that it reads alike in grey
-_BRIGHT = 0.45
-"""Dark numbers on lighter shades."""
 
 _PLACE = ["protocol", "dataset_label", "seed_ratio", "method"]
 
@@ -162,38 +160,21 @@ def _draw(canvas: Canvas, table: Table, limits: tuple[float, float]) -> None:
     values = np.array(
         [[np.nan if cell.mean is None else cell.mean for cell in row.cells] for row in table.rows]
     )
-    low, high = limits
-    # Quads instead of an image, which vector files would hold as pixels.
-    axes.pcolormesh(
-        np.ma.masked_invalid(values),
-        cmap=_COLOURS,
-        vmin=low,
-        vmax=high,
-        edgecolors="white",
-        linewidth=0.6,
-    )
+    paint(axes, values, limits)
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
-            share = (value - low) / (high - low) if high > low else 0.0
-            _print(axes, (row, column), float(value), share)
+            _print(axes, (row, column), float(value), ink_on(mpl.colormaps[COLOURS], value, limits))
     axes.invert_yaxis()
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.tick_params(length=0)
-    axes.set_xticks(np.arange(values.shape[1]) + 0.5, [words[-1] for words in table.columns])
-    axes.set_yticks(np.arange(len(table.rows)) + 0.5, _row_names(table))
+    name_cells(axes, _row_names(table), [words[-1] for words in table.columns])
     axes.set_xlabel("Rank of the predicted counterpart", labelpad=2)
 
 
-def _print(axes: Axes, place: tuple[int, int], value: float, share: float) -> None:
-    """Writes a cosine into its cell, where it stands ``share`` of the scale above the lowest."""
-    red, green, blue, _ = mpl.colormaps[_COLOURS](share)
-    is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > _BRIGHT
+def _print(axes: Axes, place: tuple[int, int], value: float, ink: str) -> None:
     axes.text(
         place[1] + 0.5,
         place[0] + 0.5,
         format_number(value, "fraction", digits=2),
-        color="#111111" if is_bright else "#ffffff",
+        color=ink,
         ha="center",
         va="center_baseline",
         fontsize=5.0,

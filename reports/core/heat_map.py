@@ -10,6 +10,7 @@ from itertools import pairwise
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
@@ -20,7 +21,7 @@ _CELL_IN = (0.24, 0.34)  # least height and width
 _RIGHT_IN = 0.1
 _BELOW_IN = 0.38
 _ABOVE_IN = 0.42  # a title of two lines
-_COLOURS = "cividis"  # equal steps of lightness, so that it reads alike in grey
+COLOURS = "cividis"  # equal steps of lightness, so that it reads alike in grey
 
 
 @dataclass(frozen=True)
@@ -84,39 +85,64 @@ def draw_map(canvas: Canvas, grid: Grid, title: str) -> None:
     )
     is_rank = grid.style == "rank"
     # Bright is good, in ranks too.
-    colours = mpl.colormaps[f"{_COLOURS}_r" if is_rank else _COLOURS]
+    colours = mpl.colormaps[f"{COLOURS}_r" if is_rank else COLOURS]
     low, high = np.nanmin(values), np.nanmax(values)
-    # Quads instead of an image, which vector files would hold as pixels.
-    axes.pcolormesh(
-        np.ma.masked_invalid(values),
-        cmap=colours,
-        vmin=low,
-        vmax=high,
-        edgecolors="white",
-        linewidth=0.6,
-    )
+    paint(axes, values, (low, high), colours)
     best = low if is_rank else high
     for row, line in enumerate(values):
         for column, value in enumerate(line):
             if math.isnan(value):
                 _draw_gap(axes, row, column)
                 continue
-            red, green, blue, _ = colours((value - low) / (high - low) if high > low else 0.0)
-            is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.45
             _draw_number(
                 axes,
                 (row, column),
                 format_number(float(value), grid.style),
-                "#111111" if is_bright else "#ffffff",
+                ink_on(colours, float(value), (low, high)),
                 is_best=value == best,
             )
+    name_cells(axes, *grid.ticks)
+    axes.set_ylabel(grid.axis_names[0], labelpad=2)
+    axes.set_xlabel(grid.axis_names[1], labelpad=2)
+
+
+def paint(
+    axes: Axes, values: np.ndarray, limits: tuple[float, float], colours: Colormap | str = COLOURS
+) -> None:
+    """Fills the cells of a map; those without a number stay empty.
+
+    Args:
+        axes: Where the cell of row i and column j spans i to i + 1 and j to j + 1.
+        values: [n_rows, n_columns], NaN for no number.
+        limits: Numbers at both ends of the scale.
+        colours: The scale.
+    """
+    # Quads instead of an image, which vector files would hold as pixels.
+    axes.pcolormesh(
+        np.ma.masked_invalid(values),
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        edgecolors="white",
+        linewidth=0.6,
+    )
+
+
+def ink_on(colours: Colormap, value: float, limits: tuple[float, float]) -> str:
+    """Colour in which a number can be read in its own cell."""
+    low, high = limits
+    red, green, blue, _ = colours((value - low) / (high - low) if high > low else 0.0)
+    is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.45
+    return "#111111" if is_bright else "#ffffff"
+
+
+def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Names rows and columns in the middle of their cells, without frame and tick marks."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xticks(np.arange(len(grid.ticks[1])) + 0.5, list(grid.ticks[1]))
-    axes.set_yticks(np.arange(len(grid.ticks[0])) + 0.5, list(grid.ticks[0]))
-    axes.set_ylabel(grid.axis_names[0], labelpad=2)
-    axes.set_xlabel(grid.axis_names[1], labelpad=2)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
 
 
 def _draw_number(

@@ -112,3 +112,13 @@ def test_variant_and_overrides_reach_the_parameters(make_method: Any) -> None:
     method = make_method("alpha")
     configured = get_method("alpha", (method,)).configure("alpha", "w/o image", {"epochs": 9})
     assert (configured.params.use_image, configured.params.epochs) == (False, 9)
+
+
+def test_a_users_file_is_loaded_once_for_all_cells(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    loads = tmp_path / "loads"
+    note = f"open({str(loads)!r}, 'a').write('loaded ')\n"
+    method.write_text(method.read_text(encoding="utf-8") + note, encoding="utf-8")
+    cells = [replace(CELL, repeat=repeat) for repeat in range(50)]
+    keyed(cells, VERSIONS, (method,))
+    assert loads.read_text().split() == ["loaded"]

@@ -74,7 +74,7 @@ class Slow(Method):
     def fit(self, view, ctx):
         with open({log!r}, "a") as file:
             file.write(f"{{os.environ['HOST_NAME']}} {{ctx.rng_seed}}\\n")
-        time.sleep(2)
+        time.sleep(float(Path({seconds!r}).read_text()))
         generator = ctx.generator("vectors")
         sides = (view.source.n_entities, view.target.n_entities)
         return Embeddings(*(torch.randn(n, 4, generator=generator) for n in sides))
