@@ -15,44 +15,7 @@ import pytest
 from mmea_bench.bench.checkpoints import FOLDER, CellStates, forget_cell, remove_old
 from mmea_bench.results.core.schema import parse_setting
 from mmea_bench.results.core.store import ResultStore
-
-SLOW_METHOD = '''
-import time
-from dataclasses import dataclass
-
-import torch
-
-from mmea_bench.methods.core.base import Embeddings, Method
-from mmea_bench.methods.core.training import Schedule, train
-
-
-@dataclass(frozen=True)
-class Params:
-    epochs: int = 40
-
-
-class Walk(Method):
-    """Vectors that walk at random: every number drawn counts."""
-
-    Params = Params
-
-    def fit(self, view, ctx):
-        generator = ctx.generator("steps")
-        sides = (view.source.n_entities, view.target.n_entities)
-        vectors = [torch.nn.Parameter(torch.zeros(n, 4)) for n in sides]
-
-        def step(epoch):
-            time.sleep(0.05)
-            with torch.no_grad():
-                for part in vectors:
-                    part += torch.randn(part.shape, generator=generator) + torch.rand(1)
-            return 1.0
-
-        def embed():
-            return Embeddings(*(part.detach().clone() for part in vectors))
-
-        return train(vectors, step, embed, Schedule(self.params.epochs, None, eval_every=5), ctx)
-'''
+from tests.cases.small_methods import walking_method
 
 
 class Monitor:
@@ -67,7 +30,7 @@ def states(cache: Path, monitor: Monitor | None = None, every_s: float = 0.0) ->
 
 def command(tmp_path: Path, out: str) -> list[str]:
     method = tmp_path / "walk.py"
-    method.write_text(SLOW_METHOD, encoding="utf-8")
+    method.write_text(walking_method(), encoding="utf-8")
     words = f"run --methods walk --method-file {method} --datasets synthetic[n=100]"
     words += f" --seed-ratios 0.3 --repeats 1 --out {tmp_path / out} --checkpoint-every 0.008"
     words += f" --cache-dir {tmp_path / 'cache'}"

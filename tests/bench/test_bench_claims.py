@@ -15,30 +15,7 @@ import pytest
 
 from mmea_bench.bench.claims import FOLDER, Claims, runners_of
 from mmea_bench.results.core.store import ResultStore
-
-COUNTED = """
-from pathlib import Path
-import time
-from dataclasses import dataclass
-import torch
-from mmea_bench.methods.core.base import Embeddings, Method
-
-
-@dataclass(frozen=True)
-class Params:
-    epochs: int = 1
-
-
-class Counted(Method):
-    Params = Params
-
-    def fit(self, view, ctx):
-        time.sleep(0.1)
-        with (Path({folder!r}) / "started").open("a") as file:
-            file.write(f"{{ctx.rng_seed}}\\n")
-        sides = (view.source.n_entities, view.target.n_entities)
-        return Embeddings(*(torch.ones(n, 2) for n in sides))
-"""
+from tests.cases.small_methods import notes_start, random_method
 
 
 def test_a_claimed_cell_is_not_free_for_others(tmp_path: Path) -> None:
@@ -154,7 +131,8 @@ def test_torn_files_of_runners_are_no_runners(tmp_path: Path) -> None:
 
 def test_two_runs_of_one_command_share_the_cells(tmp_path: Path) -> None:
     method = tmp_path / "counted.py"
-    method.write_text(COUNTED.format(folder=str(tmp_path)), encoding="utf-8")
+    body = notes_start(tmp_path / "started", "time.sleep(0.1)")
+    method.write_text(random_method(body), encoding="utf-8")
     words = f"run --methods counted --method-file {method} --datasets synthetic[n=100] --json"
     words += f" --seed-ratios 0.3 --repeats 12 --out {tmp_path / 'out'}"
     command = [sys.executable, "-m", "mmea_bench.bench", *words.split()]
@@ -163,7 +141,7 @@ def test_two_runs_of_one_command_share_the_cells(tmp_path: Path) -> None:
     runs = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
     printed = [run.communicate(timeout=180) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], printed
-    started = Counter((tmp_path / "started").read_text().split())
+    started = Counter(line.split()[1] for line in (tmp_path / "started").read_text().splitlines())
     assert len(started) == 12
     assert set(started.values()) == {1}
     assert len(ResultStore(tmp_path / "out").done_keys()) == 12

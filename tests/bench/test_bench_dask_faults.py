@@ -26,6 +26,7 @@ from mmea_bench.bench.runner import RunSettings, RunSummary, run_jobs
 from mmea_bench.bench.suite import load_suite
 from mmea_bench.results.core.store import ResultStore
 from tests.cases.dask_cluster import DaskCluster
+from tests.cases.small_methods import notes_start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are a thing of POSIX")
 
@@ -58,11 +59,6 @@ def run(
     settings = RunSettings(executor=DaskExecutor(client, wait_s=2.0))
     store = ResultStore(folder / "out")
     return run_jobs(cells, store, progress or SilentProgress(), settings)
-
-
-def notes_start(log: Path, then: str = "pass") -> str:
-    text = "f'{os.getpid()} {ctx.rng_seed}\\n'"
-    return f"with open({str(log)!r}, 'a') as file: file.write({text})\n{then}"
 
 
 def starts(log: Path) -> list[tuple[int, int]]:

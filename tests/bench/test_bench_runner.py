@@ -22,6 +22,7 @@ from mmea_bench.bench.stale import set_aside, stale_keys
 from mmea_bench.bench.suite import load_suite
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
+from tests.cases.small_methods import notes_start
 
 DATASET = "synthetic[n=100]"
 
@@ -92,7 +93,7 @@ def test_vectors_that_are_not_finite_give_no_numbers(tmp_path: Path, make_method
 
 def test_running_again_runs_only_what_is_missing(tmp_path: Path, make_method: Any) -> None:
     log = tmp_path / "log.txt"
-    bench = Bench(tmp_path, (make_method("counts", writes_line(log)),))
+    bench = Bench(tmp_path, (make_method("counts", notes_start(log)),))
     bench.run(bench.plan(repeats=2))
     assert len(lines(log)) == 2
     assert bench.plan(repeats=2).missing == []
@@ -196,11 +197,6 @@ def assert_nothing_runs(pids: list[int]) -> None:
         time.sleep(0.05)
 
 
-def writes_line(path: Path, then: str = "pass") -> str:
-    text = "f'{os.getpid()} {ctx.rng_seed}\\n'"
-    return f"with open({str(path)!r}, 'a') as file: file.write({text})\n{then}"
-
-
 def lines(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -213,7 +209,7 @@ def numbers(folder: Path) -> set[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX")
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, make_method: Any) -> None:
     log = tmp_path / "log.txt"
-    slow = make_method("counts", writes_line(log, "time.sleep(0.4)"))
+    slow = make_method("counts", notes_start(log, "time.sleep(0.4)"))
     runner = subprocess.Popen(command(tmp_path, slow, "broken", 8), stderr=subprocess.DEVNULL)
     wait_for_records(tmp_path / "broken", 2)
     runner.kill()
@@ -250,7 +246,7 @@ def test_an_interrupt_stops_in_order_and_says_how_to_go_on(
     tmp_path: Path, make_method: Any
 ) -> None:
     log = tmp_path / "log.txt"
-    slow = make_method("counts", writes_line(log, "time.sleep(0.6)"))
+    slow = make_method("counts", notes_start(log, "time.sleep(0.6)"))
     arguments = command(tmp_path, slow, "out", 20)
     runner = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -23,6 +23,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from mmea_bench.results.core.store import ResultStore
+from tests.cases.small_methods import notes_start, random_method
 
 SCRIPT = str(Path(__file__).with_name("three_hosts.sh"))
 NAME = f"mm{os.getpid() % 10_000}"
@@ -51,34 +52,6 @@ CUT_DOWN = [
     *("--methods", "slow,random_scores,name_match,gcn_align"),
     *("--datasets", "synthetic[n=100]", "--repeats", "2", "--set", "*.epochs=6"),
 ]
-SLOW_METHOD = '''
-"""Says when it starts and takes its time, so that faults can be timed."""
-
-import os
-import time
-from dataclasses import dataclass
-from pathlib import Path
-import torch
-from mmea_bench.methods.core.base import Embeddings, Method
-
-
-@dataclass(frozen=True)
-class Params:
-    epochs: int = 1
-
-
-class Slow(Method):
-    Params = Params
-    test_params = {{}}
-
-    def fit(self, view, ctx):
-        with open({log!r}, "a") as file:
-            file.write(f"{{os.environ['HOST_NAME']}} {{ctx.rng_seed}}\\n")
-        time.sleep(float(Path({seconds!r}).read_text()))
-        generator = ctx.generator("vectors")
-        sides = (view.source.n_entities, view.target.n_entities)
-        return Embeddings(*(torch.randn(n, 4, generator=generator) for n in sides))
-'''
 
 
 def why_not() -> str:
@@ -100,8 +73,9 @@ class Hosts:
         self.log, self.seconds = folder / "starts.txt", folder / "seconds.txt"
         self.seconds.write_text("0.1")
         self.method = folder / "slow.py"
-        text = SLOW_METHOD.format(log=str(self.log), seconds=str(self.seconds))
-        self.method.write_text(text, encoding="utf-8")
+        wait = f"time.sleep(float(Path({str(self.seconds)!r}).read_text()))"
+        body = notes_start(self.log, wait, 'os.environ["HOST_NAME"]')
+        self.method.write_text(random_method(body), encoding="utf-8")
         self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Hosts:

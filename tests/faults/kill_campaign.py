@@ -1,6 +1,6 @@
 """Kills a suite again and again at random moments; the final table must not change.
 
-    python tests/faults/kill_campaign.py [--kills 50] [--seed 1] [--jobs 2] [--scheduler ADDRESS]
+    python -m tests.faults.kill_campaign [--kills 50] [--seed 1] [--jobs 2] [--scheduler ADDRESS]
 
 A suite of 40 cells runs once undisturbed. Then it runs again while, at random moments, its runner,
 one of its cells' processes or the process that starts them is killed (SIGKILL), or the runner gets
@@ -27,50 +27,10 @@ import pandas as pd
 import psutil
 
 from mmea_bench.results.core.store import read_tables
+from tests.cases.small_methods import notes_start, walking_method
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMES = ["fit_s", "eval_s", "peak_memory_mib", "started_at", "finished_at", "notes"]
-METHOD = '''
-import os
-import time
-from dataclasses import dataclass
-from pathlib import Path
-
-import torch
-
-from mmea_bench.methods.core.base import Embeddings, Method
-from mmea_bench.methods.core.training import Schedule, train
-
-
-@dataclass(frozen=True)
-class Params:
-    epochs: int = 12
-
-
-class Walk(Method):
-    """Random vectors that take about a second; every start leaves a line behind."""
-
-    Params = Params
-
-    def fit(self, view, ctx):
-        with (Path(os.environ["MMEA_STARTS"])).open("a") as file:
-            file.write(f"{ctx.rng_seed}\\n")
-        generator = ctx.generator("steps")
-        sides = (view.source.n_entities, view.target.n_entities)
-        vectors = [torch.nn.Parameter(torch.zeros(n, 8)) for n in sides]
-
-        def step(epoch):
-            time.sleep(0.05)
-            with torch.no_grad():
-                for part in vectors:
-                    part += torch.randn(part.shape, generator=generator)
-            return 1.0
-
-        def embed():
-            return Embeddings(*(part.detach().clone() for part in vectors))
-
-        return train(vectors, step, embed, Schedule(self.params.epochs, None, eval_every=4), ctx)
-'''
 
 
 class Suite:
@@ -87,7 +47,8 @@ class Suite:
         self._starts = folder / "starts"
         method = folder / "walk.py"
         folder.mkdir(parents=True)
-        method.write_text(METHOD, encoding="utf-8")
+        body = notes_start(self._starts)
+        method.write_text(walking_method(epochs=12, body=body), encoding="utf-8")
         words = (
             f"run --methods walk,random_scores --method-file {method} --repeats 10 --jobs {jobs}"
         )
@@ -98,7 +59,7 @@ class Suite:
 
     def start(self) -> subprocess.Popen[bytes]:
         """The run, or what is left of it."""
-        environment = {**os.environ, "MMEA_STARTS": str(self._starts), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
             self._command,
             cwd=ROOT,
@@ -114,7 +75,7 @@ class Suite:
 
     def starts(self) -> Counter[str]:
         """How often each training began."""
-        return Counter(self._starts.read_text().split())
+        return Counter(line.split()[1] for line in self._starts.read_text().splitlines())
 
 
 def main() -> int:

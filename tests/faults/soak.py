@@ -1,6 +1,6 @@
 """Runs cells for half an hour and watches the runner: memory, processes, open files, records.
 
-    python tests/faults/soak.py [--minutes 30] [--jobs 2] [--figure soak.png]
+    python -m tests.faults.soak [--minutes 30] [--jobs 2] [--figure soak.png]
 
 Good cells, cells that raise, cells whose process dies and cells that hang take turns. At the end:
 no process may be left, every record must be valid, and the runner's memory must not grow: the mean
@@ -26,6 +26,7 @@ import psutil
 from matplotlib.figure import Figure
 
 from mmea_bench.results.core.store import ResultStore
+from tests.cases.small_methods import random_method
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE_S = 5.0
@@ -36,26 +37,6 @@ METHODS = {
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
     "hangs": "time.sleep(600)",
 }
-TEXT = """
-import os, signal, time
-from dataclasses import dataclass
-import torch
-from mmea_bench.methods.core.base import Embeddings, Method
-
-
-@dataclass(frozen=True)
-class Params:
-    epochs: int = 1
-
-
-class Soaked(Method):
-    Params = Params
-
-    def fit(self, view, ctx):
-        {body}
-        sides = (view.source.n_entities, view.target.n_entities)
-        return Embeddings(*(torch.ones(n, 4) for n in sides))
-"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +89,7 @@ def _start(folder: Path, jobs: int) -> subprocess.Popen[bytes]:
     words += ["--cache-dir", str(folder / "cache")]
     for name, body in METHODS.items():
         path = folder / f"{name}.py"
-        path.write_text(TEXT.format(body=body), encoding="utf-8")
+        path.write_text(random_method(body), encoding="utf-8")
         words += ["--method-file", str(path)]
     return subprocess.Popen(
         [sys.executable, "-m", "mmea_bench.bench", *words],
