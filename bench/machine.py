@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,18 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_of_cell(n_at_once: int, environment: Mapping[str, str]) -> int:
+    """Threads that each of several concurrent cells computes with: its share of the cores.
+
+    Args:
+        n_at_once: Cells at the same time.
+        environment: ``OMP_NUM_THREADS`` in it is the most, as for every program that computes.
+    """
+    share = max(1, n_cores() // n_at_once)
+    most = environment.get("OMP_NUM_THREADS", "")
+    return min(share, int(most)) if most.isdecimal() and int(most) else share
 
 
 def _git(*arguments: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from mmea_bench.bench.cell import Cell
 from mmea_bench.bench.expand import expand
 from mmea_bench.bench.job import Job
 from mmea_bench.bench.keys import keyed
-from mmea_bench.bench.machine import n_cores
+from mmea_bench.bench.machine import threads_of_cell
 from mmea_bench.bench.suite import Suite
 from mmea_bench.bench.tasks import mismatch_remark
 from mmea_bench.datasets.core.base import PairDataset
@@ -105,7 +106,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
 
 def jobs_of(plan: Plan, place: Place) -> list[Job]:
     """The missing cells, ready to be run; the jobs share the processor cores evenly."""
-    threads = max(1, n_cores() // place.n_jobs)
+    threads = threads_of_cell(place.n_jobs, os.environ)
     return [
         Job(
             cell=cell,

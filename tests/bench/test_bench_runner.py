@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mmea_bench.bench import machine
 from mmea_bench.bench.limits import hard_limit_s
 from mmea_bench.bench.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.progress import SilentProgress
@@ -33,7 +34,15 @@ BAD_METHODS = {
     "crashes": ("os.kill(os.getpid(), signal.SIGSEGV)", "failed", "signal SIGSEGV"),
     "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out_of_memory", "lack of memory"),
     "lacks_memory": ("raise MemoryError('too much')", "out_of_memory", "too much"),
+    "lacks_gpu_memory": (
+        "raise torch.OutOfMemoryError('CUDA out of memory.')",
+        *("out_of_memory", "CUDA out of memory"),
+    ),
     "hangs": ("time.sleep(600)", "timeout", "killed from outside"),
+    "hangs_in_native_code": (  # with the interpreter's lock, so that no handler of Python's runs
+        *("import ctypes; ctypes.PyDLL(None).sleep(600)", "timeout"),
+        "killed from outside",
+    ),
     "sees_the_clock": (
         *("while True: ctx.check_deadline(); time.sleep(0.01)", "timeout"),
         "1 s allowed",
@@ -149,11 +158,20 @@ def test_records_of_changed_code_leave_the_tables(tmp_path: Path, make_method: A
     assert {record.key for record in bench.store.records()} == {key for key, _ in plan.cells}
 
 
-def test_jobs_share_the_cores(tmp_path: Path) -> None:
+def test_jobs_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     bench = Bench(tmp_path)
     plan = bench.plan(methods=["random_scores"])
     shares = [jobs_of(plan, Place(tmp_path, tmp_path, n_jobs=n))[0].threads for n in (1, 2, 10_000)]
     assert shares[0] >= shares[1] >= shares[2] == 1
+
+
+@pytest.mark.parametrize(("said", "n_threads"), [("1", 1), ("3", 3), ("64", 8), ("0", 8), ("x", 8)])
+def test_a_cell_takes_no_more_threads_than_the_user_says(
+    said: str, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "n_cores", lambda: 16)
+    assert machine.threads_of_cell(2, {"OMP_NUM_THREADS": said}) == n_threads
 
 
 def test_the_hard_limit_leaves_time_to_end_in_order() -> None:
