@@ -356,6 +356,15 @@ def test_dropped_output_modality_still_interacts(generator: torch.Generator) -> 
     assert ("image", "structure") in encoded.attended
 
 
+def test_equal_parts_keep_directions_and_have_length_one(generator: torch.Generator) -> None:
+    names = ("image", "structure", "attribute")
+    params = CLAMEAParams(dim=8, latent=4, weight_heads=2, equal_parts=True)
+    encoded = ModalInteractions(names, params, generator).encode(*three_entities(generator), None)
+    for name, part in zip(names, encoded.joint.split(8, dim=1), strict=True):
+        own = encoded.enriched[name]
+        torch.testing.assert_close(part, own / own.norm(dim=1, keepdim=True))
+
+
 def test_a_dim_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match="multiple of n_heads x attn_tokens"):
         CLAMEAParams(dim=100, attn_tokens=3)
