@@ -64,6 +64,7 @@ class CLAMEAParams(InteractionParams):
     iterative_every: int = 70  # after epochs 70, 140, 210, 280; lineage
     pseudo_weight: float = 0.1  # of the pseudo-pairs' losses; lineage
     pseudo_batch: int = 5000  # pseudo-pairs per step, once per epoch; lineage
+    pseudo_as_seeds: bool = False  # pseudo-pairs in every step, as in MRAEA; else as the two above
     eval_every: int = 10  # lineage: 1 from epoch 70 on
 
 
@@ -118,6 +119,7 @@ class CLAMEA(Method):
         "cmae fused dmaff": {"cmae_fused": "dmaff", "attn_tokens": 10},
         "values from the other modality": {"cmae_values": "other"},
         "equal parts": {"equal_parts": True},
+        "pseudo-pairs as seeds": {"pseudo_as_seeds": True},
         "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0},
         "offline encoder": {"text_encoder": "minilm"},
         "50 negatives": {"negatives": 50},  # of thousands; ours
@@ -264,15 +266,19 @@ class _Training:
         self._batches, self._negatives = ctx.generator("batches"), ctx.generator("negatives")
         self._noise, self._others = ctx.generator("latents"), ctx.generator("further entities")
         self._own_triples = TripleSet.of(graph)
-        self._seeds, self._all_seeds = seeds, PairRows.of(seeds, ctx.device)
-        self._n_with = model.pairs_with(seeds.to(ctx.device))
         self._pairs = PseudoSeeds(
             seeds,
             graph.n_source,
             graph.n_entities,
             IterativeSchedule(0, params.iterative_every, params.iterative_every),
         )
-        self._take_up(self._pairs.pairs)
+        self._set_seeds(seeds)
+        self._take_up(seeds)
+
+    def _set_seeds(self, seeds: Tensor) -> None:
+        """Pairs of every step's losses, [n, 2]."""
+        self._seeds, self._all_seeds = seeds, PairRows.of(seeds, self._ctx.device)
+        self._n_with = self._model.pairs_with(seeds.to(self._ctx.device))
 
     def _take_up(self, pairs: Tensor) -> None:
         """Triples follow the pairs: those of both KGs and their swapped copies."""
@@ -291,6 +297,8 @@ class _Training:
         """Adds mutual nearest neighbours to the pseudo-pairs, where the schedule says so."""
         if self._pairs.after_epoch(epoch, lambda: self._model.all_entities()[0]):
             self._take_up(self._pairs.pairs)
+            if self._params.pseudo_as_seeds:
+                self._set_seeds(self._pairs.pairs)
 
     def step(self, _epoch: int) -> float:
         """One epoch of optimiser steps; mean loss per step."""
