@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize
 
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.view import TrainView
-from mmea_bench.methods.core.attribute_texts import attribute_texts
+from mmea_bench.methods.core.attribute_texts import attribute_vectors
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, StopRule
 from mmea_bench.methods.core.encoders import Linear
 from mmea_bench.methods.core.joint_graph import JointGraph
@@ -36,7 +35,7 @@ from mmea_bench.methods.core.modal_interactions import (
 from mmea_bench.methods.core.multimodal import PairRows
 from mmea_bench.methods.core.pair_losses import squared_cosine_contrastive_loss
 from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.text_encoders import encoder_available, text_vectors
+from mmea_bench.methods.core.text_encoders import encoder_available
 from mmea_bench.methods.core.training import Schedule, train
 from mmea_bench.methods.core.translation import BatchEntities, translation_loss, unit_rows
 from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
@@ -179,17 +178,11 @@ def _inputs(
     """Feature rows (zero where lacking, [n_entities, dim]) and who has them, by modality."""
     inputs = {}
     if "attribute" in modalities:
-        texts = [*attribute_texts(view.source), *attribute_texts(view.target)]
-        values = text_vectors(
-            texts, params.text_encoder, "mean tokens", ctx, max_tokens=params.max_tokens
-        )
-        inputs["attribute"] = (values, torch.tensor([bool(text) for text in texts]))
+        encoder = (params.text_encoder, params.max_tokens)
+        inputs["attribute"] = attribute_vectors(view, *encoder, ctx)
     if "image" in modalities:
-        sides = view.features["image"]
-        inputs["image"] = (
-            torch.from_numpy(np.concatenate([side.values for side in sides])),
-            torch.from_numpy(np.concatenate([side.present for side in sides])),
-        )
+        images = view.joint_features("image")
+        inputs["image"] = (torch.tensor(images.values), torch.tensor(images.present))
     return inputs
 
 
@@ -396,8 +389,7 @@ class _Training:
             return squared_cosine_contrastive_loss(first, second, margin, n_pairs, negatives)
 
         source, target = positions.unbind(1)
-        joint = (embedding(source, encoded.joint), embedding(target, encoded.joint))
-        loss = loss_of(*joint, BASE)  # every entity has structure
+        loss = loss_of(embedding(source, encoded.joint), embedding(target, encoded.joint), BASE)
         for name in self._model.interactions.output:
             both = present[name][source] & present[name][target]
             first, second = (

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -233,10 +232,9 @@ def pseudo_seeds(view: TrainView, names: Tensor, params: SelfMEAParams, ctx: Run
     """
     n_source = view.source.n_entities
     if params.seeds == "image" and "image" in view.features:
-        sides = view.features["image"]
-        present = torch.from_numpy(np.concatenate([side.present for side in sides]))
-        values = np.concatenate([side.values for side in sides])
-        vectors = normalize(torch.from_numpy(values).float(), dim=1).to(names.device)
+        images = view.joint_features("image")
+        present = torch.tensor(images.present)
+        vectors = normalize(torch.tensor(images.values), dim=1).to(names.device)
     else:
         if params.seeds == "image":
             ctx.log.simulated["visual_seeds"] = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from mmea_bench.datasets.core.features import Features
 from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.pair import KGPair, Task
@@ -29,6 +31,14 @@ class TrainView:
     modalities: tuple[str, ...]
     seed_links: Ids
     task: Task = "entity-alignment"
+
+    def joint_features(self, modality: str) -> Features:
+        """Features of both KGs, those of the source above: rows by joint id."""
+        source, target = self.features[modality]
+        return Features(
+            np.concatenate([source.values, target.values]),
+            np.concatenate([source.present, target.present]),
+        )
 
 
 def train_view(pair: KGPair, seed_links: Ids) -> TrainView:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
+import torch
+from torch import Tensor
+
 from mmea_bench.datasets.core.graph import KnowledgeGraph
+from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.text_encoders import text_vectors
 
 _END_OF_URI = re.compile(r"[^/#]*$")
 _SEPARATORS = re.compile(r"[\s._\-:]+")
@@ -26,6 +32,18 @@ def attribute_texts(graph: KnowledgeGraph) -> list[str]:
         name = names[attribute]
         phrases[entity].append(f"{name} is {value}" if value else name)
     return [", ".join(parts) for parts in phrases]
+
+
+def attribute_vectors(
+    view: TrainView, encoder: str, max_tokens: int, ctx: RunContext
+) -> tuple[Tensor, Tensor]:
+    """Encoded attribute texts by joint id, [n_entities, dim], and who has any, [n_entities].
+
+    A vector is the mean over its tokens.
+    """
+    texts = [*attribute_texts(view.source), *attribute_texts(view.target)]
+    vectors = text_vectors(texts, encoder, "mean tokens", ctx, max_tokens=max_tokens)
+    return vectors, torch.tensor([bool(text) for text in texts])
 
 
 def attribute_name(uri: str) -> str:

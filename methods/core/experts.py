@@ -106,16 +106,15 @@ def feature_expert(
     Returns:
         Vectors of unit length or zero; None if no entity has the modality.
     """
-    sides = view.features[modality]
-    values = np.concatenate([side.values for side in sides])
-    present = np.concatenate([side.present for side in sides])
+    both = view.joint_features(modality)
+    values, present = both.values, both.present
     if not present.any():
         return None
     centred = torch.from_numpy(values[present] - values[present].mean(axis=0))
     if centred.shape[1] > dim:
         centred = centred @ principal_directions(centred, dim, ctx.generator(f"{modality} axes"))
     vectors = torch.zeros(len(values), centred.shape[1])
-    vectors[torch.from_numpy(present)] = normalize(centred, dim=1)
+    vectors[torch.tensor(present)] = normalize(centred, dim=1)
     n_source = view.source.n_entities
     return ExpertVectors(vectors[:n_source], vectors[n_source:])
 

@@ -65,9 +65,8 @@ def modality_features(
             modality but one by definition.
     """
     fill = fill or ("zeros" if view.task == "n-mmkg" else "normal")
-    sides = view.features[modality]
-    values = np.concatenate([side.values for side in sides])
-    present = np.concatenate([side.present for side in sides])
+    both = view.joint_features(modality)
+    values, present = both.values, both.present
     generator = ctx.numpy_generator(f"fill {modality}")
     return normalize(torch.from_numpy(fill_lacking(values, present, fill, generator)), dim=1)
 
@@ -81,9 +80,8 @@ def neighbour_mean_features(
     neighbour share one vector, drawn per dimension from the normal distribution of the present
     ones. LoginMEA's released code does so (option ``use_mean_img``).
     """
-    sides = view.features[modality]
-    values = np.concatenate([side.values for side in sides])
-    present = np.concatenate([side.present for side in sides])
+    both = view.joint_features(modality)
+    values, present = both.values, both.present
     heads, _, tails = graph.triples.T
     ends, others = np.concatenate([heads, tails]), np.concatenate([tails, heads])
     used = ~present[ends] & present[others]
@@ -108,8 +106,7 @@ def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
     0.5), as in MCLEA's released code.
     """
     if "word" in view.features:
-        means = np.concatenate([side.values for side in view.features["word"]])
-        return _filled_uniformly(np.array(means), ctx, "words")
+        return _filled_uniformly(np.array(view.joint_features("word").values), ctx, "words")
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
     words = [name.lower().split() for name in _names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}

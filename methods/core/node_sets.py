@@ -56,8 +56,7 @@ class NodeSets:
         Returns:
             [n_nodes of the modality, dim] float32, in the order of ``ids``.
         """
-        values = np.concatenate([side.values for side in view.features[modality]])
-        values = values[self.ids[modality]]
+        values = view.joint_features(modality).values[self.ids[modality]]
         deviation = values.std(axis=0, dtype=np.float64)
         centred = values - values.mean(axis=0, dtype=np.float64)
         scale = np.where(deviation > 1e-8, deviation, np.inf)
