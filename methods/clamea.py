@@ -57,6 +57,7 @@ class CLAMEAParams(InteractionParams):
     batch_size: int = 5000  # triples of both graphs per step; paper, meaning from the lineage
     sampled_pairs: int = 0  # seeds per step: 0 is all, lineage; else drawn, an unbiased estimate
     negatives: int = 0  # per partner, by weight, in L_cl; 0: all seeds, lineage; paper silent
+    joint_product: bool = False  # joint vectors in L_cl by inner product, lineage; paper: cosine
     learning_rate: float = 0.001  # Adam; paper
     epochs: int = 300  # lineage
     iterative: bool = True  # paper
@@ -119,6 +120,7 @@ class CLAMEA(Method):
         "values from the other modality": {"cmae_values": "other"},
         "equal parts": {"equal_parts": True},
         "pseudo-pairs as seeds": {"pseudo_as_seeds": True},
+        "lineage joint product": {"joint_product": True},
         "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0},
         "offline encoder": {"text_encoder": "minilm"},
         "50 negatives": {"negatives": 50},  # of thousands; ours
@@ -178,8 +180,7 @@ def _inputs(
     """Feature rows (zero where lacking, [n_entities, dim]) and who has them, by modality."""
     inputs = {}
     if "attribute" in modalities:
-        encoder = (params.text_encoder, params.max_tokens)
-        inputs["attribute"] = attribute_vectors(view, *encoder, ctx)
+        inputs["attribute"] = attribute_vectors(view, params.text_encoder, params.max_tokens, ctx)
     if "image" in modalities:
         images = view.joint_features("image")
         inputs["image"] = (torch.tensor(images.values), torch.tensor(images.present))
@@ -381,15 +382,15 @@ class _Training:
             positions: Positions of the pairs among them, [n_pairs, 2].
             n_with: Pairs that these were drawn from, by modality; None if these are all.
         """
-        totals, negatives = n_with or {}, self._params.negatives or None
-        margin = self._params.contrastive_margin
+        totals, params = n_with or {}, self._params
 
-        def loss_of(first: Tensor, second: Tensor, name: str) -> Tensor:
-            n_pairs = totals.get(name)
-            return squared_cosine_contrastive_loss(first, second, margin, n_pairs, negatives)
+        def loss_of(first: Tensor, second: Tensor, name: str, *, cosine: bool = True) -> Tensor:
+            weights = (params.contrastive_margin, totals.get(name), params.negatives or None)
+            return squared_cosine_contrastive_loss(first, second, *weights, cosine=cosine)
 
         source, target = positions.unbind(1)
-        loss = loss_of(embedding(source, encoded.joint), embedding(target, encoded.joint), BASE)
+        first, second = (embedding(side, encoded.joint) for side in (source, target))
+        loss = loss_of(first, second, BASE, cosine=not params.joint_product)
         for name in self._model.interactions.output:
             both = present[name][source] & present[name][target]
             first, second = (

@@ -13,6 +13,8 @@ def squared_cosine_contrastive_loss(
     margin: float,
     n_pairs: int | None = None,
     n_negatives: int | None = None,
+    *,
+    cosine: bool = True,
 ) -> Tensor:
     """Contrastive loss of MSNEA, TMEA and CLAMEA on all n x n combinations of n pairs.
 
@@ -32,10 +34,13 @@ def squared_cosine_contrastive_loss(
         n_pairs: Pairs that the n given ones were drawn from; negatives and partners then weigh as
             in the loss on all of them, which the result estimates without bias.
         n_negatives: Negatives per partner; None is all of the n (or ``n_pairs``) pairs.
+        cosine: False takes inner products in place of cosines, so that lengths count.
 
-    Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2.
+    Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2 and
+    takes inner products of the joint vectors.
     """
-    source, target = normalize(source, dim=1), normalize(target, dim=1)
+    if cosine:
+        source, target = normalize(source, dim=1), normalize(target, dim=1)
     everything = ((source.T @ source) * (target.T @ target)).sum()
     own = (source * target).sum(dim=1)
     negatives, partners = everything - own.square().sum(), relu(margin - own).square().sum()

@@ -38,6 +38,14 @@ def test_contrastive_loss_by_hand() -> None:
     assert float(loss) == pytest.approx((1.0 + 0.36 + 1.44) / 8)
 
 
+def test_contrastive_loss_of_inner_products_by_hand() -> None:
+    source = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    target = torch.tensor([[3.0, 0.0], [0.5, 0.5]])
+    # Inner products are 3 and 1 of partners, 0.5 and 0 of the others; 3 is past the margin.
+    loss = squared_cosine_contrastive_loss(source, target, 2.0, cosine=False)
+    assert float(loss) == pytest.approx((0.0 + 1.0 + 0.25 + 0.0) / 8)
+
+
 def test_contrastive_loss_and_gradients_equal_the_matrix_of_all_pairs() -> None:
     torch.manual_seed(0)
     pairs = [torch.randn(40, 6, dtype=torch.float64) for _ in range(2)]
