@@ -142,3 +142,11 @@ def test_a_training_view_holds_no_other_links() -> None:
     held = {field.name for field in dataclasses.fields(view)}
     assert held == {"source", "target", "features", "modalities", "seed_links", "task"}
     assert view.seed_links.tolist() == [[0, 0]]
+
+
+def test_joint_features_hold_the_source_above_the_target() -> None:
+    pair = make_pair()
+    source, target = pair.features["image"]
+    both = train_view(pair, pair.anchor_links[:1]).joint_features("image")
+    assert both.values.tolist() == [*source.values.tolist(), *target.values.tolist()]
+    assert both.present.tolist() == [*source.present.tolist(), *target.present.tolist()]
