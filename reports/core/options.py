@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmea_bench.reports.core.errors import ReportError
-from mmea_bench.results.core.schema import DIRECTIONS, METRICS
+from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.schema import DIRECTIONS
 
 CORRECTIONS = ("holm", "none", "bonferroni", "fdr_bh")
 """Corrections of p-values for multiple comparisons, by their names in statsmodels."""
@@ -20,6 +21,7 @@ class ReportOptions:
             otherwise 0.
         direction: ``src2tgt`` as the papers print, ``tgt2src``, or the ``mean`` of both.
         metrics: Metrics of tables, in printing order; a table shows those it has numbers of.
+            Cosines by rank and weights of modalities have reports of their own.
         curve_metric: Metric of learning curves; those of predicted pairs show F1.
         correction: Correction of p-values for multiple comparisons.
         reach: Value of the first metric whose price in seed links is asked for, in (0, 1].
@@ -43,7 +45,7 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         _check("direction", (self.direction,), DIRECTIONS)
-        _check("metric", (*self.metrics, self.curve_metric), METRICS)
+        _check("metric", (*self.metrics, self.curve_metric), tuple(METRIC_NAMES))
         _check("correction", (self.correction,), CORRECTIONS)
         if not 0.0 < self.reach <= 1.0:
             raise ReportError(
@@ -51,7 +53,7 @@ class ReportOptions:
                 "Write a fraction such as 0.5."
             )
         if not self.metrics:
-            raise ReportError(f"Name at least one metric: {', '.join(METRICS)}.")
+            raise ReportError(f"Name at least one metric: {', '.join(METRIC_NAMES)}.")
 
 
 def _check(what: str, values: tuple[str, ...], valid: tuple[str, ...]) -> None:

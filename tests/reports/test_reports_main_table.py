@@ -162,6 +162,8 @@ def test_options_are_checked() -> None:
         ReportOptions(direction="up")
     with pytest.raises(ReportError, match="Unknown metric 'hits@3'"):
         ReportOptions(metrics=("hits@3",))
+    with pytest.raises(ReportError, match="Unknown metric 'weight'"):
+        ReportOptions(metrics=("weight",))  # it has a report of its own
     with pytest.raises(ReportError, match="at least one metric"):
         ReportOptions(metrics=())
 
