@@ -101,7 +101,7 @@ def assignments(given: Iterable[str] | None) -> dict[str, object]:
 def _toml_or_text(value: str) -> object:
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):  # thousands of open brackets are a text too
         return value
 
 

@@ -121,6 +121,7 @@ def test_a_run_in_which_all_fails_still_ends_in_order(where: list[str], make_met
         (["run"], "Name a suite with --suite"),
         (["run", "--methods", "random_scores"], "give both --methods and --datasets"),
         (["run", *QUICK, "--set", "random_scores.dmi=3"], "Did you mean 'dim'?"),
+        (["run", *QUICK, "--set", f"random_scores.dim={'[' * 5000}"], "must be int"),
         (["run", *QUICK, "--device", "gpu"], "--device takes auto, cpu, cuda"),
         (["run", *QUICK, "--protocol", "stric"], "strict"),
         (["run", *QUICK, "--seed-ratios", "a"], "--seed-ratios takes numbers"),
