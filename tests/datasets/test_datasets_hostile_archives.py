@@ -139,6 +139,7 @@ def test_hostile_lines_of_word_vectors(tmp_path: Path, line: bytes, words: str) 
         (gzip.compress(b"a\0b\n"), "line 1: holds a NUL character"),
         (b"a\tb\n", "truncated or damaged"),
     ],
+    ids=["zeros", "cut short", "NUL", "no gzip"],  # the bytes hold the time of day
 )
 def test_hostile_gzip_copies(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "rows.gz"

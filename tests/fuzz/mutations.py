@@ -175,15 +175,17 @@ def packed(rng: random.Random, content: bytes) -> bytes:
     """A gzip copy: whole, damaged, doubled, or of a content that packs very well."""
     kind = rng.randrange(5)
     if kind == 0:
-        return gzip.compress(content)
+        return gzip.compress(content, mtime=0)
     if kind == 1:
-        return mutate(rng, gzip.compress(content))
+        return mutate(rng, gzip.compress(content, mtime=0))
     if kind == 2:
-        return gzip.compress(content) * rng.choice((2, 50))
+        return gzip.compress(content, mtime=0) * rng.choice((2, 50))
     if kind == 3:
-        return gzip.compress(mutate(rng, content))
+        return gzip.compress(mutate(rng, content), mtime=0)
     filler = rng.choice((b"\n", b"a", b"a\tb\tc\n", content[:40] or b"x"))
-    return gzip.compress(filler * (rng.choice((10**5, 10**6, 5 * 10**6)) // len(filler)), 1)
+    return gzip.compress(
+        filler * (rng.choice((10**5, 10**6, 5 * 10**6)) // len(filler)), 1, mtime=0
+    )
 
 
 # Damage to lines comes more often: most formats are text.

@@ -170,7 +170,7 @@ def _write_tables(folder: Path, suffix: str) -> None:
 def _write_glove(folder: Path) -> None:
     lines = b"red 1 0\nhouse 0 1\nblue -1 0\n"
     (folder / word_vectors.FILE).write_bytes(lines)
-    (folder / f"{word_vectors.FILE}.gz").write_bytes(gzip.compress(lines))
+    (folder / f"{word_vectors.FILE}.gz").write_bytes(gzip.compress(lines, mtime=0))
     with zipfile.ZipFile(folder / word_vectors.ARCHIVE, "w") as archive:
         archive.writestr(word_vectors.FILE, lines)
 
