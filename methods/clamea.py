@@ -33,7 +33,7 @@ from mmea_bench.methods.core.modal_interactions import (
     ModalInteractions,
 )
 from mmea_bench.methods.core.multimodal import PairRows
-from mmea_bench.methods.core.pair_losses import squared_cosine_contrastive_loss
+from mmea_bench.methods.core.pair_losses import squared_contrastive_loss
 from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.text_encoders import encoder_available
 from mmea_bench.methods.core.training import Schedule, train
@@ -386,7 +386,7 @@ class _Training:
 
         def loss_of(first: Tensor, second: Tensor, name: str, *, cosine: bool = True) -> Tensor:
             weights = (params.contrastive_margin, totals.get(name), params.negatives or None)
-            return squared_cosine_contrastive_loss(first, second, *weights, cosine=cosine)
+            return squared_contrastive_loss(first, second, *weights, cosine=cosine)
 
         source, target = positions.unbind(1)
         first, second = (embedding(side, encoded.joint) for side in (source, target))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 
-def squared_cosine_contrastive_loss(
+def squared_contrastive_loss(
     source: Tensor,
     target: Tensor,
     margin: float,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,9 @@ def node_presence(
     if view.task != "n-mmkg":
         return {}
     return {
-        name: torch.tensor(view.joint_features(name).present, device=device)
+        name: torch.from_numpy(np.concatenate([side.present for side in view.features[name]])).to(
+            device
+        )
         for name in modalities
         if name in view.features
     }

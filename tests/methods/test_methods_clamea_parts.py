@@ -15,7 +15,7 @@ from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.core.pair_losses import (
     mean_square,
     orthogonality_loss,
-    squared_cosine_contrastive_loss,
+    squared_contrastive_loss,
 )
 from mmea_bench.methods.core.translation import BatchEntities, Triples, translation_loss
 from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
@@ -34,7 +34,7 @@ def test_contrastive_loss_by_hand() -> None:
     source = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     target = torch.tensor([[3.0, 0.0], [3.0, 4.0]])
     # The cosines are 1 and 0.8 of partners, 0.6 and 0 of the others.
-    loss = squared_cosine_contrastive_loss(source, target, 2.0)
+    loss = squared_contrastive_loss(source, target, 2.0)
     assert float(loss) == pytest.approx((1.0 + 0.36 + 1.44) / 8)
 
 
@@ -42,7 +42,7 @@ def test_contrastive_loss_of_inner_products_by_hand() -> None:
     source = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     target = torch.tensor([[3.0, 0.0], [0.5, 0.5]])
     # Inner products are 3 and 1 of partners, 0.5 and 0 of the others; 3 is past the margin.
-    loss = squared_cosine_contrastive_loss(source, target, 2.0, cosine=False)
+    loss = squared_contrastive_loss(source, target, 2.0, cosine=False)
     assert float(loss) == pytest.approx((0.0 + 1.0 + 0.25 + 0.0) / 8)
 
 
@@ -50,7 +50,7 @@ def test_contrastive_loss_and_gradients_equal_the_matrix_of_all_pairs() -> None:
     torch.manual_seed(0)
     pairs = [torch.randn(40, 6, dtype=torch.float64) for _ in range(2)]
     gradients = []
-    for function in (squared_cosine_contrastive_loss, all_combinations):
+    for function in (squared_contrastive_loss, all_combinations):
         leaves = [part.clone().requires_grad_() for part in pairs]
         loss = function(leaves[0], leaves[1], 2.0)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -63,8 +63,8 @@ def test_contrastive_loss_of_drawn_pairs_is_unbiased() -> None:
     torch.manual_seed(0)
     source, target = (torch.randn(5, 3, dtype=torch.float64) for _ in range(2))
     drawn = [list(rows) for rows in itertools.combinations(range(5), 3)]
-    losses = [squared_cosine_contrastive_loss(source[rows], target[rows], 2.0, 5) for rows in drawn]
-    whole = squared_cosine_contrastive_loss(source, target, 2.0)
+    losses = [squared_contrastive_loss(source[rows], target[rows], 2.0, 5) for rows in drawn]
+    whole = squared_contrastive_loss(source, target, 2.0)
     torch.testing.assert_close(torch.stack(losses).mean(), whole)
 
 
@@ -73,9 +73,9 @@ def test_contrastive_loss_with_a_number_of_negatives_is_a_weighted_mean() -> Non
     target = torch.tensor([[3.0, 0.0], [3.0, 4.0]])
     # One negative per partner is all that two pairs have; three weigh three times as much.
     one, three = (
-        float(squared_cosine_contrastive_loss(source, target, 2.0, n_negatives=k)) for k in (1, 3)
+        float(squared_contrastive_loss(source, target, 2.0, n_negatives=k)) for k in (1, 3)
     )
-    assert one == pytest.approx(float(squared_cosine_contrastive_loss(source, target, 2.0)))
+    assert one == pytest.approx(float(squared_contrastive_loss(source, target, 2.0)))
     assert three == pytest.approx((1.0 + 1.44 + 3 * 0.36) / (2 * 2 * (1 + 3)))
 
 
@@ -83,7 +83,7 @@ def test_a_number_of_negatives_makes_the_loss_independent_of_the_pairs_drawn_fro
     torch.manual_seed(0)
     source, target = (torch.randn(6, 3, dtype=torch.float64) for _ in range(2))
     few, many = (
-        squared_cosine_contrastive_loss(source, target, 2.0, n_pairs, n_negatives=4)
+        squared_contrastive_loss(source, target, 2.0, n_pairs, n_negatives=4)
         for n_pairs in (None, 900)
     )
     torch.testing.assert_close(few, many)
@@ -97,7 +97,7 @@ def test_with_many_negatives_per_dimension_orthogonal_partners_cost_less_than_al
 
     def aligned_less_apart(n_negatives: int | None) -> float:
         aligned, orthogonal = (
-            squared_cosine_contrastive_loss(*pairs, 2.0, n_negatives=n_negatives)
+            squared_contrastive_loss(*pairs, 2.0, n_negatives=n_negatives)
             for pairs in ((corners, corners), apart)
         )
         return float(aligned - orthogonal)
@@ -108,7 +108,7 @@ def test_with_many_negatives_per_dimension_orthogonal_partners_cost_less_than_al
 
 def test_losses_without_rows_are_zero() -> None:
     nothing = torch.empty(0, 4)
-    assert float(squared_cosine_contrastive_loss(nothing, nothing, 2.0)) == 0.0
+    assert float(squared_contrastive_loss(nothing, nothing, 2.0)) == 0.0
     assert float(mean_square(nothing, nothing)) == 0.0
 
 
