@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +20,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 from selenium.webdriver.chrome.options import Options  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import Select  # noqa: E402
+
+from tests.cases.browser import PHONE, Browser  # noqa: E402
 
 CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -37,7 +36,6 @@ FLAGS = (
 )
 REPORTS = ["main_table", "learning_curves"]
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
 def fill_folder(folder: Path) -> None:
@@ -82,64 +80,8 @@ def pair_record(inference: str, f1: float) -> Record:
     return Record.of(cell, numbers)
 
 
-class _Browser:
-    """A page in Chromium, with what the tests do to it."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-
-    def show(self, address: str, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> None:
-        self.command(
-            "Emulation.setDeviceMetricsOverride",
-            width=size[0],
-            height=size[1],
-            deviceScaleFactor=1,
-            mobile=size == PHONE,
-        )
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.command("Emulation.setEmulatedMedia", features=[feature])
-        self.driver.get(address)
-
-    def command(self, name: str, **parameters: object) -> None:
-        self.driver.execute_cdp_cmd(name, parameters)
-
-    def run(self, script: str, *values: object) -> Any:
-        return self.driver.execute_script(script, *values)
-
-    def one(self, selector: str) -> Any:
-        return self.driver.find_element("css selector", selector)
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.driver.find_elements("css selector", selector))
-
-    def texts(self, selector: str) -> list[str]:
-        found = self.run(
-            "return [...document.querySelectorAll(arguments[0])].map(n => n.textContent)", selector
-        )
-        return [str(text) for text in found]
-
-    @property
-    def methods(self) -> list[str]:
-        return self.texts("#board tbody .name")
-
-    def choose(self, name: str, text: str) -> None:
-        Select(self.one(f"#filter-{name}")).select_by_visible_text(text)
-
-    def press(self, *keys: str) -> None:
-        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
-
-    def wait(self, is_done: Callable[[], bool], seconds: float = 15.0) -> None:
-        end = time.monotonic() + seconds
-        while not is_done():
-            assert time.monotonic() < end, "the page did not change in time"
-            time.sleep(0.05)
-
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Browser]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     options = Options()
     options.binary_location = str(CHROMIUM)
     profile = tmp_path_factory.mktemp("profile")
@@ -147,12 +89,12 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Browser]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
-    yield _Browser(driver)
+    yield Browser(driver)
     driver.quit()
 
 
 @pytest.fixture
-def browser(started: _Browser) -> Iterator[_Browser]:
+def browser(started: Browser) -> Iterator[Browser]:
     """The browser; every test ends with a look at its console."""
     yield started
     assert started.complaints() == []
@@ -167,12 +109,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def page(browser: _Browser, address: str) -> _Browser:
+def page(browser: Browser, address: str) -> Browser:
     browser.show(address)
     return browser
 
 
-def test_page_works_from_a_file(page: _Browser) -> None:
+def test_page_works_from_a_file(page: Browser) -> None:
     assert page.driver.title == "Results of demo · mmea-bench"
     assert page.methods[:3] == ["mclea", "eva", "eva"]
     assert page.texts("#board .group") == [
@@ -186,7 +128,7 @@ def test_page_works_from_a_file(page: _Browser) -> None:
     assert pictures == [True] * 4
 
 
-def test_a_header_sorts_and_sorts_back(page: _Browser) -> None:
+def test_a_header_sorts_and_sorts_back(page: Browser) -> None:
     page.choose("dataset", "fb15k-yago15k")
     page.choose("ratio", "50\u00a0%")
     page.choose("metric", "MRR")
@@ -199,7 +141,7 @@ def test_a_header_sorts_and_sorts_back(page: _Browser) -> None:
     assert "ascending" in page.one("#shown").text
 
 
-def test_sorting_works_from_the_keyboard_and_keeps_the_focus(page: _Browser) -> None:
+def test_sorting_works_from_the_keyboard_and_keeps_the_focus(page: Browser) -> None:
     page.run("document.querySelector('#board thead button').focus()")
     page.press(Keys.ENTER)
     assert page.one("#board thead th").get_attribute("aria-sort") == "ascending"
@@ -210,7 +152,7 @@ def test_sorting_works_from_the_keyboard_and_keeps_the_focus(page: _Browser) -> 
     assert page.methods[0] == "transe"
 
 
-def test_numbers_that_are_missing_stand_last_either_way(page: _Browser) -> None:
+def test_numbers_that_are_missing_stand_last_either_way(page: Browser) -> None:
     page.choose("ratio", "50\u00a0%")
     page.choose("dataset", "fb15k-db15k")
     for _ in range(2):
@@ -219,7 +161,7 @@ def test_numbers_that_are_missing_stand_last_either_way(page: _Browser) -> None:
         page.one("#board thead tr:last-child button").click()
 
 
-def test_text_filters_methods(page: _Browser) -> None:
+def test_text_filters_methods(page: Browser) -> None:
     page.one("#filter-text").send_keys("MCL")
     assert page.methods == ["mclea"]
     assert page.one("#shown").text.startswith("1 row,")
@@ -228,7 +170,7 @@ def test_text_filters_methods(page: _Browser) -> None:
     assert page.one("#shown").text == "No method matches. Change the filters above."
 
 
-def test_choices_change_columns_and_numbers(page: _Browser) -> None:
+def test_choices_change_columns_and_numbers(page: Browser) -> None:
     page.choose("dataset", "fb15k-db15k")
     page.choose("ratio", "20\u00a0%")
     assert page.texts("#board thead tr:last-child button") == ["Hits@1↓", "Hits@10↓", "MRR↓"]
@@ -240,7 +182,7 @@ def test_choices_change_columns_and_numbers(page: _Browser) -> None:
     assert page.one("#board thead tr:last-child th").get_attribute("aria-sort") == "ascending"
 
 
-def test_a_click_opens_runs_curve_configuration_and_environment(page: _Browser) -> None:
+def test_a_click_opens_runs_curve_configuration_and_environment(page: Browser) -> None:
     page.one("#filter-text").send_keys("eva")
     page.choose("csls", "none")
     page.one("#board tbody td button").click()
@@ -261,7 +203,7 @@ def test_a_click_opens_runs_curve_configuration_and_environment(page: _Browser) 
     assert not page.one("#cell").is_displayed()
 
 
-def test_a_cell_opens_and_closes_from_the_keyboard(page: _Browser) -> None:
+def test_a_cell_opens_and_closes_from_the_keyboard(page: Browser) -> None:
     page.run("document.querySelector('#board tbody td button').focus()")
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
     position = (
@@ -278,14 +220,14 @@ def test_a_cell_opens_and_closes_from_the_keyboard(page: _Browser) -> None:
     assert page.run(position) == before
 
 
-def test_a_failed_cell_gives_its_reason(page: _Browser) -> None:
+def test_a_failed_cell_gives_its_reason(page: Browser) -> None:
     page.one("#filter-text").send_keys("poe")
     word, *_ = [node for node in page.all("#board .word") if node.text == "failed"]
     word.click()
     assert "out of luck" in page.one("#cell-content").text
 
 
-def test_pairs_show_their_own_metrics_first(browser: _Browser, tmp_path: Path) -> None:
+def test_pairs_show_their_own_metrics_first(browser: Browser, tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     store.write(pair_record("one-threshold", 0.65))
     store.write(pair_record("two-thresholds", 0.75))
@@ -300,7 +242,7 @@ def test_pairs_show_their_own_metrics_first(browser: _Browser, tmp_path: Path) -
     assert browser.all("#filter-csls, #filter-direction") == []
 
 
-def test_hostile_names_are_shown_and_do_nothing(page: _Browser) -> None:
+def test_hostile_names_are_shown_and_do_nothing(page: Browser) -> None:
     assert HOSTILE in page.texts("#board .variant")
     page.one("#filter-text").send_keys("onerror")
     page.one("#board tbody td button").click()
@@ -308,19 +250,19 @@ def test_hostile_names_are_shown_and_do_nothing(page: _Browser) -> None:
     assert page.all("img[src=x]") == []
 
 
-def test_first_tab_reaches_the_skip_link(page: _Browser) -> None:
+def test_first_tab_reaches_the_skip_link(page: Browser) -> None:
     page.press(Keys.TAB)
     assert page.run("return document.activeElement.textContent") == "Skip to the leaderboard"
     page.press(Keys.ENTER)
     assert page.run("return location.hash") == "#leaderboard"
 
 
-def _brightness(page: _Browser) -> int:
+def _brightness(page: Browser) -> int:
     colour = page.run("return getComputedStyle(document.body).backgroundColor")
     return sum(int(part) for part in colour.strip("rgb()").split(",")[:3])
 
 
-def test_colours_follow_the_system_and_the_button(page: _Browser, address: str) -> None:
+def test_colours_follow_the_system_and_the_button(page: Browser, address: str) -> None:
     light = _brightness(page)
     page.one("#theme").click()
     dark = _brightness(page)
@@ -337,7 +279,7 @@ def test_colours_follow_the_system_and_the_button(page: _Browser, address: str) 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["page", "cell"])
 def test_a_phone_scrolls_tables_but_never_the_page(
-    browser: _Browser, address: str, is_open: bool
+    browser: Browser, address: str, is_open: bool
 ) -> None:
     browser.show(address, PHONE)
     if is_open:
@@ -353,7 +295,7 @@ def test_a_phone_scrolls_tables_but_never_the_page(
     assert browser.run(left) == before
 
 
-def test_long_names_do_not_widen_a_phone(browser: _Browser, tmp_path: Path) -> None:
+def test_long_names_do_not_widen_a_phone(browser: Browser, tmp_path: Path) -> None:
     long = "full[" + ",".join(f"parameter_{number}=0.12345" for number in range(9)) + "]"
     dataset = f"synthetic[{long}]"
     names = {"variant": long, "dataset": dataset, "notes": long, "key": "a"}
@@ -388,7 +330,7 @@ def running(
 
 
 def test_a_served_page_follows_the_run_and_keeps_what_is_open(
-    browser: _Browser, running: tuple[ResultStore, serve.PageServer]
+    browser: Browser, running: tuple[ResultStore, serve.PageServer]
 ) -> None:
     store, server = running
     browser.show(server.address)
