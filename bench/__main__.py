@@ -5,7 +5,7 @@ import sys
 
 def _main() -> None:
     try:
-        from mmea_bench.bench.cli import main
+        from mmea_bench.bench.cli.app import main
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"mmea-bench is not installed here (no module named '{error.name}'): "

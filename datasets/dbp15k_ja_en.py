@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mmea_bench.datasets.core.dbp15k import Dbp15kDataset
+from mmea_bench.datasets.core.families.dbp15k import Dbp15kDataset
 
 
 class Dbp15kJaEn(Dbp15kDataset):

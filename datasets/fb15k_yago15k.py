@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mmea_bench.datasets.core.mmkb import FB15K_EXPECTED, MmkbDataset
+from mmea_bench.datasets.core.families.mmkb import FB15K_EXPECTED, MmkbDataset
 
 
 class Fb15kYago15k(MmkbDataset):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from mmea_bench.datasets.core.layouts import LayoutDataset, LayoutFiles
-from mmea_bench.datasets.core.nmmea import NMMEA_EXPECTED, NMMEA_GRAPHS, NMMEA_PAPER
+from mmea_bench.datasets.core.access.layouts import LayoutDataset, LayoutFiles
+from mmea_bench.datasets.core.families.nmmea import NMMEA_EXPECTED, NMMEA_GRAPHS, NMMEA_PAPER
 from mmea_bench.datasets.core.readers import nmmea
 
 

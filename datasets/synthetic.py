@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from mmea_bench.datasets.core.base import PairDataset
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.access.base import PairDataset
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.synthesis.generate import GRAPH_NAMES, generate_pair
 from mmea_bench.datasets.core.synthesis.settings import SyntheticOptions
 

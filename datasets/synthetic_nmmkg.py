@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from mmea_bench.datasets.core.base import PairDataset
-from mmea_bench.datasets.core.nmmea import NMMEA_GRAPHS, NMMEA_PAPER
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.access.base import PairDataset
+from mmea_bench.datasets.core.families.nmmea import NMMEA_GRAPHS, NMMEA_PAPER
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.synthesis.nmmkg import generate_nmmkg
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import NmmkgOptions
 

@@ -18,27 +18,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
-from mmea_bench.methods.core.attribute_texts import attribute_vectors
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, StopRule
-from mmea_bench.methods.core.encoders import Linear
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.modal_attention import xavier_normal
-from mmea_bench.methods.core.modal_generation import BASE
-from mmea_bench.methods.core.modal_interactions import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.pair_rows import PairRows
+from mmea_bench.methods.core.inputs.text_encoders import encoder_available
+from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
+from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.parts.clamea.attribute_texts import attribute_vectors
+from mmea_bench.methods.parts.clamea.modal_generation import BASE
+from mmea_bench.methods.parts.clamea.modal_interactions import (
     ORDER,
     Encoded,
     InteractionParams,
     ModalInteractions,
 )
-from mmea_bench.methods.core.multimodal import PairRows
-from mmea_bench.methods.core.pair_losses import squared_contrastive_loss
-from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.text_encoders import encoder_available
-from mmea_bench.methods.core.training import Schedule, train
-from mmea_bench.methods.core.translation import BatchEntities, translation_loss, unit_rows
-from mmea_bench.methods.core.triple_sets import StandIns, TripleSet
+from mmea_bench.methods.parts.clamea.pair_losses import squared_contrastive_loss
+from mmea_bench.methods.parts.clamea.translation import BatchEntities, translation_loss, unit_rows
+from mmea_bench.methods.parts.clamea.triple_sets import StandIns, TripleSet
 
 _ROWS_AT_ONCE = 8192
 

@@ -14,9 +14,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.clip_heads import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.parts.clip.clip_heads import (
     CROSSEA_PAPER,
     DIMS,
     ClipHeads,
@@ -24,7 +25,6 @@ from mmea_bench.methods.core.clip_heads import (
     PairEncoder,
     train_contrastively,
 )
-from mmea_bench.methods.core.joint_graph import JointGraph
 
 
 class ClipMMEA(Method):

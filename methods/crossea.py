@@ -17,20 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.encoders import DiagonalGAT, normal_parameter
-from mmea_bench.methods.core.joint_graph import IntArray, JointGraph, undirected_edges
-from mmea_bench.methods.core.meta_paths import (
+from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.node_sets import NodeSets
+from mmea_bench.methods.core.layers.encoders import DiagonalGAT, normal_parameter
+from mmea_bench.methods.core.layers.sparse import SparsePattern
+from mmea_bench.methods.core.training.loop import Schedule, adamw, train
+from mmea_bench.methods.parts.crossea.meta_paths import (
     MetaPathAttention,
     sampled_hop_sets,
     sparse_pattern,
 )
-from mmea_bench.methods.core.node_negatives import NodeNegatives
-from mmea_bench.methods.core.node_sets import NodeSets
-from mmea_bench.methods.core.sparse import SparsePattern
-from mmea_bench.methods.core.training import Schedule, adamw, train
+from mmea_bench.methods.parts.crossea.node_negatives import NodeNegatives
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.encoders import GCN
-from mmea_bench.methods.core.features import input_features, modality_features
-from mmea_bench.methods.core.joint_graph import (
+from mmea_bench.methods.core.inputs.features import input_features, modality_features
+from mmea_bench.methods.core.inputs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,
 )
-from mmea_bench.methods.core.multimodal import MultiModalEncoder, StructureEncoder
-from mmea_bench.methods.core.nca import ModalityNCA
-from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
-from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.layers.encoders import GCN
+from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder, StructureEncoder
+from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.losses.nca import ModalityNCA
+from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
+from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 
 ORDER = ("image", "attribute", "relation", "structure")
 """Order of the concatenation in the released code."""

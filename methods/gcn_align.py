@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.features import attribute_bags
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import paired_margin_loss
-from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
-from mmea_bench.methods.core.training import Schedule, sgd, train
+from mmea_bench.methods.core.inputs.features import attribute_bags
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.losses.batch import paired_margin_loss
+from mmea_bench.methods.core.training.loop import Schedule, sgd, train
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.features import modality_features
+from mmea_bench.methods.core.inputs.features import modality_features
 
 
 class ImageOnly(Method):

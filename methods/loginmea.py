@@ -16,27 +16,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, StopRule
-from mmea_bench.methods.core.encoders import DiagonalGATLayer, Linear, uniform_parameter
-from mmea_bench.methods.core.features import (
+from mmea_bench.methods.core.inputs.features import (
     input_features,
     modality_features,
     neighbour_mean_features,
 )
-from mmea_bench.methods.core.fusion import WeightedConcatenation
-from mmea_bench.methods.core.joint_graph import JointGraph, undirected_edges
-from mmea_bench.methods.core.losses import intra_modal_contrastive_loss, one_way_contrastive_loss
-from mmea_bench.methods.core.low_rank import LocalFusion, SparseRows
-from mmea_bench.methods.core.reflection import ReflectionGraph, ReflectionLayer, relation_table
-from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.core.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.encoders import Linear, uniform_parameter
+from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.methods.core.losses.batch import (
+    intra_modal_contrastive_loss,
+    one_way_contrastive_loss,
+)
+from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
+from mmea_bench.methods.parts.loginmea.low_rank import LocalFusion, SparseRows
+from mmea_bench.methods.parts.loginmea.surroundings import Propagation, Surroundings
 
 STRUCTURE = "structure"
 
@@ -57,7 +59,7 @@ class LoginMEAParams(SeedTrainingParams):
     weighs: Literal["normalised", "raw"] = "normalised"  # what the weights scale; paper: raw
     first_block: Literal["weighted concatenation", "fused"] = "weighted concatenation"  # code
     structure_branch: bool = True  # code; equation 13 has none
-    propagation: Literal["reflection", "gat"] = "reflection"
+    propagation: Propagation = "reflection"
     paradigm: Literal["local to global", "graph as modality", "graph upon modality"] = (
         "local to global"
     )
@@ -185,74 +187,6 @@ class _Losses:
                 yield one_way_contrastive_loss(source, target, params.tau)
 
 
-class _Surroundings(nn.Module):
-    """The graph around the entities, and the relation vectors that all propagations share."""
-
-    def __init__(
-        self,
-        graph: JointGraph,
-        params: LoginMEAParams,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> None:
-        super().__init__()
-        self._params = params
-        rows, columns, _ = undirected_edges(graph)
-        self.pattern = self._wanted_pattern = SparsePattern(
-            rows, columns, (graph.n_entities,) * 2, device
-        )
-        degrees = np.bincount(rows, minlength=graph.n_entities)
-        self.means = FixedMatrix(self.pattern, torch.from_numpy(1 / degrees[rows]).float())
-        self._rows: Tensor | None = None
-        self.relations: nn.Parameter | None = None
-        if params.propagation == "reflection":
-            self.relations = relation_table(graph.n_relations, params.dim, generator)
-            self._reflections = self._wanted_reflections = ReflectionGraph.of(graph, device)
-
-    def layers(self, generator: torch.Generator) -> nn.ModuleList:
-        """New layers of the chosen kind."""
-        params = self._params
-        return nn.ModuleList(
-            ReflectionLayer(params.dim, generator)
-            if params.propagation == "reflection"
-            else DiagonalGATLayer(params.dim, 1, 1, "mean", generator)
-            for _ in range(params.n_layers)
-        )
-
-    def prepare(self, rows: Tensor) -> None:
-        """Restricts the last layer to the rows that will be trained on."""
-        self._rows = rows
-        if self.relations is None:
-            self._wanted_pattern, _ = self.pattern.restricted(rows)
-        else:
-            self._wanted_reflections = self._reflections.restricted(rows)
-
-    def directions(self) -> Tensor | None:
-        """Unit direction of each relation set; None where layers know no relations."""
-        return None if self.relations is None else self._reflections.directions(self.relations)
-
-    def blocks(
-        self, vectors: Tensor, layers: nn.ModuleList, directions: Tensor | None, *, all_rows: bool
-    ) -> list[Tensor]:
-        """What every layer makes of the vectors, at the wanted rows, [n_wanted, dim] each."""
-        blocks = []
-        for layer in layers:
-            last = layer is layers[-1] and not all_rows
-            if directions is None:
-                pattern = self._wanted_pattern if last else self.pattern
-                vectors = layer(vectors, pattern, self._rows if last else None)
-            else:
-                reflections = self._wanted_reflections if last else self._reflections
-                vectors = layer(vectors, directions, reflections)
-            vectors = torch.tanh(vectors)
-            blocks.append(vectors if last or all_rows else self.chosen(vectors, all_rows=all_rows))
-        return blocks
-
-    def chosen(self, vectors: Tensor, *, all_rows: bool) -> Tensor:
-        """The wanted rows of vectors of all entities."""
-        return vectors if all_rows or self._rows is None else vectors.index_select(0, self._rows)
-
-
 class _Encoder(nn.Module):
     """Final vectors of entities: modalities fused, then propagated, as the parameters say."""
 
@@ -272,7 +206,9 @@ class _Encoder(nn.Module):
             n_in = (inputs.pattern if isinstance(inputs, FixedMatrix) else inputs).shape[1]
             self.linear[name] = Linear(n_in, params.modality_dim, generator)
         modalities = tuple(features)
-        self.around = _Surroundings(graph, params, generator, device)
+        self.around = Surroundings(
+            graph, params.propagation, (params.n_layers, params.dim), generator, device
+        )
         if params.structure_branch or params.paradigm == "graph as modality":
             bound = math.sqrt(6 / (graph.n_entities + params.dim))
             self.table = uniform_parameter((graph.n_entities, params.dim), bound, generator)

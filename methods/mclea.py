@@ -17,34 +17,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.pair import Task
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.encoders import DiagonalGAT
-from mmea_bench.methods.core.features import (
+from mmea_bench.methods.core.inputs.features import (
     bigram_counts,
     input_features,
     modality_features,
     word_vectors,
 )
-from mmea_bench.methods.core.gat_structure import GATStructure
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.presence import (
+    loss_where_present,
+    node_presence,
+    pair_presence,
+)
+from mmea_bench.methods.core.layers.encoders import DiagonalGAT
+from mmea_bench.methods.core.layers.gat_structure import GATStructure
+from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.losses.batch import (
     alignment_targets,
     distillation_loss,
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.core.multimodal import MultiModalEncoder
-from mmea_bench.methods.core.presence import (
-    loss_where_present,
-    node_presence,
-    pair_presence,
-)
-from mmea_bench.methods.core.pseudo_seeds import unsupervised_seeds
-from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.core.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
+from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 
 ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
 """Order of the concatenation in the released code; ``text`` (of an N-MMKG's nodes) is added."""

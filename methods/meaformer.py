@@ -19,26 +19,26 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.datasets.core.pair import Task
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.encoders import DiagonalGAT
-from mmea_bench.methods.core.features import TOP_FEATURES, attribute_bags, input_features
-from mmea_bench.methods.core.gat_structure import GATStructure
-from mmea_bench.methods.core.hybrid_encoder import HybridEncoder, HybridVectors
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import intra_modal_contrastive_loss
-from mmea_bench.methods.core.modality_attention import Dropout, ModalityTransformer
-from mmea_bench.methods.core.multimodal import PairRows
-from mmea_bench.methods.core.presence import (
+from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.pair_rows import PairRows
+from mmea_bench.methods.core.inputs.presence import (
     loss_where_present,
     node_presence,
     pair_presence,
 )
-from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.training import Schedule, train, warmed_up_cosine
-from mmea_bench.methods.core.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.layers.encoders import DiagonalGAT
+from mmea_bench.methods.core.layers.gat_structure import GATStructure
+from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
+from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.training.loop import Schedule, train, warmed_up_cosine
+from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
+from mmea_bench.methods.parts.meaformer.modality_attention import Dropout, ModalityTransformer
 
 ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
 """Order of tokens and concatenation in the released code; ``text`` (of an N-MMKG) is added."""

@@ -25,19 +25,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding
 
-from mmea_bench.datasets.core.pair import Task
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Similarity
-from mmea_bench.methods.core.encoders import normal_parameter
-from mmea_bench.methods.core.experts import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.encoders import normal_parameter
+from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
     numerical_expert,
     relational_expert,
 )
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.training import Schedule, train
 
 EXPERTS = "lrni"
 FEATURES = ("image", "text")

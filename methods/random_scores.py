@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from mmea_bench.datasets.core.pair import Task
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
 
 

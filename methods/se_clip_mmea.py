@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.clip_heads import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.encoders import normal_parameter
+from mmea_bench.methods.core.layers.gat_structure import GATStructure
+from mmea_bench.methods.parts.clip.clip_heads import (
     CROSSEA_PAPER,
     DIMS,
     ClipHeads,
@@ -27,9 +30,6 @@ from mmea_bench.methods.core.clip_heads import (
     structure_network,
     train_contrastively,
 )
-from mmea_bench.methods.core.encoders import normal_parameter
-from mmea_bench.methods.core.gat_structure import GATStructure
-from mmea_bench.methods.core.joint_graph import JointGraph
 
 _UNCHOSEN = 0.5
 

@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.optim import AdamW, Optimizer
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.features import input_features
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.momentum_queue import (
+from mmea_bench.methods.core.inputs.features import input_features
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
+from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.losses.nca import ModalityNCA
+from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.pseudo_seeds import most_similar_pairs
+from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
+from mmea_bench.methods.parts.selfmea.momentum_queue import (
     MomentumQueue,
     follow,
     relative_similarity_loss,
 )
-from mmea_bench.methods.core.multimodal import MultiModalEncoder
-from mmea_bench.methods.core.nca import ModalityNCA
-from mmea_bench.methods.core.neighbourhood import NeighbourhoodEncoder, neighbour_table
-from mmea_bench.methods.core.pseudo_seeds import most_similar_pairs
-from mmea_bench.methods.core.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.core.text_encoders import encoder_available, text_vectors
-from mmea_bench.methods.core.training import Schedule, train
+from mmea_bench.methods.parts.selfmea.neighbourhood import NeighbourhoodEncoder, neighbour_table
 
 ORDER = ("image", "attribute", "relation", "name")
 """Order of the concatenation; ``name`` is the letter's structure embedding G."""
@@ -48,7 +48,7 @@ class SelfMEAParams(SeedTrainingParams):
     """
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
-    text_encoder: str = "labse"  # letter; see methods/core/text_encoders.py for the others
+    text_encoder: str = "labse"  # letter; see methods/core/inputs/text_encoders.py for the others
     max_tokens: int = 130  # SelfKG code
     contrast: bool = True  # stage 1; False leaves the name vectors as they are
     fusion: bool = True  # stage 2

@@ -17,12 +17,12 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize, relu
 
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.modal_attention import xavier_normal
-from mmea_bench.methods.core.training import Schedule, train
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.encoders import xavier_normal
+from mmea_bench.methods.core.training.loop import Schedule, train
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,11 @@ from functools import partial
 
 import pandas as pd
 
-from mmea_bench.reports.core.comparison import (
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.drop_bars import Panel, bars_size, draw_bars
+from mmea_bench.reports.core.figures.style import line_styles
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import (
     FULL,
     Comparison,
     bracket,
@@ -20,12 +24,8 @@ from mmea_bench.reports.core.comparison import (
     shown_numbers,
     slug_of,
 )
-from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.drop_bars import Panel, bars_size, draw_bars
-from mmea_bench.reports.core.gaps import cells_of, gap_notes, left_out
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells
-from mmea_bench.reports.core.style import line_styles
+from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
+from mmea_bench.reports.core.rows.select import current_cells
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 

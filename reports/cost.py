@@ -11,21 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from mmea_bench.reports.core.comparison import (
-    Comparison,
-    comparisons,
-    mark_notes,
-    repeat_cell,
-    shown_numbers,
-    slug_of,
-)
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.lines import lines_width, method_names
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import name_of
-from mmea_bench.reports.core.short_names import short_names
-from mmea_bench.reports.core.style import (
+from mmea_bench.reports.core.figures.lines import lines_width, method_names
+from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import (
     LineEnd,
     label_ends,
     line_styles,
@@ -33,6 +22,17 @@ from mmea_bench.reports.core.style import (
     put_title,
     text_width,
 )
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import (
+    Comparison,
+    comparisons,
+    mark_notes,
+    repeat_cell,
+    shown_numbers,
+    slug_of,
+)
+from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.rows.select import name_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.document import Cell, Document, Missing, NumberStyle, Row, Table
-from mmea_bench.reports.core.lacking import cannot_be_made
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells, dataset_labels
+from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
+from mmea_bench.reports.core.rows.lacking import cannot_be_made
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.published import Published, read_published
 from mmea_bench.results.core.schema import COVERAGE

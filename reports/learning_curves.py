@@ -15,26 +15,26 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE
-from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Document, Figure, Missing
-from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.lines import lines_width
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import (
-    current_cells,
-    dataset_labels,
-    percent,
-    with_setting_words,
-)
-from mmea_bench.reports.core.short_names import short_names
-from mmea_bench.reports.core.style import (
+from mmea_bench.reports.core.figures.lines import lines_width
+from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import (
     LineEnd,
     LineStyle,
     label_ends,
     line_styles,
     marker_look,
     text_width,
+)
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
+from mmea_bench.reports.core.rows.curves import chosen_points
+from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.rows.select import (
+    current_cells,
+    dataset_labels,
+    percent,
+    with_setting_words,
 )
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables

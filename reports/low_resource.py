@@ -10,18 +10,18 @@ from itertools import pairwise
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import (
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import (
     Comparison,
     comparisons,
     mark_notes,
     repeat_cell,
     shown_numbers,
 )
-from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.gaps import gap_notes, left_out
-from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import percent
+from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
+from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import RANK_METRICS
 from mmea_bench.results.core.table import Tables

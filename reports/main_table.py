@@ -11,23 +11,23 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.outcomes import outcome_table
-from mmea_bench.reports.core.ranking import (
-    SIGNIFICANT,
-    clear_winner,
-    ranked,
-    significance_note,
-    with_winner,
-)
-from mmea_bench.reports.core.remarks import partial_copies
-from mmea_bench.reports.core.select import (
+from mmea_bench.reports.core.rows.outcomes import outcome_table
+from mmea_bench.reports.core.rows.remarks import partial_copies
+from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
     percent,
     with_setting_words,
 )
-from mmea_bench.reports.core.statistics import Values
+from mmea_bench.reports.core.statistics.ranking import (
+    SIGNIFICANT,
+    clear_winner,
+    ranked,
+    significance_note,
+    with_winner,
+)
+from mmea_bench.reports.core.statistics.statistics import Values
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.schema import RANK_METRICS
 from mmea_bench.results.core.table import Tables

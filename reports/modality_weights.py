@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
-from mmea_bench.reports.core.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.lines import method_names
+from mmea_bench.reports.core.figures.lines import method_names
+from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
-from mmea_bench.reports.core.short_names import short_names
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.rows.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
+from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, name_of, percent
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.schema import WEIGHT
 from mmea_bench.results.core.table import Tables

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mmea_bench.reports.core.document import Document, Missing, Table
-from mmea_bench.reports.core.layouts import LAYOUTS
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.paper_measured import measured_groups
-from mmea_bench.reports.core.paper_side_by_side import measured_table
-from mmea_bench.reports.core.select import current_cells
+from mmea_bench.reports.core.papers.layouts import LAYOUTS
+from mmea_bench.reports.core.papers.measured_names import measured_groups
+from mmea_bench.reports.core.papers.side_by_side import measured_table
+from mmea_bench.reports.core.rows.select import current_cells
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.table import Tables
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mmea_bench.reports.core import check_document
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.verdicts import check_rows
+from mmea_bench.reports.core.published import document as check_document
+from mmea_bench.reports.core.published.verdicts import check_rows
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.table import Tables
 

@@ -12,21 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from mmea_bench.reports.core.comparison import SIMULATED, SIMULATED_NOTE, repeat_cell, slug_of
-from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import (
-    current_cells,
-    dataset_labels,
-    name_of,
-    percent,
-    with_setting_words,
-)
-from mmea_bench.reports.core.short_names import short_names
-from mmea_bench.reports.core.statistics import mean_interval
-from mmea_bench.reports.core.style import (
+from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineStyle,
     line_styles,
@@ -34,6 +22,18 @@ from mmea_bench.reports.core.style import (
     put_title,
     text_width,
 )
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE, repeat_cell, slug_of
+from mmea_bench.reports.core.rows.curves import chosen_points
+from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.rows.select import (
+    current_cells,
+    dataset_labels,
+    name_of,
+    percent,
+    with_setting_words,
+)
+from mmea_bench.reports.core.statistics.statistics import mean_interval
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 

@@ -7,12 +7,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from mmea_bench.reports.core.comparison import (
-    Comparison,
-    comparisons,
-    mark_notes,
-    shown_numbers,
-)
 from mmea_bench.reports.core.document import (
     Block,
     Cell,
@@ -24,11 +18,17 @@ from mmea_bench.reports.core.document import (
     Text,
     format_number,
 )
-from mmea_bench.reports.core.gaps import gap_notes, left_out
-from mmea_bench.reports.core.lines import method_names
+from mmea_bench.reports.core.figures.lines import method_names
+from mmea_bench.reports.core.figures.rank_blocks import Family, rank_blocks
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.rank_blocks import Family, rank_blocks
-from mmea_bench.reports.core.statistics import (
+from mmea_bench.reports.core.rows.comparison import (
+    Comparison,
+    comparisons,
+    mark_notes,
+    shown_numbers,
+)
+from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
+from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
     TwoSampleTests,

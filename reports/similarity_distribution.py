@@ -11,15 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import (
-    FULL,
-    SIMULATED,
-    STOPPED_ON_TEST,
-    mark_notes,
-    repeat_cell,
-    shown_numbers,
-    slug_of,
-)
 from mmea_bench.reports.core.document import (
     Block,
     Cell,
@@ -30,12 +21,21 @@ from mmea_bench.reports.core.document import (
     Table,
     format_number,
 )
-from mmea_bench.reports.core.heat_map import COLOURS, ink_on, name_cells, paint
-from mmea_bench.reports.core.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.figures.heat_map import COLOURS, ink_on, name_cells, paint
+from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells, dataset_labels, name_of, percent
-from mmea_bench.reports.core.short_names import short_names
-from mmea_bench.reports.core.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.rows.comparison import (
+    FULL,
+    SIMULATED,
+    STOPPED_ON_TEST,
+    mark_notes,
+    repeat_cell,
+    shown_numbers,
+    slug_of,
+)
+from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, name_of, percent
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.table import Tables
 

@@ -11,7 +11,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.comparison import (
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.heat_map import Grid, draw_map, is_geometric, map_size
+from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import (
     Comparison,
     comparisons,
     mark_notes,
@@ -22,12 +26,8 @@ from mmea_bench.reports.core.comparison import (
     shown_numbers,
     slug_of,
 )
-from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.gaps import cells_of, gap_notes, left_out
-from mmea_bench.reports.core.heat_map import Grid, draw_map, is_geometric, map_size
-from mmea_bench.reports.core.lines import draw_lines, lines_width, method_names
-from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import current_cells, name_of
+from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
+from mmea_bench.reports.core.rows.select import current_cells, name_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 

@@ -1,4 +1,7 @@
-"""The shape of the project: import directions, sizes, names and what every plugin file declares."""
+"""The house: its rooms, what each may import, and how large a room or a file may grow.
+
+Read ``ROOMS`` to learn the project: a room stands below every room that imports it.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +9,190 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("bench", "methods", "datasets", "results", "reports")
-MAY_IMPORT = {
-    "datasets": {"datasets"},
-    "methods": {"datasets", "methods"},
-    "bench": {"datasets", "methods", "bench", "results"},
-    "results": {"results"},
-    "reports": {"results", "reports"},
+
+DATA_MODEL = ("datasets/core", "datasets/core/model")
+DATA_FILES = (*DATA_MODEL, "datasets/core/readers", "datasets/core/access")
+METHOD_PARTS = (
+    *("methods/core", "methods/core/inputs", "methods/core/layers"),
+    *("methods/core/losses", "methods/core/training"),
+)
+REPORT_PARTS = (
+    *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
+    *("reports/core/papers", "reports/core/published"),
+)
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    # Rooms from the ground up; beside each, the other rooms that its files may import.
+    # A file in a room may also import its neighbours, in one direction.
+    "datasets/core": (),  # errors, options, citations: what everybody names
+    "datasets/core/model": ("datasets/core",),  # an immutable pair of graphs; counts
+    "datasets/core/readers": DATA_MODEL,  # file formats
+    "datasets/core/access": (*DATA_MODEL, "datasets/core/readers"),  # find, cache, fetch, write
+    "datasets/core/families": DATA_FILES,  # what the datasets of one family share
+    "datasets/core/synthesis": (*DATA_MODEL, "datasets/core/families"),  # made-up pairs
+    "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins
+    "results/published": (),  # what the papers print, as data
+    "results/core": (),  # schema, store, tables, published numbers
+    "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
+    "methods/core/inputs": (*DATA_MODEL, "methods/core"),  # features and graphs of a view
+    "methods/core/layers": ("methods/core", "methods/core/inputs"),  # modules
+    "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
+    "methods/core/training": METHOD_PARTS[:4],  # loops, samplers, pseudo-seeds, kept state
+    "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
+    "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
+    "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers
+    "bench/planning": (*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+    "bench/cells": (
+        *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
+        *("results/core", "bench/scoring", "bench/planning"),
+    ),
+    "bench/running": ("datasets/core", "results/core", "bench/planning", "bench/cells"),
+    "bench/clusters": (
+        *("datasets/core", "datasets/core/access"),
+        *("bench/planning", "bench/cells", "bench/running"),
+    ),
+    "bench/api.py": (
+        *("datasets/core", "datasets/core/access", "results/core"),
+        *("bench/planning", "bench/cells", "bench/running", "bench/clusters"),
+    ),
+    "reports/core": ("results/core",),  # documents, options, words
+    "reports/core/rows": ("results/core", "reports/core"),  # which rows a report shows
+    "reports/core/statistics": ("results/core", "reports/core"),  # tests and ranks
+    "reports/core/figures": (*REPORT_PARTS[:3], "results/core"),  # drawing
+    "reports/core/papers": (*REPORT_PARTS[:3], "results/core"),  # tables as papers lay them out
+    "reports/core/published": (*REPORT_PARTS[:3], "results/core"),  # measured against printed
+    "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
+    "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
+    "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
+    "bench/cli": (
+        *(*DATA_FILES, "methods/core", "results/core", "bench/planning", "bench/running"),
+        *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
+        *("reports/making",),
+    ),
+    "bench/__main__.py": ("bench/cli",),
+    # What authors of methods and datasets import; nothing of ours imports these two.
+    "datasets/api.py": (*DATA_FILES, "datasets/core/families"),
+    "methods/api.py": (*DATA_MODEL, *METHOD_PARTS),
 }
-IMPORTS_REPORTS = {
-    ROOT / "bench" / name
-    for name in (
-        *("cli.py", "cli_check.py", "cli_run.py", "cli_list.py", "cli_serve.py", "cli_texts.py"),
-    )
+PLUGIN_ROOMS = ("methods", "datasets", "reports")
+MOST_FILES, LONGEST_FILE, LONGEST_FUNCTION = 15, 400, 60
+
+SOURCES = {
+    path.relative_to(ROOT).as_posix(): path
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "runs" not in path.parts
 }
-LONGEST_FILE, LONGEST_FUNCTION = 400, 60
-SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def project_imports(path: Path) -> Iterator[str]:
-    """Folders of the project that a file imports."""
+def room_of(file: str) -> str:
+    """The room that a file lies in; each method's own parts are one room."""
+    if file in ROOMS:
+        return file
+    folder = file.rpartition("/")[0]
+    return "methods/parts" if folder.startswith("methods/parts") else folder
+
+
+@cache
+def imported_files(file: str) -> frozenset[str]:
+    """Files of the project that a file imports, wherever in it the import stands."""
+    return frozenset(_imported(SOURCES[file])) - {file}
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        modules = []
+        modules: list[str] = []
         if isinstance(node, ast.ImportFrom):
-            modules = [node.module or ""]
-            if node.module == "mmea_bench":
-                modules = [f"mmea_bench.{alias.name}" for alias in node.names]
+            assert node.level == 0, f"{path}: imports are absolute"
+            modules = [str(node.module), *(f"{node.module}.{name.name}" for name in node.names)]
         elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+            modules = [name.name for name in node.names]
         for module in modules:
-            parts = module.split(".")
-            if parts[0] == "mmea_bench" and len(parts) > 1:
-                yield parts[1]
+            stem = module.removeprefix("mmea_bench.").replace(".", "/")
+            yield from (file for file in (f"{stem}.py", f"{stem}/__init__.py") if file in SOURCES)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    folder = path.relative_to(ROOT).parts[0]
-    allowed = MAY_IMPORT[folder] | ({"reports"} if path in IMPORTS_REPORTS else set())
-    assert set(project_imports(path)) <= allowed
+def circle(arrows: Mapping[str, frozenset[str]]) -> list[str]:
+    """A way through the arrows that ends where it began; empty if there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        found = next(filter(None, (walk(to, [*way, node]) for to in sorted(arrows[node]))), [])
+        done.add(node)
+        return found
+
+    return next(filter(None, (walk(node, []) for node in sorted(arrows))), [])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", SOURCES)
+def test_every_file_imports_only_what_its_room_may(file: str) -> None:
+    room = room_of(file)
+    assert room in ROOMS, f"{file} lies in no room. Name its folder in ROOMS, and what it imports."
+    allowed = {room, *ROOMS[room]}
+    wrong = sorted(to for to in imported_files(file) if room_of(to) not in allowed)
+    assert not wrong, f"{file} may not import {', '.join(wrong)}: arrows between rooms run down."
+
+
+def test_rooms_stand_in_an_order() -> None:
+    order = list(ROOMS)
+    for room, below in ROOMS.items():
+        for other in below:
+            assert order.index(other) < order.index(room), f"{room} stands below {other}"
+
+
+def test_no_circle_of_files() -> None:
+    assert circle({file: imported_files(file) for file in SOURCES}) == []
+
+
+def test_plugins_do_not_import_each_other() -> None:
+    for file in SOURCES:
+        if file.rpartition("/")[0] in PLUGIN_ROOMS and file not in ROOMS:
+            others = {to for to in imported_files(file) if to.rpartition("/")[0] in PLUGIN_ROOMS}
+            assert not others, f"{file} imports {others}: what two share belongs into core"
+
+
+def test_a_methods_parts_are_its_own() -> None:
+    """A part that methods of two families import moves to ``methods/core``."""
+    for file in SOURCES:
+        for part in imported_files(file):
+            folder = part.split("/")[2] if part.startswith("methods/parts/") else ""
+            if folder and room_of(file) == "methods":
+                assert folder in Path(file).stem, f"{file} borrows parts of {folder}"
+            elif folder:
+                assert file.startswith(f"methods/parts/{folder}/"), f"{file} borrows {part}"
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("b")}) == list("bcb")
+    assert circle({"a": frozenset("bc"), "b": frozenset("c"), "c": frozenset()}) == []
+
+
+def test_no_room_is_crowded() -> None:
+    folders: dict[str, int] = {}
+    for file in SOURCES:
+        folder = file.rpartition("/")[0]
+        folders[folder] = folders.get(folder, 0) + 1
+    crowded = {
+        folder: n for folder, n in folders.items() if n > MOST_FILES and folder not in PLUGIN_ROOMS
+    }
+    assert not crowded
+
+
+@pytest.mark.parametrize("file", SOURCES)
+def test_files_and_functions_stay_short(file: str) -> None:
+    text = SOURCES[file].read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
@@ -64,10 +201,10 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 
 def test_no_star_imports() -> None:
-    for path in SOURCES:
+    for file, path in SOURCES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
-                assert all(alias.name != "*" for alias in node.names), path
+                assert all(alias.name != "*" for alias in node.names), file
 
 
 def test_no_package_marker_in_the_top_folders() -> None:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.options import build_options
-from mmea_bench.datasets.core.pair import Task
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.datasets.core.view import TrainView
 
 StopRule = Literal["last", "valid", "test"]
 Similarity = Literal["cosine", "abs-cosine", "inner", "manhattan", "euclidean"]
@@ -40,6 +40,25 @@ class StoppedError(Exception):
 @dataclass(frozen=True)
 class NoParams:
     """Parameters of a method that has none."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the published numbers of a method were scored.
+
+    Attributes:
+        similarity: How vectors were compared; None is the one that the method returns.
+        csls: Neighbourhood size, 0 for the plain similarity.
+        decoder: Address of what turned scores into pairs, such as ``sinkhorn[temperature=0.02]``;
+            ``none`` where links were ranked by their scores.
+        candidates: ``test`` for the entities of the test links, ``unseeded`` for all entities that
+            stand in no seed link.
+    """
+
+    similarity: Similarity | None = None
+    csls: int = 0
+    decoder: str = "none"
+    candidates: Literal["test", "unseeded"] = "test"
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +220,11 @@ class Method(ABC):
         variants: Name as the paper prints it to the overrides that make it.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
+        published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
+            it beside the common rules. None where no source states it.
+        published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
+            published numbers on these datasets were trained with; applied by the protocol
+            ``paper``, below variants and single overrides. The first pattern that fits counts.
     """
 
     paper: ClassVar[Paper | None] = None
@@ -212,6 +236,8 @@ class Method(ABC):
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
+    published_scoring: ClassVar[Scoring | None] = None
+    published_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
     def __init__(self, params: Any = None) -> None:
         self.params = self.Params() if params is None else params

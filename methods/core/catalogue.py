@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ _METHODS_FOLDER = Path(__file__).resolve().parent.parent
 _PROJECT = _METHODS_FOLDER.parent
 _PACKAGE = "mmea_bench"
 _USER_PACKAGE = "mmea_bench_user_methods"
+_PUBLIC_MODULE = "api"  # what authors import; no method
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def method_names() -> list[str]:
     return sorted(
         path.stem
         for path in _METHODS_FOLDER.glob("*.py")
-        if not path.stem.startswith(("_", "template"))
+        if not path.stem.startswith(("_", "template")) and path.stem != _PUBLIC_MODULE
     )
 
 
@@ -87,9 +88,16 @@ def method_sources(name: str, method_files: Sequence[Path] = ()) -> tuple[Path, 
     """
     wanted = name.replace("-", "_")
     user_files = {_user_name(path): path.resolve() for path in method_files}
-    start = user_files.get(wanted, _METHODS_FOLDER / f"{wanted}.py")
+    return project_sources([user_files.get(wanted, _METHODS_FOLDER / f"{wanted}.py")])
+
+
+def project_sources(files: Iterable[Path]) -> tuple[Path, ...]:
+    """The files and every project file that they import, directly or not, sorted.
+
+    What a package's ``__init__`` holds counts too, whichever of its modules is imported.
+    """
     found: set[Path] = set()
-    waiting = [start]
+    waiting = list(files)
     while waiting:
         path = waiting.pop()
         if path not in found and path.is_file():
@@ -114,9 +122,22 @@ def _load_user_method(path: Path) -> type[Method]:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
+    except ImportError as error:
+        reason = _moved(error) or _last_line(error)
+        raise UserError(f"Method file {path} cannot be imported: {reason}") from error
     except Exception as error:
         raise UserError(f"Method file {path} cannot be imported: {_last_line(error)}") from error
     return _only_method(module, str(path))
+
+
+def _moved(error: ImportError) -> str:
+    """Where what a user's file imports is now, if it is a part of the project that has moved."""
+    if not (error.name or "").startswith(f"{_PACKAGE}."):
+        return ""
+    return (
+        f"{error.name} has no longer what it asks for; what a method needs is imported from "
+        f"{_PACKAGE}.methods.api, whose names stay."
+    )
 
 
 def _only_method(module: ModuleType, where: str) -> type[Method]:
@@ -146,6 +167,8 @@ def _project_imports(path: Path) -> Iterator[Path]:
             parts = name.split(".")
             if parts[0] == _PACKAGE and len(parts) > 1:
                 yield _PROJECT.joinpath(*parts[1:]).with_suffix(".py")
+                for depth in range(2, len(parts) + 1):
+                    yield _PROJECT.joinpath(*parts[1:depth], "__init__.py")
 
 
 def _last_line(error: BaseException) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mmea_bench.reports.core.baseline import Regression
-from mmea_bench.reports.core.check_document import (
+from mmea_bench.reports.core.published.baseline import Regression
+from mmea_bench.reports.core.published.document import (
     COLUMNS,
     REGRESSION_COLUMNS,
     Section,
@@ -20,7 +20,7 @@ from mmea_bench.reports.core.check_document import (
     sections,
     summary,
 )
-from mmea_bench.reports.core.verdicts import VERDICTS, Check, CheckRow
+from mmea_bench.reports.core.published.verdicts import VERDICTS, Check, CheckRow
 from mmea_bench.reports.formats.templates import html_environment
 from mmea_bench.results.core.csv_text import guarded
 

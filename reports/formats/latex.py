@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mmea_bench.reports.core import escape
 from mmea_bench.reports.core.document import Document, Row, Table
+from mmea_bench.reports.formats import escape
 from mmea_bench.reports.formats.latex_cells import latex_column
 from mmea_bench.reports.formats.templates import environment
 

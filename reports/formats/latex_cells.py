@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmea_bench.reports.core import escape
 from mmea_bench.reports.core.document import Cell
+from mmea_bench.reports.formats import escape
 
 # Bold digits stick out a little to the right, into the wider space.
 _SPREAD = r"\enspace$\pm$ "

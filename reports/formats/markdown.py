@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.reports.core import escape
 from mmea_bench.reports.core.document import Cell, Document, Table
+from mmea_bench.reports.formats import escape
 from mmea_bench.reports.formats.templates import environment
 from mmea_bench.results.core.table import Tables
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 
 from mmea_bench.reports.core.document import Figure
-from mmea_bench.reports.core.style import RC_PARAMS
+from mmea_bench.reports.core.figures.style import RC_PARAMS
 
 FIGURE_FORMATS = ("pdf", "png", "svg")
 _METADATA: Mapping[str, Mapping[str, str | None]] = {

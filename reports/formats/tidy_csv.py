@@ -6,7 +6,7 @@ import csv
 import io
 
 from mmea_bench.reports.core.document import Document, Table
-from mmea_bench.reports.core.escape import spreadsheet
+from mmea_bench.reports.formats.escape import spreadsheet
 
 
 def render_csv(document: Document) -> str | None:

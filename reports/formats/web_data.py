@@ -12,8 +12,8 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import NumberStyle, format_number
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.outcomes import never_run
-from mmea_bench.reports.core.select import (
+from mmea_bench.reports.core.rows.outcomes import never_run
+from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,

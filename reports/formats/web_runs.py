@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from mmea_bench.reports.core.curves import chosen_points
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.select import with_setting_words
+from mmea_bench.reports.core.rows.curves import chosen_points
+from mmea_bench.reports.core.rows.select import with_setting_words
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.schema import LINK_SETS
 

@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmea_bench.bench.execute import execute_cell
-from mmea_bench.bench.executors import Executor
-from mmea_bench.bench.plan import Place, jobs_of, make_plan
-from mmea_bench.bench.progress import SilentProgress
-from mmea_bench.bench.runner import RunSettings, run_jobs
-from mmea_bench.bench.suite import load_suite
+from mmea_bench.bench.cells.execute import execute_cell
+from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.plan import Place, jobs_of, make_plan
+from mmea_bench.bench.running.executor import Executor
+from mmea_bench.bench.running.progress import SilentProgress
+from mmea_bench.bench.running.runner import RunSettings, run_jobs
 from mmea_bench.results.core.store import ResultStore
 
 N_CELLS = 20
@@ -65,7 +65,7 @@ def measure_on_dask(folder: Path, n_cells: int, inside_s: float) -> None:
     """One worker, then all. Imported here: each cell's process loads this file's own imports."""
     from distributed import Client, LocalCluster
 
-    from mmea_bench.bench.dask_executor import DaskExecutor
+    from mmea_bench.bench.clusters.executor import DaskExecutor
 
     with (
         LocalCluster(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,

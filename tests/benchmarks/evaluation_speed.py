@@ -8,7 +8,7 @@ import time
 import numpy as np
 import torch
 
-from mmea_bench.bench.evaluate import rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.methods.core.base import Embeddings
 
 N_PAIRS, DIM, THREADS, RUNS = 10_277, 600, 2, 5

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import torch
 
-from mmea_bench.datasets.core.catalogue import default_cache_dir, load_pair, open_dataset
-from mmea_bench.datasets.core.split import split_links, split_pairs
-from mmea_bench.datasets.core.view import train_view
+from mmea_bench.datasets.core.access.catalogue import default_cache_dir, load_pair, open_dataset
+from mmea_bench.datasets.core.model.split import split_links, split_pairs
+from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import torch
 
-from mmea_bench.bench.pair_scoring import (
+from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
     PairTask,
     choose_thresholds,

@@ -9,11 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmea_bench.bench.execute import execute_cell
-from mmea_bench.bench.plan import Place, jobs_of, make_plan
-from mmea_bench.bench.progress import SilentProgress
-from mmea_bench.bench.runner import RunSettings, run_jobs
-from mmea_bench.bench.suite import load_suite
+from mmea_bench.bench.cells.execute import execute_cell
+from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.plan import Place, jobs_of, make_plan
+from mmea_bench.bench.running.progress import SilentProgress
+from mmea_bench.bench.running.runner import RunSettings, run_jobs
 from mmea_bench.results.core.store import ResultStore
 
 N_CELLS = 40

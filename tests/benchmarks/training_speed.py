@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
-from mmea_bench.datasets.core.catalogue import load_pair, open_dataset
-from mmea_bench.datasets.core.pair import KGPair
-from mmea_bench.datasets.core.split import split_links
-from mmea_bench.datasets.core.view import train_view
+from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.split import split_links
+from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from mmea_bench.datasets.core.pair import KGPair
-from mmea_bench.datasets.core.view import TrainView, train_view
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import (
     Embeddings,
     Method,

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.bench.evaluate import rank_links, ranking_task
-from mmea_bench.datasets.core.catalogue import open_dataset
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.pair import KGPair, Task
-from mmea_bench.datasets.core.split import Split, split_links, split_pairs
-from mmea_bench.datasets.core.view import train_view
+from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.pair import KGPair, Task
+from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
+from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import (
     FULL,
     DeadlineError,

@@ -50,7 +50,7 @@ from dataclasses import dataclass
 import torch
 
 from mmea_bench.methods.core.base import Embeddings, Method
-from mmea_bench.methods.core.training import Schedule, train
+from mmea_bench.methods.core.training.loop import Schedule, train
 
 
 @dataclass(frozen=True)

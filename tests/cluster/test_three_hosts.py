@@ -92,7 +92,7 @@ class Hosts:
 
     def start_worker(self, host: str) -> subprocess.Popen[bytes]:
         words = ["-m", "dask", "worker", SCHEDULER, "--nworkers", "1", "--nthreads", "1"]
-        more = ["--preload", "mmea_bench.bench.remote", "--no-dashboard"]
+        more = ["--preload", "mmea_bench.bench.clusters.remote", "--no-dashboard"]
         return self.start(host, [*words, *more])
 
     def start(self, host: str, words: list[str]) -> subprocess.Popen[bytes]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.pair import Fold, KGPair
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
 
 SOURCE_TRIPLES = [
     ("/m/b", "/r/born", "/m/a"),

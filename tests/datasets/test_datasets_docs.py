@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.datasets.core import catalogue
-from mmea_bench.datasets.core.cache import load_pair
+from mmea_bench.datasets.core.access import catalogue
+from mmea_bench.datasets.core.access.cache import load_pair
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.model.pair import KGPair
 from tests.datasets.layouts import lines
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_dataset.md"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.datasets.core.cache import load_pair
-from mmea_bench.datasets.core.catalogue import open_dataset
-from mmea_bench.datasets.core.graph import KnowledgeGraph
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.access.cache import load_pair
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.pair import KGPair
 
 ROOT = Path(os.environ.get("MMEA_DATA") or Path(__file__).parents[3] / "shared" / "data")
 

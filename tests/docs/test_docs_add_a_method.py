@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.bench.cli import app
+from mmea_bench.bench.cli.app import app
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import read_tables
 from tests.cases import method_battery as battery

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.bench.cluster import read_profile
+from mmea_bench.bench.clusters.connect import read_profile
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "clusters.md").read_text(encoding="utf-8")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from mmea_bench.bench.cli import app
-from mmea_bench.bench.suite import suite_names
-from mmea_bench.reports.core.baseline import read_baseline
-from mmea_bench.reports.core.published_match import REASON_KINDS
-from mmea_bench.reports.core.verdicts import VERDICTS
+from mmea_bench.bench.cli.app import app
+from mmea_bench.bench.planning.suite_files import suite_names
+from mmea_bench.reports.core.published.baseline import read_baseline
+from mmea_bench.reports.core.published.match import REASON_KINDS
+from mmea_bench.reports.core.published.verdicts import VERDICTS
 from mmea_bench.reports.formats.check_files import CSV_COLUMNS
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmea_bench.datasets.core.catalogue import open_dataset
-from mmea_bench.datasets.core.fetch import RECORD_NAME, read_record
-from mmea_bench.datasets.core.layouts import detect
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.access.fetch import RECORD_NAME, read_record
+from mmea_bench.datasets.core.access.layouts import detect
+from mmea_bench.datasets.core.access.writers import write_nmmea_layout
 from mmea_bench.datasets.core.readers import images, nmmea, text, word_vectors
 from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
-from mmea_bench.datasets.core.writers import write_nmmea_layout
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import parse_setting
 from mmea_bench.results.core.store import ResultStore, read_tables
@@ -221,13 +221,13 @@ _RECORD = json.dumps({"a/b.txt": "0" * 64}).encode()
 
 
 def _write_suite(folder: Path) -> None:
-    from mmea_bench.bench.suite import SUITES_FOLDER
+    from mmea_bench.bench.planning.suite_files import SUITES_FOLDER
 
     (folder / "suite.toml").write_bytes((SUITES_FOLDER / "quick.toml").read_bytes())
 
 
 def _read_suite(folder: Path) -> object:
-    from mmea_bench.bench.suite import load_suite
+    from mmea_bench.bench.planning.load_suite import load_suite
 
     return load_suite(str(folder / "suite.toml"), data_root=folder)
 
@@ -242,7 +242,7 @@ def _write_images(folder: Path) -> None:
 
 
 def _read_images(folder: Path) -> object:
-    from mmea_bench.methods.core.clip_towers import image_settings, pixel_values
+    from mmea_bench.methods.core.inputs.clip_towers import image_settings, pixel_values
 
     settings = image_settings(folder, 8)
     return [pixel_values(path, settings) for path in sorted(folder.glob("x.*"))]
@@ -347,7 +347,7 @@ TARGETS = (
         _toml,
         many_lines=True,
         weight=0.3,
-        needs=("mmea_bench.bench.suite_checks",),
+        needs=("mmea_bench.bench.planning.suite_checks",),
     ),
     Target(
         "images",
@@ -355,6 +355,6 @@ TARGETS = (
         _read_images,
         _image,
         weight=0.3,
-        needs=("PIL.Image", "mmea_bench.methods.core.clip_towers"),
+        needs=("PIL.Image", "mmea_bench.methods.core.inputs.clip_towers"),
     ),
 )

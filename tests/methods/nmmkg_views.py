@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.view import TrainView
 from tests.methods.small_graphs import knowledge_graph
 
 N_SOURCE, N_TARGET = 14, 12

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.view import TrainView
 
 
 def knowledge_graph(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmea_bench.datasets.core.pair import KGPair
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import catalogue_entries
 from tests.cases import method_battery as battery

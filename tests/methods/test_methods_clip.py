@@ -14,15 +14,15 @@ import torch
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.datasets.core.graph import text_array
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.clip_mmea import ClipMMEA
-from mmea_bench.methods.core import clip_towers
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.clip_heads import ClipHeads, ClipParams, KnownPairs
-from mmea_bench.methods.core.clip_towers import image_settings, pixel_values, tower_features
-from mmea_bench.methods.core.losses import symmetric_contrastive_loss
-from mmea_bench.methods.core.node_sets import NodeSets
+from mmea_bench.methods.core.inputs import clip_towers
+from mmea_bench.methods.core.inputs.clip_towers import image_settings, pixel_values, tower_features
+from mmea_bench.methods.core.inputs.node_sets import NodeSets
+from mmea_bench.methods.core.losses.batch import symmetric_contrastive_loss
+from mmea_bench.methods.parts.clip.clip_heads import ClipHeads, ClipParams, KnownPairs
 from mmea_bench.methods.se_clip_mmea import SEClipMMEA, mixed_embeddings
 from mmea_bench.methods.se_clip_mmea_plus import MergedEncoder, SEClipMMEAPlus, SEClipPlusParams
 from tests.methods.nmmkg_views import N_SOURCE, nmmkg_view

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.pair_scoring import PairTask, mean_true_scores, score_pairs
-from mmea_bench.datasets.core.catalogue import open_dataset
-from mmea_bench.datasets.core.nodes import visual_nodes
-from mmea_bench.datasets.core.split import split_pairs
-from mmea_bench.datasets.core.view import train_view
+from mmea_bench.bench.scoring.pair_scoring import PairTask, mean_true_scores, score_pairs
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.model.nodes import visual_nodes
+from mmea_bench.datasets.core.model.split import split_pairs
+from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.node_sets import NodeSets
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.crossea import CrossEA, CrossEAEncoder, CrossEAParams, pair_margin_loss
 from tests.methods.nmmkg_views import nmmkg_view
 

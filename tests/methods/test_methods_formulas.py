@@ -11,12 +11,12 @@ import torch
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.fusion import WeightedConcatenation
-from mmea_bench.methods.core.losses import (
+from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.losses.batch import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.core.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 from mmea_bench.methods.mclea import MCLEAParams, _Losses
 from mmea_bench.methods.transe import TransEParams, _Model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmea_bench.datasets.core.view import train_view
+from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import catalogue_entries
 from tests.cases import method_battery as battery

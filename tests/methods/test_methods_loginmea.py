@@ -10,16 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.encoders import Linear
-from mmea_bench.methods.core.features import neighbour_mean_features
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import one_way_contrastive_loss
-from mmea_bench.methods.core.low_rank import AdaptiveWeights, LocalFusion, LowRankFusion, SparseRows
-from mmea_bench.methods.core.sparse import FixedMatrix
+from mmea_bench.methods.core.inputs.features import neighbour_mean_features
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.encoders import Linear
+from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.methods.core.losses.batch import one_way_contrastive_loss
 from mmea_bench.methods.loginmea import LoginMEA
+from mmea_bench.methods.parts.loginmea.low_rank import (
+    AdaptiveWeights,
+    LocalFusion,
+    LowRankFusion,
+    SparseRows,
+)
 from tests.cases import method_battery as battery
 from tests.methods.small_graphs import knowledge_graph
 

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_attention
 
-from mmea_bench.datasets.core.view import TrainView, train_view
+from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.hybrid_encoder import HybridEncoder, HybridVectors
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import intra_modal_contrastive_loss
-from mmea_bench.methods.core.modality_attention import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
+from mmea_bench.methods.core.training.loop import warmed_up_cosine
+from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder, _Losses
+from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
+from mmea_bench.methods.parts.meaformer.modality_attention import (
     Dropout,
     ModalityTransformerLayer,
     modality_weights,
 )
-from mmea_bench.methods.core.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.training import warmed_up_cosine
-from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder, _Losses
 from tests.cases import method_battery as battery
 
 GENERATOR = torch.Generator

@@ -11,10 +11,11 @@ import torch
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.datasets.core.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.view import TrainView
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.experts import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
     numeric_values,
@@ -22,7 +23,6 @@ from mmea_bench.methods.core.experts import (
     principal_directions,
     relational_expert,
 )
-from mmea_bench.methods.core.joint_graph import JointGraph
 from mmea_bench.methods.poe import PoE, PoEParams, ProductOfExperts, _Training, query_loss
 from tests.methods.nmmkg_views import nmmkg_view
 from tests.methods.small_graphs import knowledge_graph, small_view

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.pair import KGPair
-from mmea_bench.datasets.core.view import TrainView, train_view
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.fusion import WeightedConcatenation
-from mmea_bench.methods.core.joint_graph import JointGraph
-from mmea_bench.methods.core.losses import nca_loss
-from mmea_bench.methods.core.momentum_queue import (
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.losses.batch import nca_loss
+from mmea_bench.methods.core.losses.nca import ModalityNCA
+from mmea_bench.methods.parts.selfmea.momentum_queue import (
     MomentumQueue,
     follow,
     relative_similarity_loss,
 )
-from mmea_bench.methods.core.nca import ModalityNCA
-from mmea_bench.methods.core.neighbourhood import (
+from mmea_bench.methods.parts.selfmea.neighbourhood import (
     NO_ENTITY,
     NeighbourhoodEncoder,
     neighbour_table,

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from mmea_bench.reports.core.document import Figure
-from mmea_bench.reports.core.style import RC_PARAMS
+from mmea_bench.reports.core.figures.style import RC_PARAMS
 
 BASELINE_DPI = 100
 BLOCK = 8

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports import learning_curves
 from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.figures.style import line_styles, spread
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.style import line_styles, spread
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of

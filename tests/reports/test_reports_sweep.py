@@ -8,7 +8,7 @@ import pytest
 
 from mmea_bench.reports import sweep
 from mmea_bench.reports.core.document import Document, Missing
-from mmea_bench.reports.core.heat_map import is_geometric
+from mmea_bench.reports.core.figures.heat_map import is_geometric
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mmea_bench.datasets.core.errors import DataError, shown
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import KnowledgeGraph
-from mmea_bench.datasets.core.pair import KGPair, canonical
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.pair import KGPair, canonical
 from mmea_bench.datasets.core.readers import graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
-from mmea_bench.datasets.core.graph import Ids, KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
 from mmea_bench.datasets.core.readers.text import stored
 
 Facts = list[tuple[str, str, str]]

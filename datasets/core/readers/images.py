@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
-from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
 from mmea_bench.datasets.core.readers.sizes import check_table
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
-from mmea_bench.datasets.core.features import Features
-from mmea_bench.datasets.core.graph import Text
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import Text
 from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
 
 FILE = "glove.6B.300d.txt"

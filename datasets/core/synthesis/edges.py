@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmea_bench.datasets.core.graph import Ids
+from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.synthesis.randomness import (
     Int,
     Stream,

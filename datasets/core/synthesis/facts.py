@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmea_bench.datasets.core.graph import Ids, Text
+from mmea_bench.datasets.core.model.graph import Ids, Text
 from mmea_bench.datasets.core.synthesis.randomness import (
     Float,
     Int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.synthesis.randomness import Int, Stream, blocks
 from mmea_bench.datasets.core.synthesis.settings import Sizes, SyntheticOptions
 from mmea_bench.datasets.core.synthesis.world import Members, World

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mmea_bench.datasets.core.graph import Text
+from mmea_bench.datasets.core.model.graph import Text
 from mmea_bench.datasets.core.synthesis.randomness import Int, Stream, blocks
 from mmea_bench.datasets.core.synthesis.settings import SyntheticOptions
 from mmea_bench.datasets.core.synthesis.world import Members

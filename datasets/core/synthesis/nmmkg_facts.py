@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.graph import Ids, Text, text_array
+from mmea_bench.datasets.core.model.graph import Ids, Text, text_array
 from mmea_bench.datasets.core.synthesis.names import misspelt, pseudo_words
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import (
     ATTRIBUTE_NAMES,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.features import Features
+from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import Knobs
 from mmea_bench.datasets.core.synthesis.nmmkg_world import Groups, Nodes, World
 from mmea_bench.datasets.core.synthesis.randomness import Float, Int, Stream, blocks

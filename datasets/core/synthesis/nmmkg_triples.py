@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.graph import Ids
+from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import (
     IMAGE_OF_SHARE,
     RELATION_NAMES,

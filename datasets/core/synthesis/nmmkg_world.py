@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.graph import Ids
+from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import Knobs, ObjectCounts
 from mmea_bench.datasets.core.synthesis.randomness import Int, Stream
 

@@ -1,0 +1,242 @@
+"""Plans and runs what a ``Request`` asks for: the calls behind the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mmea_bench.bench.cells.kept_states import remove_old
+from mmea_bench.bench.clusters.connect import ClusterRequest, connected
+from mmea_bench.bench.planning.cell import cell_words
+from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
+from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
+from mmea_bench.bench.planning.suite import Suite
+from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.bench.running.disk_errors import spell_disk_error
+from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.running.executor import Executor
+from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
+from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
+from mmea_bench.bench.running.run_state import note_plan
+from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
+from mmea_bench.bench.running.stale import set_aside, stale_keys
+from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.store import ResultStore
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """What a run would do.
+
+    Attributes:
+        plan: Cells, those done and those missing.
+        folder: Results folder.
+        seconds: About how long the missing cells take; None where nothing is known yet.
+    """
+
+    plan: Plan
+    folder: Path
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A run that has ended.
+
+    Attributes:
+        plan: What was to be done.
+        summary: What was done.
+        folder: Results folder.
+        tables: Files of the tables.
+    """
+
+    plan: Plan
+    summary: RunSummary
+    folder: Path
+    tables: list[Path]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "suite": self.plan.suite.name,
+            "folder": str(self.folder),
+            "n_cells": len(self.plan.cells),
+            "n_done_before": len(self.plan.done),
+            "n_by_status": dict(self.summary.n_by_status),
+            "is_complete": self.summary.is_complete,
+            "problem": self.summary.problem,
+            "exit_code": self.summary.exit_code,
+            "tables": [str(path) for path in self.tables],
+        }
+
+
+def plan_request(request: Request) -> PlanOutcome:
+    """Counts the cells of a request; runs nothing and writes nothing.
+
+    Raises:
+        UserError: If the request cannot be run at all.
+    """
+    suite, place, folder = _loaded(request)
+    store = ResultStore(folder)
+    plan = make_plan(suite, store, place, fresh=request.fresh)
+    missing = (cell for _key, cell in plan.missing)
+    return PlanOutcome(plan, folder, _estimator(store).seconds(missing, request.jobs))
+
+
+def run_request(request: Request, console: Console, *, quiet: bool = False) -> RunOutcome:
+    """Runs what is missing of a request and writes the tables, also when it is interrupted.
+
+    Args:
+        request: What to run.
+        console: Where progress and warnings go.
+        quiet: Whether only warnings are shown.
+
+    Raises:
+        UserError: If the request cannot be run at all.
+    """
+    suite, place, folder = _loaded(request)
+    settings = _settings(request)
+    store = ResultStore(folder)
+    plan = make_plan(suite, store, place, fresh=request.fresh)
+    _check(plan)
+    others = runners_of(folder)
+    if request.fresh and others:
+        raise UserError(
+            f"{folder} is in use by {others[0]}, whose cells --fresh would run again. Wait until "
+            "it ends, or give another folder with --out."
+        )
+    with _executor(request, settings) as executor:
+        settings = replace(settings, executor=executor)
+        remove_old(place.cache_dir)
+        if not quiet:
+            _announce(plan, folder, console)
+        _remove_stale(plan, store, console)
+        cells = {key: cell_words(cell) for key, cell in plan.cells}
+        note_plan(folder, cells, plan.done, cells)
+        summary = _run(plan, place, store, settings, None if quiet else console)
+        tables = _write_tables(store, summary)
+    for problem in store.problems:
+        _say(console, f"Warning: {problem}")
+    return RunOutcome(plan, summary, folder, tables)
+
+
+def _loaded(request: Request) -> tuple[Suite, Place, Path]:
+    """The checked suite, where it runs, and its results folder."""
+    place = _place(request)
+    has_methods = request.methods or request.method_files
+    if request.suite is None and not (request.datasets and has_methods):
+        raise UserError(
+            "Name a suite with --suite (see `mmea-bench list suites`), or give both --methods "
+            "and --datasets."
+        )
+    changes = request.suite_changes()
+    suite = load_suite(request.suite, changes, place.data_root, place.method_files)
+    return suite, place, request.out or RUNS_FOLDER / suite.name
+
+
+def _place(request: Request) -> Place:
+    if request.device not in DEVICES:
+        raise UserError(f"--device takes {', '.join(DEVICES)}, not '{request.device}'.")
+    limit = request.memory_limit
+    return Place(
+        # The request already carries MMEA_DATA; no environment is read anywhere else.
+        data_root=resolve_data_root(request.data_root, {}),
+        cache_dir=request.cache_dir or default_cache_dir(),
+        device=request.device,
+        method_files=tuple(path.resolve() for path in request.method_files),
+        n_jobs=request.jobs,
+        memory_limit_mib=None if limit is None else 1024.0 * limit,
+        states_every_s=60.0 * request.checkpoint_every or None,
+    )
+
+
+def _settings(request: Request) -> RunSettings:
+    given = request.cells_per_gpu
+    if given != "auto" and not (given.isdecimal() and int(given) > 0):
+        raise UserError(f"--cells-per-gpu takes a number from 1 on, or auto, not '{given}'.")
+    per_gpu: CellsPerGpu = "auto" if given == "auto" else int(given)
+    return RunSettings(n_jobs=request.jobs, fail_fast=request.fail_fast, cells_per_gpu=per_gpu)
+
+
+def _write_tables(store: ResultStore, summary: RunSummary) -> list[Path]:
+    """Writes the tables; a disk that refuses them does not hide how the cells ended."""
+    try:
+        return store.write_tables()
+    except OSError as error:
+        text = spell_disk_error(error)
+        if text is None:
+            raise
+        summary.problem = summary.problem or f"{text} The records are stored, the tables are not."
+        return []
+
+
+@contextmanager
+def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | None]:
+    """Where cells run if not on this machine; connected before anything is moved or written."""
+    cluster = ClusterRequest(request.scheduler, request.scheduler_file, request.profile)
+    if not cluster:
+        yield None
+        return
+    with connected(cluster) as client:
+        from mmea_bench.bench.clusters.executor import WAIT_S, DaskExecutor  # an optional extra
+
+        per_gpu = 1 if settings.cells_per_gpu == "auto" else settings.cells_per_gpu
+        # A batch system starts jobs when it has room, which may be tomorrow.
+        wait_s = math.inf if cluster.profile else WAIT_S
+        yield DaskExecutor(client, per_gpu, wait_s)
+
+
+def _run(
+    plan: Plan, place: Place, store: ResultStore, settings: RunSettings, console: Console | None
+) -> RunSummary:
+    estimator = _estimator(store)
+    jobs = with_needs(jobs_of(plan, place), estimator)
+    progress: Progress = SilentProgress()
+    if console is not None:
+        progress = make_progress(console, jobs, settings.n_jobs, estimator)
+    with progress:
+        return run_jobs(jobs, store, progress, settings)
+
+
+def _check(plan: Plan) -> None:
+    if not plan.cells:
+        raise UserError(f"Suite {plan.suite.name} has no cells.")
+    if len(plan.without_data) == len(plan.suite.datasets):
+        raise UserError("\n".join(plan.without_data.values()))
+
+
+def _announce(plan: Plan, folder: Path, console: Console) -> None:
+    done = f", {len(plan.done)} of them done already" if plan.done else ""
+    _say(console, f"{plan.suite.title}: {len(plan.cells)} cells{done}. Results: {folder}")
+    for sentence in plan.suite.left_out:
+        _say(console, f"Left out: {sentence}")
+    for dataset, sentence in plan.without_data.items():
+        _say(console, f"Skipping {dataset}: {sentence}")
+    for remarks in plan.remarks.values():
+        for sentence in remarks:
+            _say(console, f"Note: {sentence}")
+
+
+def _remove_stale(plan: Plan, store: ResultStore, console: Console) -> None:
+    keys = stale_keys(store, plan.cells)
+    if keys:
+        place = set_aside(store, keys)
+        _say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")
+
+
+def _estimator(store: ResultStore) -> Estimator:
+    estimator = Estimator()
+    estimator.learn_records(store.records())
+    return estimator
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

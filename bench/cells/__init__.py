@@ -1,0 +1,1 @@
+"""One cell, in a process of its own."""

@@ -1,0 +1,274 @@
+"""One cell -> one record: load, split, train, score."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from mmea_bench.bench.cells.kept_states import CellStates, cell_states
+from mmea_bench.bench.planning.job import Job, cell_row, failure_record
+from mmea_bench.bench.planning.tasks import task_mismatch
+from mmea_bench.bench.scoring.fusion_weights import fusion_weights
+from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.scorers import Number, Scorer, make_scorer, make_split
+from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.errors import MissingDataError, UserError
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.split import Split
+from mmea_bench.datasets.core.model.statistics import count_pair, coverage, partial_copy
+from mmea_bench.datasets.core.model.view import train_view
+from mmea_bench.methods.core.base import (
+    DeadlineError,
+    DivergedError,
+    Embeddings,
+    Method,
+    RunContext,
+    StoppedError,
+    Ticker,
+    TrainingLog,
+)
+from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import COVERAGE, format_setting
+
+__all__ = ["Job", "execute_cell"]
+
+_TRACEBACK_LINES = 12
+
+StatesListener = Callable[[CellStates], None]
+"""Gets what keeps a training's state, as soon as there is one."""
+
+
+@dataclass
+class _Outcome:
+    """Everything a finished training is scored and described by."""
+
+    method: Method
+    pair: KGPair
+    split: Split
+    scorer: Scorer
+    embeddings: Embeddings
+    log: TrainingLog
+    monitor: CurveMonitor
+    fit_s: float
+    remarks: tuple[str, ...] = ()
+
+
+def execute_cell(
+    job: Job, tick: Ticker | None = None, listener: StatesListener | None = None
+) -> Record:
+    """Runs a cell in this process; every failure becomes a status with its reason.
+
+    Args:
+        job: The cell and where to run it.
+        tick: Called after every epoch.
+        listener: Gets what keeps the training's state.
+
+    Returns:
+        The cell's record; it is not written anywhere yet.
+
+    Raises:
+        StoppedError: If the training was asked to stop and has kept its state.
+    """
+    started_at = _now()
+    try:
+        record = _run(job, tick, started_at, listener)
+    except StoppedError:
+        raise
+    except MissingDataError as error:
+        record = _failure(job, started_at, "skipped", str(error))
+    except DivergedError as error:
+        record = _failure(job, started_at, "diverged", str(error) or "the loss is not finite")
+    except DeadlineError:
+        reason = f"the training took longer than the {job.deadline_s:g} s allowed"
+        record = _failure(job, started_at, "timeout", reason)
+    except UserError as error:
+        record = _failure(job, started_at, "failed", str(error))
+    except Exception as error:
+        status = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        reason = f"{type(error).__name__}: {error}"
+        tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
+        record = _failure(job, started_at, status, reason, notes=tail)
+    return record
+
+
+def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListener | None) -> Record:
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    cell = job.cell
+    method_type = get_method(cell.method, job.method_files)
+    method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
+    dataset = open_dataset(cell.dataset, job.data_root)
+    pair = load_pair(dataset, job.cache_dir)
+    if job.dataset_version and pair.version != job.dataset_version:
+        raise UserError(
+            f"The files of {cell.dataset} have changed since the run was planned (content "
+            f"{job.dataset_version}, now {pair.version}). Run the same command again."
+        )
+    reason = task_mismatch(cell.method, method_type, cell.dataset, pair.task)
+    reason = reason or method.skip_reason(pair.modalities)
+    if reason:
+        skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
+        return Record.of(skipped.cell, dataset=_dataset_rows(pair))
+    outcome = _train(job, method, pair, tick, listener)
+    scoring = time.perf_counter()
+    final = outcome.scorer.final(outcome.embeddings)
+    eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
+    row = {**cell_row(job), **_measured(outcome, cell.protocol)}
+    weights, why_no_weights = fusion_weights(outcome.embeddings)
+    remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes, why_no_weights]
+    remarks += outcome.remarks
+    row |= {
+        "notes": "; ".join(filter(None, remarks)) or None,
+        "eval_s": round(eval_s, 3),
+        "device": _device(job.device).type,
+        "started_at": started_at,
+        "finished_at": _now(),
+        **_peak_memory(),
+    }
+    curve_setting = _setting(outcome, outcome.scorer.curve_words)
+    curves = [{**point, "setting": curve_setting} for point in outcome.monitor.points]
+    results = _result_rows(outcome, (*final.numbers, *weights))
+    return Record.of(row, results, curves, _dataset_rows(pair))
+
+
+def _train(
+    job: Job,
+    method: Method,
+    pair: KGPair,
+    tick: Ticker | None,
+    listener: StatesListener | None,
+) -> _Outcome:
+    cell, row = job.cell, cell_row(job)
+    protocol = cell.protocol
+    split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
+    scorer = make_scorer(protocol, pair, split)
+    monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
+    view = train_view(pair, split.seed_links)
+    states = cell_states(job, monitor, view)
+    if states is not None and listener is not None:
+        listener(states)
+    seconds_before = states.seconds_before if states is not None else 0.0
+    ctx = RunContext(
+        rng_seed=row["rng_seed"],
+        device=_device(job.device),
+        monitor=monitor,
+        eval_every=protocol.eval_every,
+        patience=protocol.patience if protocol.name == "strict" else 0,
+        deadline=_deadline(job, seconds_before),
+        tick=tick,
+        cache_dir=job.cache_dir,
+        states=states,
+    )
+    torch.manual_seed(row["rng_seed"])
+    started = time.perf_counter()
+    embeddings = method.fit(view, ctx)
+    fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
+    remarks = tuple(states.notes) if states is not None else ()
+    return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s, remarks)
+
+
+def _deadline(job: Job, seconds_before: float) -> float | None:
+    """When the cell's time is over; what earlier attempts took counts."""
+    if job.deadline_s is None:
+        return None
+    return time.monotonic() + max(0.0, job.deadline_s - seconds_before)
+
+
+def _result_rows(outcome: _Outcome, numbers: Sequence[Number]) -> list[dict[str, Any]]:
+    return [
+        {
+            "setting": _setting(outcome, number.words),
+            "metric": number.metric,
+            "direction": number.direction,
+            "value": number.value,
+            "n": number.n,
+        }
+        for number in numbers
+    ]
+
+
+def _dataset_rows(pair: KGPair) -> list[dict[str, Any]]:
+    """Counts and coverage of the loaded dataset."""
+    shares = {(kg, f"{COVERAGE}{name}"): share for (kg, name), share in coverage(pair).items()}
+    return [
+        {"kg": kg or None, "statistic": statistic, "value": float(value)}
+        for (kg, statistic), value in {**count_pair(pair), **shares}.items()
+    ]
+
+
+def _setting(outcome: _Outcome, words: Mapping[str, object]) -> str:
+    used = outcome.method.used_modalities(outcome.pair.modalities)
+    return format_setting(
+        {
+            **words,
+            "iterative": "yes" if outcome.method.is_iterative else "no",
+            "names": "yes" if "name" in used else "no",
+            "similarity": outcome.embeddings.similarity,
+        }
+    )
+
+
+def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
+    log, split = outcome.log, outcome.split
+    used = outcome.method.used_modalities(outcome.pair.modalities)
+    simulated = {modality for modality in outcome.pair.simulated if modality in used}
+    notes = [f"{what}: {why}" for what, why in sorted(log.simulated.items())]
+    return {
+        "status": "ok",
+        "dataset_version": outcome.pair.version,
+        "epochs": log.epochs,
+        "best_epoch": log.best_epoch,
+        # What trains nothing has no checkpoint to choose.
+        "stopped_on": protocol.stop_rule(outcome.method.paper_stop) if log.epochs else "last",
+        "n_train": len(split.seed_links),
+        "n_valid": len(split.valid_links),
+        "n_test": len(split.test_links),
+        "n_parameters": log.n_parameters,
+        "fit_s": round(outcome.fit_s, 3),
+        "simulated_features": " ".join(sorted(simulated | set(log.simulated))) or None,
+        "notes": "; ".join(notes),
+    }
+
+
+def _failure(job: Job, started_at: str, status: str, reason: str, **known: Any) -> Record:
+    return failure_record(
+        job, status, reason, started_at=started_at, finished_at=_now(), **_peak_memory(), **known
+    )
+
+
+def _peak_memory() -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux KiB.
+    memory = {"peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)}
+    if torch.cuda.is_available():
+        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return memory
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    texts = ("not enough memory", "out of memory", "can't allocate memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+    )
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("No CUDA device was found. Use --device cpu or --device auto.")
+    return torch.device(wanted)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,185 @@
+"""Keeps the state of a cell's training on disk, so that a killed cell goes on where it was.
+
+A state is a pickle, so reading one runs what it says. It lies in the user's own cache, never in a
+results folder that may come from somebody else, and is read only if its signature was made with
+this user's key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.planning.machine import library_versions
+from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import TrainingStates
+from mmea_bench.results.core.files import write_atomic
+
+FOLDER = "trainings"
+_KEY_FILE = "signing-key"
+_KEY_BYTES = 32
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_WORTH_KEEPING_S = 5.0
+_OLD_AFTER_S = 30 * 24 * 3600.0
+
+
+class CellStates(TrainingStates):
+    """States of one cell's trainings: one file for each training loop that it runs.
+
+    Args:
+        cache_dir: The user's cache.
+        key: Key of the cell; other code, data or parameters have another one.
+        every_s: Seconds between two states.
+        monitor: Its curves are kept too.
+        static: Objects that every attempt has anyway, by name.
+    """
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        key: str,
+        every_s: float,
+        monitor: CurveMonitor,
+        static: Mapping[str, object],
+    ) -> None:
+        self.static = static
+        self.notes: list[str] = []
+        self._root, self._folder = cache_dir / FOLDER, cache_dir / FOLDER / key
+        self._monitor, self._every_s = monitor, every_s
+        self._number = 0
+        self._gave_up = self._stop_asked = False
+        self._begun = self._last_kept = time.monotonic()
+        self.seconds_before = max(
+            (header["seconds"] for header, _ in map(self._read, self._files())), default=0.0
+        )
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough time has passed since a state was kept."""
+        return not self._gave_up and time.monotonic() - self._last_kept >= self._every_s
+
+    @property
+    def is_stop_asked(self) -> bool:
+        """Whether the cell was asked to end."""
+        return self._stop_asked
+
+    def ask_to_stop(self) -> bool:
+        """Asks the training to keep its state and end; called by a signal's handler.
+
+        Returns:
+            False if there is nothing worth keeping, so that the process may end at once.
+        """
+        in_training = self._number > 0 and not self._gave_up
+        self._stop_asked = in_training and time.monotonic() - self._last_kept >= min(
+            _WORTH_KEEPING_S, self._every_s
+        )
+        return self._stop_asked
+
+    def next_training(self) -> tuple[int, bytes] | None:
+        """Epoch and state that an earlier attempt kept of the training loop that begins now."""
+        self._number += 1
+        path = self._path(self._number)
+        header, snapshot = self._read(path)
+        if not snapshot:
+            return None
+        self._monitor.points[:] = header["points"]
+        self._monitor.seconds = header["monitor_seconds"]
+        self.notes = [f"continued after epoch {header['epoch']} of an interrupted attempt"]
+        return header["epoch"], snapshot
+
+    def keep(self, epoch: int, snapshot: bytes) -> None:
+        """Writes a state; a full disk is noted and the training goes on without."""
+        header = {
+            "epoch": epoch,
+            "seconds": self.seconds_before + time.monotonic() - self._begun,
+            "points": self._monitor.points,
+            "monitor_seconds": self._monitor.seconds,
+            "versions": library_versions(),
+        }
+        content = json.dumps(header).encode() + b"\n" + snapshot
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            signed = hmac.digest(self._key(), content, "sha256") + content
+            write_atomic(self._path(self._number), signed)
+        except OSError as error:
+            self.give_up(f"{error.strerror or error}")
+        self._last_kept = time.monotonic()
+
+    def give_up(self, why: str) -> None:
+        """Notes that this cell cannot be continued if it is interrupted."""
+        self._gave_up = True
+        self.notes.append(f"its state could not be kept for a restart: {why}")
+
+    def forget(self) -> None:
+        """Removes what was kept of this cell."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("training-*"))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"training-{number}"
+
+    def _read(self, path: Path) -> tuple[dict[str, Any], bytes]:
+        """Header and state; an empty state if there is none, or none to be trusted."""
+        nothing: tuple[dict[str, Any], bytes] = ({"seconds": 0.0}, b"")
+        try:
+            signed = path.read_bytes()
+            key = self._key()
+        except OSError:
+            return nothing
+        content = signed[_DIGEST_BYTES:]
+        if not hmac.compare_digest(signed[:_DIGEST_BYTES], hmac.digest(key, content, "sha256")):
+            return nothing
+        head, _, snapshot = content.partition(b"\n")
+        header = json.loads(head)
+        return (header, snapshot) if header["versions"] == library_versions() else nothing
+
+    def _key(self) -> bytes:
+        """This user's signing key, made at the first use."""
+        path = self._root / _KEY_FILE
+        with suppress(FileExistsError):
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Complete before it has its name, so that no other process reads half a key.
+            fresh = self._root / f".{_KEY_FILE}.{os.getpid()}"
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+            try:
+                os.link(fresh, path)
+            finally:
+                fresh.unlink(missing_ok=True)
+        return path.read_bytes()
+
+
+def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates | None:
+    """What keeps the state of a job's trainings; None where the job keeps none."""
+    if job.states_every_s is None or job.cache_dir is None:
+        return None
+    static = {"view": view, "source": view.source, "target": view.target}
+    return CellStates(job.cache_dir, job.key, job.states_every_s, monitor, static)
+
+
+def forget_cell(cache_dir: Path, key: str) -> None:
+    """Removes what was kept of a cell that has its record."""
+    shutil.rmtree(cache_dir / FOLDER / key, ignore_errors=True)
+
+
+def remove_old(cache_dir: Path) -> None:
+    """Removes states that nobody came back for within a month."""
+    limit = time.time() - _OLD_AFTER_S
+    for folder in (cache_dir / FOLDER).glob("*/"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)

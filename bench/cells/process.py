@@ -1,0 +1,222 @@
+"""Starts one process per cell, listens to it, and ends it when its time is over."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal, cast
+
+import psutil
+
+from mmea_bench.bench.cells import worker
+from mmea_bench.bench.cells.limits import hard_limit_s, kill
+from mmea_bench.bench.cells.messages import Tick
+from mmea_bench.bench.planning.job import Job
+from mmea_bench.results.core.record import Record
+
+START_LIMIT_S = 120.0
+_EXIT_LIMIT_S = 5.0
+_KEEP_STATE_LIMIT_S = 6.0
+_POLL_S = 0.1
+_LOOK_S = 0.5
+_TAIL_CHARACTERS = 2000
+
+TickListener = Callable[[Tick], None]
+
+
+How = Literal["record", "timeout", "memory", "stopped", "gone", "refused"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cell's process ended.
+
+    Attributes:
+        how: ``record`` sent its record, ``timeout`` and ``memory`` were killed by us for taking too
+            much of it, ``stopped`` was ended by us because the run ends, ``gone`` ended without a
+            record, ``refused`` was never started (``printed`` says why).
+        record: The record, if one was sent.
+        exit_code: As of ``multiprocessing``: negative for a signal.
+        printed: Last lines of what the cell printed.
+    """
+
+    how: How
+    record: Record | None = None
+    exit_code: int | None = None
+    printed: str = ""
+
+
+class Launcher:
+    """Runs cells in processes of their own; may be used by several threads at once.
+
+    Processes are forked from a server process that has imported the heavy modules once, so a
+    cell pays milliseconds for its process, not seconds. Where there is no fork (Windows), every
+    cell starts a fresh interpreter.
+
+    Args:
+        log_folder: Folder for what cells print.
+        preload: Modules for the server process to import besides the worker's own.
+    """
+
+    def __init__(self, log_folder: Path, preload: Sequence[str] = ()) -> None:
+        self._log_folder = log_folder
+        self._stop = threading.Event()
+        # Python's bookkeeping of child processes is not safe across threads: a start polls the
+        # other children, and two polls of one child lose its exit code.
+        self._bookkeeping = threading.Lock()
+        self._context = _context((worker.__name__, *preload))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Ends running cells within a moment and lets no further one start."""
+        self._stop.set()
+
+    def run(
+        self, job: Job, listener: TickListener, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Ending:
+        """Runs a cell to its end; never raises for what happens inside the cell.
+
+        Args:
+            job: The cell and how to run it.
+            listener: Gets every tick, in the calling thread.
+            is_wanted: Asked about once a second; the cell is stopped once nobody wants it.
+        """
+        if self.is_stopped:
+            return Ending("stopped")
+        log_path = self._log_folder / f"{job.key}.log"
+        ours, theirs = self._context.Pipe(duplex=False)
+        with ours:
+            with theirs, self._bookkeeping:
+                process = cast(
+                    BaseProcess,
+                    self._context.Process(target=worker.run_cell, args=(job, theirs, log_path)),  # type: ignore[attr-defined]
+                )
+                process.start()
+            watch = _Watch(job, process, is_wanted)
+            how, record = self._listen(process, ours, watch, listener)
+        exit_code = self._end(process, how, keeps_state=job.states_every_s is not None)
+        return Ending(how, record, exit_code, _take_log(log_path))
+
+    def _listen(
+        self,
+        process: BaseProcess,
+        pipe: Connection,
+        watch: _Watch,
+        listener: TickListener,
+    ) -> tuple[How, Record | None]:
+        while True:
+            ready = wait([pipe, process.sentinel], timeout=_POLL_S)
+            if self.is_stopped:
+                return "stopped", None
+            if pipe in ready:
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    return "gone", None
+                if isinstance(message, Record):
+                    return "record", message
+                if isinstance(message, Tick):
+                    listener(message)
+                else:
+                    watch.started()
+            elif process.sentinel in ready:
+                return "gone", None
+            crossed = watch.crossed()
+            if crossed is not None:
+                return crossed, None
+
+    def _end(self, process: BaseProcess, how: str, *, keeps_state: bool) -> int | None:
+        if how in ("record", "gone"):
+            wait([process.sentinel], timeout=_EXIT_LIMIT_S)
+        elif how == "stopped" and keeps_state:
+            with self._bookkeeping:
+                process.terminate()
+            wait([process.sentinel], timeout=_KEEP_STATE_LIMIT_S)
+        with self._bookkeeping:
+            kill(process)
+        wait([process.sentinel])
+        with self._bookkeeping:
+            process.join()
+            exit_code = process.exitcode
+            process.close()
+        return exit_code
+
+
+class _Watch:
+    """The limits of a running cell."""
+
+    def __init__(self, job: Job, process: BaseProcess, is_wanted: Callable[[], bool]) -> None:
+        self._job, self._is_wanted = job, is_wanted
+        self._limit = time.monotonic() + START_LIMIT_S
+        self._next_look = 0.0
+        self._process: psutil.Process | None = None
+        with suppress(psutil.NoSuchProcess):
+            self._process = psutil.Process(process.pid)
+
+    def started(self) -> None:
+        """The cell's time counts from here."""
+        timeout_s = self._job.deadline_s
+        allowed = math.inf if timeout_s is None else hard_limit_s(timeout_s)
+        self._limit = time.monotonic() + allowed
+
+    def crossed(self) -> Literal["timeout", "memory", "stopped"] | None:
+        """The limit that the cell has crossed."""
+        now = time.monotonic()
+        if now > self._limit:
+            return "timeout"
+        if now < self._next_look:
+            return None
+        self._next_look = now + _LOOK_S
+        if not self._is_wanted():
+            return "stopped"
+        limit_mib = self._job.memory_limit_mib
+        return "memory" if limit_mib is not None and self._memory_mib() > limit_mib else None
+
+    def _memory_mib(self) -> float:
+        """Resident memory of the cell and of what it has started."""
+        total = 0.0
+        if self._process is None:
+            return total
+        with suppress(psutil.Error):
+            for process in (self._process, *self._process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss / 2**20
+        return total
+
+
+def _context(preload: Sequence[str]) -> BaseContext:
+    # Threads that spin while they wait make trainings on a shared machine many times slower; the
+    # cells inherit this, and a user's own choice stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def _take_log(path: Path) -> str:
+    """End of a cell's log; a file without text is removed."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        file.seek(max(0, size - _TAIL_CHARACTERS))
+        text = file.read().decode("utf-8", "replace").strip()
+    if not text:
+        path.unlink()
+    return text

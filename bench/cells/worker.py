@@ -1,0 +1,84 @@
+"""What runs inside a cell's process: one cell, reported through a pipe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+
+from mmea_bench.bench.cells.execute import execute_cell
+from mmea_bench.bench.cells.kept_states import CellStates
+from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
+from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, Started, Tick
+from mmea_bench.bench.planning.job import Job
+from mmea_bench.methods.core.base import StoppedError
+
+EXIT_STOPPED = 128 + signal.SIGTERM
+
+
+def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
+    """Entry point of a cell's process: sends ``Started``, ticks and at last the record.
+
+    Args:
+        job: The cell and how to run it.
+        pipe: Where the messages go.
+        log_path: File that takes what the method prints; a live display would be torn by it.
+    """
+    own_process_group()
+    die_with_parent()
+    _redirect_output(log_path)
+    if job.gpu is not None:
+        # Read when CUDA starts, which no cell has done yet.
+        os.environ["CUDA_VISIBLE_DEVICES"] = _gpu_name(job.gpu)
+    pipe.send(Started())
+    try:
+        record = execute_cell(job, _Throttle(pipe), _stop_on_sigterm)
+    except StoppedError:
+        os._exit(EXIT_STOPPED)
+    pipe.send(record)
+    pipe.close()
+
+
+def _gpu_name(number: int) -> str:
+    """The GPU of this number among those that the user lets the program see."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return seen[number] if len(seen) > number and seen[0] else str(number)
+
+
+def _stop_on_sigterm(states: CellStates) -> None:
+    """Lets a training write down its state before it ends, if it has done anything since."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if not states.ask_to_stop():
+            os._exit(EXIT_STOPPED)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+class _Throttle:
+    """Sends at most one tick per interval, and always the last epoch's."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._next = 0.0
+
+    def __call__(self, epoch: int, n_epochs: int, loss: float) -> None:
+        now = time.monotonic()
+        if now >= self._next or epoch >= n_epochs:
+            self._next = now + TICK_INTERVAL_S
+            self._pipe.send(Tick(int(epoch), int(n_epochs), float(loss)))
+
+
+def _redirect_output(log_path: Path) -> None:
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The descriptors too, not only Python's objects: native libraries print on their own.
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

@@ -1,0 +1,238 @@
+"""The command line; only this module may import reports, and only inside functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmea_bench.bench.cli import run as cli_run
+from mmea_bench.bench.cli.check import check_command
+from mmea_bench.bench.cli.data import data_app
+from mmea_bench.bench.cli.listing import list_app
+from mmea_bench.bench.cli.merge import merge_command
+from mmea_bench.bench.cli.options import takes_request
+from mmea_bench.bench.cli.published import published_command
+from mmea_bench.bench.cli.serve import serve_command
+from mmea_bench.bench.cli.texts import (
+    AsJson,
+    print_json,
+    print_table,
+    split_list,
+    stdout,
+    user_errors,
+)
+from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.running.disk_errors import spell_disk_error
+from mmea_bench.datasets.core.errors import UserError
+
+if TYPE_CHECKING:
+    from mmea_bench.bench.api import RunOutcome
+    from mmea_bench.reports.making.build import ReportSummary
+
+MAIN_TABLE = "main_table"
+
+ReportFolder = Annotated[
+    Path | None,
+    typer.Argument(help="Results folder of a run; none needed with --published and --out."),
+]
+WithPublished = Annotated[
+    bool, typer.Option("--published", help="Printed numbers of the papers beside, or alone.")
+]
+WithSignificance = Annotated[
+    bool, typer.Option("--significance", help="Mark clear winners in the main table.")
+]
+
+app = typer.Typer(
+    name="mmea-bench",
+    help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
+    epilog="Example: mmea-bench run --suite quick",
+    no_args_is_help=True,
+    add_completion=False,
+    # A defect of the program keeps its plain traceback, which a bug report can quote.
+    pretty_exceptions_enable=False,
+)
+app.add_typer(list_app, name="list")
+app.add_typer(data_app, name="data")
+app.command("serve", epilog="Example: mmea-bench serve results/runs/quick")(serve_command)
+app.command("published", epilog="Example: mmea-bench published --method mclea")(published_command)
+app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(
+    check_command
+)
+
+
+app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
+    merge_command
+)
+
+
+@app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
+@takes_request()
+def run_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Runs the cells of a suite that are missing in its results folder.
+
+    Stop it with Ctrl-C and run it again: what is done stays done, what failed is tried again.
+    Exit code 0: all cells ended well; 1: some did not; 2: the request cannot be run; 130: stopped.
+    """
+    with user_errors():
+        outcome = cli_run.run(request, quiet=as_json)
+    _show_outcome(outcome, as_json=as_json)
+    raise typer.Exit(outcome.summary.exit_code)
+
+
+@app.command("plan", epilog="Example: mmea-bench plan --suite quick --jobs 2")
+@takes_request(plans_only=True)
+def plan_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Counts the cells of a suite, those done and those missing; runs nothing."""
+    with user_errors():
+        cli_run.show_plan(request, as_json=as_json)
+
+
+@app.command("status", epilog="Example: mmea-bench status results/runs/quick")
+def status_command(
+    folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """How the cells of a results folder ended, and what went wrong."""
+    with user_errors():
+        cli_run.show_status(folder, as_json=as_json)
+
+
+@app.command("report", epilog="Example: mmea-bench report results/runs/quick --only main_table")
+def report_command(  # noqa: PLR0913 - typer wants every option in the signature
+    folder: ReportFolder = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only these reports.")] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="Only these file formats.")
+    ] = None,
+    csls: Annotated[
+        int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; 0 is none.")
+    ] = None,
+    direction: Annotated[
+        str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
+    ] = "src2tgt",
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", help="Metrics of ranks in tables; figures show the first."),
+    ] = None,
+    curve_metric: Annotated[
+        str, typer.Option("--curve-metric", help="Metric of learning curves, such as hits@1.")
+    ] = "mrr",
+    correction: Annotated[
+        str, typer.Option("--correction", help="Of p-values: holm, none, bonferroni or fdr_bh.")
+    ] = "holm",
+    reach: Annotated[
+        float, typer.Option("--reach", help="Value whose price in seed links is shown.")
+    ] = 0.5,
+    published: WithPublished = False,  # noqa: FBT002
+    significance: WithSignificance = False,  # noqa: FBT002
+    out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Turns the results of a run into tables and figures for a paper."""
+    if folder is None:
+        _write_published(out, split_list(formats), is_asked=published, as_json=as_json)
+        return
+    with user_errors():
+        from mmea_bench.reports.core.options import ReportOptions
+        from mmea_bench.reports.making.build import FORMATS, build_reports
+
+        options = ReportOptions(
+            csls=csls,
+            direction=direction,
+            curve_metric=curve_metric,
+            correction=correction,
+            reach=reach,
+            published=published,
+            significance=significance,
+        )
+        shown = split_list(metrics)
+        options = options if shown is None else replace(options, metrics=tuple(shown))
+        chosen = split_list(formats) or FORMATS
+        summary = build_reports(folder, out, split_list(only), chosen, options)
+    if as_json:
+        files = [str(path) for path in summary.files]
+        print_json({"files": files, "skipped": dict(summary.skipped)})
+        return
+    _print_tables(summary)
+    for path in summary.files:
+        typer.echo(str(path))
+    for name, reason in summary.skipped:
+        typer.echo(f"Left out: {name}: {reason}", err=True)
+
+
+def _write_published(
+    out: Path | None, formats: list[str] | None, *, is_asked: bool, as_json: bool
+) -> None:
+    """The tables of the papers from the published numbers alone."""
+    with user_errors():
+        from mmea_bench.reports.making.published_tables import PUBLISHED_FORMATS, write_published
+
+        if not is_asked or out is None:
+            raise UserError(
+                "Name the results folder of a run, or give --published and --out DIR for the "
+                "published tables alone."
+            )
+        made = write_published(out, formats or PUBLISHED_FORMATS)
+    if as_json:
+        print_json({"files": [str(path) for path in made.files], "problem": made.problem})
+        return
+    for path in made.files:
+        typer.echo(str(path))
+    if made.problem:
+        typer.echo(made.problem, err=True)
+
+
+@list_app.command("reports", epilog="Example: mmea-bench list reports")
+def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every report that can be made."""
+    from mmea_bench.reports.making.catalogue import catalogue_entries
+
+    entries = catalogue_entries()
+    if as_json:
+        print_json([{"report": entry.name, "problem": entry.error or ""} for entry in entries])
+    else:
+        print_table(["report", "problem"], [[entry.name, entry.error or ""] for entry in entries])
+
+
+def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:
+    if as_json:
+        print_json(outcome.as_json())
+        return
+    # Whoever has just stopped a run waits for the prompt, not for figures.
+    if outcome.summary.signal_number is None:
+        _show_report(outcome.folder)
+    cli_run.report_outcome(outcome)
+
+
+def _show_report(folder: Path) -> None:
+    """Writes the reports of a run and prints its main table."""
+    from mmea_bench.reports.making.build import build_reports
+
+    with user_errors():
+        try:
+            summary = build_reports(folder)
+        except OSError as error:
+            text = spell_disk_error(error)
+            if text is None:
+                raise
+            # How the cells ended matters more than their report.
+            typer.echo(f"Warning: there is no report: {text}", err=True)
+            return
+    _print_tables(summary, only=MAIN_TABLE)
+    typer.echo(f"Report: {summary.index}")
+
+
+def _print_tables(summary: ReportSummary, only: str | None = None) -> None:
+    from mmea_bench.reports.making.build import render_terminal
+
+    for document in summary.documents:
+        if document.tables and only in (None, document.name):
+            render_terminal(document, stdout())
+
+
+def main() -> None:
+    """Entry point of ``mmea-bench`` and ``python -m bench``."""
+    app()

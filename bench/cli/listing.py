@@ -1,0 +1,107 @@
+"""The verb ``list``: what there is to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from mmea_bench.bench.cli.texts import AsJson, print_json, print_table, split_list, user_errors
+
+list_app = typer.Typer(
+    name="list",
+    help="List methods, datasets, suites, variants or reports.",
+    epilog="Example: mmea-bench list methods",
+    no_args_is_help=True,
+)
+
+Rows = Sequence[dict[str, object]]
+
+
+@list_app.command("methods", epilog="Example: mmea-bench list methods")
+def list_methods(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every method with its paper, the modalities it uses and its variants."""
+    from mmea_bench.methods.core.catalogue import catalogue_entries
+
+    rows: list[dict[str, object]] = []
+    for entry in catalogue_entries():
+        kind = entry.method_type
+        paper = kind.paper if kind is not None else None
+        rows.append(
+            {
+                "method": entry.name,
+                "paper": "" if paper is None else f"{paper.venue} {paper.year}",
+                "modalities": "" if kind is None else ", ".join(kind.modalities),
+                "variants": 0 if kind is None else len(kind.variants),
+                "problem": entry.error or "",
+            }
+        )
+    _show(rows, as_json=as_json)
+
+
+@list_app.command("datasets", epilog="Example: mmea-bench list datasets")
+def list_datasets(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every dataset; `mmea-bench data list` says where their files are."""
+    from mmea_bench.datasets.core.access.catalogue import catalogue_entries
+
+    rows: list[dict[str, object]] = [
+        {
+            "dataset": entry.name,
+            "title": "" if entry.dataset_type is None else entry.dataset_type.title,
+            "problem": entry.error or "",
+        }
+        for entry in catalogue_entries()
+    ]
+    _show(rows, as_json=as_json)
+
+
+@list_app.command("suites", epilog="Example: mmea-bench list suites")
+def list_suites(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every suite that comes with the program."""
+    from mmea_bench.bench.planning.suite_files import read_suite_table, suite_names
+
+    rows: list[dict[str, object]] = []
+    for name in suite_names():
+        table = read_suite_table(name)[1]
+        description = " ".join(str(table.get("description", "")).split())
+        rows.append({"suite": name, "title": table.get("title", name), "description": description})
+    _show(rows, as_json=as_json)
+
+
+@list_app.command("variants", epilog="Example: mmea-bench list variants --methods mclea,eva")
+def list_variants(
+    methods: Annotated[
+        list[str] | None, typer.Option("--methods", help="Only these methods.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Every variant of every method with the parameters that make it."""
+    from mmea_bench.methods.core.base import FULL
+    from mmea_bench.methods.core.catalogue import catalogue_entries, get_method
+
+    with user_errors():
+        wanted = split_list(methods)
+        kinds = (
+            {entry.name: entry.method_type for entry in catalogue_entries() if entry.method_type}
+            if wanted is None
+            else {name.replace("-", "_"): get_method(name) for name in wanted}
+        )
+    rows: list[dict[str, object]] = [
+        {
+            "method": name,
+            "variant": variant,
+            "parameters": ", ".join(f"{key}={value}" for key, value in overrides.items()),
+        }
+        for name, kind in kinds.items()
+        for variant, overrides in {FULL: {}, **kind.variants}.items()
+    ]
+    _show(rows, as_json=as_json)
+
+
+def _show(rows: Rows, *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    headers = [key for key in (rows[0] if rows else {}) if any(row[key] for row in rows)]
+    print_table(headers, [[str(row[key]) for key in headers] for row in rows])

@@ -1,0 +1,94 @@
+"""Options of the verbs that run or plan something, made from the fields of ``Request``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from rich.markup import escape
+
+from mmea_bench.bench.cli.texts import assignments, numbers, split_list, user_errors
+from mmea_bench.bench.planning.request import Request
+
+_TEXTS = list[str] | None
+_FORMS: dict[Any, tuple[Any, Callable[[str, Any], Any]]] = {
+    tuple[str, ...]: (_TEXTS, lambda _flag, given: tuple(split_list(given) or ())),
+    tuple[float, ...]: (_TEXTS, lambda flag, given: tuple(numbers(flag, given) or ())),
+    tuple[Path, ...]: (list[Path] | None, lambda _flag, given: tuple(given or ())),
+    Mapping[str, object] | None: (_TEXTS, lambda _flag, given: assignments(given) or None),
+}
+"""Type of a field to the type of its option, and to what reads the option's texts."""
+
+
+def takes_request(
+    *, plans_only: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of a request in the place of its first parameter ``request``.
+
+    Args:
+        plans_only: Leaves out the options that planning does not read.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        chosen = [each for each in fields(Request) if each.metadata["plans"] or not plans_only]
+        types = get_type_hints(Request)
+        _request, *own = inspect.signature(command, eval_str=True).parameters.values()
+        given = [_parameter(each, types[each.name]) for each in chosen]
+
+        @functools.wraps(command)
+        def call(**values: Any) -> None:
+            with user_errors():
+                request = read_request(values)
+            command(request, **{each.name: values[each.name] for each in own})
+
+        every = [*given, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own)]
+        call.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in every}
+        return call
+
+    return decorate
+
+
+def read_request(values: Mapping[str, Any]) -> Request:
+    """The request of the options' texts; what is not there keeps its default.
+
+    Raises:
+        UserError: If a text cannot be read.
+    """
+    return Request(**dict(_read(values)))
+
+
+def _read(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    types = get_type_hints(Request)
+    for each in fields(Request):
+        if each.name in values:
+            given = values[each.name]
+            form = _FORMS.get(types[each.name])
+            yield each.name, given if form is None else form[1](_flag(each), given)
+
+
+def _flag(each: Field[Any]) -> str:
+    return str(each.metadata.get("flag", "--" + each.name.replace("_", "-")))
+
+
+def _parameter(each: Field[Any], kind: Any) -> inspect.Parameter:
+    flag = _flag(each)
+    option: Any = typer.Option(
+        *((flag,) if kind is bool or "flag" in each.metadata else ()),
+        help=escape(each.metadata["help"]),  # brackets would be read as a style
+        rich_help_panel=each.metadata["panel"],
+        min=each.metadata.get("min"),
+        envvar=each.metadata.get("envvar"),
+    )
+    taken, default = (kind, each.default) if kind not in _FORMS else (_FORMS[kind][0], None)
+    return inspect.Parameter(
+        each.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[taken, option],
+    )

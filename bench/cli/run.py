@@ -1,0 +1,193 @@
+"""What the verbs ``run``, ``plan`` and ``status`` do once their options are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmea_bench.bench.cli.texts import print_json, print_table, say, stderr, stdout
+from mmea_bench.bench.planning.request import Request
+
+if TYPE_CHECKING:
+    from mmea_bench.bench.api import RunOutcome
+    from mmea_bench.bench.planning.plan import Plan
+    from mmea_bench.bench.running.status import FolderStatus
+
+_MOST_FAILURES = 10
+
+
+def run(request: Request, *, quiet: bool) -> RunOutcome:
+    """Runs a request; progress and warnings go to standard error.
+
+    Raises:
+        UserError: If the request cannot be run at all.
+    """
+    from mmea_bench.bench.api import run_request
+
+    return run_request(request, stderr(), quiet=quiet)
+
+
+def report_outcome(outcome: RunOutcome) -> None:
+    """Counts by status, what went wrong and where the tables are, on standard output."""
+    console = stdout()
+    counts = _spell_counts(outcome.summary.n_by_status) or "nothing was left to run"
+    n_done = len(outcome.plan.done)
+    before = f", {n_done} done before" if n_done else ""
+    say(console, f"Cells of this run: {counts}{before}.")
+    csv_files = [path for path in outcome.tables if path.suffix == ".csv"]
+    say(console, f"Tables: {', '.join(str(path) for path in csv_files)}")
+    n_left = len(outcome.plan.missing) - sum(outcome.summary.n_by_status.values())
+    if outcome.summary.problem:
+        say(stderr(), f"Error: {outcome.summary.problem}")
+    elif not outcome.summary.is_complete:
+        say(
+            stderr(),
+            f"Stopped with {n_left} cells left. Run the same command again to go on; what is done "
+            "stays done.",
+        )
+
+
+def show_plan(request: Request, *, as_json: bool) -> None:
+    """Cells of a request: how many, how many done, and about how long the rest takes.
+
+    Raises:
+        UserError: If the request cannot be run at all.
+    """
+    from mmea_bench.bench.api import plan_request
+    from mmea_bench.bench.running.estimate import spell_duration
+
+    planned = plan_request(request)
+    plan, folder, seconds = planned.plan, planned.folder, planned.seconds
+    if as_json:
+        print_json(_plan_json(plan, folder, seconds))
+        return
+    print_table(["method", "dataset", "seed ratio", "cells", "done"], _plan_rows(plan))
+    console = stdout()
+    left = "unknown until a cell of this folder has ended"
+    if not plan.missing:
+        left = "none"
+    elif seconds is not None:
+        left = f"about {spell_duration(seconds)} with --jobs {request.jobs}"
+    say(
+        console,
+        f"{len(plan.cells)} cells, {len(plan.done)} done, {len(plan.missing)} missing. "
+        f"Time left: {left}. Results: {folder}",
+    )
+    remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
+    for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks):
+        say(console, f"Note: {sentence}")
+
+
+def _plan_rows(plan: Plan) -> list[list[str]]:
+    groups = [(cell.method, cell.dataset, f"{cell.seed_ratio:g}") for _key, cell in plan.cells]
+    n_cells = Counter(groups)
+    n_done = Counter(
+        group for group, (key, _cell) in zip(groups, plan.cells, strict=True) if key in plan.done
+    )
+    return [[*group, str(count), str(n_done[group])] for group, count in n_cells.items()]
+
+
+def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any]:
+    return {
+        "suite": plan.suite.name,
+        "folder": str(folder),
+        "n_cells": len(plan.cells),
+        "n_done": len(plan.done),
+        "n_missing": len(plan.missing),
+        "estimated_s": seconds,
+        "without_data": dict(plan.without_data),
+        "left_out": list(plan.suite.left_out),
+        "remarks": {dataset: list(sentences) for dataset, sentences in plan.remarks.items()},
+        "cells": [
+            {
+                "key": key,
+                "method": cell.method,
+                "variant": cell.variant,
+                "overrides": dict(cell.overrides),
+                "dataset": cell.dataset,
+                "seed_ratio": cell.seed_ratio,
+                "repeat": cell.repeat,
+                "protocol": cell.protocol.name,
+                "done": key in plan.done,
+            }
+            for key, cell in plan.cells
+        ],
+    }
+
+
+def show_status(folder: Path, *, as_json: bool) -> None:
+    """How the cells of a results folder ended, what runs where, and how long the rest takes.
+
+    Raises:
+        UserError: If the folder holds neither records nor a plan.
+    """
+    from mmea_bench.bench.running.status import folder_status
+    from mmea_bench.results.core.schema import STATUSES
+
+    status = folder_status(folder)
+    if as_json:
+        print_json(_status_json(folder, status))
+        return
+    statuses = [name for name in STATUSES if status.n_by_status[name]]
+    by_method = Counter((row["method"], row["status"]) for row in status.rows)
+    methods = sorted({row["method"] for row in status.rows})
+    if methods:
+        print_table(
+            ["method", *statuses],
+            [[method, *(str(by_method[method, s]) for s in statuses)] for method in methods],
+        )
+    for words, runner in status.running:
+        say(stdout(), f"running: {_spell_words(words)}: {runner}")
+    if status.n_missing is not None:
+        say(stdout(), _spell_missing(status))
+    _print_failures(status.failures)
+    for problem in status.problems:
+        say(stderr(), f"Warning: {problem}")
+
+
+def _spell_missing(status: FolderStatus) -> str:
+    from mmea_bench.bench.running.estimate import spell_duration
+
+    n_cells = f"{status.n_missing} cells missing, {len(status.running)} of them running."
+    if not status.n_missing:
+        return "No cell is missing."
+    if status.seconds_left is None:
+        return f"{n_cells} Time left: unknown until a cell has ended."
+    at_once = max(1, len(status.running))
+    return (
+        f"{n_cells} Time left: about {spell_duration(status.seconds_left)} with {at_once} at once."
+    )
+
+
+def _spell_words(words: Mapping[str, Any]) -> str:
+    what = f"{words['method']} ({words['variant']}) on {words['dataset']}"
+    return f"{what}, ratio {words['seed_ratio']:g}, repeat {words['repeat']}"
+
+
+def _status_json(folder: Path, status: FolderStatus) -> dict[str, Any]:
+    keys = ("key", "method", "variant", "dataset", "seed_ratio", "repeat", "status", "reason")
+    return {
+        "folder": str(folder),
+        "n_by_status": dict(status.n_by_status),
+        "running": [{**words, "runner": runner} for words, runner in status.running],
+        "n_missing": status.n_missing,
+        "seconds_left": status.seconds_left,
+        "failures": [{key: row[key] for key in keys} for row in status.failures],
+        "problems": list(status.problems),
+    }
+
+
+def _print_failures(failures: list[dict[str, Any]]) -> None:
+    console = stdout()
+    for row in failures[:_MOST_FAILURES]:
+        say(console, f"{row['status']}: {_spell_words(row)}: {row['reason']}")
+    if len(failures) > _MOST_FAILURES:
+        say(console, f"... and {len(failures) - _MOST_FAILURES} more; --json lists all of them.")
+
+
+def _spell_counts(n_by_status: Counter[str]) -> str:
+    return ", ".join(
+        f"{count} {status.replace('_', ' ')}" for status, count in sorted(n_by_status.items())
+    )

@@ -1,0 +1,135 @@
+"""Small shared parts of the command line: splitting, errors, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mmea_bench.bench.cli.user_errors import sentences
+from mmea_bench.datasets.core.errors import UserError
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", envvar="MMEA_DATA", help="Folder that holds the datasets."),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", envvar="MMEA_CACHE", help="Folder for parsed datasets."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """As ``sentences``, for the errors of results and reports too."""
+    # Imported here: results need pandas, which `--help` should not wait for.
+    from mmea_bench.results.core.errors import ResultsError
+
+    with sentences():
+        try:
+            yield
+        except ResultsError as error:
+            raise UserError(str(error)) from error
+
+
+def split_list(given: Iterable[str] | None) -> list[str] | None:
+    """Words of options that may be repeated and hold commas; None where none was given.
+
+    A comma in brackets separates options of an address, not words:
+    ``synthetic[n=300,seed=1],fb15k-db15k`` is two words.
+    """
+    if not given:
+        return None
+    words = [""]
+    depth = 0
+    for character in ",".join(given):
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += character
+    return [word.strip() for word in words if word.strip()]
+
+
+def numbers(option: str, given: Iterable[str] | None) -> list[float] | None:
+    """As ``split_list``, for numbers.
+
+    Raises:
+        UserError: If a word is no number.
+    """
+    words = split_list(given)
+    if words is None:
+        return None
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        raise UserError(f"{option} takes numbers such as 0.2,0.5, not {','.join(words)}.") from None
+
+
+def assignments(given: Iterable[str] | None) -> dict[str, object]:
+    """``method.parameter=value`` texts as the table ``set`` of a suite.
+
+    A parameter without a method is meant for every method that has it, as is ``*.parameter``.
+    A value is read as TOML where it is TOML (``10``, ``true``, ``[1, 2]``), else as text.
+
+    Raises:
+        UserError: If a text is no assignment.
+    """
+    table: dict[str, object] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        method, dot, parameter = name.strip().partition(".")
+        if not dot:
+            method, parameter = "*", method
+        if not (equals and method and parameter and value.strip()):
+            raise UserError(
+                f"--set takes method.parameter=value, or parameter=value for all, not '{text}'."
+            )
+        table[f"{method}.{parameter}"] = _toml_or_text(value.strip())
+    return table
+
+
+def _toml_or_text(value: str) -> object:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):  # thousands of open brackets are a text too
+        return value
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output; piped, it is as wide as its content."""
+    console = stdout()
+    table = Table(*headers)
+    for row in rows:
+        table.add_row(*(escape(text) for text in row))
+    console.print(table)
+
+
+def stdout() -> Console:
+    """A console for results; without a terminal it does not cut lines at 80 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def stderr() -> Console:
+    """A console for progress and remarks, which must not mix with results."""
+    return Console(stderr=True)
+
+
+def say(console: Console, text: str) -> None:
+    """One line of plain text, as long as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

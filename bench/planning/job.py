@@ -1,0 +1,83 @@
+"""One cell with all that is needed to run it in another process, and the records it can end in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmea_bench.bench.planning.cell import Cell, cell_words
+from mmea_bench.bench.planning.machine import code_version, library_versions
+from mmea_bench.bench.scoring.seeds import rng_seed, split_seed
+from mmea_bench.results.core.record import Record
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell and where to run it.
+
+    Attributes:
+        cell: What to run.
+        key: Its key.
+        suite: Suite that asked for it.
+        data_root: Folder of the datasets; None is the user's default.
+        cache_dir: Folder of parsed datasets.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        method_files: Files of the user's own methods.
+        threads: CPU threads this cell may use; 0 leaves the library's choice.
+        deadline_s: Seconds allowed, None for no limit.
+        states_every_s: Seconds between two kept states of its training; None keeps none.
+        dataset_version: Content hash that the files had when the run was planned; empty if they
+            were not there.
+        memory_mib: Memory that such cells took before, 0 if none has been measured.
+        gpu_memory_mib: The same for the memory of a GPU.
+        memory_limit_mib: Memory above which the cell is killed, None for no limit.
+        gpu: Number of the GPU to use, None for the first or none.
+    """
+
+    cell: Cell
+    key: str
+    suite: str
+    data_root: Path | None
+    cache_dir: Path | None
+    device: str = "auto"
+    method_files: tuple[Path, ...] = ()
+    threads: int = 0
+    deadline_s: float | None = None
+    states_every_s: float | None = None
+    dataset_version: str = ""
+    memory_mib: float = 0.0
+    gpu_memory_mib: float = 0.0
+    memory_limit_mib: float | None = None
+    gpu: int | None = None
+
+
+def cell_row(job: Job) -> dict[str, Any]:
+    """The part of a cell's row that is known before it runs."""
+    cell = job.cell
+    return {
+        "key": job.key,
+        **cell_words(cell),
+        "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
+        "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
+        "protocol": cell.protocol.name,
+        "suite": job.suite,
+        "overrides": json.dumps(dict(cell.overrides), sort_keys=True),
+        "versions": json.dumps(library_versions(), sort_keys=True),
+        "git_commit": code_version(),
+    }
+
+
+def failure_record(job: Job, status: str, reason: str, **known: Any) -> Record:
+    """Record of a cell that gave no numbers.
+
+    Args:
+        job: The cell.
+        status: ``skipped``, ``failed``, ``timeout``, ``out_of_memory`` or ``diverged``.
+        reason: Why, for the user.
+        known: Further fields of the cell's row that are known.
+    """
+    fields: Mapping[str, Any] = {"status": status, "reason": reason, **known}
+    return Record.of({**cell_row(job), **fields})

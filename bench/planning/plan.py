@@ -1,0 +1,144 @@
+"""What a run would do: the cells of a suite with their keys, and which of them are done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.expand import expand
+from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.planning.keys import keyed
+from mmea_bench.bench.planning.machine import threads_of_cell
+from mmea_bench.bench.planning.suite import Suite
+from mmea_bench.bench.planning.tasks import mismatch_remark
+from mmea_bench.datasets.core.access.base import PairDataset
+from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.access.layouts import FolderDataset
+from mmea_bench.datasets.core.errors import MissingDataError
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.statistics import partial_copy
+from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.results.core.store import ResultStore
+
+NO_DATA_VERSION = "missing"
+"""Stands in a key for the version of data that are not there: once they are, the key changes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and on what cells run.
+
+    Attributes:
+        data_root: Folder of the datasets.
+        cache_dir: Folder of parsed datasets.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        method_files: Method files of the user.
+        n_jobs: Cells at the same time.
+        states_every_s: Seconds between two kept states of a training; None keeps none.
+        memory_limit_mib: Memory above which a cell is killed, None for no limit.
+    """
+
+    data_root: Path | None
+    cache_dir: Path
+    device: str = "auto"
+    method_files: tuple[Path, ...] = ()
+    n_jobs: int = 1
+    states_every_s: float | None = None
+    memory_limit_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells of a suite.
+
+    Attributes:
+        suite: The suite.
+        cells: Every cell with its key, in the order of running.
+        done: Keys that a results folder holds already.
+        without_data: Dataset to the sentence that says what is missing.
+        versions: Dataset to the content hash of its files.
+        remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
+            a partial copy lacks, simulated features, methods that cannot do what it asks.
+    """
+
+    suite: Suite
+    cells: Sequence[tuple[str, Cell]]
+    done: frozenset[str]
+    without_data: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[tuple[str, Cell]]:
+        """Cells that are to be run."""
+        return [(key, cell) for key, cell in self.cells if key not in self.done]
+
+
+def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = False) -> Plan:
+    """The plan of a suite for a results folder.
+
+    Args:
+        suite: A checked suite.
+        store: The results folder; it need not exist yet.
+        place: Where the data are.
+        fresh: Counts nothing as done.
+    """
+    methods = {name: get_method(name, place.method_files) for name in suite.methods}
+    versions: dict[str, str] = {}
+    without_data: dict[str, str] = {}
+    remarks: dict[str, tuple[str, ...]] = {}
+    for address in suite.datasets:
+        try:
+            dataset = open_dataset(address, place.data_root)
+            pair = load_pair(dataset, place.cache_dir)
+            versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
+            remarks[address] += mismatch_remark(address, pair.task, methods)
+        except MissingDataError as error:
+            versions[address], without_data[address] = NO_DATA_VERSION, str(error)
+    cells = keyed(expand(suite), versions, place.method_files)
+    done = set() if fresh else store.done_keys()
+    of_plan = frozenset(done & {key for key, _ in cells})
+    return Plan(suite, cells, of_plan, without_data, remarks, versions)
+
+
+def jobs_of(plan: Plan, place: Place) -> list[Job]:
+    """The missing cells, ready to be run; the jobs share the processor cores evenly."""
+    threads = threads_of_cell(place.n_jobs, os.environ)
+    return [
+        Job(
+            cell=cell,
+            key=key,
+            suite=plan.suite.name,
+            data_root=place.data_root,
+            cache_dir=place.cache_dir,
+            device=place.device,
+            method_files=place.method_files,
+            threads=threads,
+            deadline_s=plan.suite.timeout_s,
+            states_every_s=place.states_every_s,
+            dataset_version=_version_of(plan, cell),
+            memory_limit_mib=place.memory_limit_mib,
+        )
+        for key, cell in plan.missing
+    ]
+
+
+def _version_of(plan: Plan, cell: Cell) -> str:
+    version = plan.versions.get(cell.dataset, NO_DATA_VERSION)
+    return "" if version == NO_DATA_VERSION else version
+
+
+def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:
+    sentences = list(dataset.layout().sentences) if isinstance(dataset, FolderDataset) else []
+    lacking = partial_copy(pair, dataset.expected)
+    if lacking:
+        sentences.append(f"{dataset.address}: {lacking}")
+    if pair.simulated:
+        sentences.append(
+            f"{dataset.address}: the {' and '.join(pair.simulated)} features are simulated, not "
+            "measured; every row that uses them says so."
+        )
+    return tuple(sentences)

@@ -1,0 +1,124 @@
+"""What a user asks for: one dataclass, from which the command line and Python calls are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+RUNS_FOLDER = Path("results") / "runs"
+DEVICES = ("auto", "cpu", "cuda")
+DEFAULT_EVERY_MIN = 10.0
+
+WHAT = "What to run"
+HOW = "How to run it"
+WHERE = "Where"
+CLUSTER = "On a cluster"
+
+
+def _option(
+    text: str, panel: str, *, plans: bool | None = None, **further: object
+) -> Mapping[str, object]:
+    """What the command line says of a field.
+
+    Args:
+        text: Help of the option.
+        panel: Group of the option in the help.
+        plans: Whether planning reads it too; by default what says what and where.
+        further: ``flag`` (where it is not the field's name), ``min``, ``envvar``.
+    """
+    reads = panel in (WHAT, WHERE) if plans is None else plans
+    return {"help": text, "panel": panel, "plans": reads, **further}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run, how and where; every field is an option of the command line.
+
+    A field left at its default asks for nothing; a suite's own settings then count.
+    """
+
+    suite: str | None = field(
+        default=None, metadata=_option("Name of a suite, or a .toml file.", WHAT)
+    )
+    methods: tuple[str, ...] = field(
+        default=(), metadata=_option("Methods, separated by commas.", WHAT)
+    )
+    datasets: tuple[str, ...] = field(
+        default=(), metadata=_option("Datasets, such as synthetic[n=1000,seed=1].", WHAT)
+    )
+    seed_ratios: tuple[float, ...] = field(
+        default=(), metadata=_option("Shares of seeds, such as 0.2,0.5.", WHAT)
+    )
+    repeats: int | None = field(
+        default=None, metadata=_option("Splits and trainings per cell.", WHAT)
+    )
+    variants: tuple[str, ...] = field(default=(), metadata=_option("Variants, or `all`.", WHAT))
+    protocol: str | None = field(default=None, metadata=_option("`strict` or `paper`.", WHAT))
+    set_values: Mapping[str, object] | None = field(
+        default=None,
+        metadata=_option(
+            "method.parameter=value, or parameter=value for every method. Repeatable.",
+            WHAT,
+            flag="--set",
+        ),
+    )
+    method_files: tuple[Path, ...] = field(
+        default=(),
+        metadata=_option("A method of your own. Repeatable.", WHAT, flag="--method-file"),
+    )
+    timeout: float | None = field(default=None, metadata=_option("Seconds allowed per cell.", HOW))
+    device: str = field(default="auto", metadata=_option("auto, cpu or cuda.", HOW))
+    jobs: int = field(
+        default=1, metadata=_option("Cells at the same time.", HOW, plans=True, min=1)
+    )
+    checkpoint_every: float = field(
+        default=DEFAULT_EVERY_MIN,
+        metadata=_option(
+            "Minutes between two kept states of a training; 0 keeps none.", HOW, min=0
+        ),
+    )
+    memory_limit: float | None = field(
+        default=None, metadata=_option("GiB of memory allowed per cell.", HOW, min=0.1)
+    )
+    cells_per_gpu: str = field(
+        default="1", metadata=_option("Cells on one GPU at a time; auto packs by memory.", HOW)
+    )
+    scheduler: str | None = field(
+        default=None, metadata=_option("Dask scheduler, such as tcp://host:8786.", CLUSTER)
+    )
+    scheduler_file: Path | None = field(
+        default=None, metadata=_option("File of a Dask scheduler.", CLUSTER)
+    )
+    profile: Path | None = field(
+        default=None, metadata=_option("TOML with [cluster]: a batch system.", CLUSTER)
+    )
+    fresh: bool = field(
+        default=False,
+        metadata=_option("Run all cells again; nothing counts as done.", HOW, plans=True),
+    )
+    fail_fast: bool = field(default=False, metadata=_option("Stop at the first failure.", HOW))
+    out: Path | None = field(
+        default=None, metadata=_option("Results folder; default results/runs/SUITE.", WHERE)
+    )
+    data_root: Path | None = field(
+        default=None, metadata=_option("Folder that holds the datasets.", WHERE, envvar="MMEA_DATA")
+    )
+    cache_dir: Path | None = field(
+        default=None, metadata=_option("Folder for parsed datasets.", WHERE, envvar="MMEA_CACHE")
+    )
+
+    def suite_changes(self) -> dict[str, object]:
+        """What was asked for in the words of a suite file."""
+        changes = {
+            "methods": list(self.methods),
+            "datasets": list(self.datasets),
+            "seed_ratios": list(self.seed_ratios),
+            "repeats": self.repeats,
+            "variants": list(self.variants),
+            "protocol": self.protocol,
+            "set": self.set_values,
+            "timeout_s": self.timeout,
+        }
+        # An empty list asks for nothing; a number of 0 is a wish, which the checks refuse.
+        return {key: value for key, value in changes.items() if value is not None and value != []}

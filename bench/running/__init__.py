@@ -1,0 +1,1 @@
+"""Many cells on one machine, or on several that share a folder."""

@@ -1,0 +1,28 @@
+"""A disk's refusal as a sentence for the user."""
+
+from __future__ import annotations
+
+import errno
+
+_OTHER_FOLDER = "Give another folder with --out (results) or --cache-dir (parsed data)."
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space and run the same command again.",
+    errno.EDQUOT: "Free some of your quota and run the same command again.",
+    errno.EIO: "Check the disk, and run the same command again.",
+    errno.EROFS: _OTHER_FOLDER,
+    errno.EACCES: _OTHER_FOLDER,
+    errno.EPERM: _OTHER_FOLDER,
+    errno.ENOTDIR: _OTHER_FOLDER,
+    errno.EEXIST: _OTHER_FOLDER,
+}
+
+
+def spell_disk_error(error: OSError) -> str | None:
+    """A sentence for a full, read-only, forbidden or broken disk; None for any other error."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    where = error.filename or "a file"
+    return f"{where} cannot be written or read: {error.strerror}. {remedy}"

@@ -1,0 +1,88 @@
+"""How far the run of a results folder is, for those who watch it from another process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.results.core.files import write_atomic
+
+PLAN_NAME = "plan.json"
+"""What the last run of a folder set out to do: ``keys`` of its cells, those ``done`` before."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        n_ended: Cells that have ended, well or not.
+        n_planned: Cells of the last run; None for a folder that no run has noted its plan in.
+        running_since: When the process started that runs cells now; None for none.
+    """
+
+    n_ended: int
+    n_planned: int | None
+    running_since: datetime | None
+
+
+def note_plan(
+    folder: Path,
+    keys: Iterable[str],
+    done: Iterable[str],
+    cells: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
+    """Leaves in the folder what a run sets out to do; its time tells old records from new ones.
+
+    Args:
+        folder: Results folder.
+        keys: Every cell of the run.
+        done: Those that need not run.
+        cells: What the keys stand for, in words.
+    """
+    content = {"keys": list(keys), "done": sorted(done), "cells": dict(cells or {})}
+    write_atomic(folder / PLAN_NAME, json.dumps(content, indent=1).encode("utf-8"))
+
+
+def run_state(folder: Path) -> RunState:
+    """The state of a folder; a folder without anything in it is at the start."""
+    records = _record_times(folder)
+    planned, done, since_ns = _plan_of(folder)
+    if not planned:
+        return RunState(len(records), None, _running_since(folder))
+    # A cell that runs again has a record from before, which does not count.
+    ended = {key for key in planned if key in done or records.get(key, -1) >= since_ns}
+    return RunState(len(ended), len(planned), _running_since(folder))
+
+
+def _plan_of(folder: Path) -> tuple[set[str], set[str], int]:
+    path = folder / PLAN_NAME
+    try:
+        content = json.loads(path.read_bytes())
+        return set(content["keys"]), set(content["done"]), path.stat().st_mtime_ns
+    except (OSError, ValueError, KeyError, TypeError):
+        return set(), set(), 0
+
+
+def _record_times(folder: Path) -> dict[str, int]:
+    """Key of each record to the time of its file."""
+    found = {}
+    try:
+        with os.scandir(folder / "cells") as entries:
+            for entry in entries:
+                if entry.name.endswith(".json") and not entry.name.startswith("."):
+                    found[entry.name.removesuffix(".json")] = entry.stat().st_mtime_ns
+    except OSError:
+        return found  # not there yet, or gone while we looked
+    return found
+
+
+def _running_since(folder: Path) -> datetime | None:
+    """Since when the folder's oldest living runner runs."""
+    runners = runners_of(folder)
+    return runners[0].since if runners else None

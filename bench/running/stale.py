@@ -1,0 +1,56 @@
+"""Records that a run replaces: same cell, but made by other code, data or rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.datasets.core.options import format_address
+from mmea_bench.results.core.store import ResultStore
+
+SUPERSEDED_FOLDER = "superseded"
+
+Identity = tuple[Any, ...]
+
+
+def stale_keys(store: ResultStore, cells: Sequence[tuple[str, Cell]]) -> list[str]:
+    """Keys of records of these cells that were made under another key, sorted.
+
+    Such a record would stand beside the new one in every table and count as one more repeat.
+    """
+    current = {key for key, _cell in cells}
+    planned = {_identity_of_cell(cell) for _key, cell in cells}
+    return sorted(
+        record.key
+        for record in store.records()
+        if record.key not in current and _identity_of_row(record.cell) in planned
+    )
+
+
+def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
+    """Moves records out of the tables; nothing is deleted.
+
+    Returns:
+        The folder that holds them now.
+    """
+    folder = store.folder / SUPERSEDED_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for key in keys:
+        path = store.path_of(key)
+        with suppress(FileNotFoundError):  # another runner of the folder was faster
+            path.replace(folder / path.name)
+    return folder
+
+
+def _identity_of_cell(cell: Cell) -> Identity:
+    variant = format_address(cell.variant, dict(cell.overrides))
+    ratio_and_repeat = (cell.seed_ratio, cell.repeat)
+    return (cell.method, variant, cell.dataset, *ratio_and_repeat, cell.protocol.name)
+
+
+def _identity_of_row(row: dict[str, Any]) -> Identity:
+    columns = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol")
+    return tuple(row[column] for column in columns)

@@ -1,0 +1,54 @@
+"""Watches a training: draws its curves and gives it the one number it may stop on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from mmea_bench.bench.scoring.scorers import ByDirection, Scorer
+from mmea_bench.methods.core.base import Embeddings, StopRule
+
+
+class CurveMonitor:
+    """A ``Monitor`` that records curves and returns only what the protocol lets a method see.
+
+    The test curve is recorded for the reader; a training sees it only under the stop rule
+    ``test``, which its row then names.
+
+    Attributes:
+        points: Rows of the learning curves, without the columns of the cell.
+        seconds: Time spent scoring.
+    """
+
+    def __init__(self, stop_on: StopRule, scorer: Scorer) -> None:
+        self._stop_on = stop_on
+        self._scorer = scorer
+        self.points: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def __call__(self, epoch: int, loss: float, embeddings: Embeddings) -> float | None:
+        """Records one point per link set; returns the score to choose by, or None."""
+        started = time.perf_counter()
+        chosen: float | None = None
+        for links, scores in self._scorer.curve(embeddings).items():
+            self._record(epoch, loss, links, scores)
+            if links == self._stop_on:
+                chosen = self._scorer.stop_score(scores)
+        self.seconds += time.perf_counter() - started
+        return chosen
+
+    def _record(self, epoch: int, loss: float, links: str, scores: ByDirection) -> None:
+        for direction, values in scores.items():
+            for metric, value in values.items():
+                self.points.append(
+                    {
+                        "epoch": epoch,
+                        "loss": loss if np.isfinite(loss) else None,
+                        "links": links,
+                        "metric": metric,
+                        "direction": direction,
+                        "value": value,
+                    }
+                )

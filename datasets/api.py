@@ -1,0 +1,29 @@
+"""What the author of a dataset imports; everything else in the project may move."""
+
+from mmea_bench.datasets.core.access.base import NoOptions, PairDataset, RemoteFile
+from mmea_bench.datasets.core.access.layouts import LayoutDataset
+from mmea_bench.datasets.core.errors import DataError, MissingDataError, UserError
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.pair import KGPair, canonical
+from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.readers import graphs, text
+from mmea_bench.datasets.core.readers.names import surface_form
+
+__all__ = [
+    "DataError",
+    "Features",
+    "KGPair",
+    "KnowledgeGraph",
+    "LayoutDataset",
+    "MissingDataError",
+    "NoOptions",
+    "PairDataset",
+    "Paper",
+    "RemoteFile",
+    "UserError",
+    "canonical",
+    "graphs",
+    "surface_form",
+    "text",
+]

@@ -1,0 +1,1 @@
+"""Finding, caching, fetching and writing datasets."""

@@ -1,0 +1,78 @@
+"""Parsed datasets kept on disk, so that a second load takes a fraction of a second."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import joblib
+import platformdirs
+
+from mmea_bench.datasets.core.access.base import PairDataset
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.pair import KGPair
+
+_CORE = Path(__file__).resolve().parents[1]
+
+
+def default_cache_dir() -> Path:
+    """The user's cache folder of this program."""
+    return Path(platformdirs.user_cache_dir("mmea-bench"))
+
+
+def load_pair(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
+    """The parsed dataset, from the cache where it holds an entry for exactly these files.
+
+    Large arrays of a cached dataset are memory-mapped, read-only. Several processes may load and
+    store at the same time. An entry that cannot be read, or a folder that cannot be written, costs
+    time only: the files are read again.
+
+    Args:
+        dataset: An opened dataset.
+        cache_dir: Folder of the cache; None reads the files themselves.
+
+    Raises:
+        DataError: If the files are missing or malformed.
+    """
+    if cache_dir is None:
+        return dataset.read()
+    key = cache_key(dataset)
+    memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
+    try:
+        pair = memory.cache(_read, ignore=["dataset"])(key, dataset)
+    except UserError:
+        raise
+    except Exception:  # whatever is wrong with the cache, the files are still there
+        pair = None
+    if isinstance(pair, KGPair) and pair.dataset == dataset.address:
+        return pair
+    return dataset.read()
+
+
+def dataset_version(dataset: PairDataset, cache_dir: Path | None) -> str:
+    """Content hash of a dataset; quick where the dataset is cached."""
+    return load_pair(dataset, cache_dir).version
+
+
+def cache_key(dataset: PairDataset) -> str:
+    """Text that changes with the address, any input file, or the code that reads it."""
+    files = []
+    for path in dataset.input_files():
+        facts = path.stat()
+        files.append([str(path.resolve()), facts.st_size, facts.st_mtime_ns])
+    return json.dumps([dataset.address, files, _code_hash(dataset)])
+
+
+def _code_hash(dataset: PairDataset) -> str:
+    plugin = Path(inspect.getfile(type(dataset)))
+    digest = hashlib.sha256()
+    for path in (*sorted(_CORE.rglob("*.py")), plugin):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(key: str, dataset: PairDataset) -> KGPair:  # noqa: ARG001 - the cache files it by key
+    return dataset.read()

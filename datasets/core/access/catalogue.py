@@ -1,0 +1,162 @@
+"""Finds the dataset files of the ``datasets`` folder, and opens a dataset by its address."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from mmea_bench.datasets.core.access.base import NoOptions, PairDataset
+from mmea_bench.datasets.core.access.cache import (
+    cache_key,
+    dataset_version,
+    default_cache_dir,
+    load_pair,
+)
+from mmea_bench.datasets.core.access.layouts import FolderDataset
+from mmea_bench.datasets.core.errors import DataError, UserError, shown, unknown_name
+from mmea_bench.datasets.core.options import (
+    build_options,
+    changed_options,
+    format_address,
+    parse_address,
+)
+
+__all__ = [
+    "CatalogueEntry",
+    "cache_key",
+    "catalogue_entries",
+    "dataset_names",
+    "dataset_version",
+    "default_cache_dir",
+    "load_pair",
+    "open_dataset",
+    "resolve_data_root",
+]
+
+PLUGIN_FOLDER = Path(__file__).resolve().parents[2]
+_PUBLIC_MODULE = "api"  # what authors import; no dataset
+_PACKAGE = "mmea_bench.datasets"
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One file of the ``datasets`` folder.
+
+    Attributes:
+        name: Address of the dataset: the file name with hyphens.
+        dataset_type: The class in the file; None where it cannot be imported.
+        error: Why it cannot be imported.
+    """
+
+    name: str
+    dataset_type: type[PairDataset] | None
+    error: str | None
+
+
+def dataset_names() -> list[str]:
+    """Addresses of all registered datasets, sorted; nothing is imported."""
+    return sorted(
+        path.stem.replace("_", "-")
+        for path in PLUGIN_FOLDER.glob("*.py")
+        if not path.stem.startswith(("_", "template")) and path.stem != _PUBLIC_MODULE
+    )
+
+
+def catalogue_entries() -> list[CatalogueEntry]:
+    """Every registered dataset; one that cannot be imported stays in the list with its error."""
+    return [_entry(name) for name in dataset_names()]
+
+
+def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
+    """The dataset of an address; its files are not touched yet.
+
+    Args:
+        address: ``fb15k-db15k``, ``synthetic[n=1000]``, or the path of a user's own folder, which
+            holds a path separator, starts with a dot or is an existing folder. A registered name
+            wins over a folder of that name. Underscores and hyphens are the same in names.
+        data_root: Folder below which published files are looked for; the user's data folder where
+            None.
+
+    Raises:
+        UserError: If the name or an option does not exist, or the plugin cannot be imported.
+    """
+    root = data_root if data_root is not None else resolve_data_root(None, {})
+    if "[" not in address and _is_folder(address):
+        return _open_folder(address)
+    written, raw = parse_address(address)
+    name = written.replace("_", "-").lower()
+    if name not in dataset_names():
+        raise UserError(unknown_name("dataset", written, dataset_names(), "mmea-bench data list"))
+    entry = _entry(name)
+    if entry.dataset_type is None:
+        raise DataError(f"The dataset '{name}' cannot be imported: {entry.error}")
+    options = build_options(f"option of {name}", entry.dataset_type.Options, raw)
+    return entry.dataset_type(format_address(name, changed_options(options)), options, root)
+
+
+def resolve_data_root(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """The folder below which published files are looked for.
+
+    Args:
+        given: What the user named; wins over everything.
+        environment: Environment variables; ``MMEA_DATA`` comes second.
+    """
+    if given is not None:
+        return given
+    named = environment.get("MMEA_DATA", "")
+    return Path(named) if named else Path(platformdirs.user_data_dir("mmea-bench"))
+
+
+def _is_folder(address: str) -> bool:
+    if "/" in address or "\\" in address or address.startswith("."):
+        return True
+    if address.replace("_", "-").lower() in dataset_names():
+        return False
+    try:
+        return Path(address).is_dir()
+    except (OSError, ValueError):  # longer than a name can be, or no name at all
+        return False
+
+
+def _open_folder(address: str) -> FolderDataset:
+    try:
+        folder = Path(address).expanduser().resolve()
+        folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        problem = f"cannot be a folder ({shown(error, quote='')})"
+        raise DataError.at(shown(address), problem, "Check the path.") from None
+    if not folder.is_dir():
+        raise DataError.at(folder, "there is no such folder", "Check the path.")
+    here = Path.cwd()
+    inside = folder.is_relative_to(here)
+    spelled = f"./{folder.relative_to(here).as_posix()}" if inside else folder.as_posix()
+    return FolderDataset(spelled, NoOptions(), folder)
+
+
+def _entry(name: str) -> CatalogueEntry:
+    stem = next(
+        path.stem for path in PLUGIN_FOLDER.glob("*.py") if path.stem.replace("_", "-") == name
+    )
+    try:
+        module = importlib.import_module(f"{_PACKAGE}.{stem}")
+        types = [
+            item
+            for item in vars(module).values()
+            if inspect.isclass(item)
+            and issubclass(item, PairDataset)
+            and item.__module__ == module.__name__
+            and not inspect.isabstract(item)
+        ]
+        if len(types) != 1:
+            raise TypeError(f"{stem}.py must define exactly one dataset class, not {len(types)}")
+    except Exception as error:  # one broken file must not hide the others
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}, line {frame.lineno}"
+        return CatalogueEntry(name, None, f"{type(error).__name__}: {error} ({place})")
+    return CatalogueEntry(name, types[0], None)

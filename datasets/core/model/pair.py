@@ -1,0 +1,246 @@
+"""Two knowledge graphs, their features and the anchor links between them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text, frozen_array
+from mmea_bench.datasets.core.model.nodes import check_nodes
+
+Task = Literal["entity-alignment", "n-mmkg"]
+"""What a dataset asks: which entities are the same (ranked, Hits@k), or which nodes of two graphs
+whose nodes are texts and images mean the same (many-to-many pairs, precision and recall)."""
+
+MODALITIES = ("structure", "relation", "attribute", "image", "text", "name")
+"""Every modality name that a dataset can offer, in printing order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One published split: link rows as positions in ``KGPair.anchor_links``."""
+
+    name: str
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class KGPair:
+    """A loaded dataset.
+
+    Attributes:
+        dataset: Canonical address, such as ``fb15k-db15k`` or ``synthetic[n=1000]``.
+        source: Source KG.
+        target: Target KG.
+        anchor_links: All known pairs (source id, target id), [n_links, 2] int32; an entity may
+            stand in several links.
+        features: Modality name to (source features, target features).
+        simulated: Modalities whose features were made up, not measured; every result row that
+            used them says so.
+        notes: Sentences about what was found and what is missing, for the user.
+        folds: Published splits, where the files carry them.
+        version: Content hash, 12 hex digits; equal content gives an equal version whatever the
+            file layout or line order.
+        task: What the dataset asks. In ``n-mmkg`` a node has exactly one of the modalities
+            ``text`` and ``image``, and links are pairs of nodes, many to many.
+
+    Raises:
+        DataError: If a link names an entity that does not exist, feature rows do not match, or a
+            node of an N-MMKG has not exactly one modality.
+    """
+
+    dataset: str
+    source: KnowledgeGraph
+    target: KnowledgeGraph
+    anchor_links: Ids
+    features: Mapping[str, tuple[Features, Features]] = field(default_factory=dict)
+    simulated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    folds: tuple[Fold, ...] = ()
+    version: str = ""
+    task: Task = "entity-alignment"
+
+    def __post_init__(self) -> None:
+        links = self.anchor_links
+        if links.ndim != 2 or links.shape[1] != 2:
+            raise DataError(f"{self.dataset}: anchor links need shape [n, 2], not {links.shape}.")
+        sizes = (self.source.n_entities, self.target.n_entities)
+        for column, size in enumerate(sizes):
+            if len(links) and (links[:, column].min() < 0 or links[:, column].max() >= size):
+                raise DataError(f"{self.dataset}: an anchor link names an entity out of range.")
+        for modality, (source, target) in self.features.items():
+            if (len(source.values), len(target.values)) != sizes:
+                raise DataError(
+                    f"{self.dataset}: {modality} features have {len(source.values)} and "
+                    f"{len(target.values)} rows, the graphs have {sizes[0]} and {sizes[1]}."
+                )
+            if source.dim != target.dim:
+                raise DataError(
+                    f"{self.dataset}: {modality} features have {source.dim} columns in the source "
+                    f"and {target.dim} in the target KG; both need the same."
+                )
+        if self.task == "n-mmkg":
+            check_nodes(self.dataset, (self.source, self.target), self.features)
+        frozen_array(links)
+        object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
+        if not self.version:
+            object.__setattr__(self, "version", content_version(self))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "features": dict(self.features)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        features = state["features"]
+        assert isinstance(features, dict)  # noqa: S101 - written by __getstate__ above
+        self.__dict__.update(state, features=MappingProxyType(features))
+        frozen_array(self.anchor_links)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities that both KGs offer, in the order of ``MODALITIES``."""
+        graphs = (self.source, self.target)
+        offered = {
+            "structure": all(len(graph.relation_triples) for graph in graphs),
+            "relation": all(len(graph.relation_triples) for graph in graphs),
+            "attribute": all(len(graph.attribute_triples) for graph in graphs),
+            # A node of an N-MMKG has one modality; its label is where its text vector comes from.
+            "name": self.task != "n-mmkg" and all(graph.has_names for graph in graphs),
+        } | {
+            modality: all(side.n_present for side in sides)
+            for modality, sides in self.features.items()
+        }
+        known = tuple(modality for modality in MODALITIES if offered.get(modality))
+        return known + tuple(sorted(m for m in offered if offered[m] and m not in MODALITIES))
+
+
+def canonical(pair: KGPair) -> KGPair:
+    """The same dataset with entities, relations, attributes, triples and links sorted.
+
+    Readers end with this, so that ids, splits and hashes do not depend on the order of lines or
+    on the file layout.
+    """
+    source, source_order = _canonical_graph(pair.source)
+    target, target_order = _canonical_graph(pair.target)
+    links = np.stack(
+        [
+            _inverse(source_order)[pair.anchor_links[:, 0]],
+            _inverse(target_order)[pair.anchor_links[:, 1]],
+        ],
+        axis=1,
+    ).astype(np.int32)
+    link_order = np.lexsort((links[:, 1], links[:, 0]))
+    position = _inverse(link_order)
+    features = {
+        modality: (_reorder(sides[0], source_order), _reorder(sides[1], target_order))
+        for modality, sides in pair.features.items()
+    }
+    folds = tuple(
+        Fold(fold.name, *(np.sort(position[rows]) for rows in (fold.train, fold.valid, fold.test)))
+        for fold in pair.folds
+    )
+    return KGPair(
+        pair.dataset,
+        source,
+        target,
+        links[link_order],
+        features,
+        pair.simulated,
+        pair.notes,
+        folds,
+        task=pair.task,
+    )
+
+
+def content_version(pair: KGPair) -> str:
+    """SHA-256 over everything a method or the protocol can read, as 12 hex digits."""
+    digest = hashlib.sha256()
+    for graph in (pair.source, pair.target):
+        for texts in (graph.entities, graph.relations, graph.attributes):
+            _add_text(digest, texts)
+        _add_array(digest, graph.relation_triples)
+        _add_array(digest, graph.attribute_triples)
+        _add_text(digest, graph.attribute_values)
+        _add_text(digest, graph.names)
+    _add_array(digest, pair.anchor_links)
+    for modality in sorted(pair.features):
+        for side in pair.features[modality]:
+            digest.update(modality.encode())
+            _add_array(digest, side.values)
+            _add_array(digest, side.present)
+    digest.update(",".join(sorted(pair.simulated)).encode())
+    if pair.task != "entity-alignment":
+        digest.update(pair.task.encode())
+    return digest.hexdigest()[:12]
+
+
+def _canonical_graph(graph: KnowledgeGraph) -> tuple[KnowledgeGraph, NDArray[np.int64]]:
+    entity_order, relation_order, attribute_order = (
+        _text_order(texts) for texts in (graph.entities, graph.relations, graph.attributes)
+    )
+    entity, relation, attribute = map(_inverse, (entity_order, relation_order, attribute_order))
+    triples = np.stack(
+        [
+            entity[graph.relation_triples[:, 0]],
+            relation[graph.relation_triples[:, 1]],
+            entity[graph.relation_triples[:, 2]],
+        ],
+        axis=1,
+    ).astype(np.int32)
+    triples = triples[np.lexsort((triples[:, 2], triples[:, 1], triples[:, 0]))]
+    facts = np.stack(
+        [entity[graph.attribute_triples[:, 0]], attribute[graph.attribute_triples[:, 1]]], axis=1
+    ).astype(np.int32)
+    values = graph.attribute_values
+    by_value = _inverse(_text_order(values))
+    fact_order = np.lexsort((by_value, facts[:, 1], facts[:, 0]))
+    ordered = KnowledgeGraph(
+        graph.name,
+        graph.entities[entity_order],
+        graph.relations[relation_order],
+        graph.attributes[attribute_order],
+        triples,
+        facts[fact_order],
+        values[fact_order],
+        graph.names[entity_order],
+    )
+    return ordered, entity_order
+
+
+def _text_order(texts: Text) -> NDArray[np.int64]:
+    return np.array(sorted(range(len(texts)), key=texts.tolist().__getitem__), dtype=np.int64)
+
+
+def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    return inverse
+
+
+def _reorder(features: Features, order: NDArray[np.int64]) -> Features:
+    return Features(features.values[order], features.present[order])
+
+
+def _text_chunks(texts: Text) -> Iterator[bytes]:
+    for start in range(0, len(texts), 65536):
+        yield "\x00".join(texts[start : start + 65536].tolist()).encode("utf-8", "surrogatepass")
+
+
+def _add_text(digest: hashlib._Hash, texts: Text) -> None:
+    digest.update(f"text{len(texts)}".encode())
+    for chunk in _text_chunks(texts):
+        digest.update(chunk)
+
+
+def _add_array(digest: hashlib._Hash, array: NDArray[np.generic]) -> None:
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)

@@ -1,0 +1,113 @@
+"""Splits of the anchor links: pure functions of (links, seed ratio, seed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.graph import Ids
+
+SMALLEST_SEED_RATIO = 0.01
+LARGEST_SEED_RATIO = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Disjoint parts of the anchor links.
+
+    Attributes:
+        seed_links: Links a method trains on, [n_seed, 2].
+        valid_links: Links held out of the seeds for stopping, [n_valid, 2]; empty where all seeds
+            train.
+        test_links: Links that are only ever evaluated, [n_test, 2].
+    """
+
+    seed_links: Ids
+    valid_links: Ids
+    test_links: Ids
+
+
+def split_links(
+    anchor_links: Ids, seed_ratio: float, rng_seed: int, valid_share: float = 0.0
+) -> Split:
+    """Random split in which the seeds are the same whatever share of them is held out.
+
+    The shuffled links are cut at ``floor(n * seed_ratio)``, as every released code does; the
+    held-out links are the last ``round(valid_share * n_seed)`` of the seeds.
+
+    Args:
+        anchor_links: All known pairs in canonical order, [n_links, 2].
+        seed_ratio: Share of the links that are seeds.
+        rng_seed: Seed of the shuffle; derived from (dataset, seed_ratio, repeat) alone.
+        valid_share: Share of the seeds that is held out for validation.
+
+    Raises:
+        DataError: If the ratio is out of range or a part would be empty.
+    """
+    if not SMALLEST_SEED_RATIO <= seed_ratio <= LARGEST_SEED_RATIO:
+        raise DataError(
+            f"Seed ratio {seed_ratio} is outside {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}."
+        )
+    if not 0.0 <= valid_share < 1.0:
+        raise DataError(f"The share of validation links must be in [0, 1), not {valid_share}.")
+    n_links = len(anchor_links)
+    # The small term keeps 0.2 * 15 = 3.0000000000000004-like products on the right side.
+    n_seed = int(np.floor(n_links * seed_ratio + 1e-9))
+    n_valid = round(valid_share * n_seed)
+    if n_seed - n_valid < 1 or n_links - n_seed < 1 or (valid_share > 0 and n_valid < 1):
+        raise DataError(
+            f"{n_links} anchor links cannot be split at seed ratio {seed_ratio} with "
+            f"{valid_share:.0%} of the seeds for validation. Use more links or another ratio."
+        )
+    order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_links)
+    shuffled = anchor_links[order]
+    return Split(
+        shuffled[: n_seed - n_valid], shuffled[n_seed - n_valid : n_seed], shuffled[n_seed:]
+    )
+
+
+def split_pairs(
+    anchor_links: Ids, share: float, rng_seed: int, valid_share_of_all: float = 0.1
+) -> Split:
+    """Random split of an N-MMKG's pairs, drawn over pairs and not over nodes.
+
+    The training pairs are the first ``floor(n * share)`` of the shuffled pairs, the validation
+    pairs the next ``round(n * valid_share_of_all)``, the test pairs the rest. Each training share
+    of one shuffle holds the smaller ones, as with ``split_links``. A node that stands in several
+    pairs may stand in several parts (CrossEA, appendix B; the kinds are not balanced).
+
+    Args:
+        anchor_links: All known pairs in canonical order, [n_pairs, 2].
+        share: Share of all pairs that a method trains on; the paper has 0.1, 0.3 and 0.5.
+        rng_seed: Seed of the shuffle; derived from (dataset, share, repeat) alone.
+        valid_share_of_all: Share of all pairs that is kept for validation.
+
+    Raises:
+        DataError: If a share is out of range or a part would be empty.
+    """
+    if not SMALLEST_SEED_RATIO <= share <= LARGEST_SEED_RATIO:
+        raise DataError(
+            f"Training share {share} is outside {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}."
+        )
+    if not 0.0 <= valid_share_of_all < 1.0:
+        raise DataError(
+            f"The share of validation pairs must be in [0, 1), not {valid_share_of_all}."
+        )
+    n_pairs = len(anchor_links)
+    n_train = int(np.floor(n_pairs * share + 1e-9))
+    n_valid = round(n_pairs * valid_share_of_all)
+    n_test = n_pairs - n_train - n_valid
+    if n_train < 1 or n_test < 1 or (valid_share_of_all > 0 and n_valid < 1):
+        raise DataError(
+            f"{n_pairs} pairs cannot be split into {share:.0%} for training, "
+            f"{valid_share_of_all:.0%} for validation and a test part. Use more pairs or smaller "
+            "shares."
+        )
+    order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_pairs)
+    shuffled = anchor_links[order]
+    return Split(
+        shuffled[:n_train], shuffled[n_train : n_train + n_valid], shuffled[n_train + n_valid :]
+    )

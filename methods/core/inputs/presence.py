@@ -1,0 +1,79 @@
+"""Which nodes have which modality, where a node lacks modalities by definition.
+
+A node of an N-MMKG is one text or one image. The modality that it lacks must not be made up: its
+vector is zero in every fusion, and pairs that lack it on either side stay out of that modality's
+losses. In entity alignment a lacking feature is an accident of the data instead, and the methods
+fill it; there the functions below find nothing to mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmea_bench.datasets.core.model.view import TrainView
+
+Presence = Mapping[str, Tensor]
+"""Modality to whether a row has it, [n_rows] bool; one not named here is never lacking."""
+
+
+def node_presence(
+    view: TrainView, modalities: Iterable[str], device: torch.device
+) -> dict[str, Tensor]:
+    """Presence of the feature modalities of an N-MMKG, [n_entities] each; empty for other tasks."""
+    if view.task != "n-mmkg":
+        return {}
+    return {
+        name: torch.from_numpy(np.concatenate([side.present for side in view.features[name]])).to(
+            device
+        )
+        for name in modalities
+        if name in view.features
+    }
+
+
+def masked(vectors: Tensor, name: str, presence: Presence) -> Tensor:
+    """The vectors with zero rows where the modality is lacking, [n_rows, ...]."""
+    if name not in presence:
+        return vectors
+    return vectors * presence[name].reshape(-1, *[1] * (vectors.dim() - 1))
+
+
+def pair_presence(presence: Presence, pairs: Tensor) -> dict[str, Tensor]:
+    """Positions of the pairs whose two ends both have a modality, by modality.
+
+    Args:
+        presence: Of rows.
+        pairs: Two rows each, [n_pairs, 2].
+
+    Returns:
+        Modality to positions in ``pairs``, [<= n_pairs].
+    """
+    return {
+        name: torch.nonzero(present[pairs].all(dim=1)).squeeze(1)
+        for name, present in presence.items()
+    }
+
+
+def loss_where_present(
+    loss: Callable[..., Tensor],
+    name: str,
+    kept: Mapping[str, Tensor],
+    *vectors: Tensor,
+) -> Tensor:
+    """A batch loss of one modality over the pairs that have it on both sides; 0 without such pairs.
+
+    Args:
+        loss: Of vectors that stand pair by pair.
+        name: Modality.
+        kept: As ``pair_presence`` returns it.
+        vectors: Arguments of the loss, [n_pairs, dim] each.
+    """
+    if name not in kept:
+        return loss(*vectors)
+    if not len(kept[name]):
+        return vectors[-1].sum() * 0.0
+    return loss(*(part[kept[name]] for part in vectors))

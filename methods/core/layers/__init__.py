@@ -1,0 +1,1 @@
+"""Modules that know no data files."""

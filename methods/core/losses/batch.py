@@ -1,0 +1,220 @@
+"""Losses on batches of aligned pairs.
+
+Row ``i`` of the source is the partner of row ``i`` of the target; other rows are its negatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, relu
+
+from mmea_bench.methods.core.losses.contrastive import contrastive_loss
+
+_MASKED = -1e9
+"""Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
+
+
+def nca_loss(
+    cosines: Tensor, scale: float, attraction: float = 10.0, margin: float = 0.0
+) -> Tensor:
+    """Neighbourhood component loss of EVA.
+
+    With cosines ``S`` and scale ``a`` the mean over i of
+    ``1/a log(1 + sum_{j != i} e^{a (S_ji - margin)})`` plus the same over columns, minus
+    ``attraction * log(1 + ReLU(S_ii))``.
+
+    Args:
+        cosines: Of the source rows with the target rows, [b, b]; pairs on the diagonal.
+        scale: ``a``.
+        attraction: Weight of the attracting logarithm (beta of the paper).
+        margin: Subtracted from the cosines of negatives.
+
+    Reference: Liu et al., AAAI 2021, as the released code computes it.
+    """
+    own = cosines.diagonal()
+    itself = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
+    # Masked before the exponential: one pass less than clearing the diagonal afterwards.
+    others = torch.exp((cosines * scale - scale * margin).masked_fill_(itself, -torch.inf))
+    repulsion = (torch.log1p(others.sum(dim=0)) + torch.log1p(others.sum(dim=1))) / scale
+    return (repulsion - attraction * torch.log1p(relu(own))).mean()
+
+
+def batch_logits(source: Tensor, target: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Cross-graph and same-graph similarities of a batch, one row per entity.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: Divides the cosines.
+
+    Returns:
+        For the source and for the target rows: [b, 2b], first the other graph, then the own graph
+        in which an entity's similarity with itself is masked out.
+    """
+    across = source @ target.T / temperature
+    itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
+    same_source = (source @ source.T / temperature).masked_fill(itself, _MASKED)
+    same_target = (target @ target.T / temperature).masked_fill(itself, _MASKED)
+    return torch.cat([across, same_source], dim=1), torch.cat([across.T, same_target], dim=1)
+
+
+def intra_modal_contrastive_loss(
+    source: Tensor,
+    target: Tensor,
+    temperature: float,
+    mean: Literal["of logs", "of probabilities"] = "of logs",
+) -> Tensor:
+    """ICL of MCLEA: each entity picks its partner among both graphs' rows of the batch.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: tau_1.
+        mean: Released code: the mean of the two directions' negative logs. Paper (equation 10):
+            the negative log of the mean of the two probabilities.
+    """
+    if mean == "of logs":
+        return contrastive_loss(source, target, temperature)
+    own = torch.arange(len(source), device=source.device)
+    log_source, log_target = (
+        torch.log_softmax(logits, dim=1)[own, own]
+        for logits in batch_logits(source, target, temperature)
+    )
+    both = torch.logaddexp(log_source, log_target) - torch.log(torch.tensor(2.0))
+    return -both.mean()
+
+
+def one_way_contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Each source row picks its partner among the target rows of the batch; mean negative log.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: tau.
+
+    Reference: LoginMEA, ECAI 2024, as the released code computes equation 15: the partner stands
+    in the denominator and the other targets of the batch are the negatives.
+    """
+    logits = source @ target.T / temperature
+    return cross_entropy(logits, torch.arange(len(source), device=source.device))
+
+
+def symmetric_contrastive_loss(
+    source: Tensor, target: Tensor, scale: Tensor | float, known: Tensor | None = None
+) -> Tensor:
+    """CLIP's loss: each row picks its partner among the other graph's rows, in both directions.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        scale: Multiplies the cosines, one over the temperature.
+        known: Cells that hold a true pair as well and hence are no negatives, (row, column)
+            [2, n_cells]; cells of the diagonal may be among them.
+
+    Reference: Radford et al., ICML 2021, figure 3: the mean of both cross entropies.
+    """
+    logits = scale * (source @ target.T)
+    own = torch.arange(len(source), device=source.device)
+    if known is not None and known.shape[1]:
+        rows, columns = known[:, known[0] != known[1]]
+        logits = logits.index_put((rows, columns), logits.new_tensor(_MASKED))
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+
+
+def inter_modal_alignment_loss(
+    joint: tuple[Tensor, Tensor],
+    modality: tuple[Tensor, Tensor],
+    temperature: float,
+    reduction: Literal["entries", "rows"] = "entries",
+) -> Tensor:
+    """IAL of MCLEA: KL divergence from the joint similarity distribution to a modality's.
+
+    Args:
+        joint: L2-normalised joint vectors of source and target, [b, dim_joint] each; no gradient
+            passes to them.
+        modality: L2-normalised vectors of the modality, [b, dim] each.
+        temperature: tau_2.
+        reduction: Released code: mean over all entries of the two [b, 2b] distributions. Paper
+            (equation 13): mean over rows of the KL divergence.
+    """
+    return distillation_loss(alignment_targets(*joint, temperature), *modality, reduction)
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentTargets:
+    """Joint similarity distributions of one batch, made once for all modalities.
+
+    Attributes:
+        temperature: tau_2, of the modalities too.
+        probabilities: Of the source and of the target rows, [b, 2b] each.
+        negative_entropies: Sum of ``q log q`` of each.
+    """
+
+    temperature: float
+    probabilities: tuple[Tensor, Tensor]
+    negative_entropies: tuple[Tensor, Tensor]
+
+
+@torch.no_grad()
+def alignment_targets(source: Tensor, target: Tensor, temperature: float) -> AlignmentTargets:
+    """The distributions that IAL hands down; no gradient passes to the joint vectors.
+
+    Args:
+        source: L2-normalised joint vectors, [b, dim].
+        target: L2-normalised joint vectors, [b, dim].
+        temperature: tau_2.
+    """
+    logs = [torch.log_softmax(each, dim=1) for each in batch_logits(source, target, temperature)]
+    first, second = (log.exp() for log in logs)
+    entropies = (torch.sum(first * logs[0]), torch.sum(second * logs[1]))
+    return AlignmentTargets(temperature, (first, second), entropies)
+
+
+def distillation_loss(
+    targets: AlignmentTargets,
+    source: Tensor,
+    target: Tensor,
+    reduction: Literal["entries", "rows"] = "entries",
+) -> Tensor:
+    """IAL of one modality against ready-made targets; see ``inter_modal_alignment_loss``.
+
+    Args:
+        targets: Of the same batch.
+        source: L2-normalised vectors of the modality, [b, dim].
+        target: L2-normalised vectors of the modality, [b, dim].
+        reduction: As for ``inter_modal_alignment_loss``.
+    """
+    divergences = []
+    students = batch_logits(source, target, targets.temperature)
+    for student, q, entropy in zip(
+        students, targets.probabilities, targets.negative_entropies, strict=True
+    ):
+        # KL as the difference of two sums: the part of the targets alone is not computed again.
+        crossed = torch.dot(q.flatten(), torch.log_softmax(student, dim=1).flatten())
+        divergences.append((entropy - crossed) / (q.numel() if reduction == "entries" else len(q)))
+    return (divergences[0] + divergences[1]) / 2
+
+
+def paired_margin_loss(vectors: Tensor, pairs: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """L1 margin loss of GCN-Align over seed pairs and their stand-ins.
+
+    Mean over pairs, stand-ins and both sides of ``[d(s, t) + margin - d(s, t')]+`` and
+    ``[d(s, t) + margin - d(s', t)]+`` with ``d`` the L1 distance.
+
+    Args:
+        vectors: [n_entities, dim].
+        pairs: (source, target) ids, [n_pairs, 2].
+        negatives: Stand-ins for the targets and for the sources, [2, n_pairs, k] ids.
+        margin: gamma.
+    """
+    source, target = vectors[pairs[:, 0]], vectors[pairs[:, 1]]
+    own = (source - target).abs().sum(dim=1, keepdim=True)  # [n_pairs, 1]
+    loss = torch.zeros((), device=vectors.device)
+    for anchor, stand_ins in zip((source, target), negatives, strict=True):
+        distances = (anchor.unsqueeze(1) - vectors[stand_ins]).abs().sum(dim=2)
+        loss = loss + relu(own + margin - distances).mean()
+    return loss / 2

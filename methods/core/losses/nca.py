@@ -1,0 +1,69 @@
+"""EVA's losses on seed pairs: one NCA per modality and one on the joint vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.losses.batch import nca_loss
+
+
+@dataclass(frozen=True)
+class ModalityNCA:
+    """Losses of one epoch: all pairs, in chunks only where they are more than a batch.
+
+    The joint loss sees detached vectors and so trains the weights of the fusion alone.
+
+    Attributes:
+        fusion: Fusion of the modality vectors.
+        scales: Modality to its NCA scale; ``joint_scale`` for those not named.
+        joint_scale: NCA scale of the joint vectors.
+        batch_size: Pairs per chunk.
+        attraction: Beta.
+        margin: Epsilon.
+        joint_loss: Whether the joint vectors have a loss at all; without it the weights stay.
+
+    Reference: EVA, AAAI 2021, as its released code computes it.
+    """
+
+    fusion: WeightedConcatenation
+    scales: Mapping[str, float]
+    joint_scale: float
+    batch_size: int
+    attraction: float = 10.0
+    margin: float = 0.0
+    joint_loss: bool = True
+
+    def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
+        """One loss per chunk.
+
+        Args:
+            encoded: Modality to L2-normalised rows, [n_rows, dim].
+            positions: Rows of each pair's source and target, [n_pairs, 2].
+        """
+        for chunk in torch.split(positions, self.batch_size):
+            source, target = (
+                {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
+                for side in (0, 1)
+            )
+            cosines = {name: source[name] @ target[name].T for name in encoded}
+            loss = torch.zeros((), device=positions.device)
+            for name in encoded:
+                loss = loss + self._nca(cosines[name], self.scales.get(name, self.joint_scale))
+            if self.joint_loss:
+                joint = self.fusion.joint_cosines(
+                    _detached(source), _detached(target), _detached(cosines)
+                )
+                loss = loss + self._nca(joint, self.joint_scale)
+            yield loss
+
+    def _nca(self, cosines: Tensor, scale: float) -> Tensor:
+        return nca_loss(cosines, scale, self.attraction, self.margin)
+
+
+def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in tensors.items()}

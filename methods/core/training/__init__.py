@@ -1,0 +1,1 @@
+"""Loops, pseudo-seeds and kept state."""

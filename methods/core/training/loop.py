@@ -1,0 +1,244 @@
+"""The training loop that methods share: epochs, optimiser, checkpoint, early stop, deadline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
+from mmea_bench.methods.core.training.resume import Resumable
+
+Step = Callable[[int], float]
+"""One epoch (counted from 1): leaves gradients behind and returns the loss.
+
+Where the schedule has no optimiser, the step has already updated the parameters itself."""
+
+
+OptimiserMaker = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and with what optimiser to train.
+
+    Attributes:
+        epochs: Number of epochs.
+        optimiser: Makes the optimiser that steps once at the end of every epoch; None where an
+            epoch makes its own steps.
+        restart_from: Epoch (counted from 1) from which on the optimiser is made anew before every
+            step; None is never. EVA's and MCLEA's released code does so from epoch 501 on, which
+            turns AdamW into sign descent.
+        eval_every: Epochs between two evaluations, where the protocol does not say.
+        scheduler: Makes the learning-rate schedule of an optimiser, stepped once per epoch (such
+            as ``torch.optim.lr_scheduler.CosineAnnealingLR``); None keeps the rate.
+        earliest_stop: Epoch up to which patience is not counted: a plateau before a second stage
+            of the training (such as iterative learning) must not keep that stage from beginning.
+    """
+
+    epochs: int
+    optimiser: OptimiserMaker | None
+    restart_from: int | None = None
+    eval_every: int = 50
+    scheduler: Callable[[Optimizer], LRScheduler] | None = None
+    earliest_stop: int = 0
+
+    def __post_init__(self) -> None:
+        if self.restart_from is not None and self.scheduler is not None:
+            raise ValueError("an optimiser that restarts every epoch cannot follow a schedule")
+
+
+def adamw(learning_rate: float, weight_decay: float) -> OptimiserMaker:
+    """A maker of AdamW optimisers."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return torch.optim.AdamW(
+            parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
+        )
+
+    return make
+
+
+def sgd(learning_rate: float) -> OptimiserMaker:
+    """A maker of plain stochastic gradient descent."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return torch.optim.SGD(parameters, lr=learning_rate)
+
+    return make
+
+
+def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
+    """Learning rate that rises linearly from 0 and then falls to 0 along half a cosine.
+
+    Args:
+        optimiser: Whose rate it sets; step it once per optimiser step.
+        n_steps: Steps until the rate is 0 again; it stays there.
+        warm_up_share: Share of the steps that rise.
+    """
+    n_warm_up = int(warm_up_share * n_steps)
+
+    def factor(n_done: int) -> float:
+        if n_done < n_warm_up:
+            return n_done / n_warm_up
+        progress = (n_done - n_warm_up) / max(1, n_steps - n_warm_up)
+        return (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+    return LambdaLR(optimiser, factor)
+
+
+def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
+    """Trainable numbers."""
+    return sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+
+
+def train(
+    parameters: Iterable[nn.Parameter],
+    step: Step,
+    embed: Callable[[], Embeddings],
+    schedule: Schedule,
+    ctx: RunContext,
+    after_epoch: Callable[[int], None] | None = None,
+) -> Embeddings:
+    """Trains and returns the embeddings that the protocol's checkpoint rule chooses.
+
+    Args:
+        parameters: What is trained.
+        step: Computes one epoch's gradients.
+        embed: Current embeddings, without gradients.
+        schedule: Length and optimiser.
+        ctx: Monitor, patience, deadline and progress.
+        after_epoch: Called after every optimiser step, for pseudo-labels.
+
+    Raises:
+        DivergedError: If the loss is not finite.
+        DeadlineError: If the deadline has passed.
+        StoppedError: If the training was asked to stop; the next attempt goes on from there.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    ctx.log.n_parameters = count_parameters(trained)
+    updates = _Updates(trained, schedule)
+    checkpoint = Checkpoint(ctx)
+    eval_every = ctx.eval_every or schedule.eval_every
+    resumable = Resumable(ctx, (trained, updates, checkpoint, step, embed, after_epoch))
+    for epoch in range(resumable.first_epoch(), schedule.epochs + 1):
+        ctx.check_deadline()
+        updates.begin(epoch)
+        loss = step(epoch)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss was {loss} in epoch {epoch}")
+        updates.finish()
+        if after_epoch is not None:
+            after_epoch(epoch)
+        if ctx.tick is not None:
+            ctx.tick(epoch, schedule.epochs, loss)
+        if epoch % eval_every == 0 or epoch == schedule.epochs:
+            checkpoint.offer(epoch, loss, embed, counts=epoch > schedule.earliest_stop)
+            if checkpoint.exhausted:
+                break
+        resumable.epoch_ended(epoch, is_last=epoch == schedule.epochs)
+    return checkpoint.chosen(embed)
+
+
+class _Updates:
+    """The optimiser's part of an epoch; nothing where epochs make their own steps."""
+
+    def __init__(self, parameters: list[nn.Parameter], schedule: Schedule) -> None:
+        self._parameters, self._schedule = parameters, schedule
+        self._optimiser = schedule.optimiser(parameters) if schedule.optimiser else None
+        self._scheduler: LRScheduler | None = None
+        if self._optimiser is not None and schedule.scheduler is not None:
+            self._scheduler = schedule.scheduler(self._optimiser)
+
+    def begin(self, epoch: int) -> None:
+        restart, make = self._schedule.restart_from, self._schedule.optimiser
+        if make is not None and restart is not None and epoch >= restart:
+            self._optimiser = make(self._parameters)
+        if self._optimiser is not None:
+            self._optimiser.zero_grad(set_to_none=True)
+
+    def finish(self) -> None:
+        if self._optimiser is not None:
+            self._optimiser.step()
+        if self._scheduler is not None:
+            self._scheduler.step()
+
+
+class Checkpoint:
+    """Keeps the embeddings that scored best, where the protocol lets a training see a score.
+
+    Args:
+        ctx: Its monitor scores; its patience ends the training.
+    """
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+        self._best: Embeddings | None = None
+        self._best_score = -math.inf
+        self._without_gain = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return 0 < self._ctx.patience <= self._without_gain
+
+    def offer(
+        self, epoch: int, loss: float, embed: Callable[[], Embeddings], *, counts: bool = True
+    ) -> None:
+        """Scores the current embeddings and keeps them if they are the best so far.
+
+        Args:
+            epoch: Epoch just trained.
+            loss: Its loss.
+            embed: Current embeddings.
+            counts: Whether an evaluation without gain uses up patience.
+        """
+        self._ctx.log.epochs = epoch
+        if self._ctx.monitor is None:
+            self._ctx.log.best_epoch = epoch
+            return
+        embeddings = embed()
+        score = self._ctx.monitor(epoch, loss, embeddings)
+        if score is None:
+            self._best, self._ctx.log.best_epoch = embeddings, epoch
+        elif score > self._best_score:
+            self._best, self._best_score, self._without_gain = embeddings, score, 0
+            self._ctx.log.best_epoch = epoch
+        elif counts:
+            self._without_gain += 1
+
+    def chosen(self, embed: Callable[[], Embeddings]) -> Embeddings:
+        """The kept embeddings; the current ones if nothing was scored."""
+        return self._best if self._best is not None else embed()
+
+
+def backward_in_batches(
+    encoded: Mapping[str, Tensor], losses: Callable[[dict[str, Tensor]], Iterable[Tensor]]
+) -> float:
+    """Gradients of a sum of batch losses with one backward pass through the encoder.
+
+    Each batch's graph is freed before the next is built, so memory does not grow with the number
+    of batches; the gradients equal those of one backward pass on the summed loss.
+
+    Args:
+        encoded: Encoder outputs by name, with their graphs.
+        losses: Yields one loss per batch, computed from detached copies of the outputs.
+
+    Returns:
+        The summed loss.
+    """
+    leaves = {name: vectors.detach().requires_grad_() for name, vectors in encoded.items()}
+    total = 0.0
+    for loss in losses(leaves):
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+    reached = [name for name in encoded if leaves[name].grad is not None]
+    torch.autograd.backward(
+        [encoded[name] for name in reached], [leaves[name].grad for name in reached]
+    )
+    return total

@@ -1,0 +1,155 @@
+"""Lines with intervals over a numeric axis, labelled at their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from mmea_bench.reports.core.figures.style import (
+    COLUMN_WIDTH_IN,
+    LineEnd,
+    LineStyle,
+    label_ends,
+    line_styles,
+    marker_look,
+    put_title,
+    text_width,
+)
+from mmea_bench.reports.core.rows.comparison import FULL, SIMULATED, STOPPED_ON_TEST
+from mmea_bench.reports.core.rows.select import name_of
+from mmea_bench.reports.core.statistics.statistics import mean_interval
+
+_AXIS_NAME_IN = 0.3  # the turned name of the y axis, its ticks and the air between
+_LEFT_IN = 0.55
+_TICK_GAP_IN = 0.03
+_MARKER_IN = 0.24  # the marker before a label, and some air behind it
+_NARROWEST_PANEL_IN = 1.2
+_NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
+
+
+def method_names(numbers: pd.DataFrame) -> list[str]:
+    """Printed name of each row: method, variant, for N-MMKG pairs the inference, and marks."""
+    return [
+        name_of(method, variant)
+        + (f", {inference}" if inference else "")
+        + SIMULATED * simulated
+        + STOPPED_ON_TEST * on_test
+        for method, variant, inference, simulated, on_test in zip(
+            *(numbers[column] for column in _NAME_COLUMNS), strict=True
+        )
+    ]
+
+
+def name_styles(numbers: pd.DataFrame) -> dict[str, LineStyle]:
+    """Look of each printed name, from the columns ``method`` and ``name``."""
+    # Two inferences of one method are two lines; the look takes the second for a variant.
+    plain = numbers["name"].str.rstrip(SIMULATED + STOPPED_ON_TEST) == numbers["method"]
+    kinds = numbers["name"].where(~plain, FULL)
+    looks = line_styles(zip(numbers["method"], kinds, strict=True))
+    rows = zip(numbers["name"], numbers["method"], kinds, strict=True)
+    return {str(name): looks[str(method), str(kind)] for name, method, kind in rows}
+
+
+def lines_width(names: Iterable[str]) -> float:
+    """Width in inches of a figure of lines: a column, or more where names are long."""
+    return max(COLUMN_WIDTH_IN, _LEFT_IN + _NARROWEST_PANEL_IN + _labels_in(names))
+
+
+def _labels_in(names: Iterable[str]) -> float:
+    """Inches for the labels beside the panel, with the markers before them."""
+    return _MARKER_IN + max(text_width(name) for name in set(map(str, names)))
+
+
+def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool = False) -> Axes:
+    """Mean and 95 % interval over repeats of every method.
+
+    Args:
+        canvas: Empty figure.
+        points: Columns ``method``, ``variant``, ``name``, ``x``, ``value``, ``repeat``.
+        title: Printed above.
+        log_x: Whether the axis is logarithmic.
+
+    Returns:
+        The panel, for its labels.
+    """
+    axes = canvas.subplots()
+    width, height = canvas.get_size_inches()
+    canvas.subplots_adjust(
+        right=1.0 - _labels_in(points["name"]) / width,
+        top=put_title(canvas, title),
+        bottom=0.36 / height,
+    )
+    looks = name_styles(points)
+    if log_x:
+        axes.set_xscale("log")
+    ends = {
+        str(name): _draw_line(axes, own, sorted(set(points["x"])), looks[str(name)])
+        for name, own in points.groupby("name", sort=True)
+    }
+    low, high = axes.get_ylim()
+    if points["value"].max() <= 1.0:
+        high = min(high, 1.02)  # the interval of two repeats may pass what is possible
+    axes.set_ylim(max(low, -0.03 * high), high)
+    axes.locator_params(axis="y", nbins=6)
+    canvas.subplots_adjust(left=_beside_in(axes) / width)
+    _ticks_where_run(axes, sorted(set(points["x"])))
+    axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
+    axes.set_axisbelow(True)
+    label_ends(axes, ends)
+    return axes
+
+
+def _beside_in(axes: Axes) -> float:
+    """Inches for the labels of the y axis, from its final limits."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    texts = axes.yaxis.get_major_formatter().format_ticks(ticks)
+    return _AXIS_NAME_IN + max((text_width(text) for text in texts), default=0.0)
+
+
+def _ticks_where_run(axes: Axes, values: list[float]) -> None:
+    """Ticks at the values that were run, as they were written; labels where there is room."""
+    axes.get_xlim()  # brings the limits up to date, on which the places below depend
+    texts = []
+    end = -np.inf
+    for value in values:
+        text = f"{value:g}"
+        centre = axes.transData.transform((value, 0.0))[0] / axes.figure.dpi
+        half = text_width(text) / 2
+        has_room = centre - half > end + _TICK_GAP_IN
+        texts.append(text if has_room else "")
+        end = centre + half if has_room else end
+    axes.set_xticks(values, texts, minor=False)
+    axes.minorticks_off()
+
+
+def _draw_line(axes: Axes, own: pd.DataFrame, all_x: list[float], style: LineStyle) -> LineEnd:
+    """Mean and interval of one method; dotted where it lacks a value that others have."""
+    by_repeat = own.groupby(["x", "repeat"])["value"].mean()
+    repeats = {x: by_repeat.loc[x].to_numpy() for x in sorted(set(own["x"]))}
+    means = {x: float(values.mean()) for x, values in repeats.items()}
+    bands = {x: mean_interval(values) or (means[x], means[x]) for x, values in repeats.items()}
+    first, last = min(means), max(means)
+    grid = [x for x in all_x if first <= x <= last]
+    gap = (np.nan, np.nan)
+    axes.fill_between(
+        grid,
+        [bands.get(x, gap)[0] for x in grid],
+        [bands.get(x, gap)[1] for x in grid],
+        color=style.colour,
+        alpha=0.15,
+        linewidth=0,
+    )
+    known = list(means)
+    for start, end in pairwise(known):
+        if grid.index(end) - grid.index(start) > 1:
+            axes.plot(
+                [start, end], [means[start], means[end]], color=style.colour, linestyle=":", lw=0.9
+            )
+    axes.plot(grid, [means.get(x, np.nan) for x in grid], **marker_look(style))
+    return LineEnd(last, means[last], style)

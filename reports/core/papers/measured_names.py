@@ -1,0 +1,185 @@
+"""Measured numbers by the names under which papers print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.papers.layouts import RowName
+from mmea_bench.reports.core.rows.select import choose_csls, current_cells, with_setting_words
+from mmea_bench.reports.core.words import DIRECTION_NAMES
+from mmea_bench.results.core.published import name_key
+from mmea_bench.results.core.schema import PAIR_METRICS, RANK_METRICS
+from mmea_bench.results.core.table import Tables
+
+STAND_INS: Mapping[str, str] = MappingProxyType({"nmmea": "synthetic-nmmkg[n=14921]"})
+"""Generated datasets of the published size, for data that nobody released."""
+
+_PAIRS = "pairs"
+_FULL = "full"
+_WITHOUT_NAMES = "w/o name"
+_MD = "-md"
+_OWN_INFERENCE = "CrossEA"
+_SAME_RATIO = 1e-9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a place of a published table asks for.
+
+    Attributes:
+        row: Printed method and variant.
+        words: Setting words that the paper states about the row.
+        dataset: Canonical dataset.
+        seed_ratio: Share of the anchor links.
+        metric: Metric.
+    """
+
+    row: RowName
+    words: frozenset[str]
+    dataset: str
+    seed_ratio: float
+    metric: str
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was measured there.
+
+    Attributes:
+        values: Value per repeat.
+        variant: Name of the variant as it was run.
+        dataset: Dataset on which it was run.
+        keys: Cells behind the values.
+    """
+
+    values: pd.Series[float]
+    variant: str
+    dataset: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredNumbers:
+    """Comparable numbers of one protocol and one set of scoring rules.
+
+    Attributes:
+        heading: Protocol and scoring, for captions.
+        rules: Rules of scoring.
+        places: Results with setting words by method, dataset and metric; one version per dataset.
+        cells: Cells behind them.
+        other_versions: Datasets that were also used in versions that are left out.
+    """
+
+    heading: str
+    rules: str
+    places: Mapping[tuple[str, str, str], pd.DataFrame]
+    cells: pd.DataFrame
+    other_versions: tuple[str, ...]
+
+    def find(self, wanted: Wanted) -> Found | None:
+        """What was measured at a place of a published table, if anything was.
+
+        The plain variant comes first; the same with changed parameters stands in where it is the
+        only one.
+        """
+        for dataset in (wanted.dataset, STAND_INS.get(wanted.dataset)):
+            there = self.places.get((name_key(wanted.row[0]), str(dataset), wanted.metric))
+            if there is None:
+                continue
+            own = there[_is_meant(there, wanted)]
+            for variant in _run_variants(wanted):
+                named = own[own["base"] == variant]
+                plain = named[named["variant"] == variant]
+                chosen = named if plain.empty else plain
+                if chosen["variant"].nunique() == 1:
+                    return _found(chosen)
+        return None
+
+
+def _is_meant(rows: pd.DataFrame, wanted: Wanted) -> pd.Series[bool]:
+    """Whether rows of one method, dataset and metric are what a published place asks for."""
+    is_meant = (rows["seed_ratio"] - wanted.seed_ratio).abs() <= _SAME_RATIO
+    is_meant &= rows["inference"].isin(("", _inference(wanted.row)))
+    for word, column in (("names", "has_names"), ("iterative", "is_iterative")):
+        if word in wanted.words:
+            is_meant &= rows[column]
+        if f"no-{word}" in wanted.words or f"non-{word}" in wanted.words:
+            is_meant &= ~rows[column]
+    return is_meant
+
+
+def measured_groups(tables: Tables, options: ReportOptions) -> Iterator[MeasuredNumbers]:
+    """Everything that may stand in a published table, by protocol and scoring rules."""
+    current = current_cells(tables).tables
+    results = current.results
+    shown = results[
+        results["metric"].isin((*RANK_METRICS, *PAIR_METRICS))
+        & results["direction"].isin((options.direction, _PAIRS))
+    ]
+    shown = with_setting_words(shown)
+    is_ranked = shown["inference"] == ""
+    csls = choose_csls(set(shown.loc[is_ranked, "csls"]), options.csls)
+    shown = shown[~is_ranked | (shown["csls"] == csls)]
+    sections = shown["section"].str.split(", ")
+    shown = shown.assign(
+        base=shown["variant"].str.partition("[")[0] if len(shown) else shown["variant"],
+        has_names=sections.map(lambda words: "names" in words).astype(bool),
+        is_iterative=sections.map(lambda words: "iterative" in words).astype(bool),
+    )
+    shown, other_versions = _one_version(shown)
+    for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
+        scored = f"csls={csls}, {DIRECTION_NAMES[options.direction]}"
+        if (group["inference"] != "").all():
+            scored = DIRECTION_NAMES[_PAIRS]
+        yield MeasuredNumbers(
+            f"{protocol} protocol, {scored}",
+            str(rules),
+            _by_place(group),
+            current.cells[current.cells["key"].isin(set(group["key"]))],
+            other_versions,
+        )
+
+
+def _by_place(group: pd.DataFrame) -> dict[tuple[str, str, str], pd.DataFrame]:
+    by = group.groupby(["method", "dataset", "metric"], sort=False)
+    return {(name_key(str(key[0])), str(key[1]), str(key[2])): rows for key, rows in by}
+
+
+def _one_version(shown: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The version of each dataset with the most numbers, and the datasets that have others."""
+    counts = shown.groupby(["dataset", "dataset_version"]).size().reset_index(name="n")
+    counts = counts.sort_values(["dataset", "n", "dataset_version"], ascending=[True, False, True])
+    kept = counts.drop_duplicates("dataset")
+    others = counts.loc[~counts.index.isin(kept.index), "dataset"].unique()
+    versions = set(kept["dataset_version"])
+    return shown[shown["dataset_version"].isin(versions)], tuple(str(name) for name in others)
+
+
+def _run_variants(wanted: Wanted) -> tuple[str, ...]:
+    """Names under which a printed variant may have been run."""
+    variant = wanted.row[1]
+    if variant not in ("", _MD):
+        return (variant,)
+    # A method that reads names everywhere it finds some is told to leave them out.
+    return (_FULL, _WITHOUT_NAMES) if "no-names" in wanted.words else (_FULL,)
+
+
+def _inference(row: RowName) -> str:
+    """How the printed pairs were predicted: -md is the inference of CrossEA."""
+    method, variant = row
+    is_two = variant == _MD or (method == _OWN_INFERENCE and variant != "w/o AIM")
+    return "two-thresholds" if is_two else "one-threshold"
+
+
+def _found(rows: pd.DataFrame) -> Found:
+    return Found(
+        rows.groupby("repeat")["value"].mean(),
+        str(rows["variant"].iloc[0]),
+        str(rows["dataset"].iloc[0]),
+        frozenset(rows["key"]),
+    )

@@ -1,0 +1,186 @@
+"""A check against published numbers as a document, one table per place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from mmea_bench.reports.core.document import (
+    NOTHING,
+    Block,
+    Cell,
+    Document,
+    Row,
+    Table,
+    Text,
+    format_number,
+)
+from mmea_bench.reports.core.published.baseline import Regression
+from mmea_bench.reports.core.published.verdicts import VERDICTS, Check, CheckRow
+from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.words import METRIC_NAMES
+
+NAME = "published_check"
+COLUMNS = (
+    *("method", "setting", "metric", "ours (repeats)", "published", "source", "difference"),
+    "verdict",
+)
+REGRESSION_COLUMNS = ("method", "dataset", "seeds", "setting", "metric", "now", "detail")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows of one dataset, seed ratio and protocol.
+
+    Attributes:
+        title: Says the place.
+        rows: In printing order.
+        reasons: Text of each reason to the letter that stands for it.
+    """
+
+    title: str
+    rows: tuple[CheckRow, ...]
+    reasons: dict[str, str]
+
+    def letters(self, row: CheckRow) -> str:
+        """Letters of a row's reasons, empty for none."""
+        return ", ".join(self.reasons[reason.text] for reason in row.reasons)
+
+    def texts(self, row: CheckRow) -> tuple[str, ...]:
+        """A row in the words of ``COLUMNS``."""
+        letters = self.letters(row)
+        return (
+            row.name,
+            row.setting,
+            METRIC_NAMES[row.metric],
+            f"{Cell(row.mean, row.sd, row.n).plain} ({row.n})",
+            NOTHING if row.published is None else format_number(row.published, "fraction"),
+            row.source or NOTHING,
+            NOTHING if row.difference is None else signed(row.difference),
+            f"{row.verdict} ({letters})" if letters else row.verdict,
+        )
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """Reasons with their letters, remarks, and the other printed numbers."""
+        for text, letter in self.reasons.items():
+            yield f"({letter}) {text}."
+        yield from _per_text((f"{row.remark}.", row.name) for row in self.rows if row.remark)
+        yield from self._also_printed()
+
+    def _also_printed(self) -> Iterator[str]:
+        """The other printed numbers, the metrics of one source together."""
+        by_name: dict[str, dict[str, list[str]]] = {}
+        for row in self.rows:
+            for other in row.others:
+                number = f"{METRIC_NAMES[row.metric]} {format_number(other.value, 'fraction')}"
+                origins = by_name.setdefault(f"{row.name}, {row.setting}", {})
+                origins.setdefault(other.origin, []).append(number)
+        yield from _per_text(
+            (f"also {origin} {', '.join(numbers)}.", name)
+            for name, origins in by_name.items()
+            for origin, numbers in origins.items()
+        )
+
+
+def signed(difference: float) -> str:
+    """A difference with its sign and three digits, without a leading zero."""
+    text = format_number(abs(difference), "fraction")
+    if float(text) == 0.0:
+        return text
+    return f"{'-' if difference < 0 else '+'}{text}"
+
+
+def sections(rows: Sequence[CheckRow]) -> list[Section]:
+    """The rows by place, in their order; a dataset's version shows where there are several."""
+    versions: dict[str, set[str]] = {}
+    for row in rows:
+        versions.setdefault(row.dataset, set()).add(row.dataset_version)
+    found = []
+    for title, group in groupby(rows, key=lambda row: _title(row, versions)):
+        own = tuple(group)
+        texts = dict.fromkeys(reason.text for row in own for reason in row.reasons)
+        found.append(Section(title, own, {text: _letter(i) for i, text in enumerate(texts)}))
+    return found
+
+
+def check_document(check: Check, regressions: Sequence[Regression] | None = None) -> Document:
+    """The check as a document.
+
+    Args:
+        check: What was found.
+        regressions: Cells that a baseline had as reproduced; None if there was no baseline.
+    """
+    blocks: list[Block] = [Text(summary(check))]
+    if regressions is not None:
+        blocks.append(Text(regression_summary(regressions)))
+    if regressions:
+        blocks.append(_regression_table(regressions))
+    for section in sections(check.rows):
+        rows = tuple(Row(section.texts(row)) for row in section.rows)
+        blocks.append(Table(section.title, COLUMNS, rows=rows, notes=tuple(section.notes)))
+    return Document(NAME, "Measured against published", tuple(blocks), document_notes(check))
+
+
+def summary(check: Check) -> str:
+    """How many rows have each verdict, as a sentence."""
+    if not check.rows:
+        return "No measured number here has a published counterpart."
+    counts = check.counts
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    return f"{len(check.rows)} numbers with a published counterpart: {words}."
+
+
+def regression_summary(regressions: Sequence[Regression]) -> str:
+    """What became of the baseline, as a sentence."""
+    if not regressions:
+        return "Every cell that the baseline had as reproduced still is."
+    return f"{len(regressions)} cell(s) that the baseline had as reproduced no longer are."
+
+
+def document_notes(check: Check) -> tuple[str, ...]:
+    """Sentences for all tables, with what has no published number."""
+    if not check.unmatched:
+        return check.notes
+    names = ", ".join(check.unmatched)
+    return (*check.notes, f"Without a published number, so not listed: {names}.")
+
+
+def regression_texts(regression: Regression) -> tuple[str, ...]:
+    """One regression in words: what, where, and what is there now."""
+    return (
+        regression.name,
+        regression.dataset,
+        percent(regression.seed_ratio),
+        f"{regression.setting}, {regression.protocol}",
+        METRIC_NAMES.get(regression.metric, regression.metric),
+        regression.now,
+        regression.detail,
+    )
+
+
+def _regression_table(regressions: Sequence[Regression]) -> Table:
+    rows = tuple(Row(regression_texts(regression)) for regression in regressions)
+    return Table("No longer reproduced", REGRESSION_COLUMNS, rows=rows)
+
+
+def _title(row: CheckRow, versions: dict[str, set[str]]) -> str:
+    several = len(versions[row.dataset]) > 1
+    name = f"{row.dataset} @{row.dataset_version[:6]}" if several else row.dataset
+    return f"{name}, {percent(row.seed_ratio)} seeds, {row.protocol} protocol"
+
+
+def _letter(place: int) -> str:
+    """a, b, ... z, aa, ab, ..."""
+    before, last = divmod(place, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("a") + last)
+
+
+def _per_text(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each text once, behind the names that it concerns."""
+    found: dict[str, dict[str, None]] = {}
+    for text, name in pairs:
+        found.setdefault(text, {})[name] = None
+    for text, names in found.items():
+        yield f"{'; '.join(names)}: {text}"

@@ -1,0 +1,264 @@
+"""Measured against published, cell by cell: what is the same, and what cannot be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pandas as pd
+
+from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.published.match import (
+    REASON_KINDS,
+    Printed,
+    PublishedNumbers,
+    Reason,
+    other_ratios,
+)
+from mmea_bench.reports.core.published.measured import METRICS, Measured, measured_numbers
+from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, current_cells, name_of
+from mmea_bench.results.core.table import Tables
+
+Verdict = Literal["reproduced", "close", "better", "off", "not comparable"]
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "close", "better", "off", "not comparable")
+REPRODUCED_WITHIN = 0.01
+CLOSE_WITHIN = 0.03
+# Differences of printed decimals are never exact in binary: .455 - .445 is a little above .01.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One measured number beside the published one.
+
+    Attributes:
+        method: Catalogue name.
+        variant: Variant with its overrides in brackets.
+        dataset: Dataset address.
+        dataset_version: Content hash of the dataset.
+        seed_ratio: Training share of the anchor links.
+        protocol: Rules of training and stopping.
+        setting: Names or not, iterative or not, and how pairs were predicted.
+        metric: What was measured.
+        mean: Mean over repeats.
+        sd: Sample standard deviation, None for one repeat.
+        n: Repeats.
+        plain: Mean without CSLS, None if that was not scored or is ``mean`` itself.
+        published: The number to compare with, None if there is none for the seed ratio.
+        source: Where it is printed.
+        difference: ``mean - published``.
+        verdict: One of ``VERDICTS``.
+        reasons: What speaks against a comparison, also where it was made nevertheless.
+        others: Other printed numbers of the same cell, with their sources.
+        remark: What the reader must know about the numbers; empty for nothing.
+    """
+
+    method: str
+    variant: str
+    dataset: str
+    dataset_version: str
+    seed_ratio: float
+    protocol: str
+    setting: str
+    metric: str
+    mean: float
+    sd: float | None
+    n: int
+    plain: float | None
+    published: float | None
+    source: str
+    difference: float | None
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    others: tuple[Printed, ...]
+    remark: str
+
+    @property
+    def name(self) -> str:
+        """Printed name of method and variant."""
+        return name_of(self.method, self.variant)
+
+    @property
+    def reason(self) -> str:
+        """All reasons as one text."""
+        return "; ".join(reason.text for reason in self.reasons)
+
+
+@dataclass(frozen=True)
+class Check:
+    """All that a results folder says about published numbers.
+
+    Attributes:
+        rows: One per measured number with a published counterpart, in printing order.
+        unmatched: Measured things without a published number.
+        notes: Sentences that hold for all of it.
+    """
+
+    rows: tuple[CheckRow, ...]
+    unmatched: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """Rows by verdict, every verdict named."""
+        found = [row.verdict for row in self.rows]
+        return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+
+def verdict_of(difference: float, sd: float | None = None, tolerance: float = math.nan) -> Verdict:
+    """How near a measured number is to the published one.
+
+    Args:
+        difference: Measured less published.
+        sd: Standard deviation of the measured one over repeats; none counts as 0.
+        tolerance: Difference that the published number itself allows for; NaN for none.
+
+    Returns:
+        ``reproduced`` within the largest of 0.01, two deviations and the tolerance, in either
+        direction; else ``close`` within 0.03; else ``better`` above and ``off`` below.
+    """
+    widest = max(REPRODUCED_WITHIN, 2.0 * (sd or 0.0), 0.0 if math.isnan(tolerance) else tolerance)
+    if abs(difference) <= widest + _ROUNDING:
+        return "reproduced"
+    if abs(difference) <= CLOSE_WITHIN + _ROUNDING:
+        return "close"
+    return "better" if difference > 0 else "off"
+
+
+def check_rows(
+    tables: Tables,
+    published: pd.DataFrame,
+    csls: int | None = None,
+    despite: Collection[str] = (),
+) -> Check:
+    """Every measured number that has a published counterpart, with its verdict.
+
+    Args:
+        tables: Results of a folder.
+        published: ``Published.results``.
+        csls: Neighbourhood size of the scores to compare; None takes 3, as the published tables
+            do, or the smallest that was scored.
+        despite: Kinds of reasons (``REASON_KINDS``) that do not keep a verdict from being given.
+
+    Raises:
+        ReportError: If a kind does not exist, or nothing was scored with this ``csls``.
+    """
+    for kind in despite:
+        if kind not in REASON_KINDS:
+            raise ReportError(f"Unknown reason '{kind}'. Valid: {', '.join(REASON_KINDS)}.")
+    current = current_cells(tables)
+    numbers = PublishedNumbers(published)
+    rows: list[CheckRow] = []
+    without: list[tuple[str, str, str]] = []
+    for measured in measured_numbers(current.tables, csls):
+        found = list(_rows_of(measured, numbers, frozenset(despite)))
+        rows += found
+        if not found:
+            place = measured.place
+            without.append((measured.method, name_of(place.method, place.variant), place.dataset))
+    notes = (*_notes(rows), *current.notes, *tables.problems)
+    return Check(tuple(sorted(rows, key=_row_order)), _unmatched(without, rows), notes)
+
+
+def _rows_of(
+    measured: Measured, numbers: PublishedNumbers, despite: frozenset[str]
+) -> Iterator[CheckRow]:
+    for metric in numbers.metrics(measured.place):
+        values = measured.values(metric, measured.csls)
+        if values.empty:
+            continue
+        printed = numbers.printed(measured.place, metric)
+        ratios = numbers.ratios(measured.place, metric)
+        if printed:
+            yield _row(measured, metric, values, printed, despite)
+        elif ratios:
+            row = _row(measured, metric, values, (), despite)
+            yield replace(row, reasons=(*row.reasons, other_ratios(ratios)))
+
+
+def _row(
+    measured: Measured,
+    metric: str,
+    values: pd.Series[float],
+    printed: Sequence[Printed],
+    despite: frozenset[str],
+) -> CheckRow:
+    mean = float(values.mean())
+    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
+    plain = measured.values(metric, 0) if measured.csls else values.iloc[:0]
+    best = printed[0] if printed else None
+    reasons = (*measured.reasons, *(best.reasons if best else ()))
+    difference = None if best is None else mean - best.value
+    verdict: Verdict = "not comparable"
+    if best is not None and all(reason.kind in despite for reason in reasons):
+        verdict = verdict_of(mean - best.value, sd, best.tolerance)
+    place = measured.place
+    return CheckRow(
+        place.method,
+        measured.variant,
+        place.dataset,
+        measured.dataset_version,
+        place.seed_ratio,
+        measured.protocol,
+        measured.setting,
+        metric,
+        mean,
+        sd,
+        len(values),
+        float(plain.mean()) if len(plain) else None,
+        best.value if best else None,
+        best.source if best else "",
+        difference,
+        verdict,
+        tuple(sorted(reasons, key=lambda reason: REASON_KINDS.index(reason.kind))),
+        tuple(printed[1:]),
+        "; ".join(filter(None, (measured.remark, _trust_remark(best)))),
+    )
+
+
+def _trust_remark(printed: Printed | None) -> str:
+    if printed is None or not printed.trust or "contradicted" in {r.kind for r in printed.reasons}:
+        return ""
+    allowed = "" if math.isnan(printed.tolerance) else f", taken with ± {printed.tolerance:g}"
+    return f"the published number stands in the list of contradictions ({printed.trust}{allowed})"
+
+
+def _row_order(row: CheckRow) -> tuple[object, ...]:
+    return (
+        *(row.dataset, row.seed_ratio, row.protocol, row.dataset_version),
+        *(row.method, row.variant != "full", row.variant, row.setting, METRICS.index(row.metric)),
+    )
+
+
+def _unmatched(
+    without: Sequence[tuple[str, str, str]], rows: Sequence[CheckRow]
+) -> tuple[str, ...]:
+    """Names of what has no published number: the method where it has none at all."""
+    matched = {row.method for row in rows}
+    return tuple(
+        sorted(
+            {
+                f"{name} on {dataset}" if method in matched else name
+                for method, name, dataset in without
+            }
+        )
+    )
+
+
+def _notes(rows: Sequence[CheckRow]) -> Iterator[str]:
+    if not rows:
+        return
+    yield (
+        f"Source to target, CSLS with k = {DEFAULT_CSLS} as the published tables where it was "
+        "scored. Difference is ours less published."
+    )
+    yield (
+        f"reproduced: within the larger of {REPRODUCED_WITHIN} and twice the standard deviation; "
+        f"close: within {CLOSE_WITHIN}; better and off: further above and below."
+    )
+    if any(row.sd is None for row in rows):
+        yield "Where there is one repeat only, the standard deviation is unknown and taken as 0."
+    if any(row.verdict != "not comparable" and row.reasons for row in rows):
+        yield "Verdicts that come with a reason were asked for despite it."

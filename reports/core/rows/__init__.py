@@ -1,0 +1,1 @@
+"""Which rows of the tables a report shows."""

@@ -1,0 +1,205 @@
+"""Numbers side by side: one row per cell and metric, with what keeps them comparable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mmea_bench.reports.core.document import Cell, NumberStyle
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.select import (
+    choose_csls,
+    current_cells,
+    dataset_labels,
+    percent,
+    with_setting_words,
+)
+from mmea_bench.results.core.schema import RANK_METRICS, parse_setting
+from mmea_bench.results.core.table import Tables
+
+PAIRS = "pairs"
+"""Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
+
+FULL = "full"
+SIMULATED = "†"
+SIMULATED_NOTE = f"{SIMULATED} with simulated features, not measured ones."
+STOPPED_ON_TEST = "‡"
+STOPPED_ON_TEST_NOTE = (
+    f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released code of "
+    "the method: such a number flatters."
+)
+_LONGEST_SLUG_BYTES = 140  # file systems allow 255 for a whole name
+_PLACE = ["protocol", "rules", "dataset", "dataset_version", "seed_ratio"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Comparable numbers of one dataset, seed ratio and protocol.
+
+    Attributes:
+        title: Says the place.
+        slug: The place as part of a file name.
+        numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
+            ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``,
+            ``on_test`` (the checkpoint was chosen on test links), ``simulated``.
+        metrics: Metrics in printing order; the first is the one that figures show.
+        dataset: Printed name of the dataset.
+        seed_ratio: Share of the anchor links, None where all ratios are together.
+        protocol: Name of the protocol.
+        rules: Rules of scoring that its numbers share.
+        conditions: The protocol, and those rules that tell numbers of the same place apart.
+    """
+
+    title: str
+    slug: str
+    numbers: pd.DataFrame
+    metrics: tuple[str, ...]
+    dataset: str = ""
+    seed_ratio: float | None = None
+    protocol: str = ""
+    rules: str = ""
+    conditions: str = ""
+
+    @property
+    def place(self) -> str:
+        """Dataset and seed ratio."""
+        return self.place_lines.replace("\n", " ")
+
+    @property
+    def place_lines(self) -> str:
+        """The same, the seed ratio in a line of its own."""
+        ratio = "" if self.seed_ratio is None else f"\n{percent(self.seed_ratio)}"
+        return f"{self.dataset}{ratio}"
+
+    def values(self, rows: pd.DataFrame, metric: str) -> pd.Series[float]:
+        """Value per repeat of one method's rows."""
+        chosen = rows[rows["metric"] == metric]
+        return chosen.groupby("repeat")["value"].mean()
+
+
+def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
+    """All numbers in the reader's direction and CSLS size, with the words of their settings."""
+    current = current_cells(tables).tables
+    results = with_setting_words(current.results)
+    is_ranked = results["metric"].isin(RANK_METRICS)
+    csls = choose_csls(set(results.loc[is_ranked, "csls"]), options.csls)
+    wanted = (results["direction"] == options.direction) & (results["csls"] == csls)
+    shown = results[~is_ranked | wanted]
+    words = {setting: parse_setting(setting) for setting in shown["setting"].unique()}
+    for word in ("inference", "modality"):
+        found = {setting: parts.get(word, "") for setting, parts in words.items()}
+        shown = shown.assign(**{word: shown["setting"].map(found).astype(str)})
+    plain_rules = {setting: _rules(parts) for setting, parts in words.items()}
+    shown = shown.assign(
+        rules=shown["setting"].map(plain_rules).astype(str),
+        base=shown["variant"].str.split("[").str[0],
+    )
+    cells = current.cells.set_index("key")
+    return shown.assign(
+        overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
+        on_test=shown["key"].map(cells["stopped_on"]) == "test",
+        simulated=shown["key"].map(cells["simulated_features"]).notna(),
+    )
+
+
+def comparisons(
+    numbers: pd.DataFrame, options: ReportOptions, *, all_ratios: bool = False
+) -> Iterator[Comparison]:
+    """Comparable groups of ``shown_numbers``, in a fixed order.
+
+    Args:
+        numbers: What ``shown_numbers`` returned.
+        options: Choices of the reader.
+        all_ratios: Whether all seed ratios of a dataset stay together.
+    """
+    numbers = numbers[numbers["modality"] == ""]
+    labels = dataset_labels(numbers)
+    place = _PLACE[:-1] if all_ratios else _PLACE
+    by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
+    rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}
+    for key, group in numbers.groupby(place, sort=True):
+        metrics = _metrics(group, options)
+        group = group[group["metric"].isin(metrics)]
+        if group.empty:
+            continue
+        protocol, rules, dataset, version = (str(part) for part in key[:4])
+        label = labels.get((dataset, version), dataset)
+        ratio = None if all_ratios else float(str(key[4]))
+        seeds = "" if ratio is None else f", {percent(ratio)} seeds"
+        own_words = _distinct_words(rules, rules_of[(protocol, *map(str, key[2:]))])
+        conditions = ", ".join((f"{protocol} protocol", *own_words))
+        title = f"{label}{seeds}, {conditions}"
+        yield Comparison(
+            title, slug_of(title), group, metrics, label, ratio, protocol, rules, conditions
+        )
+
+
+def _distinct_words(rules: str, all_rules: set[str]) -> list[str]:
+    """Words of these rules that not all rules have."""
+    shared = set.intersection(*(set(other.split()) for other in all_rules))
+    return [word for word in rules.split() if word not in shared]
+
+
+def name_marks(numbers: pd.DataFrame) -> str:
+    """Marks behind a name that stands for all of these rows."""
+    return SIMULATED * bool(numbers["simulated"].any()) + STOPPED_ON_TEST * bool(
+        numbers["on_test"].any()
+    )
+
+
+def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
+    """What the marks behind the names of these rows mean; nothing for marks that do not occur."""
+    notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}
+    return tuple(note for column, note in notes.items() if numbers[column].any())
+
+
+def overrides_of(text: str) -> Mapping[str, Any]:
+    """Parameters changed on top of a variant, from the column ``overrides``."""
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {}
+
+
+def bracket(variant: str) -> str:
+    """What stands in brackets behind a variant's name; empty for nothing."""
+    return variant.partition("[")[2].removesuffix("]")
+
+
+def _metrics(group: pd.DataFrame, options: ReportOptions) -> tuple[str, ...]:
+    found = set(group["metric"])
+    if (group["direction"] == PAIRS).any():
+        return tuple(metric for metric in ("f1", "precision", "recall") if metric in found)
+    return tuple(metric for metric in options.metrics if metric in found)
+
+
+def _rules(words: Mapping[str, str]) -> str:
+    own = ("csls", "inference", "iterative", "modality", "names", "similarity")
+    return " ".join(f"{key}={value}" for key, value in words.items() if key not in own)
+
+
+def metric_style(metric: str) -> NumberStyle:
+    """How numbers of a metric are printed."""
+    return "rank" if metric == "mean_rank" else "fraction"
+
+
+def repeat_cell(values: pd.Series[float], style: NumberStyle = "fraction") -> Cell:
+    """Mean and deviation of one value per repeat; an empty cell for none."""
+    if values.empty:
+        return Cell()
+    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
+    return Cell(float(values.mean()), sd, len(values), style=style)
+
+
+def slug_of(title: str) -> str:
+    """A title as part of a file name; a long one is cut, and stays apart from its like."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
+    slug = "-".join(part for part in letters.split("-") if part)
+    encoded = slug.encode("utf-8")
+    if len(encoded) <= _LONGEST_SLUG_BYTES:
+        return slug
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[:_LONGEST_SLUG_BYTES].decode('utf-8', 'ignore')}-{digest}"

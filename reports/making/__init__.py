@@ -1,0 +1,1 @@
+"""Building all reports and serving them."""

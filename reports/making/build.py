@@ -1,0 +1,169 @@
+"""From a results folder to report files."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from mmea_bench.reports.core.document import Document
+from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats.files import write_document
+from mmea_bench.reports.formats.markdown import render_index
+from mmea_bench.reports.formats.terminal import render_terminal
+from mmea_bench.reports.formats.web import (
+    WEB_PAGE,
+    PageState,
+    WebSection,
+    render_page,
+    web_section,
+)
+from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entries
+from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.store import read_tables
+from mmea_bench.results.core.table import Tables
+
+WEB = "html"
+FORMATS = ("csv", "md", "tex", "pdf", "png", "svg", WEB)
+INDEX = "report.md"
+
+Made = TypeVar("Made")
+
+__all__ = ["FORMATS", "ReportOptions", "ReportSummary", "build_reports", "render_terminal"]
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """What ``build_reports`` made.
+
+    Attributes:
+        index: The file that links all others.
+        files: All files, the index first.
+        skipped: Name and reason of each report that was not made.
+        documents: The reports without a format.
+    """
+
+    index: Path
+    files: list[Path]
+    skipped: list[tuple[str, str]]
+    documents: list[Document]
+
+
+def build_reports(
+    folder: Path,
+    out: Path | None = None,
+    only: Sequence[str] | None = None,
+    formats: Sequence[str] = FORMATS,
+    options: ReportOptions | None = None,
+) -> ReportSummary:
+    """Makes the reports of a results folder.
+
+    Args:
+        folder: Results folder of a run, complete or not.
+        out: Where to write; ``folder/report`` if None.
+        only: Names of the reports to make; all if None.
+        formats: Of ``FORMATS``.
+        options: Choices of the reader.
+
+    Raises:
+        ReportError: If a report or a format does not exist.
+        ResultsError: If the folder holds no results.
+    """
+    for suffix in formats:
+        if suffix not in FORMATS:
+            raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
+    entries = catalogue_entries(None if only is None else list(only))
+    options = options or ReportOptions()
+    tables = read_tables(folder)
+    target = folder / "report" if out is None else out
+
+    def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:
+        files = write_document(document, target, formats)
+        names = [path.name for path in files]
+        return document, files, web_section(document, names) if WEB in formats else None
+
+    made, skipped = make_reports(entries, tables, options, write)
+    page: list[Path] = []
+    if WEB in formats:
+        sections = [section for _, _, section in made if section is not None]
+        state = PageState(time_of_making())
+        try:
+            text = render_page(tables, sections, skipped, options, state)
+        except Exception as error:  # whatever a record holds, the other formats stay
+            skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
+        else:
+            page = [target / WEB_PAGE]
+            write_atomic(page[0], text.encode("utf-8"))
+    index = target / INDEX
+    linked = [(document, files) for document, files, _ in made]
+    text = render_index(tables, linked, skipped, pages=[path.name for path in page])
+    write_atomic(index, text.encode("utf-8"))
+    files = [index, *page, *(path for _, paths in linked for path in paths)]
+    return ReportSummary(index, files, skipped, [document for document, _ in linked])
+
+
+def make_reports(
+    entries: Sequence[CatalogueEntry],
+    tables: Tables,
+    options: ReportOptions,
+    use: Callable[[Document], Made],
+) -> tuple[list[Made], list[tuple[str, str]]]:
+    """Builds each report and hands it on; one broken report does not take the others away.
+
+    Args:
+        entries: The reports to make.
+        tables: What they are made from.
+        options: Choices of the reader.
+        use: What to do with a document; its errors count as those of the report.
+
+    Returns:
+        What ``use`` returned, and name and reason of each report that was not made.
+
+    Raises:
+        OSError: If a file cannot be written: a full disk or a missing right concerns all reports.
+    """
+    made: list[Made] = []
+    skipped: list[tuple[str, str]] = []
+    for entry in entries:
+        try:
+            outcome = _make(entry, tables, options)
+            if isinstance(outcome, Document):
+                made.append(use(outcome))
+            else:
+                skipped.append((entry.name, outcome))
+        except OSError:
+            raise
+        except Exception as error:
+            skipped.append((entry.name, crash_sentence(entry.name, error)))
+    return made, skipped
+
+
+def time_of_making() -> str:
+    """Now, as the web page prints it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Document | str:
+    if entry.build is None:
+        return entry.error or "its file cannot be used"
+    outcome = entry.build(tables, options)
+    return outcome if isinstance(outcome, Document) else outcome.reason
+
+
+def crash_sentence(name: str, error: Exception) -> str:
+    """What the reader is told of a defect.
+
+    Args:
+        name: File below ``reports/`` without suffix.
+        error: What it raised.
+    """
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = traceback.format_exception_only(error)[-1].strip()
+    return (
+        f"reports/{name}.py failed: {what} ({Path(place.filename).name}, line {place.lineno}). "
+        "This is a defect of the report; the results are not touched."
+    )

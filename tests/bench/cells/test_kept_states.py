@@ -1,0 +1,172 @@
+"""A training that is killed or stopped goes on where it was, with the same numbers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmea_bench.bench.cells.kept_states import FOLDER, CellStates, forget_cell, remove_old
+from mmea_bench.results.core.schema import parse_setting
+from mmea_bench.results.core.store import ResultStore
+from tests.cases.small_methods import walking_method
+
+
+class Monitor:
+    def __init__(self) -> None:
+        self.points: list[dict[str, object]] = []
+        self.seconds = 0.0
+
+
+def states(cache: Path, monitor: Monitor | None = None, every_s: float = 0.0) -> CellStates:
+    return CellStates(cache, "key", every_s, monitor or Monitor(), {})  # type: ignore[arg-type]
+
+
+def command(tmp_path: Path, out: str) -> list[str]:
+    method = tmp_path / "walk.py"
+    method.write_text(walking_method(), encoding="utf-8")
+    words = f"run --methods walk --method-file {method} --datasets synthetic[n=100]"
+    words += f" --seed-ratios 0.3 --repeats 1 --out {tmp_path / out} --checkpoint-every 0.008"
+    words += f" --cache-dir {tmp_path / 'cache'}"
+    return [sys.executable, "-m", "mmea_bench.bench", *words.split()]
+
+
+def run(tmp_path: Path, out: str) -> subprocess.CompletedProcess[str]:
+    words = command(tmp_path, out)
+    return subprocess.run(words, check=False, timeout=120, capture_output=True, text=True)
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    limit = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < limit, what
+        time.sleep(0.05)
+
+
+def numbers(folder: Path) -> list[tuple[object, ...]]:
+    """All results and curves of a folder's cells, without what time changes."""
+    columns = ("setting", "metric", "direction", "value")
+    found: list[tuple[object, ...]] = []
+    for record in ResultStore(folder).records():
+        found += [tuple(row[name] for name in columns) for row in record.results]
+        found += [(row["epoch"], row["links"], *map(row.get, columns)) for row in record.curves]
+        found.append((record.cell["status"], record.cell["epochs"], record.cell["best_epoch"]))
+    assert all(parse_setting(str(row[0])) for row in found if "=" in str(row[0]))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupted_training_ends_with_the_numbers_of_an_undisturbed_one(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    whole = run(tmp_path, "whole")
+    assert whole.returncode == 0, whole.stderr
+    runner = subprocess.Popen(command(tmp_path, "cut"), stderr=subprocess.DEVNULL)
+    kept = tmp_path / "cache" / FOLDER
+    wait_for(lambda: bool(list(kept.glob("*/training-1"))), "no state was kept")
+    time.sleep(0.3)
+    os.kill(runner.pid, number)
+    started = time.monotonic()
+    runner.wait(timeout=30)
+    assert time.monotonic() - started < 10.0
+    assert not ResultStore(tmp_path / "cut").done_keys()
+    again = run(tmp_path, "cut")
+    assert again.returncode == 0, again.stderr
+    assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
+    (record,) = ResultStore(tmp_path / "cut").records()
+    assert "continued after epoch" in record.cell["notes"]
+    assert record.cell["fit_s"] > 1.9  # both attempts together
+    assert not list(kept.glob("*/training-1"))
+
+
+def test_a_state_comes_back_with_its_curves(tmp_path: Path) -> None:
+    first, monitor = states(tmp_path), Monitor()
+    first = states(tmp_path, monitor)
+    assert first.next_training() is None
+    monitor.points.append({"epoch": 5})
+    first.keep(5, b"state")
+    fresh = Monitor()
+    assert states(tmp_path, fresh).next_training() == (5, b"state")
+    assert fresh.points == [{"epoch": 5}]
+
+
+def test_each_training_loop_of_a_cell_has_its_own_state(tmp_path: Path) -> None:
+    first = states(tmp_path)
+    for epoch in (3, 4):
+        first.next_training()
+        first.keep(epoch, b"state of %d" % epoch)
+    again = states(tmp_path)
+    assert again.next_training() == (3, b"state of 3")
+    assert again.next_training() == (4, b"state of 4")
+    assert again.next_training() is None
+
+
+def test_a_state_that_this_user_did_not_sign_is_not_read(tmp_path: Path) -> None:
+    first = states(tmp_path)
+    first.next_training()
+    first.keep(5, b"state")
+    path = tmp_path / FOLDER / "key" / "training-1"
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    assert states(tmp_path).next_training() is None
+
+
+def test_the_signing_key_belongs_to_the_user_alone(tmp_path: Path) -> None:
+    first = states(tmp_path)
+    first.next_training()
+    first.keep(1, b"state")
+    (key,) = (tmp_path / FOLDER).glob("signing-key")
+    assert key.stat().st_mode & 0o077 == 0
+    assert key.stat().st_size == 32
+
+
+def test_a_state_of_other_library_versions_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = states(tmp_path)
+    first.next_training()
+    first.keep(5, b"state")
+    monkeypatch.setattr(
+        "mmea_bench.bench.cells.kept_states.library_versions", lambda: {"torch": "0"}
+    )
+    assert states(tmp_path).next_training() is None
+
+
+def test_a_full_disk_is_noted_and_tried_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mmea_bench.bench.cells.kept_states.write_atomic", full)
+    first = states(tmp_path)
+    first.next_training()
+    assert first.is_due
+    first.keep(5, b"state")
+    assert not first.is_due
+    assert "No space left" in first.notes[0]
+
+
+def test_a_cell_without_a_running_training_ends_at_once(tmp_path: Path) -> None:
+    assert not states(tmp_path).ask_to_stop()
+
+
+def test_states_are_forgotten_with_their_cell_and_after_a_month(tmp_path: Path) -> None:
+    first = states(tmp_path)
+    first.next_training()
+    first.keep(5, b"state")
+    remove_old(tmp_path)
+    assert states(tmp_path).next_training() is not None
+    long_ago = time.time() - 32 * 24 * 3600
+    os.utime(tmp_path / FOLDER / "key", (long_ago, long_ago))
+    remove_old(tmp_path)
+    assert states(tmp_path).next_training() is None
+    first.keep(6, b"state")
+    forget_cell(tmp_path, "key")
+    assert states(tmp_path).next_training() is None

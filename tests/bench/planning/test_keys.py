@@ -1,0 +1,143 @@
+"""A key changes with everything that can move the number, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmea_bench.bench.planning import keys
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.expand import expand
+from mmea_bench.bench.planning.keys import (
+    KEY_DIGITS,
+    CodeHashes,
+    cell_key,
+    hash_files,
+    keyed,
+    scoring_files,
+)
+from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.methods.core.catalogue import get_method
+
+CELL = Cell("alpha", "full", (), "synthetic[n=100]", 0.3, 1, Protocol())
+CODE = CodeHashes("method", "scoring")
+VERSIONS = {"synthetic[n=100]": "v1"}
+
+
+def test_a_key_is_a_short_hex_number() -> None:
+    key = cell_key(CELL, {"epochs": 3}, "v1", CODE)
+    assert len(key) == KEY_DIGITS
+    assert int(key, 16) >= 0
+    assert key == cell_key(replace(CELL), {"epochs": 3}, "v1", CodeHashes("method", "scoring"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (replace(CELL, method="beta"), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, variant="w/o image"), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, dataset="synthetic"), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, seed_ratio=0.2), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, repeat=2), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, protocol=Protocol("paper")), {"epochs": 3}, "v1", CODE),
+        (replace(CELL, protocol=Protocol(csls=(0,))), {"epochs": 3}, "v1", CODE),
+        (CELL, {"epochs": 4}, "v1", CODE),
+        (CELL, {"epochs": 3}, "v2", CODE),
+        (CELL, {"epochs": 3}, "v1", CodeHashes("other", "scoring")),
+        (CELL, {"epochs": 3}, "v1", CodeHashes("method", "other")),
+    ],
+)
+def test_everything_that_moves_a_number_moves_the_key(changed: tuple[Any, ...]) -> None:
+    assert cell_key(CELL, {"epochs": 3}, "v1", CODE) != cell_key(*changed)
+
+
+def keys_of(toml: str, tmp_path: Path, method: Path, name: str = "mine") -> list[str]:
+    path = tmp_path / f"{name}.toml"
+    path.write_text(f'datasets = ["synthetic[n=100]"]\nrepeats = 2\n{toml}', encoding="utf-8")
+    suite = load_suite(str(path), None, tmp_path, (method,))
+    return [key for key, _cell in keyed(expand(suite), VERSIONS, (method,))]
+
+
+def test_the_name_of_the_suite_is_no_part_of_a_key(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    assert keys_of("", tmp_path, method) == keys_of("", tmp_path, method, "other")
+
+
+def test_a_parameter_moves_all_keys_of_its_method(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    changed = keys_of('[set]\n"alpha.epochs" = 9', tmp_path, method)
+    assert not set(keys_of("", tmp_path, method)) & set(changed)
+    # 9 and 9.0 are one value of a whole-number parameter.
+    assert changed == keys_of('[set]\n"alpha.epochs" = 9.0', tmp_path, method)
+
+
+def test_the_code_of_a_method_moves_its_keys(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    before = keys_of("", tmp_path, method)
+    make_method("alpha", "pass")
+    assert not set(before) & set(keys_of("", tmp_path, method))
+
+
+def test_an_imported_project_file_moves_the_keys(monkeypatch: Any, tmp_path: Path) -> None:
+    imported = tmp_path / "losses.py"
+    imported.write_text("margin = 1\n", encoding="utf-8")
+    monkeypatch.setattr(keys, "method_sources", lambda *_: (imported,))
+    cells = [replace(CELL, method="random_scores")]
+    before = keyed(cells, VERSIONS, ())
+    imported.write_text("margin = 2\n", encoding="utf-8")
+    assert keyed(cells, VERSIONS, ())[0][0] != before[0][0]
+
+
+def test_the_scoring_code_moves_the_keys(monkeypatch: Any) -> None:
+    cells = [replace(CELL, method="random_scores")]
+    before = keyed(cells, VERSIONS, ())[0][0]
+    monkeypatch.setattr(keys, "scoring_hash", lambda: "changed")
+    assert keyed(cells, VERSIONS, ())[0][0] != before
+
+
+def test_the_scoring_code_is_a_folder_and_what_it_imports() -> None:
+    names = {
+        path.relative_to(keys.SCORING_FOLDER.parents[1]).as_posix() for path in scoring_files()
+    }
+    assert names >= {
+        *(f"bench/scoring/{path.name}" for path in keys.SCORING_FOLDER.glob("*.py")),
+        *("bench/cells/execute.py", "methods/core/similarity.py", "datasets/core/model/split.py"),
+    }
+
+
+def test_a_new_file_of_the_scoring_folder_counts(tmp_path: Path) -> None:
+    (tmp_path / "ranks.py").write_text("A = 1\n")
+    before = hash_files(scoring_files(tmp_path))
+    (tmp_path / "decoders.py").write_text("B = 1\n")
+    assert hash_files(scoring_files(tmp_path)) != before
+
+
+def test_hashes_ignore_place_order_and_line_ends(tmp_path: Path) -> None:
+    files = []
+    for folder, text in (("a", b"x = 1\n"), ("b", b"x = 1\r\n")):
+        (tmp_path / folder).mkdir()
+        files.append([tmp_path / folder / name for name in ("one.py", "two.py")])
+        for path in files[-1]:
+            path.write_bytes(text)
+    assert hash_files(files[0]) == hash_files(files[1][::-1])
+    assert hash_files(files[0]) != hash_files(files[0][:1])
+
+
+def test_variant_and_overrides_reach_the_parameters(make_method: Any) -> None:
+    method = make_method("alpha")
+    configured = get_method("alpha", (method,)).configure("alpha", "w/o image", {"epochs": 9})
+    assert (configured.params.use_image, configured.params.epochs) == (False, 9)
+
+
+def test_a_users_file_is_loaded_once_for_all_cells(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    loads = tmp_path / "loads"
+    note = f"open({str(loads)!r}, 'a').write('loaded ')\n"
+    method.write_text(method.read_text(encoding="utf-8") + note, encoding="utf-8")
+    cells = [replace(CELL, repeat=repeat) for repeat in range(50)]
+    keyed(cells, VERSIONS, (method,))
+    assert loads.read_text().split() == ["loaded"]

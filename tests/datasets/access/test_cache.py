@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmea_bench.datasets.core.access.base import NoOptions
+from mmea_bench.datasets.core.access.cache import cache_key, dataset_version, load_pair
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.access.layouts import FolderDataset
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.pair import KGPair
+from tests.datasets.layouts import write_eva, write_eva_extras
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Exception while loading results"),
+    pytest.mark.filterwarnings("ignore:Unable to write"),
+]
+
+
+class Counting(FolderDataset):
+    """A folder that counts how often its files are parsed."""
+
+    reads = 0
+
+    def read(self) -> KGPair:
+        self.reads += 1
+        return super().read()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = write_eva(tmp_path / "data")
+    write_eva_extras(folder)
+    return folder
+
+
+def opened(folder: Path) -> Counting:
+    return Counting("./data", NoOptions(), folder)
+
+
+def test_the_second_load_parses_nothing(folder: Path, tmp_path: Path) -> None:
+    first, second = opened(folder), opened(folder)
+    fresh = load_pair(first, tmp_path / "cache")
+    cached = load_pair(second, tmp_path / "cache")
+    assert (first.reads, second.reads) == (1, 0)
+    assert cached.version == fresh.version == dataset_version(second, tmp_path / "cache")
+    assert cached.source.names.tolist() == fresh.source.names.tolist()
+    assert cached.notes == fresh.notes
+    assert isinstance(cached.features["image"][0].values, np.memmap)
+    for array in (cached.source.entities, cached.features["image"][0].values):
+        assert not array.flags.writeable
+
+
+def test_without_a_folder_nothing_is_kept(folder: Path, tmp_path: Path) -> None:
+    dataset = opened(folder)
+    assert load_pair(dataset, None).version == load_pair(dataset, None).version
+    assert dataset.reads == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("change", ["content", "time", "address"])
+def test_another_input_is_another_entry(folder: Path, tmp_path: Path, change: str) -> None:
+    before = load_pair(opened(folder), tmp_path / "cache")
+    dataset = opened(folder)
+    path = folder / "ill_ent_ids"
+    if change == "content":
+        path.write_text(path.read_text() + "2\t12\n")
+    elif change == "time":
+        os.utime(path, ns=(1, 1))
+    else:
+        dataset.address = "./other"
+    after = load_pair(dataset, tmp_path / "cache")
+    assert dataset.reads == 1
+    assert len(after.anchor_links) - len(before.anchor_links) == (change == "content")
+    assert after.dataset == dataset.address
+
+
+def test_a_dataset_without_files_is_kept_by_its_address(tmp_path: Path) -> None:
+    small, large = (open_dataset(f"synthetic[n={n}]", tmp_path) for n in (100, 150))
+    assert cache_key(small) != cache_key(large)
+    first = load_pair(small, tmp_path / "cache")
+    assert load_pair(small, tmp_path / "cache").version == first.version
+    assert load_pair(large, tmp_path / "cache").version != first.version
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_corrupt_entry_is_read_again(folder: Path, tmp_path: Path, damage: bytes | None) -> None:
+    version = load_pair(opened(folder), tmp_path / "cache").version
+    entries = list((tmp_path / "cache").rglob("output.pkl"))
+    assert len(entries) == 1
+    raw = entries[0].read_bytes()
+    entries[0].write_bytes(raw[: len(raw) // 2] if damage is None else damage)
+    dataset, later = opened(folder), opened(folder)
+    assert load_pair(dataset, tmp_path / "cache").version == version
+    assert dataset.reads == 1
+    assert load_pair(later, tmp_path / "cache").version == version
+    assert later.reads == 0
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, not a folder")
+    assert load_pair(opened(folder), tmp_path / "cache").version
+
+
+def test_errors_of_the_files_pass_through_and_are_not_kept(folder: Path, tmp_path: Path) -> None:
+    path = folder / "ill_ent_ids"
+    whole = path.read_text()
+    path.write_text(whole + "0\t99\n")
+    with pytest.raises(DataError, match="ill_ent_ids, line 4"):
+        load_pair(opened(folder), tmp_path / "cache")
+    path.write_text(whole)
+    assert len(load_pair(opened(folder), tmp_path / "cache").anchor_links) == 3
+
+
+def _load(folder: str, cache: str) -> str:
+    return load_pair(open_dataset(folder), Path(cache)).version
+
+
+def test_processes_may_load_at_the_same_time(folder: Path, tmp_path: Path) -> None:
+    arguments = [(str(folder), str(tmp_path / "cache"))] * 6
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        versions = set(pool.starmap(_load, arguments, chunksize=1))
+    assert versions == {open_dataset(str(folder)).read().version}

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmea_bench.datasets.core.access.layouts import detect
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.readers import dbp15k
+from tests.datasets.layouts import (
+    DBP,
+    SOURCE_ENTITIES,
+    TARGET_ENTITIES,
+    assert_sentence,
+    write_eva,
+    write_eva_extras,
+    write_raw,
+)
+
+
+def read(folder: Path) -> KGPair:
+    return detect(folder).files.read("tiny", ("FB15K", "DB15K"))
+
+
+def structure(pair: KGPair) -> list[object]:
+    """Entities, links, and triples without the names of relations."""
+    return [
+        pair.source.entities.tolist(),
+        pair.target.entities.tolist(),
+        pair.anchor_links.tolist(),
+        pair.source.relation_triples[:, [0, 2]].tolist(),
+        pair.target.relation_triples[:, [0, 2]].tolist(),
+    ]
+
+
+def test_the_same_dataset_in_both_layouts_is_the_same(tmp_path: Path) -> None:
+    raw = detect(write_raw(tmp_path / "raw")).files.read("tiny", ("FB15K", "DB15K"))
+    eva = read(write_eva(tmp_path / "eva"))
+    assert structure(eva) == structure(raw)
+    assert eva.source.entities.tolist() == SOURCE_ENTITIES
+    assert eva.target.entities.tolist() == TARGET_ENTITIES
+    assert eva.target.relations.tolist() == ["2", "3"]  # ids of the file
+    assert eva.modalities == ("structure", "relation")
+
+
+def test_the_order_of_lines_changes_nothing(tmp_path: Path) -> None:
+    first, second = (read(write_eva(tmp_path / str(seed), shuffle=seed)) for seed in (1, 2))
+    assert first.version == second.version
+
+
+def test_optional_files_add_modalities(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path / "zh_en")
+    write_eva_extras(folder)
+    pair = read(folder)
+    assert pair.modalities == ("structure", "relation", "attribute", "image", "name")
+    assert pair.source.attributes.tolist() == ["http://f/lat", "http://f/lon"]
+    assert pair.source.attribute_triples.tolist() == [[0, 0], [0, 1]]
+    assert pair.source.attribute_values.tolist() == ["", ""]
+    assert pair.source.names.tolist() == ["alpha one", "beta", "", ""]
+    assert pair.target.names.tolist() == ["acdc", "", ""]
+    source, target = pair.features["image"]
+    assert source.values.tolist() == [[0] * 3, [0] * 3, [2] * 3, [0] * 3]
+    assert source.present.tolist() == [True, False, True, False]
+    assert target.present.tolist() == [False, True, False]
+    assert any("training_attrs_1: 1 attribute triples" in note for note in pair.notes)
+
+
+def test_shared_folders_beside_the_dataset_are_found(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path / "dbp15k" / "zh_en")
+    names = tmp_path / "dbp15k" / "translated_ent_name"
+    names.mkdir()
+    for pair in ("zh_en", "ja_en"):
+        (names / f"dbp_{pair}.json").write_text('[[0, ["x"]]]')
+    pickles = tmp_path / "dbp15k" / "pkls"
+    pickles.mkdir()
+    for pair in ("zh_en", "ja_en"):
+        (pickles / f"{pair}_GA_id_img_feature_dict.pkl").write_bytes(
+            pickle.dumps({0: np.ones(2), 10: np.ones(2)})
+        )
+    files = dbp15k.locate(folder)
+    assert files is not None
+    assert files.names == names / "dbp_zh_en.json"
+    assert files.vectors == pickles / "zh_en_GA_id_img_feature_dict.pkl"
+    assert "image" in read(folder).modalities
+
+
+@pytest.mark.parametrize("keys", [["0", "11"], ["/m/a", f"<{DBP}C>"]])
+def test_an_archive_names_entities_by_id_or_uri(tmp_path: Path, keys: list[str]) -> None:
+    folder = write_eva(tmp_path)
+    np.savez(folder / "images.npz", entities=np.array(keys), features=np.ones((2, 2)))
+    source, target = read(folder).features["image"]
+    assert source.present.tolist() == [True, False, False, False]
+    assert target.present.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "words"),
+    [
+        ("ent_ids_1", "0\t/m/new", "id 0 already stands in ent_ids_1, line 1"),
+        ("ent_ids_2", "0\t/m/new", "id 0 already stands in ent_ids_1, line 1"),
+        ("ent_ids_1", "5\t/m/a", "the URI '/m/a' already stands in line 1"),
+        ("ent_ids_1", "5", "`id TAB URI`"),
+        ("ent_ids_1", "x\t/m/new", "entity id 'x' is not a whole number"),
+        ("ent_ids_1", "2147483648\t/m/new", "is not a whole number in 0..2147483647"),
+        ("triples_1", "0\t0\t99", "entity id 99 is not in ent_ids_1"),
+        ("triples_1", "0\t0\t10", "entity id 10 is not in ent_ids_1"),
+        ("triples_2", "0\t0\t10", "entity id 0 is not in ent_ids_2"),
+        ("triples_1", "0\tr\t1", "relation id 'r' is not a whole number"),
+        ("triples_1", "0\t0", "`head id TAB relation id TAB tail id`"),
+        ("ill_ent_ids", "0\t99", "'99', which is no entity of the target KG"),
+        ("ill_ent_ids", "10\t0", "'10', which is no entity of the source KG"),
+        ("ill_ent_ids", "1\t10", "already stands in line 1"),
+        ("ill_ent_ids", "-1\t10", "entity id '-1' is not a whole number"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, file: str, line: str, words: str) -> None:
+    path = write_eva(tmp_path) / file
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    number = path.read_text(encoding="utf-8").count("\n")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert_sentence(caught.value, path, words, number)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({99: np.ones(2)}, "has a vector for id 99, which neither ent_ids file holds"),
+        ({0: np.ones(2), 10: np.ones(3)}, "the vector of id 10 has 3 numbers"),
+    ],
+)
+def test_a_bad_feature_pickle_is_refused(tmp_path: Path, content: object, words: str) -> None:
+    path = write_eva(tmp_path) / "x_id_img_feature_dict.pkl"
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert_sentence(caught.value, path, words)
+
+
+def test_several_feature_pickles_are_ambiguous(tmp_path: Path) -> None:
+    write_eva(tmp_path)
+    for name in "ab":
+        (tmp_path / f"{name}_id_img_feature_dict.pkl").write_bytes(b"")
+    with pytest.raises(DataError, match="holds 2 feature pickles"):
+        detect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[[0, ["a"]]', "is no JSON"),
+        ('[[0, "word"]]', "is not a list of [id, [word, ...]]"),
+        ("[[0, [1]]]", "is not a list of [id, [word, ...]]"),
+        ('{"a": 1}', "is not a list of [id, [word, ...]]"),
+        ("7", "is not a list of [id, [word, ...]]"),
+        ('[[99, ["a"]]]', "names id 99, which neither ent_ids file holds"),
+        ('[[0, ["a"]], [0, ["b"]]]', "names an id twice"),
+    ],
+)
+def test_a_bad_file_of_names_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    path = write_eva(tmp_path) / "translated_ent_name" / "x.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_names_keep_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([[3, ["über", "alles"]], [4, []]]))
+    assert dbp15k.read_names(path, {"3", "4"}) == {"3": "über alles", "4": ""}

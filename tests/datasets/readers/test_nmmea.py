@@ -1,0 +1,137 @@
+"""The NMMEA layout: what is written is read back, and every rule of the format is checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.access.layouts import detect
+from mmea_bench.datasets.core.access.writers import write_nmmea_layout
+from mmea_bench.datasets.core.errors import DataError, MissingDataError
+from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.model.pair import canonical
+from mmea_bench.datasets.core.synthesis.nmmkg import generate_nmmkg
+from mmea_bench.datasets.core.synthesis.nmmkg_settings import NmmkgOptions
+from tests.datasets.layouts import tiny_nmmkg
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_nmmea_layout(tiny_nmmkg(), tmp_path / "nmmea")
+    return tmp_path
+
+
+def test_a_written_dataset_reads_back_equal(tmp_path: Path) -> None:
+    pair = generate_nmmkg("made", NmmkgOptions(n=300))
+    write_nmmea_layout(pair, tmp_path / "nmmea")
+    copy = open_dataset("nmmea", tmp_path).read()
+    assert (copy.version, copy.task, copy.simulated) == (pair.version, "n-mmkg", pair.simulated)
+    assert detect(tmp_path / "nmmea").kind == "NMMEA"
+    assert open_dataset(str(tmp_path / "nmmea")).read().version == pair.version
+
+
+def test_the_text_files_by_hand(root: Path) -> None:
+    def content(name: str) -> str:
+        return (root / "nmmea" / name).read_text()
+
+    assert content("kg1/entities.tsv") == "id\tmodality\tlabel\np\tt\t\nq\tv\tpicture.jpg\n"
+    assert content("kg1/rel_triples.tsv") == "head\trelation\ttail\tkind\np\tr\tq\tTV\n"
+    assert content("pairs.tsv") == "id1\tid2\tkind\np\tx\ttt\np\ty\ttv\nq\ty\tvv\n"
+    assert content("kg2/feat_v.ids") == "y\n"
+
+
+def test_splits_become_folds(root: Path) -> None:
+    pair = open_dataset("nmmea", root).read()
+    (fold,) = pair.folds
+    assert (fold.name, fold.train.tolist(), fold.valid.tolist()) == ("0.3/1", [1], [0])
+    assert pair.version == canonical(tiny_nmmkg()).version
+    assert pair.notes == ()
+
+
+def test_the_private_folder_is_never_opened(root: Path) -> None:
+    (root / "nmmea" / "private").mkdir()
+    (root / "nmmea" / "private" / "objects.tsv").write_bytes(b"\xff")
+    dataset = open_dataset("nmmea", root)
+    assert dataset.read().version
+    assert not [path for path in dataset.input_files() if "private" in path.parts]
+
+
+def test_a_missing_dataset_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match=r"not released.*`synthetic-nmmkg`"):
+        open_dataset("nmmea", tmp_path).input_files()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("kg1/entities.tsv", "id\t", "node\t", r"entities\.tsv, line 1: cannot read"),
+        ("kg1/entities.tsv", "q\tv", "q\tw", r"line 3: node 'q' has the modality 'w'"),
+        ("kg1/entities.tsv", "q\tv", "p\tv", r"line 3: node 'p' stands here twice"),
+        ("kg1/rel_triples.tsv", "TV", "TT", r"line 2: the triple of 'p' and 'q' is TV, not 'TT'"),
+        ("kg1/rel_triples.tsv", "\tq", "\tz", r"line 2: 'z' is no node"),
+        ("kg2/attr_triples.tsv", "x\t", "z\t", r"attr_triples\.tsv, line 2: 'z' is no node"),
+        ("kg1/feat_t.ids", "p", "q", r"feat_t\.ids, line 1: node 'q' has image, not text"),
+        ("kg1/feat_t.ids", "p", "p\np", r"line 2: node 'p' stands here twice"),
+        ("kg1/feat_t.ids", "p", "z", r"feat_t\.ids, line 1: 'z' is no node"),
+        ("kg2/entities.tsv", "x\tt\t", "x\tt\t\nw\tt\t", r"node 'w' has text, but no row"),
+        ("pairs.tsv", "p\tx\ttt", "p\tx\tvv", r"line 2: the pair of 'p' and 'x' is tt, not 'vv'"),
+        ("pairs.tsv", "p\tx", "x\tp", r"pairs\.tsv, line 2: 'x' is no node"),
+        ("pairs.tsv", "p\ty\ttv", "p\tx\ttt", r"line 3: the pair of 'p' and 'x' stands here twice"),
+        ("splits/0.3/1/test.tsv", "q\ty\tvv", "p\ty\ttv", r"already stands in train"),
+        ("splits/0.3/1/test.tsv", "q\ty\tvv", "q\tx\ttv", r"line 2: the tv pair .* not in pairs"),
+        ("splits/0.3/1/test.tsv", "q\ty\tvv\n", "", r"1 pairs are in no part, such as 'q' and 'y'"),
+        ("meta.json", "{", "[", r"meta\.json: cannot be read"),
+    ],
+)
+def test_every_rule_is_checked(root: Path, name: str, old: str, new: str, words: str) -> None:
+    path = root / "nmmea" / name
+    changed = path.read_text().replace(old, new, 1)
+    assert changed != path.read_text()
+    path.write_text(changed)
+    with pytest.raises(DataError, match=words):
+        open_dataset("nmmea", root).read()
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((2, 1)), "has 2 rows, the ids file has 1"),
+        (np.array([[np.nan]]), "the vector of 'p' holds a value that is not finite"),
+        (np.zeros(1), "holds no table of numbers"),
+        (np.array([[None]]), "is no array of numbers"),
+        (np.zeros((1, 2)), "text features have 2 columns in the source and 1 in the target"),
+    ],
+)
+def test_vectors_are_checked(root: Path, array: np.ndarray, words: str) -> None:
+    np.save(root / "nmmea" / "kg1" / "feat_t.npy", array)
+    with pytest.raises(DataError, match=words):
+        open_dataset("nmmea", root).read()
+
+
+def test_a_missing_file_is_named(root: Path) -> None:
+    (root / "nmmea" / "kg2" / "feat_v.npy").unlink()
+    with pytest.raises(DataError, match=r"feat_v\.npy: the file is missing"):
+        open_dataset("nmmea", root).input_files()
+
+
+def test_ids_in_the_order_of_partners_are_noted(tmp_path: Path) -> None:
+    pair = generate_nmmkg("made", NmmkgOptions(n=300))
+    target = pair.target
+    order = np.full(target.n_entities, pair.source.n_entities)
+    order[pair.anchor_links[:, 1]] = pair.anchor_links[:, 0]
+    names = text_array(f"{place:05d}-{row:05d}" for row, place in enumerate(order.tolist()))
+    ordered = dataclasses.replace(
+        pair, target=dataclasses.replace(target, entities=names), version=""
+    )
+    write_nmmea_layout(ordered, tmp_path / "nmmea")
+    notes = open_dataset("nmmea", tmp_path).read().notes
+    assert any("ids of partners are in a similar order" in note for note in notes)
+
+
+def test_only_an_n_mmkg_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no N-MMKG"):
+        write_nmmea_layout(dataclasses.replace(tiny_nmmkg(), task="entity-alignment"), tmp_path)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmea_bench.datasets.core.access.layouts import detect
+from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.pair import KGPair
+from tests.datasets.layouts import (
+    DBP,
+    SOURCE_ENTITIES,
+    TARGET_ENTITIES,
+    assert_sentence,
+    lines,
+    write_openea,
+    write_raw,
+)
+
+
+def read(folder: Path) -> KGPair:
+    return detect(folder).files.read("tiny", ("FB15K", "DB15K"))
+
+
+def test_an_openea_folder_equals_the_raw_one(tmp_path: Path) -> None:
+    raw = detect(write_raw(tmp_path / "raw")).files.read("tiny", ("FB15K", "DB15K"))
+    pair = read(write_openea(tmp_path / "openea", shuffle=3))
+    assert pair.version == raw.version
+    assert pair.source.entities.tolist() == SOURCE_ENTITIES
+    assert pair.target.entities.tolist() == TARGET_ENTITIES
+
+
+def test_folds_point_at_canonical_links(tmp_path: Path) -> None:
+    pair = read(write_openea(tmp_path, shuffle=4))
+    (fold,) = pair.folds
+    assert fold.name == "721_5fold/1"
+    assert pair.anchor_links.tolist() == [[0, 1], [1, 0], [3, 1]]
+    assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([1], [0], [2])
+
+
+def test_literals_may_hold_tabs_and_entities_may_have_attributes_only(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    lines(tmp_path / "attr_triples_1", ['/m/only\tp\t"a\tb"@en', "/m/a\tp\tx\ty"])
+    pair = read(tmp_path)
+    assert pair.source.entities.tolist() == [*SOURCE_ENTITIES, "/m/only"]
+    assert pair.source.attribute_values.tolist() == ["x\ty", "a\tb"]
+
+
+def test_image_archive(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    keys = np.array(["/m/a", f"{DBP}C"])
+    np.savez(tmp_path / "images.npz", entities=keys, features=np.eye(2))
+    pair = read(tmp_path)
+    assert pair.features["image"][1].values.tolist() == [[0, 0], [0, 1], [0, 0]]
+    assert tmp_path / "images.npz" in detect(tmp_path).files.input_files()
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "words"),
+    [
+        ("rel_triples_1", "a\tb", "`head TAB relation TAB tail`"),
+        ("attr_triples_2", "a\tb", "`entity TAB attribute TAB literal`"),
+        ("ent_links", "/m/a\tnowhere", "'nowhere', which is no entity of the target KG"),
+        ("ent_links", f"/m/b\t{DBP}AC/DC", "already stands in line 1"),
+        ("721_5fold/1/test_links", "x\ty", "is not in ent_links"),
+        ("721_5fold/1/test_links", f"/m/b\t{DBP}AC/DC", "already stands in train_links"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, file: str, line: str, words: str) -> None:
+    path = write_openea(tmp_path) / file
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    number = path.read_text(encoding="utf-8").count("\n")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert_sentence(caught.value, path, words, number)
+
+
+def test_a_fold_that_lacks_a_part_is_named(tmp_path: Path) -> None:
+    path = write_openea(tmp_path) / "721_5fold" / "1" / "valid_links"
+    path.unlink()
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert_sentence(caught.value, path, "the file is missing")

@@ -1,0 +1,151 @@
+"""Features and adjacencies of a graph that can be counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.features import (
+    attribute_bags,
+    bigram_counts,
+    modality_features,
+    relation_counts,
+    word_vectors,
+)
+from mmea_bench.methods.core.inputs.joint_graph import (
+    JointGraph,
+    symmetric_normalised,
+    undirected_edges,
+)
+from mmea_bench.methods.gcn_align import functional_adjacency, relation_functionality
+from mmea_bench.methods.name_match import NameMatchParams, ngram_counts
+from mmea_bench.methods.transe import NegativeSampler, shared_ids
+from tests.methods.small_graphs import small_view
+
+
+@pytest.fixture
+def graph() -> JointGraph:
+    return JointGraph.of(small_view())
+
+
+def test_the_joint_graph_puts_targets_behind_and_shares_equal_names(graph: JointGraph) -> None:
+    assert (graph.n_source, graph.n_entities, graph.n_relations) == (3, 5, 2)
+    assert graph.triples.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 2], [2, 1, 2], [3, 0, 4]]
+    assert graph.seed_pairs(small_view()).tolist() == [[0, 3], [1, 4]]
+    assert graph.n_attributes == 2
+
+
+def test_relation_counts_count_both_ends_and_loops_twice(graph: JointGraph) -> None:
+    # r stands in three triples, s in two, so r is the first column.
+    assert relation_counts(graph, 3).tolist() == [
+        [2, 1, 0],
+        [2, 0, 0],
+        [0, 3, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+    ]
+
+
+def test_only_the_most_frequent_relations_are_kept(graph: JointGraph) -> None:
+    assert relation_counts(graph, 1).flatten().tolist() == [2, 2, 0, 1, 1]
+
+
+def test_attribute_bags_are_binary_and_share_equal_names(graph: JointGraph) -> None:
+    assert attribute_bags(graph, 2).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]]
+
+
+def test_images_are_normalised_and_lacking_ones_get_one_fixed_sample() -> None:
+    first = modality_features(small_view(), "image", RunContext(rng_seed=5))
+    second = modality_features(small_view(), "image", RunContext(rng_seed=5))
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first.norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(first[0], torch.tensor([1.0, 0.0]))
+    assert not torch.equal(first[1], first[4])
+
+
+def test_hashed_word_vectors_keep_equal_words_equal_and_say_that_they_are_simulated() -> None:
+    ctx = RunContext(rng_seed=1)
+    vectors = word_vectors(small_view(), ctx)
+    torch.testing.assert_close(vectors[0], vectors[3])
+    assert abs(float(vectors[0] @ vectors[1])) < 0.3
+    assert set(ctx.log.simulated) == {"word_vectors"}
+
+
+def test_bigrams_lie_inside_words() -> None:
+    vectors = bigram_counts(small_view(), RunContext(rng_seed=1))
+    # an, nn, le, ee, bo, xu: nothing spans the space between the words.
+    assert vectors.shape == (5, 6)
+    torch.testing.assert_close(vectors[0].sort().values, torch.tensor([0, 0, 0.5, 0.5, 0.5, 0.5]))
+    torch.testing.assert_close(vectors[0], vectors[3])
+
+
+def test_undirected_edges_count_triples_and_drop_loops(graph: JointGraph) -> None:
+    rows, columns, weights = undirected_edges(graph)
+    matrix = np.zeros((5, 5))
+    matrix[rows, columns] = weights
+    assert matrix.tolist() == [
+        [1, 2, 1, 0, 0],
+        [2, 1, 0, 0, 0],
+        [1, 0, 1, 0, 0],
+        [0, 0, 0, 1, 1],
+        [0, 0, 0, 1, 1],
+    ]
+    normalised = symmetric_normalised(rows, columns, weights, 5)
+    cell = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), normalised, strict=True))
+    assert cell[0, 1] == pytest.approx(2 / np.sqrt(4 * 3))
+    assert cell[3, 4] == pytest.approx(1 / 2)
+
+
+def test_functionality_counts_distinct_heads_and_tails(graph: JointGraph) -> None:
+    fun, ifun = relation_functionality(graph)
+    # r: heads 0, 1, 3 of three triples; s: heads 0, 2 of two, tail 2 only.
+    assert fun.tolist() == [1.0, 1.0]
+    assert ifun.tolist() == [1.0, 0.5]
+
+
+def test_gcn_align_normalises_by_column_sums(graph: JointGraph) -> None:
+    matrix = functional_adjacency(graph, 0.3, torch.device("cpu"))
+    dense = matrix.forward_matrix.to_dense()
+    # W + I: 0-1 gets ifun + fun of r both ways (2), 0->2 gets ifun(s) = .5, 2->0 gets fun(s) = 1.
+    weights = np.array(
+        [
+            [1, 2, 0.5, 0, 0],
+            [2, 1, 0, 0, 0],
+            [1, 0, 1, 0, 0],
+            [0, 0, 0, 1, 1],
+            [0, 0, 0, 1, 1],
+        ]
+    )
+    scale = 1 / np.sqrt(weights.sum(axis=0))
+    expected = torch.from_numpy(weights * scale[:, None] * scale[None, :]).float()
+    torch.testing.assert_close(dense, expected)
+
+
+def test_seed_links_share_ids_and_chains_merge() -> None:
+    view = small_view()
+    graph = JointGraph.of(view)
+    ids = shared_ids(graph, view)
+    assert ids[0] == ids[3]
+    assert ids[1] == ids[4]
+    assert len(set(ids.tolist())) == 3
+
+
+def test_typed_negatives_come_from_the_same_side_of_the_relation() -> None:
+    triples = torch.tensor([[0, 0, 5], [1, 0, 6], [2, 0, 7], [3, 1, 8]])
+    sampler = NegativeSampler(triples, torch.tensor([True, True, True, False]), "typed")
+    stand_ins, replaces_head = sampler.draw(200, torch.Generator().manual_seed(0))
+    heads, tails = stand_ins[:3][replaces_head[:3]], stand_ins[:3][~replaces_head[:3]]
+    assert set(heads.tolist()) == {0, 1, 2}
+    assert set(tails.tolist()) == {5, 6, 7}
+    # Relation 1 has one head and one tail, so its negatives come from its whole graph.
+    assert set(stand_ins[3].tolist()) == {3, 8}
+
+
+def test_ngrams_mark_the_ends_of_words() -> None:
+    params = NameMatchParams(smallest=2, largest=2)
+    counts = ngram_counts(["ab", "ba", "ab"], params).toarray()
+    assert counts.sum(axis=1).tolist() == [3, 3, 3]  # ^a, ab, b$
+    np.testing.assert_array_equal(counts[0], counts[2])
+    assert not np.array_equal(counts[0], counts[1])
