@@ -227,7 +227,7 @@ def test_our_datasets_folder_does_not_hide_the_hugging_face_package(tmp_path: Pa
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("WHO = 'hugging face'\n")
     code = (
-        "import datasets, mmea_bench.datasets.core.pair as ours;"
+        "import datasets, mmea_bench.datasets.core.model.pair as ours;"
         "print(datasets.WHO, ours.KGPair.__name__)"
     )
     run = subprocess.run(

@@ -157,7 +157,7 @@ def test_defects_are_not_swallowed(where: list[str], monkeypatch: pytest.MonkeyP
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(cli.cli_run, "run_request", broken)
+    monkeypatch.setattr("mmea_bench.bench.api.run_request", broken)
     done = invoke("run", *QUICK, *where)
     assert isinstance(done.exception, RuntimeError)
 
