@@ -20,7 +20,7 @@ from torch.nn.functional import embedding, normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, StopRule
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available
@@ -88,6 +88,7 @@ class CLAMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ORDER
     requires: ClassVar[tuple[str, ...]] = (BASE,)
     Params = CLAMEAParams
+    published_scoring = Scoring("cosine", csls=0)  # paper; both datasets share the defaults
     # Figure 5 sweeps five values each; its axes' values are not printed.
     grid: ClassVar = {
         "alpha": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
@@ -259,12 +260,9 @@ class _Training:
         self._batches, self._negatives = ctx.generator("batches"), ctx.generator("negatives")
         self._noise, self._others = ctx.generator("latents"), ctx.generator("further entities")
         self._own_triples = TripleSet.of(graph)
-        self._pairs = PseudoSeeds(
-            seeds,
-            graph.n_source,
-            graph.n_entities,
-            IterativeSchedule(0, params.iterative_every, params.iterative_every),
-        )
+        every = params.iterative_every
+        growth = IterativeSchedule(0, every, every)
+        self._pairs = PseudoSeeds(seeds, graph.n_source, graph.n_entities, growth, ctx.log)
         self._set_seeds(seeds)
         self._take_up(seeds)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.parts.clip.clip_heads import (
     CROSSEA_PAPER,
@@ -35,6 +35,8 @@ class ClipMMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ("text", "image")
     requires: ClassVar[tuple[str, ...]] = ("text", "image")
     Params = ClipParams
+    # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
+    published_scoring = Scoring("cosine", csls=0)
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"constant temperature": {"learn_temperature": False}}
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize, relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph, undirected_edges
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT, normal_parameter
@@ -84,6 +84,8 @@ class CrossEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure", "text", "image")
     requires: ClassVar[tuple[str, ...]] = ("text", "image")
     Params = CrossEAParams
+    # Paper: thresholds over the method's own similarity; it states no setting of any dataset.
+    published_scoring = Scoring(csls=0)
     # Figure 3 sweeps the width of the CLIP baselines without printing its values.
     grid: ClassVar = {
         "dim": (64, 128, 256, 512, 768, 1024),

@@ -80,6 +80,7 @@ class PoE(Method):
     tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment", "n-mmkg")
     modalities: ClassVar[tuple[str, ...]] = ("structure", "attribute", *FEATURES)
     Params = PoEParams
+    # No source states scoring or settings: published_scoring and published_settings stay empty.
     grid: ClassVar = {"dim": (100, 200)}
     variants: ClassVar = {
         "l": {"experts": "l"},

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import normal_parameter
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
@@ -58,6 +58,8 @@ class SEClipMMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure", "text", "image")
     requires: ClassVar[tuple[str, ...]] = ("structure", "text", "image")
     Params = SEClipParams
+    # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
+    published_scoring = Scoring("cosine", csls=0)
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"mu=0.5": {"mu": 0.5}}
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}

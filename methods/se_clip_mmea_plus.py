@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.parts.clip.clip_heads import (
@@ -51,6 +51,8 @@ class SEClipMMEAPlus(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure", "text", "image")
     requires: ClassVar[tuple[str, ...]] = ("structure", "text", "image")
     Params = SEClipPlusParams
+    # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
+    published_scoring = Scoring("cosine", csls=0)
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"own share 0.5": {"own_share": 0.5}, "2 layers": {"n_heads": (2, 2)}}
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}

@@ -20,7 +20,7 @@ from torch.optim import AdamW, Optimizer
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
@@ -96,6 +96,8 @@ class SelfMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = SelfMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = ("name",)
     Params = SelfMEAParams
+    # The letter: cosine, no word of CSLS or candidates; it states no setting of any dataset.
+    published_scoring = Scoring("cosine", csls=0)
     grid: ClassVar = {"n_seeds": (1000, 3000, 6000)}
     variants: ClassVar = {
         "names only": {"contrast": False, "fusion": False, "iterative": False},
@@ -122,6 +124,26 @@ class SelfMEA(Method):
         "eval_every": 10,
     }
 
+    @property
+    def is_iterative(self) -> bool:
+        """Whether stage 2 learns pseudo-labels before its last epoch is over."""
+        return bool(self.params.fusion and self.params.reaches_pseudo_labels)
+
+    def chosen_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
+        """Names, in stage 1 structure, and in stage 2 what is fused."""
+        params: SelfMEAParams = self.params
+        stages = {"name": True, "structure": params.contrast}
+        return tuple(
+            modality
+            for modality in super().chosen_modalities(offered)
+            if stages.get(modality, params.fusion)
+        )
+
+    @property
+    def further_modalities(self) -> tuple[str, ...]:
+        """Images, where they give the seeds of stage 2."""
+        return ("image",) if self.params.fusion and self.params.seeds == "image" else ()
+
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why SelfMEA cannot run: no names, or no text encoder."""
         lacking = super().skip_reason(modalities)
@@ -139,7 +161,7 @@ class SelfMEA(Method):
             max_tokens=params.max_tokens,
         )
         names = normalize(names, dim=1).to(ctx.device)
-        used = self.used_modalities(view.modalities)
+        used = self.chosen_modalities(view.modalities)
         found = graph.split(names)
         n_parameters = 0
         if params.contrast:

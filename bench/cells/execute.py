@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
+from mmea_bench.bench.planning.cell import configured, published_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
@@ -106,7 +107,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
         torch.set_num_threads(job.threads)
     cell = job.cell
     method_type = get_method(cell.method, job.method_files)
-    method = method_type.configure(cell.method, cell.variant, dict(cell.overrides))
+    method = configured(method_type, cell)
     dataset = open_dataset(cell.dataset, job.data_root)
     pair = load_pair(dataset, job.cache_dir)
     if job.dataset_version and pair.version != job.dataset_version:
@@ -126,7 +127,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
     weights, why_no_weights = fusion_weights(outcome.embeddings)
     remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes, why_no_weights]
-    remarks += outcome.remarks
+    remarks += [*outcome.remarks, published_note(method_type, cell)]
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -153,7 +154,7 @@ def _train(
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
     scorer = make_scorer(protocol, pair, split)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
-    view = train_view(pair, split.seed_links)
+    view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
         listener(states)
@@ -211,7 +212,7 @@ def _setting(outcome: _Outcome, words: Mapping[str, object]) -> str:
     return format_setting(
         {
             **words,
-            "iterative": "yes" if outcome.method.is_iterative else "no",
+            "iterative": "yes" if outcome.log.is_iterative else "no",
             "names": "yes" if "name" in used else "no",
             "similarity": outcome.embeddings.similarity,
         }
@@ -223,6 +224,7 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
     used = outcome.method.used_modalities(outcome.pair.modalities)
     simulated = {modality for modality in outcome.pair.simulated if modality in used}
     notes = [f"{what}: {why}" for what, why in sorted(log.simulated.items())]
+    notes += filter(None, [log.pseudo_label_note])
     return {
         "status": "ok",
         "dataset_version": outcome.pair.version,

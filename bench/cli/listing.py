@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmea_bench.bench.cli.texts import AsJson, print_json, print_table, split_list, user_errors
+
+if TYPE_CHECKING:
+    from mmea_bench.methods.core.base import Method
 
 list_app = typer.Typer(
     name="list",
@@ -21,7 +24,7 @@ Rows = Sequence[dict[str, object]]
 
 @list_app.command("methods", epilog="Example: mmea-bench list methods")
 def list_methods(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Every method with its paper, the modalities it uses and its variants."""
+    """Every method: its paper, what it reads and requires, how its numbers were published."""
     from mmea_bench.methods.core.catalogue import catalogue_entries
 
     rows: list[dict[str, object]] = []
@@ -32,7 +35,10 @@ def list_methods(as_json: AsJson = False) -> None:  # noqa: FBT002
             {
                 "method": entry.name,
                 "paper": "" if paper is None else f"{paper.venue} {paper.year}",
-                "modalities": "" if kind is None else ", ".join(kind.modalities),
+                "reads": "" if kind is None else ", ".join(kind.modalities),
+                "requires": "" if kind is None else ", ".join(kind.requires),
+                "published_scoring": "" if kind is None else _scoring_text(kind),
+                "published_settings": "" if kind is None else _settings_text(kind),
                 "variants": 0 if kind is None else len(kind.variants),
                 "problem": entry.error or "",
             }
@@ -97,6 +103,26 @@ def list_variants(
         for variant, overrides in {FULL: {}, **kind.variants}.items()
     ]
     _show(rows, as_json=as_json)
+
+
+def _scoring_text(kind: type[Method]) -> str:
+    """How the published numbers were scored, in a few words; "" where no source states it."""
+    scoring = kind.published_scoring
+    if scoring is None:
+        return ""
+    parts = [scoring.similarity or "own similarity"]
+    parts.append(f"CSLS {scoring.csls}" if scoring.csls else "no CSLS")
+    parts += [] if scoring.decoder == "none" else [scoring.decoder]
+    parts += [] if scoring.candidates == "test" else [f"{scoring.candidates} candidates"]
+    return ", ".join(parts)
+
+
+def _settings_text(kind: type[Method]) -> str:
+    """What the protocol ``paper`` sets by itself, by pattern of datasets."""
+    return "; ".join(
+        f"{pattern}: " + ", ".join(f"{name}={value}" for name, value in overrides.items())
+        for pattern, overrides in kind.published_settings.items()
+    )
 
 
 def _show(rows: Rows, *, as_json: bool) -> None:

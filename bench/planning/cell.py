@@ -7,6 +7,7 @@ from typing import Any
 
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.options import format_address
+from mmea_bench.methods.core.base import Method
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,31 @@ class Cell:
     seed_ratio: float
     repeat: int
     protocol: Protocol
+
+    @property
+    def published_for(self) -> str | None:
+        """Dataset whose published settings apply: the cell's own under ``paper``, else none."""
+        return self.dataset if self.protocol.name == "paper" else None
+
+
+def configured(method_type: type[Method], cell: Cell) -> Method:
+    """The method as a cell trains it: published settings, then variant, then overrides."""
+    overrides = dict(cell.overrides)
+    return method_type.configure(cell.method, cell.variant, overrides, cell.published_for)
+
+
+def published_note(method_type: type[Method], cell: Cell) -> str:
+    """A sentence about the published settings that a cell trains with; "" without any.
+
+    Those that the variant or an override replaces are not among them.
+    """
+    if cell.published_for is None:
+        return ""
+    pattern, published = method_type.published_for(cell.published_for)
+    replaced = {*method_type.variants.get(cell.variant, {}), *dict(cell.overrides)}
+    applied = {name: value for name, value in published.items() if name not in replaced}
+    words = ", ".join(f"{name}={value}" for name, value in applied.items())
+    return f"published settings for {pattern}: {words}" if applied else ""
 
 
 def cell_words(cell: Cell) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.cell import Cell, configured
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources, project_sources
 
@@ -39,7 +39,8 @@ def cell_key(cell: Cell, params: object, dataset_version: str, code: CodeHashes)
 
     Args:
         cell: What is run; variant and overrides count by name too, for the record prints them.
-        params: Parameter dataclass of the method with variant and overrides applied.
+        params: Parameter dataclass of the method with published settings, variant and overrides
+            applied.
         dataset_version: Content hash of the loaded dataset.
         code: Content hashes of the code.
     """
@@ -83,7 +84,7 @@ def keyed(
             sources = method_sources(cell.method, files)
             code[cell.method] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
-        method = classes[cell.method].configure(cell.method, cell.variant, dict(cell.overrides))
+        method = configured(classes[cell.method], cell)
         key = cell_key(cell, method.params, versions[cell.dataset], code[cell.method])
         result.append((key, cell))
     return result

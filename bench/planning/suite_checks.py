@@ -346,15 +346,25 @@ class SuiteChecker:
             return
         for method in suite.methods:
             method_type = self._type(method)
+            if method_type is None:
+                continue
+            kinds = _kinds_of_datasets(suite, method_type)
             for variant, overrides in settings(suite, method):
-                if method_type is not None:
-                    self._try(None, _configure, method_type, method, variant, overrides)
+                for dataset in kinds:
+                    self._try(None, _configure, method_type, method, variant, overrides, dataset)
+
+
+def _kinds_of_datasets(suite: Suite, method_type: type[Method]) -> tuple[str | None, ...]:
+    """One dataset for each set of published settings that the suite applies; None for none."""
+    if suite.protocol.name != "paper":
+        return (None,)
+    return tuple({method_type.published_for(name)[0]: name for name in suite.datasets}.values())
 
 
 def _configure(
-    method_type: type[Method], name: str, variant: str, overrides: Table
+    method_type: type[Method], name: str, variant: str, overrides: Table, dataset: str | None
 ) -> Method | None:
-    return method_type.configure(name, variant, overrides)
+    return method_type.configure(name, variant, overrides, dataset)
 
 
 def _build(kind: str, options_type: type[Any], given: Table) -> Any | None:

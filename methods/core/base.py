@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -109,12 +110,38 @@ class TrainingLog:
         best_epoch: Epoch of the returned embeddings.
         n_parameters: Trainable numbers; 0 for methods without training.
         simulated: Inputs that were stood in for (such as word vectors), with the reason.
+        first_pseudo_epoch: First epoch that trained on pseudo-labels; 0 if none did.
     """
 
     epochs: int = 0
     best_epoch: int = 0
     n_parameters: int = 0
     simulated: dict[str, str] = field(default_factory=dict)
+    first_pseudo_epoch: int = 0
+
+    def pseudo_labels_from(self, epoch: int) -> None:
+        """Notes that epochs from this one on train on pseudo-labels; the first note counts.
+
+        ``PseudoSeeds`` does it by itself; a training that bootstraps in another way calls this.
+        """
+        self.first_pseudo_epoch = self.first_pseudo_epoch or epoch
+
+    @property
+    def is_iterative(self) -> bool:
+        """Whether the returned embeddings learned from pseudo-labels."""
+        # A training that keeps no account of its epochs returns what it has at the end.
+        kept = self.best_epoch or self.first_pseudo_epoch
+        return 0 < self.first_pseudo_epoch <= kept
+
+    @property
+    def pseudo_label_note(self) -> str:
+        """A sentence where pseudo-labels were learned, but after the kept checkpoint; else ""."""
+        if self.is_iterative or not 0 < self.first_pseudo_epoch <= self.epochs:
+            return ""
+        return (
+            f"the kept checkpoint (epoch {self.best_epoch}) precedes pseudo-label learning "
+            f"(from epoch {self.first_pseudo_epoch})"
+        )
 
 
 Monitor = Callable[[int, float, Embeddings], float | None]
@@ -213,7 +240,8 @@ class Method(ABC):
     Attributes:
         paper: Citation, None for baselines of our own.
         tasks: Tasks it can be run on.
-        modalities: Modalities the method can use; lacking ones are left out.
+        modalities: Modalities the method can use; lacking ones are left out. A training is shown
+            nothing else of a dataset (``used_modalities``).
         requires: Modalities without which it cannot run; a dataset lacking one is skipped.
         Params: Frozen dataclass of every tunable, default = value behind the published numbers.
         grid: Parameter to the values of its published sweep.
@@ -225,6 +253,7 @@ class Method(ABC):
         published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
             published numbers on these datasets were trained with; applied by the protocol
             ``paper``, below variants and single overrides. The first pattern that fits counts.
+            Empty where all datasets share the defaults.
     """
 
     paper: ClassVar[Paper | None] = None
@@ -244,17 +273,42 @@ class Method(ABC):
 
     @classmethod
     def configure(
-        cls, name: str, variant: str = FULL, overrides: Mapping[str, object] | None = None
+        cls,
+        name: str,
+        variant: str = FULL,
+        overrides: Mapping[str, object] | None = None,
+        published_for: str | None = None,
     ) -> Method:
-        """The method with a named variant and then single overrides applied.
+        """The method with published settings, a named variant and then single overrides applied.
+
+        Args:
+            name: Catalogue name, for error texts.
+            variant: Named variant.
+            overrides: Single parameters; they win over the variant.
+            published_for: Address of a dataset whose published settings lie below the variant;
+                None applies none.
 
         Raises:
             UserError: If the variant or a parameter does not exist, or a value does not fit.
         """
         if variant != FULL and variant not in cls.variants:
             raise UserError(unknown_name(f"variant of {name}", variant, [FULL, *cls.variants]))
-        chosen = {**cls.variants.get(variant, {}), **(overrides or {})}
+        published = cls.published_for(published_for)[1] if published_for else {}
+        chosen = {**published, **cls.variants.get(variant, {}), **(overrides or {})}
         return cls(build_options(f"parameter of {name}", cls.Params, chosen))
+
+    @classmethod
+    def published_for(cls, dataset: str) -> tuple[str, Mapping[str, object]]:
+        """Pattern and overrides of the published settings for a dataset; ("", {}) without any.
+
+        Args:
+            dataset: Address; its options do not count.
+        """
+        name = dataset.partition("[")[0]
+        for pattern, overrides in cls.published_settings.items():
+            if fnmatchcase(name, pattern):
+                return pattern, overrides
+        return "", {}
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why the method cannot run on a dataset with these modalities; None if it can."""
@@ -263,15 +317,34 @@ class Method(ABC):
 
     @property
     def is_iterative(self) -> bool:
-        """Whether this configuration gets as far as learning from pseudo-labels."""
-        params = self.params
-        starts = getattr(params, "iterative_start", 0) < getattr(params, "epochs", 1)
-        return bool(getattr(params, "iterative", False)) and starts
+        """Whether this configuration gets as far as learning from pseudo-labels.
 
-    def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
-        """Modalities that this configuration reads of a dataset that offers ``offered``."""
+        A declaration, for what is said before a training; methods that can iterate override it.
+        What a finished training did is in ``TrainingLog.is_iterative``.
+        """
+        return False
+
+    def chosen_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
+        """Modalities that this configuration encodes, of a dataset that offers ``offered``.
+
+        Those of the parameter ``modalities`` where there is one, else all declared ones.
+        """
         wanted = getattr(self.params, "modalities", self.modalities)
         return tuple(modality for modality in wanted if modality in offered)
+
+    @property
+    def further_modalities(self) -> tuple[str, ...]:
+        """Modalities read besides the encoded ones, such as the one that gives pseudo-seeds."""
+        return ()
+
+    def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
+        """Modalities that this configuration reads of a dataset that offers ``offered``.
+
+        The encoded ones, the required ones and ``further_modalities``. The view that ``fit`` gets
+        holds these alone.
+        """
+        read = (*self.chosen_modalities(offered), *self.requires, *self.further_modalities)
+        return tuple(modality for modality in dict.fromkeys(read) if modality in offered)
 
     @abstractmethod
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_attention
 
 from mmea_bench.datasets.core.model.view import TrainView, train_view
-from mmea_bench.methods.core.base import Embeddings, RunContext
+from mmea_bench.methods.core.base import Embeddings, RunContext, TrainingLog
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
@@ -186,7 +186,8 @@ def test_a_pair_is_promoted_after_five_checks() -> None:
     agreeing, apart = torch.eye(3).repeat(2, 1), torch.eye(3)[[0, 1, 2, 0, 2, 1]]
 
     def promoted(last_disagreement: int) -> int:
-        seeds = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(500, 5, 50, 25))
+        schedule = IterativeSchedule(500, 5, 50, 25)
+        seeds = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, schedule, TrainingLog())
         for epoch in range(501, 551):
             seeds.after_epoch(epoch, lambda e=epoch: apart if e <= last_disagreement else agreeing)  # type: ignore[misc]
             if epoch < 550:

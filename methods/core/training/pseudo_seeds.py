@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmea_bench.methods.core.base import TrainingLog
 from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
 
 
@@ -24,12 +26,25 @@ class IterativeSchedule:
             new list of candidates, later looks keep only pairs that are still mutual.
         renew_every: Epochs after which a look starts a new list as well; 0 leaves that to
             promotions. MEAformer's released code has 25 with a promotion every 50.
+        looks_first: Whether an epoch looks before it trains, as in MEAformer's released code, so
+            that it is the first to learn what it promotes.
     """
 
     start: int = 500
     check_every: int = 5
     promote_every: int = 50
     renew_every: int = 0
+    looks_first: bool = False
+
+    def learns_from(self, promoted: int) -> int:
+        """First epoch that trains on pairs that were promoted at an epoch."""
+        return promoted if self.looks_first else promoted + 1
+
+    def is_reached(self, epochs: int) -> bool:
+        """Whether a training of so many epochs can learn from a promoted pair."""
+        # Promotions happen at looks, after the start.
+        period = math.lcm(self.check_every, self.promote_every)
+        return self.learns_from((self.start // period + 1) * period) <= epochs
 
     def renews(self, epoch: int) -> bool:
         """Whether the look at this epoch starts a new list."""
@@ -49,12 +64,19 @@ class PseudoSeeds:
         n_source: Source entities; joint ids below are source entities.
         n_entities: Entities of both graphs.
         schedule: When to look and promote.
+        log: Told from which epoch on pseudo-labels are learned, which makes a row "iterative".
     """
 
     def __init__(
-        self, seed_pairs: Tensor, n_source: int, n_entities: int, schedule: IterativeSchedule
+        self,
+        seed_pairs: Tensor,
+        n_source: int,
+        n_entities: int,
+        schedule: IterativeSchedule,
+        log: TrainingLog,
     ) -> None:
         self.pairs = seed_pairs
+        self._log = log
         self._n_source, self._n_entities = n_source, n_entities
         self._schedule = schedule
         self._candidates: Tensor | None = None
@@ -63,7 +85,7 @@ class PseudoSeeds:
         """Looks for candidates and promotes them, where the schedule says so.
 
         Args:
-            epoch: Epoch just trained, counted from 1.
+            epoch: Epoch just trained (or about to be, with ``looks_first``), counted from 1.
             embed: Current joint vectors, [n_entities, dim].
 
         Returns:
@@ -82,6 +104,8 @@ class PseudoSeeds:
         promoted, self._candidates = self._candidates, None
         pairs = torch.stack([promoted // self._n_entities, promoted % self._n_entities], dim=1)
         self.pairs = torch.cat([self.pairs, pairs])
+        if len(pairs):
+            self._log.pseudo_labels_from(schedule.learns_from(epoch))
         return bool(len(pairs))
 
     def _mutual_pairs(self, vectors: Tensor) -> Tensor:

@@ -84,6 +84,11 @@ class SeedTrainingParams:
         """When pseudo-labels are looked for and promoted."""
         return IterativeSchedule(self.iterative_start, self.check_every, self.promote_every)
 
+    @property
+    def reaches_pseudo_labels(self) -> bool:
+        """Whether pseudo-labels are learned before the last epoch is over."""
+        return self.iterative and self.growth.is_reached(self.epochs)
+
 
 def train_on_seeds(
     encoder: SeedEncoder,
@@ -104,7 +109,7 @@ def train_on_seeds(
         further_parameters: Trained parameters of the losses.
     """
     graph = encoder.graph
-    pseudo = PseudoSeeds(seed_pairs, graph.n_source, graph.n_entities, params.growth)
+    pseudo = PseudoSeeds(seed_pairs, graph.n_source, graph.n_entities, params.growth, ctx.log)
     pairs = _prepared(encoder, seed_pairs, ctx.device)
 
     def step(_epoch: int) -> float:

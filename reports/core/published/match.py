@@ -31,7 +31,7 @@ _FULL = "full"
 # Variants that change what is asked, not the method: papers print them as the method itself, with
 # the setting said in the table.
 _SETTING_VARIANTS = re.compile(
-    r"w/o iterative|w/o iter\. strategy|iterative|w/o names?|unsupervised|.* settings"
+    r"w/o iterative|w/o iter\. strategy|iterative|w/o names?|unsupervised"
 )
 _CUT = (
     ("-md", "two-thresholds"),

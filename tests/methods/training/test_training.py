@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
+from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext, TrainingLog
 from mmea_bench.methods.core.similarity import (
     NeighbourhoodMeans,
     ScoreMatrix,
@@ -135,7 +135,7 @@ def test_batches_give_the_gradient_of_the_summed_loss() -> None:
 
 
 def test_pairs_that_stay_mutual_are_promoted_and_leave_the_pool() -> None:
-    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(10, 5, 10))
+    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(10, 5, 10), TrainingLog())
     steady = torch.eye(3).repeat(2, 1)
     assert not pairs.after_epoch(10, lambda: steady)
     assert not pairs.after_epoch(15, lambda: steady)
@@ -145,7 +145,7 @@ def test_pairs_that_stay_mutual_are_promoted_and_leave_the_pool() -> None:
 
 
 def test_pairs_that_change_are_not_promoted() -> None:
-    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(0, 5, 10))
+    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(0, 5, 10), TrainingLog())
     steady = torch.eye(3).repeat(2, 1)
     swapped = steady[[0, 1, 2, 3, 5, 4]]
     pairs.after_epoch(5, lambda: steady)
