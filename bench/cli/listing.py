@@ -110,7 +110,7 @@ def _scoring_text(kind: type[Method]) -> str:
     scoring = kind.published_scoring
     if scoring is None:
         return ""
-    parts = [scoring.similarity or "own similarity"]
+    parts: list[str] = [scoring.similarity or "own similarity"]
     parts.append(f"CSLS {scoring.csls}" if scoring.csls else "no CSLS")
     parts += [] if scoring.decoder == "none" else [scoring.decoder]
     parts += [] if scoring.candidates == "test" else [f"{scoring.candidates} candidates"]

@@ -112,7 +112,8 @@ def test_stand_ins_for_word_vectors_are_named_in_the_row(tmp_path: Path) -> None
 def test_only_a_training_that_reaches_its_pseudo_labels_is_iterative(
     start: int, word: str, tmp_path: Path
 ) -> None:
-    record = run(tmp_path, "mclea", iterative_start=start)
+    protocol = Protocol("paper")  # the last epoch counts
+    record = run(tmp_path, "mclea", protocol=protocol, iterative_start=start, promote_every=5)
     assert all(word in row["setting"].split() for row in record.results)
 
 
@@ -133,3 +134,33 @@ def test_test_links_cannot_change_a_strict_training() -> None:
         method = get_method("gcn_align").configure("gcn_align", overrides=SMALL)
         vectors.append(method.fit(train_view(pair, split.seed_links), ctx).source)
     assert torch.equal(vectors[0], vectors[1])
+
+
+CHEATING = """
+from mmea_bench.methods.api import Embeddings, Method
+from mmea_bench.methods.name_match import NameMatch as Honest
+
+class NameMatch(Method):
+    Params = Honest.Params
+    modalities = {modalities}
+
+    def fit(self, view, ctx):
+        return Honest(self.params).fit(view, ctx)
+"""
+
+
+@pytest.mark.parametrize(("declared", "says"), [("name", "names=yes"), ("structure", "names=no")])
+def test_a_method_that_declares_structure_cannot_read_names(
+    declared: str, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "copied.py"
+    file.write_text(CHEATING.format(modalities=(declared,)), encoding="utf-8")
+    cell = Cell("copied", "full", (), "synthetic[n=150]", 0.3, 1, Protocol())
+    record = execute_cell(Job(cell, "key", "suite", None, tmp_path, "cpu", (file,), 1))
+    hits = [
+        row["value"]
+        for row in record.results
+        if row["metric"] == "hits@10" and says in row["setting"].split()
+    ]
+    assert hits
+    assert max(hits) == 0.0 if declared == "structure" else min(hits) > 0.4

@@ -144,6 +144,39 @@ def test_pairs_that_stay_mutual_are_promoted_and_leave_the_pool() -> None:
     assert not pairs.after_epoch(30, lambda: steady)
 
 
+@pytest.mark.parametrize(("looks_first", "learned"), [(False, 21), (True, 20)])
+def test_the_log_says_from_when_on_promoted_pairs_are_learned(
+    looks_first: bool, learned: int
+) -> None:
+    schedule, log = IterativeSchedule(10, 5, 10, looks_first=looks_first), TrainingLog()
+    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, schedule, log)
+    for epoch in range(1, 41):
+        pairs.after_epoch(epoch, lambda: torch.eye(3).repeat(2, 1))
+    assert log.first_pseudo_epoch == learned
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first"),
+    [
+        (IterativeSchedule(500, 5, 50), 551),
+        (IterativeSchedule(500, 5, 50, looks_first=True), 550),
+        (IterativeSchedule(10, 5, 10), 21),
+        (IterativeSchedule(0, 70, 70), 71),
+        (IterativeSchedule(0, 4, 6), 13),  # promotions need a look, at multiples of both
+    ],
+)
+def test_a_schedule_is_reached_where_an_epoch_learns(
+    schedule: IterativeSchedule, first: int
+) -> None:
+    assert schedule.is_reached(first)
+    assert not schedule.is_reached(first - 1)
+    log = TrainingLog()
+    pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, schedule, log)
+    for epoch in range(1, first + 1):
+        pairs.after_epoch(epoch, lambda: torch.eye(3).repeat(2, 1))
+    assert log.first_pseudo_epoch == first
+
+
 def test_pairs_that_change_are_not_promoted() -> None:
     pairs = PseudoSeeds(torch.tensor([[0, 3]]), 3, 6, IterativeSchedule(0, 5, 10), TrainingLog())
     steady = torch.eye(3).repeat(2, 1)

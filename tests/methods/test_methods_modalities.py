@@ -1,0 +1,127 @@
+"""Every method and variant declares all that it reads, and is shown nothing else."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from mmea_bench.datasets.core.model.pair import Task
+from mmea_bench.methods.clamea import CLAMEA
+from mmea_bench.methods.core.base import FULL, Method, RunContext
+from mmea_bench.methods.core.catalogue import catalogue_entries
+from mmea_bench.methods.eva import EVA
+from mmea_bench.methods.loginmea import LoginMEA
+from mmea_bench.methods.mclea import MCLEA
+from mmea_bench.methods.meaformer import MEAformer
+from mmea_bench.methods.name_match import NameMatch
+from mmea_bench.methods.selfmea import SelfMEA
+from tests.cases import method_battery as battery
+from tests.cases import modalities
+
+METHODS = {
+    entry.name: entry.method_type for entry in catalogue_entries() if entry.method_type is not None
+}
+CONFIGURATIONS = [
+    (name, variant, task)
+    for name, method in METHODS.items()
+    for variant in (FULL, *method.variants)
+    for task in method.tasks
+]
+EVERYTHING = ("structure", "relation", "attribute", "image", "text", "name")
+
+
+class NamesAsStructure(NameMatch):
+    """Reads names and says it reads structure."""
+
+    modalities: ClassVar[tuple[str, ...]] = ("structure",)
+    requires: ClassVar[tuple[str, ...]] = ("structure",)
+
+
+@pytest.mark.parametrize(("name", "variant", "task"), CONFIGURATIONS)
+def test_a_configuration_reads_what_it_declares(name: str, variant: str, task: Task) -> None:
+    pair = battery.tiny_pair(task)
+    seed_links = battery.tiny_split(pair).seed_links
+    method = modalities.briefly(METHODS[name], variant)
+    battery.skip_where_impossible(method, pair)
+    modalities.check_view_holds_only_declared(method, pair, seed_links)
+    modalities.check_reads_only_declared(method, pair, seed_links)
+
+
+def test_names_that_are_not_declared_cannot_be_read() -> None:
+    pair = battery.tiny_pair()
+    seed_links = battery.tiny_split(pair).seed_links
+    honest, cheating = NameMatch(), NamesAsStructure()
+    assert battery.hits_at_10(battery.fit(honest, pair), pair) > 0.5
+    view = modalities.declared_view(cheating, pair, seed_links)
+    assert set(view.source.names) == {""}
+    found = cheating.fit(view, RunContext(1))
+    assert battery.hits_at_10(found, pair) <= 10 / len(battery.tiny_split(pair).test_links)
+
+
+def test_a_method_that_reads_more_than_it_declares_fails_the_check() -> None:
+    pair = battery.tiny_pair()
+    seed_links = battery.tiny_split(pair).seed_links
+    with pytest.raises(AssertionError):
+        modalities.check_reads_only_declared(NamesAsStructure(), pair, seed_links)
+
+
+@pytest.mark.parametrize(
+    ("method", "read"),
+    [
+        (EVA.configure("eva", "w/o visual"), "structure relation attribute"),
+        (
+            EVA.configure("eva", "w/o visual", {"unsupervised_pairs": 10}),
+            "structure relation attribute image",
+        ),
+        (
+            MCLEA.configure("mclea", "w/o name", {"unsupervised": "name"}),
+            "structure relation attribute image text name",
+        ),
+        (LoginMEA.configure("loginmea", "w/o Visual"), "relation attribute structure"),
+        (SelfMEA.configure("selfmea", "names only"), "name"),
+        (SelfMEA.configure("selfmea", "stage 1 only"), "structure name"),
+        # Seeds are still the most similar images; only the fusion goes without.
+        (
+            SelfMEA.configure("selfmea", "w/o image"),
+            "structure relation attribute name image",
+        ),
+        (
+            SelfMEA.configure("selfmea", "w/o image", {"seeds": "name"}),
+            "structure relation attribute name",
+        ),
+        (CLAMEA.configure("clamea", "w/o V"), "image structure attribute"),
+    ],
+)
+def test_what_gives_the_seeds_or_the_graph_is_read_too(method: Method, read: str) -> None:
+    assert method.used_modalities(EVERYTHING) == tuple(read.split())
+
+
+@pytest.mark.parametrize(
+    ("method", "iterative"),
+    [
+        (MCLEA.configure("mclea"), True),
+        (MCLEA.configure("mclea", "w/o iter. strategy"), False),
+        # Promoted after 550, learned from 551 on.
+        (MCLEA.configure("mclea", overrides={"epochs": 550}), False),
+        (MCLEA.configure("mclea", overrides={"epochs": 551}), True),
+        (EVA.configure("eva"), False),
+        (EVA.configure("eva", "iterative"), True),
+        (LoginMEA.configure("loginmea"), True),
+        (LoginMEA.configure("loginmea", overrides={"epochs": 100}), False),
+        (SelfMEA.configure("selfmea"), True),
+        (SelfMEA.configure("selfmea", "w/o iteration"), False),
+        (SelfMEA.configure("selfmea", overrides={"fusion": False}), False),
+        (MEAformer.configure("meaformer"), False),
+        # An epoch looks before it trains, so 550 is the first to learn.
+        (MEAformer.configure("meaformer", "iterative", {"epochs": 549}), False),
+        (MEAformer.configure("meaformer", "iterative", {"epochs": 550}), True),
+        (CLAMEA.configure("clamea", overrides={"epochs": 70}), False),
+        (CLAMEA.configure("clamea", overrides={"epochs": 71}), True),
+        (NameMatch(), False),
+    ],
+)
+def test_a_method_says_whether_it_gets_as_far_as_pseudo_labels(
+    method: Method, iterative: bool
+) -> None:
+    assert method.is_iterative is iterative
