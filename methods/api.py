@@ -11,6 +11,7 @@ from mmea_bench.methods.core.base import (
     Method,
     NoParams,
     RunContext,
+    Scoring,
 )
 from mmea_bench.methods.core.inputs.features import input_features, modality_features
 from mmea_bench.methods.core.inputs.joint_graph import (
@@ -45,6 +46,7 @@ __all__ = [
     "RunContext",
     "Schedule",
     "ScoreMatrix",
+    "Scoring",
     "SeedTrainingParams",
     "SparsePattern",
     "TrainView",
