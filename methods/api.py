@@ -20,6 +20,7 @@ from mmea_bench.methods.core.inputs.joint_graph import (
     undirected_edges,
 )
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
 from mmea_bench.methods.core.training.loop import (
     Schedule,
@@ -41,6 +42,7 @@ __all__ = [
     "KnowledgeGraph",
     "Method",
     "NoParams",
+    "PairScores",
     "Paper",
     "PseudoSeeds",
     "RunContext",

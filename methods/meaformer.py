@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Alignment, Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
@@ -263,7 +263,7 @@ class _Training:
         """What is trained."""
         return list(self._model.parameters())
 
-    def monitor(self, epoch: int, loss: float, embeddings: Embeddings) -> float | None:
+    def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
         """The run's monitor; keeps the weights that score best for the iterative part."""
         assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over
         score = self._ctx.monitor(epoch, loss, embeddings)

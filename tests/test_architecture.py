@@ -73,7 +73,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
     "bench/cli": (
-        *(*DATA_FILES, "methods/core", "results/core", "bench/planning", "bench/running"),
+        *(*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+        *("bench/planning", "bench/running"),
         *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
         *("reports/making",),
     ),

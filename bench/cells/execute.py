@@ -20,6 +20,7 @@ from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import Number, Scorer, make_scorer, make_split
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
@@ -28,9 +29,9 @@ from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.datasets.core.model.statistics import count_pair, coverage, partial_copy
 from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import (
+    Alignment,
     DeadlineError,
     DivergedError,
-    Embeddings,
     Method,
     RunContext,
     StoppedError,
@@ -57,7 +58,7 @@ class _Outcome:
     pair: KGPair
     split: Split
     scorer: Scorer
-    embeddings: Embeddings
+    embeddings: Alignment
     log: TrainingLog
     monitor: CurveMonitor
     fit_s: float
@@ -152,7 +153,7 @@ def _train(
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
-    scorer = make_scorer(protocol, pair, split)
+    scorer = make_scorer(protocol, pair, split, method.published_scoring)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
@@ -172,8 +173,9 @@ def _train(
     )
     torch.manual_seed(row["rng_seed"])
     started = time.perf_counter()
-    embeddings = method.fit(view, ctx)
+    returned = method.fit(view, ctx)
     fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
+    embeddings = checked(returned, (pair.source.n_entities, pair.target.n_entities))
     remarks = tuple(states.notes) if states is not None else ()
     return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s, remarks)
 
@@ -211,10 +213,10 @@ def _setting(outcome: _Outcome, words: Mapping[str, object]) -> str:
     used = outcome.method.used_modalities(outcome.pair.modalities)
     return format_setting(
         {
+            "similarity": outcome.embeddings.similarity,
             **words,
             "iterative": "yes" if outcome.log.is_iterative else "no",
             "names": "yes" if "name" in used else "no",
-            "similarity": outcome.embeddings.similarity,
         }
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 list_app = typer.Typer(
     name="list",
-    help="List methods, datasets, suites, variants or reports.",
+    help="List methods, datasets, suites, variants, decoders or reports.",
     epilog="Example: mmea-bench list methods",
     no_args_is_help=True,
 )
@@ -123,6 +123,24 @@ def _settings_text(kind: type[Method]) -> str:
         f"{pattern}: " + ", ".join(f"{name}={value}" for name, value in overrides.items())
         for pattern, overrides in kind.published_settings.items()
     )
+
+
+@list_app.command("decoders", epilog="Example: mmea-bench list decoders")
+def list_decoders(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every decoder with its parameters; --decoders of `run` takes them."""
+    from dataclasses import asdict
+
+    from mmea_bench.bench.scoring.decoders import DECODERS
+
+    rows: list[dict[str, object]] = [
+        {
+            "decoder": name,
+            "parameters": ", ".join(f"{key}={value}" for key, value in asdict(kind()).items()),
+            "what it does": (kind.__doc__ or "").partition("\n")[0],
+        }
+        for name, kind in DECODERS.items()
+    ]
+    _show(rows, as_json=as_json)
 
 
 def _show(rows: Rows, *, as_json: bool) -> None:

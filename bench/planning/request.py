@@ -55,6 +55,10 @@ class Request:
     )
     variants: tuple[str, ...] = field(default=(), metadata=_option("Variants, or `all`.", WHAT))
     protocol: str | None = field(default=None, metadata=_option("`strict` or `paper`.", WHAT))
+    decoders: tuple[str, ...] = field(
+        default=(),
+        metadata=_option("Decoders of the final scores, such as csls[k=10],hungarian.", WHAT),
+    )
     set_values: Mapping[str, object] | None = field(
         default=None,
         metadata=_option(
@@ -116,9 +120,13 @@ class Request:
             "seed_ratios": list(self.seed_ratios),
             "repeats": self.repeats,
             "variants": list(self.variants),
-            "protocol": self.protocol,
+            "protocol": self._protocol_changes() or None,
             "set": self.set_values,
             "timeout_s": self.timeout,
         }
         # An empty list asks for nothing; a number of 0 is a wish, which the checks refuse.
         return {key: value for key, value in changes.items() if value is not None and value != []}
+
+    def _protocol_changes(self) -> dict[str, object]:
+        asked = {"name": self.protocol, "decoders": list(self.decoders)}
+        return {key: value for key, value in asked.items() if value}

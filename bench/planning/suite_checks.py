@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast, get_args
 
@@ -23,6 +24,7 @@ from mmea_bench.bench.planning.toml_values import (
     merged,
     parameter_table,
 )
+from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
@@ -372,7 +374,11 @@ def _build(kind: str, options_type: type[Any], given: Table) -> Any | None:
 
 
 def _build_protocol(given: object) -> Protocol:
-    return build_options("protocol setting", Protocol, as_table("protocol", given))
+    protocol = build_options("protocol setting", Protocol, as_table("protocol", given))
+    asked = DECODERS if ALL in protocol.decoders else protocol.decoders
+    # One decoder has one spelling, so that a cell has one key.
+    decoders = dict.fromkeys(decoder_address(parse_decoder(address)) for address in asked)
+    return replace(protocol, decoders=tuple(decoders))
 
 
 def _number_or_none(key: str, value: object) -> float | None:

@@ -8,36 +8,37 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.scoring.evaluate import Ids
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.base import Alignment, Embeddings
 from mmea_bench.methods.core.similarity import ScoreMatrix
 
 JOINT = "joint"
 N_COUNTERPARTS = 10
 
 
-def counterpart_cosines(embeddings: Embeddings, links: Ids) -> dict[str, list[float]]:
+def counterpart_cosines(alignment: Alignment, links: Ids) -> dict[str, list[float]]:
     """Mean cosine of the test entities to their first ten predicted counterparts.
 
     Each set of vectors predicts for itself: the ten nearest candidates of an entity are the ones
     that lie nearest by that modality (Figure 3 of MCLEA, COLING 2022).
 
     Args:
-        embeddings: Vectors of all entities, joint and by modality.
+        alignment: What the method returned; scores of pairs have no joint vectors.
         links: Test links, [n_links, 2]; candidates are their targets.
 
     Returns:
         Modality (and ``joint``) to the mean cosine at rank 1, 2, ... 10; fewer for few candidates.
         Empty if the method exposes no vectors by modality.
     """
-    if not embeddings.by_modality:
+    vectors = dict(alignment.by_modality)
+    if not vectors:
         return {}
-    device = embeddings.source.device
+    if isinstance(alignment, Embeddings):
+        vectors[JOINT] = (alignment.source, alignment.target)
     sources, targets = (
         torch.from_numpy(np.unique(links[:, side]).astype(np.int64)) for side in (0, 1)
     )
-    vectors = {**embeddings.by_modality, JOINT: (embeddings.source, embeddings.target)}
     return {
-        name: _mean_top(source[sources.to(device)], target[targets.to(device)])
+        name: _mean_top(source[sources.to(source.device)], target[targets.to(target.device)])
         for name, (source, target) in vectors.items()
     }
 

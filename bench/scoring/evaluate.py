@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmea_bench.methods.core.base import DivergedError, Embeddings
+from mmea_bench.methods.core.base import Alignment
+from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
     NeighbourhoodMeans,
     ScoreBlock,
-    ScoreMatrix,
+    ScoreBlocks,
     csls,
 )
 
@@ -82,7 +83,7 @@ class LinkRanks:
 
 
 def rank_links(
-    embeddings: Embeddings,
+    alignment: Alignment,
     task: RankingTask,
     csls_sizes: tuple[int, ...] = (0,),
     tie_rule: TieRule = "realistic",
@@ -91,7 +92,7 @@ def rank_links(
     """Exact ranks of all links in both directions, for several CSLS neighbourhood sizes at once.
 
     Args:
-        embeddings: Vectors of all entities.
+        alignment: Vectors of all entities, or scores of all pairs.
         task: Links and candidates.
         csls_sizes: CSLS neighbourhood sizes; 0 is the plain similarity.
         tie_rule: ``realistic`` gives the mean of the best and the worst rank among equal scores.
@@ -101,40 +102,39 @@ def rank_links(
         Neighbourhood size to ranks.
 
     Raises:
-        DivergedError: If a vector is not finite (it would win every comparison).
+        DivergedError: If a vector or score is not finite (it would win every comparison).
     """
-    layout = _Layout(task)
-    matrix = ScoreMatrix(
-        candidate_vectors(embeddings.source, layout.sources),
-        candidate_vectors(embeddings.target, layout.targets),
-        embeddings.similarity,
-        block_rows,
-    )
-    plain, scalings = _first_pass(matrix, layout, csls_sizes)
+    layout = Layout(task)
+    blocks = score_blocks(alignment, layout.sources, layout.targets, block_rows)
+    return rank_in(blocks, layout, csls_sizes, tie_rule)
+
+
+def rank_in(
+    blocks: ScoreBlocks,
+    layout: Layout,
+    csls_sizes: tuple[int, ...] = (0,),
+    tie_rule: TieRule = "realistic",
+) -> dict[int, LinkRanks]:
+    """As ``rank_links``, by any scores whose rows and columns stand as in the layout."""
+    plain, scalings = _first_pass(blocks, layout, csls_sizes)
     counters = {size: _Counter(layout, plain, scalings.get(size)) for size in csls_sizes}
-    for block in matrix:
+    for block in blocks:
         for counter in counters.values():
             counter.add(block)
     return {size: counter.ranks(tie_rule) for size, counter in counters.items()}
 
 
-def candidate_vectors(vectors: Tensor, ids: Ids) -> Tensor:
-    """Rows of an embedding, [n_ids, dim].
-
-    Raises:
-        DivergedError: If a value is not finite.
-    """
-    chosen = vectors.detach()[torch.from_numpy(ids.astype(np.int64)).to(vectors.device)]
-    if not bool(torch.isfinite(chosen).all()):
-        raise DivergedError("the embeddings hold values that are not finite")
-    return chosen
-
-
-class _Layout:
+class Layout:
     """Positions of links in the score matrix.
 
     Candidates stand in the order of the links, so that link ``i`` is usually cell ``(i, i)``; only
     the links of an entity that has an earlier link need their row or column gathered.
+
+    Attributes:
+        sources: Source entity of each row, [n_rows].
+        targets: Target entity of each column, [n_columns].
+        rows: Row of each link, [n_links].
+        columns: Column of each link, [n_links].
     """
 
     def __init__(self, task: RankingTask) -> None:
@@ -190,7 +190,7 @@ def _rival_partners(
 
 
 def _first_pass(
-    matrix: ScoreMatrix, layout: _Layout, csls_sizes: tuple[int, ...]
+    matrix: ScoreBlocks, layout: Layout, csls_sizes: tuple[int, ...]
 ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
     """Plain score of every link, and row and column means of each CSLS size.
 
@@ -212,7 +212,7 @@ class _Counter:
     """Counts, per link and direction, the candidates with a greater and with an equal score."""
 
     def __init__(
-        self, layout: _Layout, plain: Tensor, scaling: tuple[Tensor, Tensor] | None
+        self, layout: Layout, plain: Tensor, scaling: tuple[Tensor, Tensor] | None
     ) -> None:
         device = plain.device
         self._scaling = scaling

@@ -5,30 +5,33 @@ from __future__ import annotations
 import math
 
 from mmea_bench.bench.scoring.scorers import Number
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.base import Alignment, Embeddings
 from mmea_bench.results.core.schema import WEIGHT
 
 
-def fusion_weights(embeddings: Embeddings) -> tuple[list[Number], str]:
+def fusion_weights(alignment: Alignment) -> tuple[list[Number], str]:
     """The share of each modality in the fusion, which adds up to 1.
 
     Methods whose weights are no shares already (a product of experts) have them divided by their
     sum, so that methods can stand side by side.
 
     Args:
-        embeddings: What the method returned.
+        alignment: What the method returned.
 
     Returns:
         One number per modality, and a sentence if the method's weights cannot be shares (negative
         or not finite, or all 0); without weights neither.
     """
-    weights = embeddings.modality_weights
+    weights = alignment.modality_weights
     if not weights:
         return [], ""
     total = sum(weights.values())
     if not math.isfinite(total) or total <= 0 or min(weights.values()) < 0:
         return [], f"modality weights left out, since they are no shares: {dict(weights)}"
-    n = len(embeddings.source) + len(embeddings.target)
+    if isinstance(alignment, Embeddings):
+        n = len(alignment.source) + len(alignment.target)
+    else:
+        n = alignment.n_source + alignment.n_target
     return [
         Number({"modality": modality}, WEIGHT, "mean", weight / total, n)
         for modality, weight in weights.items()

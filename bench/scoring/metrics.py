@@ -30,3 +30,12 @@ def metrics_of_ranks(ranks: NDArray[np.float64]) -> dict[str, float]:
     values["mrr"] = float(np.mean(1.0 / ranks))
     values["mean_rank"] = float(np.mean(ranks))
     return values
+
+
+def by_direction(
+    src2tgt: NDArray[np.float64], tgt2src: NDArray[np.float64]
+) -> dict[str, dict[str, float]]:
+    """Metrics of both directions and their mean: direction -> metric -> value."""
+    forward, backward = metrics_of_ranks(src2tgt), metrics_of_ranks(tgt2src)
+    mean = {metric: (forward[metric] + backward[metric]) / 2 for metric in forward}
+    return {"src2tgt": forward, "tgt2src": backward, "mean": mean}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmea_bench.bench.scoring.scorers import ByDirection, Scorer
-from mmea_bench.methods.core.base import Embeddings, StopRule
+from mmea_bench.methods.core.base import Alignment, StopRule
 
 
 class CurveMonitor:
@@ -28,7 +28,7 @@ class CurveMonitor:
         self.points: list[dict[str, Any]] = []
         self.seconds = 0.0
 
-    def __call__(self, epoch: int, loss: float, embeddings: Embeddings) -> float | None:
+    def __call__(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
         """Records one point per link set; returns the score to choose by, or None."""
         started = time.perf_counter()
         chosen: float | None = None

@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmea_bench.bench.scoring.evaluate import Ids, candidate_vectors
+from mmea_bench.bench.scoring.evaluate import Ids
 from mmea_bench.datasets.core.model.nodes import PAIR_KINDS, pair_kinds
-from mmea_bench.methods.core.base import Embeddings
-from mmea_bench.methods.core.similarity import DEFAULT_BLOCK_ROWS, ScoreBlock, ScoreMatrix
+from mmea_bench.methods.core.base import Alignment
+from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.similarity import DEFAULT_BLOCK_ROWS, ScoreBlock
 
 Inference = Literal["one-threshold", "two-thresholds"]
 INFERENCES: Final[tuple[Inference, ...]] = ("one-threshold", "two-thresholds")
@@ -63,7 +64,7 @@ class PairTask:
 
 
 @dataclass(frozen=True, eq=False)
-class PairScores:
+class ScoredPairs:
     """All that precision and recall are counted from; every score was read out of one product.
 
     Attributes:
@@ -109,25 +110,23 @@ class Thresholds:
 
 
 def score_pairs(
-    embeddings: Embeddings, task: PairTask, block_rows: int = DEFAULT_BLOCK_ROWS
-) -> PairScores:
+    alignment: Alignment, task: PairTask, block_rows: int = DEFAULT_BLOCK_ROWS
+) -> ScoredPairs:
     """One pass over all scores, which keeps the largest of each kind and those of known pairs.
 
     Args:
-        embeddings: Vectors of all nodes.
+        alignment: Vectors of all nodes, or scores of all pairs.
         task: The pairs.
         block_rows: Rows of a block of scores; any value gives the same result.
 
     Raises:
-        DivergedError: If a vector is not finite.
+        DivergedError: If a vector or score is not finite.
     """
     collector = _Collector(task)
     columns = np.argsort(task.visual_target, kind="stable")
-    target = candidate_vectors(embeddings.target, columns)
     for is_visual in (False, True):
         rows = np.flatnonzero(task.visual_source == is_visual)
-        source = candidate_vectors(embeddings.source, rows)
-        matrix = ScoreMatrix(source, target, embeddings.similarity, block_rows)
+        matrix = score_blocks(alignment, rows, columns, block_rows)
         group = _Group(task, rows, columns, matrix.device)
         for block in matrix:
             collector.add(block, group, ("tv", "vv") if is_visual else ("tt", "tv"))
@@ -163,7 +162,7 @@ class _Group:
 
 
 class _Collector:
-    """Gathers what ``PairScores`` holds, block by block."""
+    """Gathers what ``ScoredPairs`` holds, block by block."""
 
     def __init__(self, task: PairTask) -> None:
         self._task = task
@@ -191,7 +190,7 @@ class _Collector:
         best = block.scores.amax(dim=1).double().cpu().numpy()
         self._best_wrong[group.rows[block.start : block.stop]] = best
 
-    def result(self) -> PairScores:
+    def result(self) -> ScoredPairs:
         """What was gathered."""
         sources, test = self._task.test[:, 0], self._known["test"]
         best_right = np.full(len(self._best_wrong), -np.inf)
@@ -200,7 +199,7 @@ class _Collector:
         hits = best_right[asked] > self._best_wrong[asked]
         top = {kind: largest.ascending() for kind, largest in self._top.items()}
         share = float(hits.mean())
-        return PairScores(top, self._n, self._known["valid"], test, share, len(asked))
+        return ScoredPairs(top, self._n, self._known["valid"], test, share, len(asked))
 
 
 class _Largest:
@@ -236,7 +235,7 @@ class _Largest:
         return np.sort(self._kept[0].double().cpu().numpy())
 
 
-def choose_thresholds(scores: PairScores, task: PairTask, inference: Inference) -> Thresholds:
+def choose_thresholds(scores: ScoredPairs, task: PairTask, inference: Inference) -> Thresholds:
     """Thresholds with the largest F1 that the validation pairs let expect.
 
     Validation pairs are a uniform sample of the gold pairs that do not train, so with ``v`` of
@@ -276,7 +275,7 @@ class _Class:
 
     def __init__(
         self,
-        scores: PairScores,
+        scores: ScoredPairs,
         task: PairTask,
         valid_kinds: NDArray[np.str_],
         kinds: tuple[str, ...],
@@ -316,7 +315,7 @@ def _f1(precision: Values, recall: Values) -> Values:
 
 
 def pair_metrics(
-    scores: PairScores, task: PairTask, thresholds: Thresholds
+    scores: ScoredPairs, task: PairTask, thresholds: Thresholds
 ) -> dict[str, tuple[float, int]]:
     """Precision, recall and F1 of the test pairs over all kinds and per kind.
 
@@ -354,7 +353,7 @@ def _precision_recall_f1(n_predicted: int, n_right: int, n_gold: int) -> tuple[f
     return precision, recall, float(_f1(np.array(precision), np.array(recall)))
 
 
-def mean_true_scores(scores: PairScores, task: PairTask) -> dict[str, float]:
+def mean_true_scores(scores: ScoredPairs, task: PairTask) -> dict[str, float]:
     """Mean score of the test pairs of equal (``intra``) and of different modality (``cross``)."""
     is_cross = task.kinds(task.test) == "tv"
     groups = {"intra": scores.test[~is_cross], "cross": scores.test[is_cross]}

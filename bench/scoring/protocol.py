@@ -18,6 +18,8 @@ class Protocol:
         candidates: ``test`` ranks among the entities of the test links (as the papers do),
             ``unseeded`` among all entities that stand in no seed link.
         csls: Neighbourhood sizes to score with; 0 is the plain similarity.
+        decoders: Addresses of decoders that the final scores are given to besides, such as
+            ``hungarian`` or ``sinkhorn[sweeps=10]``.
         tie_rule: Rank of the true partner among equal scores.
         valid_share: Share of the seeds that ``strict`` holds out.
         eval_every: Epochs between two evaluations; 0 leaves it to the method.
@@ -28,6 +30,7 @@ class Protocol:
     name: Literal["strict", "paper"] = "strict"
     candidates: Literal["test", "unseeded"] = "test"
     csls: tuple[int, ...] = (0, 3)
+    decoders: tuple[str, ...] = ()
     tie_rule: Literal["realistic", "optimistic", "pessimistic"] = "realistic"
     valid_share: float = 0.1
     eval_every: int = 0

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol as Contract
 
 import numpy as np
 
 from mmea_bench.bench.scoring.counterparts import counterpart_cosines
-from mmea_bench.bench.scoring.evaluate import LinkRanks, RankingTask, rank_links, ranking_task
-from mmea_bench.bench.scoring.metrics import metrics_of_ranks
+from mmea_bench.bench.scoring.decoders import (
+    Csls,
+    Hungarian,
+    NoDecoder,
+    OneToOne,
+    Sinkhorn,
+    decoder_address,
+    parse_decoder,
+)
+from mmea_bench.bench.scoring.evaluate import Layout, RankingTask, rank_links, ranking_task
+from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
-    PairScores,
     PairTask,
+    ScoredPairs,
     Thresholds,
     choose_thresholds,
     mean_true_scores,
@@ -25,7 +34,8 @@ from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring
+from mmea_bench.methods.core.score_blocks import score_blocks
 
 ByDirection = Mapping[str, Mapping[str, float]]
 """Direction to metric to value."""
@@ -72,13 +82,13 @@ class Scorer(Contract):
     def curve_words(self) -> Mapping[str, object]:
         """Rules of scoring of the learning curves."""
 
-    def curve(self, embeddings: Embeddings) -> Mapping[str, ByDirection]:
+    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
         """Set of links (``test``, ``valid``) to the numbers of one point of the curves."""
 
     def stop_score(self, scores: ByDirection) -> float:
         """The number to choose a checkpoint by, higher is better."""
 
-    def final(self, embeddings: Embeddings) -> FinalScores:
+    def final(self, alignment: Alignment) -> FinalScores:
         """The numbers of the finished training."""
 
 
@@ -92,23 +102,37 @@ def make_split(protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: 
     return split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
 
 
-def make_scorer(protocol: Protocol, pair: KGPair, split: Split) -> Scorer:
-    """The scorer of a dataset's task."""
+def make_scorer(
+    protocol: Protocol, pair: KGPair, split: Split, published: Scoring | None = None
+) -> Scorer:
+    """The scorer of a dataset's task.
+
+    Args:
+        protocol: Rules of scoring.
+        pair: The dataset.
+        split: Links by which the cell is scored.
+        published: How the published numbers of the method were scored; ``paper`` scores that way
+            beside its own rules.
+    """
     if pair.task == "n-mmkg":
         visual = visual_nodes(pair.features)
-        return PairScorer(PairTask(split.seed_links, split.valid_links, split.test_links, *visual))
-    tasks = {"test": _test_task(protocol, pair, split)}
+        task = PairTask(split.seed_links, split.valid_links, split.test_links, *visual)
+        return PairScorer(task, protocol.decoders)
+    tasks = {"test": _test_task(protocol.candidates, pair, split)}
     if len(split.valid_links):
         # Validation links are ranked among all entities that do not train, as many as at test
         # time; among the few validation entities alone the task would be far easier.
         tasks["valid"] = ranking_task(
             split.valid_links, pair.anchor_links, _sizes(pair), split.seed_links
         )
-    return RankingScorer(protocol, tasks)
+    if published is None or protocol.name != "paper":
+        return RankingScorer(protocol, tasks)
+    asked = PublishedTask(published, _test_task(published.candidates, pair, split))
+    return RankingScorer(protocol, tasks, asked)
 
 
-def _test_task(protocol: Protocol, pair: KGPair, split: Split) -> RankingTask:
-    if protocol.candidates == "test":
+def _test_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
+    if candidates == "test":
         return ranking_task(split.test_links, pair.anchor_links)
     seeds = np.concatenate([split.seed_links, split.valid_links])
     return ranking_task(split.test_links, pair.anchor_links, _sizes(pair), seeds)
@@ -118,38 +142,55 @@ def _sizes(pair: KGPair) -> tuple[int, int]:
     return pair.source.n_entities, pair.target.n_entities
 
 
+@dataclass(frozen=True)
+class PublishedTask:
+    """How a method's published numbers were scored, and the task for its candidates."""
+
+    scoring: Scoring
+    task: RankingTask
+
+
 class RankingScorer:
-    """Entity alignment: ranks of the true partners.
+    """Entity alignment: ranks of the true partners, and what the decoders make of the scores.
 
     Curves are scored with the last CSLS size of the protocol.
 
     Args:
         protocol: Rules of scoring.
         tasks: ``test`` and, where links were held out, ``valid``.
+        published: A further way of scoring at the end; None for none.
     """
 
-    def __init__(self, protocol: Protocol, tasks: Mapping[str, RankingTask]) -> None:
-        self._protocol = protocol
-        self._tasks = tasks
+    def __init__(
+        self,
+        protocol: Protocol,
+        tasks: Mapping[str, RankingTask],
+        published: PublishedTask | None = None,
+    ) -> None:
+        self._protocol, self._tasks, self._published = protocol, tasks, published
+        self._decoders = [parse_decoder(address) for address in protocol.decoders]
+        ranked = [each.csls_size for each in self._decoders if isinstance(each, NoDecoder | Csls)]
+        self._sizes = tuple(dict.fromkeys((*protocol.csls, *ranked)))
         self.curve_words = self._words(protocol.csls[-1])
 
-    def _words(self, csls_size: int) -> Mapping[str, object]:
+    def _words(self, csls_size: int, **further: object) -> Mapping[str, object]:
         protocol = self._protocol
         return {
             "candidates": protocol.candidates,
             "csls": csls_size,
             "ties": protocol.tie_rule,
+            **further,
         }
 
-    def curve(self, embeddings: Embeddings) -> Mapping[str, ByDirection]:
+    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
         """Hits@1, Hits@10 and MRR of every set of links."""
         size = self._protocol.csls[-1]
         found = {}
         for links, task in self._tasks.items():
-            ranks = rank_links(embeddings, task, (size,), self._protocol.tie_rule)[size]
+            ranks = rank_links(alignment, task, (size,), self._protocol.tie_rule)[size]
             found[links] = {
                 direction: {metric: values[metric] for metric in CURVE_METRICS}
-                for direction, values in direction_metrics(ranks).items()
+                for direction, values in by_direction(ranks.src2tgt, ranks.tgt2src).items()
             }
         return found
 
@@ -157,31 +198,69 @@ class RankingScorer:
         """The protocol's metric, mean of both directions."""
         return scores["mean"][self._protocol.stop_metric]
 
-    def final(self, embeddings: Embeddings) -> FinalScores:
-        """All metrics of the test links, for every CSLS size."""
+    def final(self, alignment: Alignment) -> FinalScores:
+        """All metrics of the test links: for every CSLS size, decoder, and as published."""
         task = self._tasks["test"]
-        ranks = rank_links(embeddings, task, self._protocol.csls, self._protocol.tie_rule)
-        numbers = [
-            Number(self._words(size), metric, direction, value, len(task.links))
-            for size, link_ranks in ranks.items()
-            for direction, values in direction_metrics(link_ranks).items()
-            for metric, value in values.items()
-        ]
-        return FinalScores((*numbers, *_counterpart_numbers(embeddings, task)))
+        numbers = [*self._ranked(alignment, task, self._sizes)]
+        for decoder in self._decoders:
+            if isinstance(decoder, Sinkhorn | OneToOne):
+                numbers += self._decoded(alignment, task, decoder)
+        numbers += self._as_published(alignment)
+        return FinalScores((*numbers, *_counterpart_numbers(alignment, task)))
+
+    def _ranked(
+        self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...], **further: object
+    ) -> Iterator[Number]:
+        ranks = rank_links(alignment, task, sizes, self._protocol.tie_rule)
+        for size, found in ranks.items():
+            words = self._words(size, similarity=alignment.similarity, **further)
+            for direction, values in by_direction(found.src2tgt, found.tgt2src).items():
+                for metric, value in values.items():
+                    yield Number(words, metric, direction, value, len(task.links))
+
+    def _decoded(
+        self,
+        alignment: Alignment,
+        task: RankingTask,
+        decoder: Sinkhorn | OneToOne,
+        **further: object,
+    ) -> Iterator[Number]:
+        layout = Layout(task)
+        if isinstance(decoder, Hungarian):
+            decoder = decoder.fitted(len(layout.sources), len(layout.targets))
+        blocks = score_blocks(alignment, layout.sources, layout.targets)
+        further = {"similarity": alignment.similarity, **further}
+        words = self._words(decoder.csls, decoder=decoder_address(decoder), **further)
+        measured = decoder.measured(blocks, layout, self._protocol.tie_rule)
+        for (direction, metric), (value, n) in measured.items():
+            yield Number(words, metric, direction, value, n)
+
+    def _as_published(self, alignment: Alignment) -> Iterator[Number]:
+        """Numbers scored as the method's published ones, unless they stand there already."""
+        if self._published is None:
+            return
+        scoring, task = self._published.scoring, self._published.task
+        compared = alignment
+        if isinstance(alignment, Embeddings) and scoring.similarity is not None:
+            compared = replace(alignment, similarity=scoring.similarity)
+        is_same = compared.similarity == alignment.similarity
+        is_same = is_same and scoring.candidates == self._protocol.candidates
+        candidates = {"candidates": scoring.candidates}
+        decoder = parse_decoder(scoring.decoder)
+        if isinstance(decoder, Sinkhorn | OneToOne):
+            if not (is_same and decoder in self._decoders):
+                yield from self._decoded(compared, task, decoder, **candidates)
+        else:
+            size = scoring.csls or decoder.csls_size
+            if not (is_same and size in self._sizes):
+                yield from self._ranked(compared, task, (size,), **candidates)
 
 
-def _counterpart_numbers(embeddings: Embeddings, task: RankingTask) -> Iterator[Number]:
-    for modality, cosines in counterpart_cosines(embeddings, task.links).items():
+def _counterpart_numbers(alignment: Alignment, task: RankingTask) -> Iterator[Number]:
+    for modality, cosines in counterpart_cosines(alignment, task.links).items():
         words = {"candidates": "test", "modality": modality}
         for rank, cosine in enumerate(cosines, 1):
             yield Number(words, f"cosine@{rank}", "src2tgt", cosine, len(task.links))
-
-
-def direction_metrics(ranks: LinkRanks) -> dict[str, dict[str, float]]:
-    """Metrics of both directions and their mean: direction -> metric -> value."""
-    forward, backward = metrics_of_ranks(ranks.src2tgt), metrics_of_ranks(ranks.tgt2src)
-    mean = {metric: (forward[metric] + backward[metric]) / 2 for metric in forward}
-    return {"src2tgt": forward, "tgt2src": backward, "mean": mean}
 
 
 class PairScorer:
@@ -191,6 +270,7 @@ class PairScorer:
 
     Args:
         task: Pairs of the split.
+        decoders: Decoders that were asked for; none of them applies to many-to-many pairs.
     """
 
     curve_words: Mapping[str, object] = {
@@ -198,12 +278,12 @@ class PairScorer:
         "inference": "two-thresholds",
     }
 
-    def __init__(self, task: PairTask) -> None:
-        self._task = task
+    def __init__(self, task: PairTask, decoders: tuple[str, ...] = ()) -> None:
+        self._task, self._decoders = task, decoders
 
-    def curve(self, embeddings: Embeddings) -> Mapping[str, ByDirection]:
+    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
         """Precision, recall and F1: measured on test pairs, expected from the validation pairs."""
-        scores = score_pairs(embeddings, self._task)
+        scores = score_pairs(alignment, self._task)
         chosen = choose_thresholds(scores, self._task, "two-thresholds")
         measured = pair_metrics(scores, self._task, chosen)
         expected = {"precision": chosen.precision, "recall": chosen.recall, "f1": chosen.f1}
@@ -214,10 +294,13 @@ class PairScorer:
         """F1."""
         return scores["pairs"]["f1"]
 
-    def final(self, embeddings: Embeddings) -> FinalScores:
+    def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test pairs under both inferences, and the thresholds as notes."""
         task, numbers, notes = self._task, [], []
-        scores = score_pairs(embeddings, task)
+        if self._decoders:
+            names = ", ".join(self._decoders)
+            notes.append(f"decoders left out, since pairs of an N-MMKG are many to many: {names}")
+        scores = score_pairs(alignment, task)
         for inference in INFERENCES:
             words = {"candidates": "all-pairs", "inference": inference}
             chosen = choose_thresholds(scores, task, inference)
@@ -227,7 +310,7 @@ class PairScorer:
             # Hits@1 needs no threshold; it stands beside both, so that each row is complete.
             hits, n_asked = scores.hits_at_1, scores.n_asked
             numbers.append(Number(words, "hits@1", "src2tgt", hits, n_asked))
-        notes.append(_true_score_note(scores, task, embeddings.similarity))
+        notes.append(_true_score_note(scores, task, alignment.similarity))
         return FinalScores(tuple(numbers), tuple(notes))
 
 
@@ -238,7 +321,7 @@ def _threshold_note(chosen: Thresholds, inference: str) -> str:
     return f"{inference}: {values} (expected F1 {chosen.f1:.3f})"
 
 
-def _true_score_note(scores: PairScores, task: PairTask, similarity: str) -> str:
+def _true_score_note(scores: ScoredPairs, task: PairTask, similarity: str) -> str:
     means = mean_true_scores(scores, task)
     values = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
     return f"mean {similarity} of true test pairs: {values}"

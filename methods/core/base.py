@@ -19,6 +19,7 @@ from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.options import build_options
 from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.methods.core.pair_scores import PairScores
 
 StopRule = Literal["last", "valid", "test"]
 Similarity = Literal["cosine", "abs-cosine", "inner", "manhattan", "euclidean"]
@@ -66,6 +67,8 @@ class Scoring:
 class Embeddings:
     """What a method returns: comparable vectors of all entities of both KGs.
 
+    A method that does not end in vectors returns ``PairScores`` instead.
+
     Attributes:
         source: [n_source, dim] float32 on any device, not necessarily normalised.
         target: [n_target, dim] float32.
@@ -80,6 +83,19 @@ class Embeddings:
     similarity: Similarity = "cosine"
     by_modality: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     modality_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def clone(self) -> Embeddings:
+        """The same vectors in memory of their own, without gradients."""
+        return Embeddings(
+            self.source.detach().clone(),
+            self.target.detach().clone(),
+            self.similarity,
+            {
+                name: (source.detach().clone(), target.detach().clone())
+                for name, (source, target) in self.by_modality.items()
+            },
+            dict(self.modality_weights),
+        )
 
     def save(self, path: Path) -> None:
         """Writes the joint vectors to an ``.npz`` file that needs no pickle to read."""
@@ -99,6 +115,10 @@ class Embeddings:
                 torch.from_numpy(stored["target"]),
                 str(stored["similarity"]),  # type: ignore[arg-type]
             )
+
+
+Alignment = Embeddings | PairScores
+"""What a method may return; all that scores, watches or keeps it takes both."""
 
 
 @dataclass
@@ -144,9 +164,9 @@ class TrainingLog:
         )
 
 
-Monitor = Callable[[int, float, Embeddings], float | None]
-"""Called as (epoch, loss, embeddings); returns the score to choose a checkpoint by, or None where
-the protocol says that the last epoch counts."""
+Monitor = Callable[[int, float, Alignment], float | None]
+"""Called as (epoch, loss, embeddings or scores); returns the score to choose a checkpoint by, or
+None where the protocol says that the last epoch counts."""
 
 Ticker = Callable[[int, int, float], None]
 """Called as (epoch, n_epochs, loss) after every epoch, for the progress display."""
@@ -347,8 +367,8 @@ class Method(ABC):
         return tuple(modality for modality in dict.fromkeys(read) if modality in offered)
 
     @abstractmethod
-    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
-        """Trains on the seed links of ``view`` and returns vectors of all entities.
+    def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
+        """Trains on the seed links of ``view``; returns vectors of all entities or scores of pairs.
 
         Raises:
             DivergedError: If the loss is not finite.

@@ -1,13 +1,14 @@
 """Similarities between the entities of two graphs, computed in row blocks.
 
 The full matrix of scores is never held: a block of source rows against all targets is made, used
-and dropped. This is the only copy; evaluation and pseudo-labels use it too.
+and dropped. This is the only copy; evaluation, decoders and pseudo-labels use it too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -36,6 +37,24 @@ class ScoreBlock:
     start: int
     stop: int
     scores: Tensor
+
+
+class ScoreBlocks(Protocol):
+    """All source-target scores as a sequence of row blocks; iterating twice gives equal ones."""
+
+    n_source: int
+    n_target: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are computed."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores."""
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row; the reader may change their scores."""
 
 
 class ScoreMatrix:
@@ -108,7 +127,7 @@ class NeighbourhoodMeans:
     Reference: Conneau et al. 2017, arXiv:1710.04087, sec. 2.3.
     """
 
-    def __init__(self, matrix: ScoreMatrix, k: int) -> None:
+    def __init__(self, matrix: ScoreBlocks, k: int) -> None:
         self._k = k
         self._n_target = matrix.n_target
         self._row_means: list[Tensor] = []
@@ -149,8 +168,33 @@ def csls(scores: Tensor, row_means: Tensor, column_means: Tensor) -> Tensor:
     return (scores * 2).sub_(row_means).sub_(column_means)
 
 
+class CslsBlocks:
+    """Scores rescaled by CSLS; one pass for the means comes before the first block.
+
+    Args:
+        plain: The scores.
+        k: Neighbourhood size, 1 or more.
+    """
+
+    def __init__(self, plain: ScoreBlocks, k: int) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, plain.dtype
+        self._plain = plain
+        neighbourhood = NeighbourhoodMeans(plain, k)
+        for block in plain:
+            neighbourhood.add(block)
+        self._row_means, self._column_means = neighbourhood.means()
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row."""
+        for block in self._plain:
+            row_means = self._row_means[block.start : block.stop].unsqueeze(1)
+            scores = csls(block.scores, row_means, self._column_means)
+            yield ScoreBlock(block.start, block.stop, scores)
+
+
 def mutual_nearest(source: Tensor, target: Tensor, similarity: Similarity = "cosine") -> Tensor:
-    """Pairs that are each other's nearest neighbour.
+    """Pairs of vectors that are each other's nearest neighbour.
 
     Args:
         source: [n_source, dim].
@@ -158,24 +202,52 @@ def mutual_nearest(source: Tensor, target: Tensor, similarity: Similarity = "cos
         similarity: How vectors are compared.
 
     Returns:
+        As ``mutual_nearest_in``.
+    """
+    return mutual_nearest_in(ScoreMatrix(source, target, similarity))
+
+
+def mutual_nearest_in(blocks: ScoreBlocks) -> Tensor:
+    """Pairs that are each other's best by some scores.
+
+    Args:
+        blocks: The scores.
+
+    Returns:
         (source row, target row), [n_pairs, 2] int64, sorted by source row; of equal scores the
         lowest row or column counts as nearest.
     """
-    if not len(source) or not len(target):
+    if not blocks.n_source or not blocks.n_target:
         return torch.empty(0, 2, dtype=torch.int64)
     nearest_target = []
-    best_score = torch.full((len(target),), -torch.inf, dtype=source.dtype, device=source.device)
-    nearest_source = torch.zeros(len(target), dtype=torch.int64, device=source.device)
-    for block in ScoreMatrix(source, target, similarity):
+    shape, device = (blocks.n_target,), blocks.device
+    best_score = torch.full(shape, -torch.inf, dtype=blocks.dtype, device=device)
+    nearest_source = torch.zeros(shape, dtype=torch.int64, device=device)
+    for block in blocks:
         nearest_target.append(block.scores.argmax(dim=1))
         column_best, column_row = block.scores.max(dim=0)
         better = column_best > best_score
         best_score = torch.where(better, column_best, best_score)
         nearest_source = torch.where(better, column_row + block.start, nearest_source)
     chosen = torch.cat(nearest_target)
-    rows = torch.arange(len(source), device=source.device)
+    rows = torch.arange(blocks.n_source, device=device)
     mutual = nearest_source[chosen] == rows
     return torch.stack([rows[mutual], chosen[mutual]], dim=1).cpu()
+
+
+def top_candidates(blocks: ScoreBlocks, k: int) -> tuple[Tensor, Tensor]:
+    """The k best columns of every row, best first.
+
+    Args:
+        blocks: The scores.
+        k: Columns wanted; never more than there are.
+
+    Returns:
+        Their scores [n_source, k] and columns [n_source, k] int64, on the device of the scores.
+    """
+    size = min(k, blocks.n_target)
+    best = [block.scores.topk(size, dim=1) for block in blocks]
+    return torch.cat([top.values for top in best]), torch.cat([top.indices for top in best])
 
 
 def _column_top(scores: Tensor, k: int) -> Tensor:

@@ -187,7 +187,8 @@ def format_setting(words: Mapping[str, object]) -> str:
     """
     texts = {str(key): str(value) for key, value in words.items()}
     for key, value in texts.items():
-        if not re.fullmatch(r"[^\s=]+", key) or not re.fullmatch(r"[^\s=]+", value):
+        # An address such as hungarian[csls=3] may hold the sign inside its brackets.
+        if not re.fullmatch(r"[^\s=]+", key) or not re.fullmatch(r"[^\s=]+(\[[^\s\]]*\])?", value):
             raise ResultsError(
                 f"Setting {shown(f'{key}={value}')}: keys and values must not be empty nor hold "
                 "spaces or '='. Rename it."

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
+from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings, RunContext
+from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.training.resume import Resumable
+
+AlignmentT = TypeVar("AlignmentT", bound=Alignment)
 
 Step = Callable[[int], float]
 """One epoch (counted from 1): leaves gradients behind and returns the loss.
@@ -100,11 +104,11 @@ def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
 def train(
     parameters: Iterable[nn.Parameter],
     step: Step,
-    embed: Callable[[], Embeddings],
+    embed: Callable[[], AlignmentT],
     schedule: Schedule,
     ctx: RunContext,
     after_epoch: Callable[[int], None] | None = None,
-) -> Embeddings:
+) -> AlignmentT:
     """Trains and returns the embeddings that the protocol's checkpoint rule chooses.
 
     Args:
@@ -178,7 +182,8 @@ class Checkpoint:
 
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
-        self._best: Embeddings | None = None
+        self._best: Alignment | None = None
+        self._best_state: dict[str, Tensor] = {}
         self._best_score = -math.inf
         self._without_gain = 0
 
@@ -188,7 +193,7 @@ class Checkpoint:
         return 0 < self._ctx.patience <= self._without_gain
 
     def offer(
-        self, epoch: int, loss: float, embed: Callable[[], Embeddings], *, counts: bool = True
+        self, epoch: int, loss: float, embed: Callable[[], Alignment], *, counts: bool = True
     ) -> None:
         """Scores the current embeddings and keeps them if they are the best so far.
 
@@ -207,14 +212,31 @@ class Checkpoint:
         if score is None:
             self._best, self._ctx.log.best_epoch = embeddings, epoch
         elif score > self._best_score:
-            self._best, self._best_score, self._without_gain = embeddings, score, 0
+            self._keep(embeddings)
+            self._best_score, self._without_gain = score, 0
             self._ctx.log.best_epoch = epoch
         elif counts:
             self._without_gain += 1
 
-    def chosen(self, embed: Callable[[], Embeddings]) -> Embeddings:
-        """The kept embeddings; the current ones if nothing was scored."""
-        return self._best if self._best is not None else embed()
+    def _keep(self, alignment: Alignment) -> None:
+        """Keeps values, not references: a method may go on changing its vectors in place."""
+        if isinstance(alignment, Embeddings):
+            self._best = alignment.clone()
+        else:
+            self._best = alignment
+            self._best_state = {
+                name: values.detach().clone() for name, values in alignment.state.items()
+            }
+
+    @torch.no_grad()
+    def chosen(self, embed: Callable[[], AlignmentT]) -> AlignmentT:
+        """What was kept; the current one if nothing was scored."""
+        if self._best is None:
+            return embed()
+        if isinstance(self._best, PairScores):
+            for name, values in self._best_state.items():
+                self._best.state[name].copy_(values)
+        return cast("AlignmentT", self._best)
 
 
 def backward_in_batches(

@@ -12,7 +12,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import TrainingLog
-from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
+from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.similarity import (
+    ScoreBlocks,
+    ScoreMatrix,
+    mutual_nearest,
+    mutual_nearest_in,
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,9 @@ class PseudoSeeds:
     """Training pairs that grow as in EVA's and MCLEA's released code.
 
     At every look the entities of both whole graphs that stand in no training pair are compared by
-    cosine without CSLS. Pairs that were mutual nearest neighbours at every look since the list was
-    started are promoted for good. No threshold, no limit, no gold link is read.
+    cosine without CSLS, or by the method's own scores of pairs. Pairs that were mutual nearest
+    neighbours at every look since the list was started are promoted for good. No threshold, no
+    limit, no gold link is read.
 
     Args:
         seed_pairs: Seed links as joint ids, [n_seed, 2] int64.
@@ -81,12 +89,12 @@ class PseudoSeeds:
         self._schedule = schedule
         self._candidates: Tensor | None = None
 
-    def after_epoch(self, epoch: int, embed: Callable[[], Tensor]) -> bool:
+    def after_epoch(self, epoch: int, embed: Callable[[], Tensor | PairScores]) -> bool:
         """Looks for candidates and promotes them, where the schedule says so.
 
         Args:
             epoch: Epoch just trained (or about to be, with ``looks_first``), counted from 1.
-            embed: Current joint vectors, [n_entities, dim].
+            embed: Current joint vectors, [n_entities, dim], or scores of all pairs.
 
         Returns:
             Whether the training pairs grew.
@@ -108,16 +116,21 @@ class PseudoSeeds:
             self._log.pseudo_labels_from(schedule.learns_from(epoch))
         return bool(len(pairs))
 
-    def _mutual_pairs(self, vectors: Tensor) -> Tensor:
+    def _mutual_pairs(self, found: Tensor | PairScores) -> Tensor:
         """Mutual nearest free entities, one number ``source * n_entities + target`` per pair."""
         free = torch.ones(self._n_entities, dtype=torch.bool)
         free[self.pairs.flatten()] = False
         source = torch.nonzero(free[: self._n_source]).squeeze(1)
-        target = torch.nonzero(free[self._n_source :]).squeeze(1) + self._n_source
-        vectors = normalize(vectors, dim=1)
-        device = vectors.device
-        mutual = mutual_nearest(vectors[source.to(device)], vectors[target.to(device)])
-        return source[mutual[:, 0]] * self._n_entities + target[mutual[:, 1]]
+        target = torch.nonzero(free[self._n_source :]).squeeze(1)
+        if isinstance(found, PairScores):
+            mutual = mutual_nearest_in(score_blocks(found, source.numpy(), target.numpy()))
+        else:
+            vectors = normalize(found, dim=1)
+            of_source, of_target = (
+                vectors[rows.to(vectors.device)] for rows in (source, target + self._n_source)
+            )
+            mutual = mutual_nearest(of_source, of_target)
+        return source[mutual[:, 0]] * self._n_entities + target[mutual[:, 1]] + self._n_source
 
 
 def unsupervised_seeds(vectors: Tensor, n_source: int, n_pairs: int) -> Tensor:
@@ -148,19 +161,24 @@ def most_similar_pairs(source: Tensor, target: Tensor, n_pairs: int, pool: int =
     Returns:
         (source row, target row), [<= n_pairs, 2] int64, best first.
     """
-    size = min(pool * n_pairs, len(source) * len(target))
+    return most_similar_in(ScoreMatrix(source, target, "inner"), n_pairs, pool)
+
+
+def most_similar_in(blocks: ScoreBlocks, n_pairs: int, pool: int = 100) -> Tensor:
+    """As ``most_similar_pairs``, by any scores (of ``score_blocks``, for instance)."""
+    size = min(pool * n_pairs, blocks.n_source * blocks.n_target)
     best = torch.empty(0)
     cells = torch.empty(0, dtype=torch.int64)
-    for block in ScoreMatrix(source, target, "inner"):
+    for block in blocks:
         scores = block.scores.flatten()
         top = scores.topk(min(size, scores.numel()))
         best = torch.cat([best, top.values.cpu()])
-        cells = torch.cat([cells, top.indices.cpu() + block.start * len(target)])
+        cells = torch.cat([cells, top.indices.cpu() + block.start * blocks.n_target])
         if len(best) > size:
             kept = best.topk(size)
             best, cells = kept.values, cells[kept.indices]
     order = torch.argsort(best, descending=True, stable=True)
-    rows, columns = np.divmod(cells[order].numpy(), len(target))
+    rows, columns = np.divmod(cells[order].numpy(), blocks.n_target)
     return torch.tensor(_first_free(rows, columns, n_pairs), dtype=torch.int64).reshape(-1, 2)
 
 

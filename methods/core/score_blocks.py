@@ -1,0 +1,88 @@
+"""Scores of what a method returned, in row blocks: from vectors or from a scoring function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings
+from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.similarity import (
+    DEFAULT_BLOCK_ROWS,
+    ScoreBlock,
+    ScoreBlocks,
+    ScoreMatrix,
+)
+
+Ids = NDArray[np.integer]
+
+
+def score_blocks(
+    alignment: Alignment, sources: Ids, targets: Ids, block_rows: int = DEFAULT_BLOCK_ROWS
+) -> ScoreBlocks:
+    """Scores of some source entities with some target entities.
+
+    Args:
+        alignment: What the method returned.
+        sources: Ids of source entities; row i of the scores is ``sources[i]``.
+        targets: Ids of target entities, the columns.
+        block_rows: Rows of a block.
+
+    Raises:
+        DivergedError: If a vector is not finite (it would win every comparison); for scores of
+            pairs the block that holds one raises.
+    """
+    rows, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (sources, targets))
+    if isinstance(alignment, PairScores):
+        return PairBlocks(alignment, rows, columns, block_rows)
+    return ScoreMatrix(*_vectors(alignment, rows, columns), alignment.similarity, block_rows)
+
+
+def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    source = embeddings.source.detach()[rows.to(embeddings.source.device)]
+    target = embeddings.target.detach()[columns.to(embeddings.target.device)]
+    for vectors in (source, target):
+        _check_finite(vectors, "embeddings")
+    return source, target
+
+
+class PairBlocks:
+    """Blocks of the scores that a method makes pair by pair.
+
+    The function scores a row against all targets; the columns asked for are taken out of it.
+
+    Args:
+        scores: What the method returned.
+        sources: Source entity of each row, [n_rows] int64.
+        targets: Target entity of each column, [n_columns] int64.
+        block_rows: Rows per block.
+    """
+
+    def __init__(
+        self,
+        scores: PairScores,
+        sources: Tensor,
+        targets: Tensor,
+        block_rows: int = DEFAULT_BLOCK_ROWS,
+    ) -> None:
+        self.n_source, self.n_target = len(sources), len(targets)
+        self.device, self.dtype = scores.device, torch.float32
+        self._scores, self._block_rows = scores, block_rows
+        self._sources, self._targets = sources.to(scores.device), targets.to(scores.device)
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last row, each a copy of its own."""
+        for start in range(0, self.n_source, self._block_rows):
+            stop = min(start + self._block_rows, self.n_source)
+            scores = self._scores.rows(self._sources[start:stop])[:, self._targets]
+            _check_finite(scores, "scores")
+            yield ScoreBlock(start, stop, scores)
+
+
+def _check_finite(values: Tensor, what: str) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise DivergedError(f"the {what} hold values that are not finite")

@@ -1,0 +1,167 @@
+"""Decoders are addressed, checked, and measured against the test links."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmea_bench.bench.scoring import decoders
+from mmea_bench.bench.scoring.decoders import (
+    DECODERS,
+    Hungarian,
+    Sinkhorn,
+    decoder_address,
+    pair_numbers,
+    parse_decoder,
+)
+from mmea_bench.bench.scoring.evaluate import Layout, rank_links, ranking_task
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.scorers import Number, PublishedTask, RankingScorer
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.methods.core.base import Embeddings, Scoring
+
+LINKS = np.stack([np.arange(12), np.arange(12)], axis=1)
+TASK = ranking_task(LINKS, LINKS)
+
+
+def vectors(similarity: str = "cosine") -> Embeddings:
+    generator = torch.Generator().manual_seed(5)
+    source = torch.randn(12, 6, generator=generator)
+    return Embeddings(source, source + torch.randn(12, 6, generator=generator), similarity)  # type: ignore[arg-type]
+
+
+def final(protocol: Protocol, published: Scoring | None = None) -> list[Number]:
+    asked = None if published is None else PublishedTask(published, TASK)
+    return list(RankingScorer(protocol, {"test": TASK}, asked).final(vectors()).numbers)
+
+
+def ways(numbers: list[Number]) -> set[tuple[object, ...]]:
+    words = ("similarity", "csls", "decoder", "candidates")
+    return {tuple(number.words.get(word, "none") for word in words) for number in numbers}
+
+
+@pytest.mark.parametrize("address", ["hungarian[candidates=5,csls=3]", "csls[k=10]", "mutual"])
+def test_an_address_is_read_and_written(address: str) -> None:
+    assert decoder_address(parse_decoder(address)) == address
+
+
+def test_defaults_are_left_out_of_the_address() -> None:
+    assert decoder_address(parse_decoder("sinkhorn[sweeps=10,temperature=0.02]")) == "sinkhorn"
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("hungarain", "Did you mean 'hungarian'"),
+        ("sinkhorn[sweeps=0]", "sweeps must be 1 or more"),
+        ("sinkhorn[temperature=0]", "temperature must be above 0"),
+        ("mutual[k=3]", "parameter of decoder mutual"),
+        ("csls[k=0]", "k must be 1 or more"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence(address: str, words: str) -> None:
+    with pytest.raises(UserError, match=words.replace("'", ".")):
+        parse_decoder(address)
+
+
+def test_numbers_of_pairs_by_hand() -> None:
+    # Three links; one pair is right, one wrong, the third link has none.
+    links = np.array([[0, 0], [1, 1], [2, 2]])
+    measured = pair_numbers(np.array([[0, 0], [1, 2]]), Layout(ranking_task(links, links)))
+    assert measured["pairs", "precision"] == (1 / 2, 3)
+    assert measured["pairs", "recall"] == (1 / 3, 3)
+    assert measured["pairs", "f1"] == (pytest.approx(0.4), 3)
+    assert measured["pairs", "hits@1"] == (1 / 3, 3)
+
+
+def test_another_true_partner_is_neither_right_nor_wrong() -> None:
+    links = np.array([[0, 0], [1, 1]])
+    known = np.array([[0, 0], [1, 1], [0, 1]])
+    measured = pair_numbers(np.array([[0, 1]]), Layout(ranking_task(links, known)))
+    assert measured["pairs", "precision"] == (0.0, 2)
+    measured = pair_numbers(np.array([[1, 1], [0, 1]]), Layout(ranking_task(links, known)))
+    assert measured["pairs", "precision"] == (1.0, 2)
+
+
+def test_a_source_with_two_partners_is_asked_once() -> None:
+    links = np.array([[0, 0], [0, 1], [1, 2]])
+    measured = pair_numbers(np.array([[0, 1], [1, 2]]), Layout(ranking_task(links, links)))
+    assert measured["pairs", "hits@1"] == (1.0, 2)
+    assert measured["pairs", "recall"] == (2 / 3, 3)
+
+
+def test_sinkhorn_ranks_by_its_plan() -> None:
+    embeddings = vectors()
+    scores = (
+        torch.nn.functional.normalize(embeddings.source)
+        @ torch.nn.functional.normalize(embeddings.target).T
+    )
+    plan = torch.exp(scores.double() / 0.5)
+    for _ in range(3):
+        plan /= plan.sum(1, keepdim=True)
+        plan /= plan.sum(0, keepdim=True)
+    expected = float((plan.argmax(1) == torch.arange(12)).double().mean())
+    numbers = final(Protocol(decoders=("sinkhorn[sweeps=3,temperature=0.5]",)))
+    (found,) = [
+        number.value
+        for number in numbers
+        if number.words.get("decoder", "").startswith("sinkhorn")  # type: ignore[attr-defined]
+        and (number.metric, number.direction) == ("hits@1", "src2tgt")
+    ]
+    assert found == expected
+
+
+def test_every_decoder_has_rows_of_its_own() -> None:
+    numbers = final(Protocol(csls=(0,), decoders=tuple(DECODERS)))
+    assert ways(numbers) == {
+        *(("cosine", size, "none", "test") for size in (0, 3)),
+        *(("cosine", 0, name, "test") for name in ("sinkhorn", "hungarian", "stable", "mutual")),
+    }
+
+
+def test_one_to_one_decoders_give_no_ranks() -> None:
+    numbers = final(Protocol(decoders=("hungarian", "stable", "mutual")))
+    metrics = {number.metric for number in numbers if "decoder" in number.words}
+    assert metrics == {"precision", "recall", "f1", "hits@1"}
+
+
+def test_a_csls_decoder_is_one_more_size() -> None:
+    numbers = final(Protocol(csls=(0,), decoders=("csls[k=5]",)))
+    ranks = rank_links(vectors(), TASK, (5,))[5]
+    (found,) = [
+        number.value
+        for number in numbers
+        if (number.words["csls"], number.metric, number.direction) == (5, "mrr", "src2tgt")
+    ]
+    assert found == pytest.approx(float(np.mean(1 / ranks.src2tgt)))
+
+
+def test_a_matrix_too_large_is_matched_among_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoders, "LARGEST_DENSE_CELLS", 100)
+    assert Hungarian().fitted(10, 10) == Hungarian()
+    assert Hungarian(csls=3).fitted(10, 11) == Hungarian(3, Hungarian.LARGE_CANDIDATES)
+    assert ("cosine", 0, "hungarian[candidates=100]", "test") in ways(
+        final(Protocol(decoders=("hungarian",)))
+    )
+
+
+def test_published_scoring_is_added_to_the_common_one() -> None:
+    published = Scoring(similarity="manhattan", csls=10)
+    found = ways(final(Protocol(name="paper", csls=(0, 3)), published))
+    assert found == {
+        ("cosine", 0, "none", "test"),
+        ("cosine", 3, "none", "test"),
+        ("manhattan", 10, "none", "test"),
+    }
+
+
+def test_published_scoring_that_is_common_is_scored_once() -> None:
+    numbers = final(Protocol(name="paper", csls=(0, 3)), Scoring(similarity="cosine", csls=3))
+    assert len(numbers) == len(final(Protocol(name="paper", csls=(0, 3))))
+
+
+def test_published_decoders_are_scored() -> None:
+    published = Scoring(decoder="sinkhorn[sweeps=15]", similarity="inner")
+    assert ("inner", 0, "sinkhorn[sweeps=15]", "test") in ways(final(Protocol(), published))
+    assert isinstance(parse_decoder(published.decoder), Sinkhorn)

@@ -1,0 +1,54 @@
+"""Sinkhorn in row blocks equals the plain matrix algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmea_bench.bench.scoring.sinkhorn import SinkhornBlocks
+from mmea_bench.methods.core.similarity import ScoreMatrix
+
+
+def plain_plan(scores: np.ndarray, temperature: float, sweeps: int) -> np.ndarray:
+    plan = np.exp(scores / temperature)
+    for _ in range(sweeps):
+        plan /= plan.sum(axis=1, keepdims=True)
+        plan /= plan.sum(axis=0, keepdims=True)
+    return plan
+
+
+def plan_of(scores: np.ndarray, temperature: float, sweeps: int, block_rows: int) -> np.ndarray:
+    unit = torch.eye(scores.shape[1], dtype=torch.float64)
+    plain = ScoreMatrix(torch.from_numpy(scores), unit, "inner", block_rows)
+    blocks = SinkhornBlocks(plain, temperature, sweeps)
+    return np.exp(np.concatenate([block.scores.numpy() for block in blocks]))
+
+
+@pytest.mark.parametrize("block_rows", [1, 64, 1000])
+@pytest.mark.parametrize(("temperature", "sweeps"), [(1.0, 1), (0.3, 4), (0.1, 10)])
+def test_blocks_give_the_plan_of_the_full_matrix(
+    temperature: float, sweeps: int, block_rows: int
+) -> None:
+    scores = np.random.default_rng(1).uniform(-1, 1, size=(130, 90))
+    found = plan_of(scores, temperature, sweeps, block_rows)
+    np.testing.assert_allclose(found, plain_plan(scores, temperature, sweeps), rtol=1e-9)
+
+
+def test_one_sweep_by_hand() -> None:
+    # exp(log x) is x: rows [1, 3] and [2, 2] become [1/4, 3/4] and [1/2, 1/2], whose columns sum
+    # to 3/4 and 5/4.
+    scores = np.log(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    np.testing.assert_allclose(plan_of(scores, 1.0, 1, 64), [[1 / 3, 3 / 5], [2 / 3, 2 / 5]])
+
+
+def test_columns_sum_to_one_after_many_sweeps_and_so_do_rows() -> None:
+    scores = np.random.default_rng(2).uniform(-1, 1, size=(40, 40))
+    plan = plan_of(scores, 0.2, 200, 16)
+    np.testing.assert_allclose(plan.sum(axis=0), 1)
+    np.testing.assert_allclose(plan.sum(axis=1), 1, rtol=1e-3)
+
+
+def test_a_small_temperature_does_not_overflow() -> None:
+    scores = np.random.default_rng(3).uniform(-1, 1, size=(20, 20))
+    assert np.isfinite(plan_of(scores, 1e-4, 20, 8)).all()
