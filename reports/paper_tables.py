@@ -1,10 +1,10 @@
-"""The tables of the five papers with measured numbers, and on request the printed ones beside."""
+"""The tables of the papers with measured numbers, and on request the printed ones beside."""
 
 from __future__ import annotations
 
 from mmea_bench.reports.core.document import Document, Missing, Table
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.papers.layouts import LAYOUTS
+from mmea_bench.reports.core.papers.layout_files import read_layouts
 from mmea_bench.reports.core.papers.measured_names import measured_groups
 from mmea_bench.reports.core.papers.side_by_side import measured_table
 from mmea_bench.reports.core.rows.select import current_cells
@@ -19,8 +19,8 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     published = read_published().results
     groups = list(measured_groups(tables, options))
     made: list[Table] = []
-    for layout in LAYOUTS:
-        for measured in groups:
+    for layout in read_layouts():
+        for measured in () if layout.is_repeated_runs else groups:
             table = measured_table(layout, published, measured, options)
             if table is not None:
                 made.append(table)

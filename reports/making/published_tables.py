@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmea_bench.reports.core.document import Document
+from mmea_bench.reports.core.document import Document, Table
 from mmea_bench.reports.core.errors import ReportError
-from mmea_bench.reports.core.papers.layouts import LAYOUTS, REPEATED_RUNS
+from mmea_bench.reports.core.papers.layout_files import read_layouts
+from mmea_bench.reports.core.papers.layouts import Layout
 from mmea_bench.reports.core.papers.tables import published_table, repeated_runs_table
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.latex import render_latex
@@ -33,19 +34,25 @@ class PublishedFiles:
     problem: str = ""
 
 
-def published_document(published: Published) -> Document:
-    """The tables of the five papers, in the order of the papers."""
-    tables = [published_table(layout, published.results) for layout in LAYOUTS]
-    place = next(
-        number
-        for number, layout in reversed(list(enumerate(LAYOUTS, 1)))
-        if layout.source == REPEATED_RUNS.source
-    )
-    runs = published.significance
-    is_own = (runs["source"] == REPEATED_RUNS.source) & (runs["table"] == REPEATED_RUNS.table)
-    tables.insert(place, repeated_runs_table(REPEATED_RUNS, runs[is_own]))
+def published_document(published: Published, layouts: Sequence[Layout] | None = None) -> Document:
+    """The tables of all papers, in the order of the papers.
+
+    Args:
+        published: Their numbers.
+        layouts: How they are laid out; None for the files that come with the program.
+    """
+    layouts = read_layouts() if layouts is None else layouts
+    tables = [_table(layout, published) for layout in layouts]
     note = "Numbers as printed, each with its own digits; a dash where the paper has none."
     return Document(NAME, "Published tables", tuple(tables), (note,))
+
+
+def _table(layout: Layout, published: Published) -> Table:
+    if not layout.is_repeated_runs:
+        return published_table(layout, published.results)
+    runs = published.significance
+    is_own = (runs["source"] == layout.source) & (runs["table"] == layout.table)
+    return repeated_runs_table(layout, runs[is_own])
 
 
 def write_published(out: Path, formats: Sequence[str] = PUBLISHED_FORMATS) -> PublishedFiles:

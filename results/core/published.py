@@ -36,7 +36,7 @@ from mmea_bench.results.core.published_trust import SELECTORS, with_trust
 
 PACKAGED_FOLDER = Path(__file__).resolve().parent.parent / "published"
 RESULT_KEY = SELECTORS
-_SETTING_WORDS = {"names", "no-names", "iterative", "non-iterative", "unsupervised"}
+SETTING_WORDS = {"names", "no-names", "iterative", "non-iterative", "unsupervised"}
 
 
 class Source(NamedTuple):
@@ -151,8 +151,8 @@ def _read_results(path: Path, source: Parser) -> pd.DataFrame:
 
 
 def _setting(text: str) -> str:
-    if text and not set(text.split(";")) <= _SETTING_WORDS:
-        words = ", ".join(sorted(_SETTING_WORDS))
+    if text and not set(text.split(";")) <= SETTING_WORDS:
+        words = ", ".join(sorted(SETTING_WORDS))
         raise ValueError(f"must hold words from {words}, joined by ';'")
     return text
 

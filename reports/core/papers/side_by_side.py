@@ -10,7 +10,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.papers.layouts import DATASET_NAMES, Layout
+from mmea_bench.reports.core.papers.layouts import Layout
 from mmea_bench.reports.core.papers.measured_names import (
     Found,
     MeasuredNumbers,
@@ -78,7 +78,7 @@ class _Side:
         """How a row was measured, where that is not what its name says."""
         own = [found for found in self.found[line] if found is not None]
         changed = sorted({found.variant.partition("[")[2].removesuffix("]") for found in own})
-        others = sorted({found.dataset for found in own} - set(DATASET_NAMES))
+        others = sorted({found.dataset for found in own} - set(self.layout.datasets))
         return [
             *(f"measured with {words}." for words in changed if words),
             *(f"measured on {name}, which stands in for unreleased data." for name in others),

@@ -11,10 +11,9 @@ from typing import Any
 import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, Row, Table
-from mmea_bench.reports.core.papers.layouts import DATASET_NAMES, Layout, RowName
+from mmea_bench.reports.core.papers.layouts import Layout, RowName
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.reports.core.statistics.ranking import ranked
-from mmea_bench.reports.core.words import METRIC_NAMES
 
 REPRODUCED = "*"
 REPRODUCED_NOTE = f"{REPRODUCED} reproduced by the authors of the table."
@@ -66,19 +65,21 @@ class Column:
         dataset: Canonical dataset.
         seed_ratio: None where the table or the row says it.
         metric: Metric.
-        metric_name: Its header word.
+        dataset_name: Header word of the dataset.
+        metric_name: Header word of the metric.
     """
 
     dataset: str
     seed_ratio: float | None
     metric: str
+    dataset_name: str
     metric_name: str
 
     @property
     def words(self) -> tuple[str, ...]:
         """Header words, outermost first."""
         ratio = () if self.seed_ratio is None else (percent(self.seed_ratio),)
-        return (DATASET_NAMES[self.dataset], *ratio, self.metric_name)
+        return (self.dataset_name, *ratio, self.metric_name)
 
 
 @dataclass
@@ -106,10 +107,10 @@ def columns_of(layout: Layout) -> tuple[Column, ...]:
     """The columns of a table from its first to its last."""
     ratios: Sequence[float | None] = layout.seed_ratios or (None,)
     return tuple(
-        Column(dataset, ratio, metric, layout.metric_name(metric))
-        for dataset in layout.datasets
+        Column(dataset, ratio, metric, dataset_name, metric_name)
+        for dataset, dataset_name in layout.datasets.items()
         for ratio in ratios
-        for metric in layout.metrics
+        for metric, metric_name in layout.metrics.items()
     )
 
 
@@ -137,7 +138,7 @@ def lines_of(layout: Layout, results: pd.DataFrame) -> tuple[Line, ...]:
             records = [
                 record
                 for record in by_name.get(row, [])
-                if not group.word or group.word in str(record["setting"]).split(";")
+                if not group.setting or group.setting in str(record["setting"]).split(";")
             ]
             found = tuple(_at(column, records, group.seed_ratio) for column in columns)
             words = [set(str(record["setting"]).split(";")) for record in found if record]
@@ -289,11 +290,11 @@ def repeated_runs_table(layout: Layout, runs: pd.DataFrame) -> Table:
     """Repeated runs as a paper prints them: a column per run.
 
     Args:
-        layout: Title and number style; its rows and columns are those of ``runs``.
+        layout: Title, metrics and number style; its rows are those of ``runs``.
         runs: Rows of ``Published.significance`` of one table.
     """
     numbers = sorted(set(runs["run"]))
-    metrics = list(dict.fromkeys(runs["metric"]))
+    metrics = [metric for metric in layout.metrics if metric in set(runs["metric"])]
     values = runs.set_index(["method", "metric", "run"])["value"]
     rows = [
         Row(
@@ -306,5 +307,5 @@ def repeated_runs_table(layout: Layout, runs: pd.DataFrame) -> Table:
         )
         for method in dict.fromkeys(runs["method"])
     ]
-    columns = tuple((METRIC_NAMES[metric], str(run)) for metric in metrics for run in numbers)
+    columns = tuple((layout.metrics[metric], str(run)) for metric in metrics for run in numbers)
     return Table(layout.title, label_names(layout), ("metric", "run"), columns, tuple(rows))
