@@ -16,20 +16,22 @@ from mmea_bench.reports.core.papers.measured_names import (
     MeasuredNumbers,
     Wanted,
 )
-from mmea_bench.reports.core.papers.tables import (
-    REPRODUCED,
+from mmea_bench.reports.core.papers.places import (
     Column,
-    Footnotes,
     Line,
     columns_of,
-    label_names,
-    labels_of,
     level_names,
     lines_of,
+    wanted_ratio,
+)
+from mmea_bench.reports.core.papers.tables import (
+    REPRODUCED,
+    Footnotes,
+    label_names,
+    labels_of,
     published_cells,
     rank_columns,
     ranking_groups,
-    wanted_ratio,
     with_group_rules,
 )
 from mmea_bench.reports.core.rows.comparison import STOPPED_ON_TEST, STOPPED_ON_TEST_NOTE

@@ -11,7 +11,7 @@ import pytest
 
 from mmea_bench.reports.core.papers.layout_files import LAYOUT_FOLDER, read_layouts
 from mmea_bench.reports.core.papers.layouts import Layout, RowGroup
-from mmea_bench.reports.core.papers.tables import lines_of
+from mmea_bench.reports.core.papers.places import lines_of
 from mmea_bench.reports.making.published_tables import published_document
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.published import read_published

@@ -11,7 +11,8 @@ import pytest
 from mmea_bench.reports.core.document import Document, Table
 from mmea_bench.reports.core.papers.layout_files import read_layouts
 from mmea_bench.reports.core.papers.layouts import Layout
-from mmea_bench.reports.core.papers.tables import columns_of, lines_of, published_table
+from mmea_bench.reports.core.papers.places import columns_of, lines_of
+from mmea_bench.reports.core.papers.tables import published_table
 from mmea_bench.reports.formats.latex import render_latex
 from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.reports.formats.tidy_csv import render_csv
