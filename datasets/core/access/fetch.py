@@ -7,6 +7,7 @@ in ``<data root>/fetched.json`` and every later look must match the record.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-import pooch
 import requests
 
 from mmea_bench.datasets.core.access.base import RemoteFile
@@ -230,7 +230,8 @@ def _record(target: _Target, sha256: str) -> None:
 
 
 def _sha256(path: Path) -> str:
-    return str(pooch.file_hash(str(path), alg="sha256"))
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_address(url: str, *, allow_loopback_http: bool) -> None:
