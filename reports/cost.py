@@ -16,6 +16,7 @@ from mmea_bench.reports.core.figures.lines import lines_width, method_names
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
+    grid_lines,
     label_ends,
     line_styles,
     marker_look,
@@ -260,8 +261,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_
     axes.set_ylim(bottom=0.0, top=1.12 * max(end.y for end in ends.values()) or 1.0)
     axes.set_xlabel(axis.label)
     axes.set_ylabel(reached)
-    axes.grid(visible=True, color="#dddddd", linewidth=0.4)
-    axes.set_axisbelow(True)
+    grid_lines(axes)
     label_ends(axes, ends)
 
 

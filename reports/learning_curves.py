@@ -16,14 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from mmea_bench.reports.core.document import Document, Figure, Missing
-from mmea_bench.reports.core.figures.lines import lines_width
+from mmea_bench.reports.core.figures.lines import lines_width, range_line
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
-    LineStyle,
+    grid_lines,
     label_ends,
     line_styles,
-    marker_look,
     text_width,
 )
 from mmea_bench.reports.core.options import ReportOptions
@@ -47,7 +46,6 @@ _LEFT_IN = 0.49
 _BESIDE_IN = 0.28  # the marker before a label, and the air around both
 _DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
-_N_MARKERS = 6
 _LOG_FROM = 100.0
 _HEIGHT_IN = 3.0
 _TITLE_LETTERS = 50
@@ -153,10 +151,11 @@ def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None
         style = styles[looks[identity]]
         own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]
         for links in ("test", "valid"):  # validation last, so that it lies on top
-            end = _line(top, own[own["links"] == links], "value", style, links)
+            shown = own[own["links"] == links]
+            end = range_line(top, shown, "value", style, dashes=_DASHES[links])
             if end is not None:
-                ends[names[identity]] = LineEnd(*end, style)
-        _line(bottom, own.drop_duplicates(["key", "epoch"]), "loss", style, "valid")
+                ends[names[identity]] = end
+        range_line(bottom, own.drop_duplicates(["key", "epoch"]), "loss", style)
     _finish(top, bottom, points, metric)
     top.set_title(title, loc="left")
     label_ends(top, ends)
@@ -175,8 +174,7 @@ def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
     if points["loss"].notna().sum() == 0:
         bottom.text(0.5, 0.5, "no loss recorded", transform=bottom.transAxes, ha="center")
     for axes in (top, bottom):
-        axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
-        axes.set_axisbelow(True)
+        grid_lines(axes, "y")
     bottom.figure.align_ylabels([top, bottom])
     kinds = [links for links in _DASHES if links in set(points["links"])]
     words = {"valid": "validation", "test": "test"}
@@ -213,24 +211,3 @@ def _scale_loss(axes: Axes, points: pd.DataFrame) -> None:
         axes.yaxis.set_major_locator(FixedLocator([-power, 0.0, power]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _line(
-    axes: Axes, points: pd.DataFrame, column: str, style: LineStyle, links: str
-) -> tuple[float, float] | None:
-    """Draws mean and range over repeats; returns where the line ends, None for no line."""
-    table = points.pivot_table(index="epoch", columns="repeat", values=column).dropna()
-    if table.empty:
-        return None
-    epochs, mean = table.index.to_numpy(dtype=float), table.mean(axis=1).to_numpy()
-    if table.shape[1] > 1:
-        low, high = table.min(axis=1).to_numpy(), table.max(axis=1).to_numpy()
-        axes.fill_between(epochs, low, high, color=style.colour, alpha=0.15, linewidth=0)
-    axes.plot(
-        epochs,
-        mean,
-        linestyle=_DASHES[links],
-        **marker_look(style),
-        markevery=max(1, -(-len(epochs) // _N_MARKERS)),
-    )
-    return float(epochs[-1]), float(mean[-1])

@@ -17,6 +17,7 @@ from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineStyle,
+    grid_lines,
     line_styles,
     marker_look,
     put_title,
@@ -263,8 +264,7 @@ def _draw(canvas: Canvas, cells: pd.DataFrame, title: str) -> None:
     axes.set_xlabel(METRIC_NAMES[str(cells["metric"].iloc[0])] + " of the test links")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.4)
-    axes.set_axisbelow(True)
+    grid_lines(axes, "x")
     _explain_marks(canvas, has_valid=bool(cells["valid"].notna().any()))
 
 

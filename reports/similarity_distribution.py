@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import (
@@ -21,7 +19,7 @@ from mmea_bench.reports.core.document import (
     Table,
     format_number,
 )
-from mmea_bench.reports.core.figures.heat_map import COLOURS, ink_on, name_cells, paint
+from mmea_bench.reports.core.figures.heat_map import draw_cells
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
 from mmea_bench.reports.core.options import ReportOptions
@@ -160,22 +158,7 @@ def _draw(canvas: Canvas, table: Table, limits: tuple[float, float]) -> None:
     values = np.array(
         [[np.nan if cell.mean is None else cell.mean for cell in row.cells] for row in table.rows]
     )
-    paint(axes, values, limits)
-    for (row, column), value in np.ndenumerate(values):
-        if not np.isnan(value):
-            _print(axes, (row, column), float(value), ink_on(mpl.colormaps[COLOURS], value, limits))
-    axes.invert_yaxis()
-    name_cells(axes, _row_names(table), [words[-1] for words in table.columns])
+    names = _row_names(table), [words[-1] for words in table.columns]
+    printed = partial(format_number, style="fraction", digits=2)
+    draw_cells(axes, values, names, printed, limits=limits, size=5.0)
     axes.set_xlabel("Rank of the predicted counterpart", labelpad=2)
-
-
-def _print(axes: Axes, place: tuple[int, int], value: float, ink: str) -> None:
-    axes.text(
-        place[1] + 0.5,
-        place[0] + 0.5,
-        format_number(value, "fraction", digits=2),
-        color=ink,
-        ha="center",
-        va="center_baseline",
-        fontsize=5.0,
-    )

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import NumberStyle, format_number
-from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, LABEL_SIZE, put_title, text_width
+from mmea_bench.reports.core.figures.style import (
+    COLUMN_WIDTH_IN,
+    LABEL_SIZE,
+    grid_lines,
+    put_title,
+    text_width,
+)
 from mmea_bench.reports.core.statistics.statistics import Values, mean_interval
 
 _BAR_IN = 0.17
@@ -112,38 +121,46 @@ def draw_bars(
     for axes in grid.flat[len(panels) - n_columns : len(panels)]:
         axes.tick_params(labelbottom=True)  # the lowest panel of its column, in any row
     grid[0, 0].set_xlim(low - 0.02 * span, low + 1.02 * span)
-    grid[0, 0].set_ylim(-0.7, len(names) - 0.3)
+    grid[0, 0].set_ylim(len(names) - 0.3, -0.7)
     grid[0, 0].locator_params(axis="x", nbins=3)
     centre = (_left_in(panels) + (width - _GAP_IN)) / 2 / width
     canvas.text(centre, 0.04 / height, axis_title, ha="center", va="bottom")
 
 
 def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str], colour: str) -> None:
-    for position, name in enumerate(reversed(names)):
+    drops = [(name, drop) for name, values in panel.drops.items() for drop in values]
+    seaborn.barplot(
+        pd.DataFrame(drops, columns=["variant", "drop"]),
+        x="drop",
+        y="variant",
+        order=list(names),
+        ax=axes,
+        errorbar=partial(_extent, style=panel.style),
+        width=0.62,
+        color=colour,
+        saturation=1,
+        alpha=0.85,
+        capsize=0.24,
+        err_kws={"color": _DARK, "linewidth": 0.8},
+    )
+    axes.set(xlabel="", ylabel="")
+    for position, name in enumerate(names):
         values = panel.drops.get(name)
         if values is None or not len(values):
             axes.text(0.0, position, " no number", va="center", fontsize=6, color="#555555")
             continue
-        mean = float(values.mean())
-        axes.barh(position, mean, height=0.62, color=colour, alpha=0.85)
-        low, high = _extent(values, panel.style)
-        if len(values) >= 2:
-            axes.plot([low, high], [position, position], color=_DARK, linewidth=0.8)
-            axes.plot([low, high], [position] * 2, "|", color=_DARK, markersize=3)
         axes.annotate(
-            format_number(mean, panel.style),
-            (max(high, 0.0), position),
+            format_number(float(values.mean()), panel.style),
+            (max(_extent(values, panel.style)[1], 0.0), position),
             xytext=(2.5, 0),
             textcoords="offset points",
             va="center",
             fontsize=6,
         )
     axes.axvline(0.0, color=_DARK, linewidth=0.6)
-    axes.set_yticks(range(len(names)), list(reversed(names)))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)  # the line at zero stands in its place
-    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.4)
-    axes.set_axisbelow(True)
+    grid_lines(axes, "x")
     if panel.title:
         axes.set_title(panel.title, loc="left", fontsize=LABEL_SIZE, pad=2.5, linespacing=1.1)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from mmea_bench.reports.core.document import NumberStyle, format_number
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
@@ -86,46 +90,66 @@ def draw_map(canvas: Canvas, grid: Grid, title: str) -> None:
     is_rank = grid.style == "rank"
     # Bright is good, in ranks too.
     colours = mpl.colormaps[f"{COLOURS}_r" if is_rank else COLOURS]
-    low, high = np.nanmin(values), np.nanmax(values)
-    paint(axes, values, (low, high), colours)
-    best = low if is_rank else high
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            if math.isnan(value):
-                _draw_gap(axes, row, column)
-                continue
-            _draw_number(
-                axes,
-                (row, column),
-                format_number(float(value), grid.style),
-                ink_on(colours, float(value), (low, high)),
-                is_best=value == best,
-            )
-    name_cells(axes, *grid.ticks)
+    best = np.nanmin(values) if is_rank else np.nanmax(values)
+    texts = draw_cells(axes, values, grid.ticks, partial(format_number, style=grid.style), colours)
+    axes.invert_yaxis()  # the first parameter grows upwards
+    for (row, column), text in texts.items():
+        if values[row, column] == best:
+            text.set_fontweight("bold")
+            _frame(axes, (row, column), str(text.get_color()))
+    for row, column in np.argwhere(np.isnan(values)):
+        _draw_gap(axes, row, column)
     axes.set_ylabel(grid.axis_names[0], labelpad=2)
     axes.set_xlabel(grid.axis_names[1], labelpad=2)
 
 
-def paint(
-    axes: Axes, values: np.ndarray, limits: tuple[float, float], colours: Colormap | str = COLOURS
-) -> None:
-    """Fills the cells of a map; those without a number stay empty.
+def draw_cells(
+    axes: Axes,
+    values: NDArray[np.float64],
+    names: tuple[Sequence[str], Sequence[str]],
+    printed: Callable[[float], str],
+    colours: Colormap = mpl.colormaps[COLOURS],
+    limits: tuple[float, float] | None = None,
+    size: float = 6.0,
+) -> dict[tuple[int, int], Text]:
+    """Draws numbers in cells, the first row on top; those without a number stay empty.
 
     Args:
         axes: Where the cell of row i and column j spans i to i + 1 and j to j + 1.
         values: [n_rows, n_columns], NaN for no number.
-        limits: Numbers at both ends of the scale.
+        names: Of rows and of columns.
+        printed: Text of a number.
         colours: The scale.
+        limits: Numbers at both ends of the scale, None for the smallest and the largest.
+        size: Points of the numbers.
+
+    Returns:
+        The text of each cell that has a number.
     """
-    # Quads instead of an image, which vector files would hold as pixels.
-    axes.pcolormesh(
-        np.ma.masked_invalid(values),
+    low, high = limits or (np.nanmin(values), np.nanmax(values))
+    # Quads, not an image, which vector files would hold as pixels.
+    seaborn.heatmap(
+        values,
+        ax=axes,
+        vmin=low,
+        vmax=high,
         cmap=colours,
-        vmin=limits[0],
-        vmax=limits[1],
-        edgecolors="white",
-        linewidth=0.6,
+        cbar=False,
+        linewidths=0.6,
+        yticklabels=list(names[0]),
+        xticklabels=list(names[1]),
+        annot=np.vectorize(printed, otypes=[object])(values),
+        fmt="",
+        annot_kws={"fontsize": size, "va": "center_baseline"},
     )
+    axes.tick_params(length=0, rotation=0)  # figures are wide enough for their names
+    for label in axes.get_yticklabels():
+        label.set_verticalalignment("center_baseline")
+    places = [(row, column) for row, column in np.argwhere(~np.isnan(values)).tolist()]
+    texts = dict(zip(places, axes.texts, strict=True))
+    for place, text in texts.items():
+        text.set_color(ink_on(colours, float(values[place]), (low, high)))
+    return texts
 
 
 def ink_on(colours: Colormap, value: float, limits: tuple[float, float]) -> str:
@@ -136,35 +160,12 @@ def ink_on(colours: Colormap, value: float, limits: tuple[float, float]) -> str:
     return "#111111" if is_bright else "#ffffff"
 
 
-def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Names rows and columns in the middle of their cells, without frame and tick marks."""
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.tick_params(length=0)
-    axes.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
-    axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
-
-
-def _draw_number(
-    axes: Axes, place: tuple[int, int], text: str, colour: str, *, is_best: bool
-) -> None:
+def _frame(axes: Axes, place: tuple[int, int], colour: str) -> None:
     row, column = place
-    weight = "bold" if is_best else "normal"
-    axes.text(
-        column + 0.5,
-        row + 0.5,
-        text,
-        color=colour,
-        ha="center",
-        va="center",
-        fontsize=6,
-        weight=weight,
+    frame = Rectangle(
+        (column + 0.06, row + 0.09), 0.88, 0.82, fill=False, edgecolor=colour, linewidth=1.0
     )
-    if is_best:
-        frame = Rectangle(
-            (column + 0.06, row + 0.09), 0.88, 0.82, fill=False, edgecolor=colour, linewidth=1.0
-        )
-        axes.add_patch(frame)
+    axes.add_patch(frame)
 
 
 def _draw_gap(axes: Axes, row: int, column: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -14,6 +16,7 @@ from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineEnd,
     LineStyle,
+    grid_lines,
     label_ends,
     line_styles,
     marker_look,
@@ -29,6 +32,8 @@ _LEFT_IN = 0.55
 _TICK_GAP_IN = 0.03
 _MARKER_IN = 0.24  # the marker before a label, and some air behind it
 _NARROWEST_PANEL_IN = 1.2
+_BAND = 0.15  # how much of a band covers what lies below
+_N_MARKERS = 6
 _NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
 
 
@@ -98,10 +103,71 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
     axes.locator_params(axis="y", nbins=6)
     canvas.subplots_adjust(left=_beside_in(axes) / width)
     _ticks_where_run(axes, sorted(set(points["x"])))
-    axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.4)
-    axes.set_axisbelow(True)
+    grid_lines(axes, "y")
     label_ends(axes, ends)
     return axes
+
+
+def band_line(
+    axes: Axes,
+    points: pd.DataFrame,
+    style: LineStyle,
+    interval: Callable[[Any], tuple[float, float] | None] | tuple[str, float],
+    **look: Any,
+) -> None:
+    """A line of means over repeats with a band around it.
+
+    Args:
+        axes: Panel; the names of its axes are left empty.
+        points: Columns ``x`` and ``y``, a row per repeat; a place with one row has no band.
+        style: Look of the method.
+        interval: Of the repeats at a place, as seaborn takes it.
+        look: Further keyword arguments of ``Axes.plot``.
+    """
+    seaborn.lineplot(
+        points,
+        x="x",
+        y="y",
+        ax=axes,
+        errorbar=interval,
+        err_kws={"alpha": _BAND, "linewidth": 0},
+        legend=False,
+        markeredgecolor=style.colour,  # seaborn's is white
+        **marker_look(style),
+        **look,
+    )
+    axes.set(xlabel="", ylabel="")
+
+
+def range_line(
+    axes: Axes, points: pd.DataFrame, column: str, style: LineStyle, *, dashes: str = "-"
+) -> LineEnd | None:
+    """A line of means over repeats with a band from the smallest to the largest of them.
+
+    For trainings of many epochs, where ``band_line`` takes sixty times as long
+    (``tests/benchmarks/curve_drawing.py``).
+
+    Args:
+        axes: Panel.
+        points: Columns ``epoch``, ``repeat`` and the one to draw; epochs that not all repeats
+            reached are left out.
+        column: What to draw.
+        style: Look of the method.
+        dashes: Line style.
+
+    Returns:
+        Where the line ends, None for no line.
+    """
+    table = points.pivot_table(index="epoch", columns="repeat", values=column).dropna()
+    if table.empty:
+        return None
+    epochs, mean = table.index.to_numpy(dtype=float), table.mean(axis=1).to_numpy()
+    if table.shape[1] > 1:
+        low, high = table.min(axis=1).to_numpy(), table.max(axis=1).to_numpy()
+        axes.fill_between(epochs, low, high, color=style.colour, alpha=_BAND, linewidth=0)
+    every = max(1, -(-len(epochs) // _N_MARKERS))
+    axes.plot(epochs, mean, linestyle=dashes, **marker_look(style), markevery=every)
+    return LineEnd(float(epochs[-1]), float(mean[-1]), style)
 
 
 def _beside_in(axes: Axes) -> float:
@@ -130,26 +196,14 @@ def _ticks_where_run(axes: Axes, values: list[float]) -> None:
 
 def _draw_line(axes: Axes, own: pd.DataFrame, all_x: list[float], style: LineStyle) -> LineEnd:
     """Mean and interval of one method; dotted where it lacks a value that others have."""
-    by_repeat = own.groupby(["x", "repeat"])["value"].mean()
-    repeats = {x: by_repeat.loc[x].to_numpy() for x in sorted(set(own["x"]))}
-    means = {x: float(values.mean()) for x, values in repeats.items()}
-    bands = {x: mean_interval(values) or (means[x], means[x]) for x, values in repeats.items()}
-    first, last = min(means), max(means)
-    grid = [x for x in all_x if first <= x <= last]
-    gap = (np.nan, np.nan)
-    axes.fill_between(
-        grid,
-        [bands.get(x, gap)[0] for x in grid],
-        [bands.get(x, gap)[1] for x in grid],
-        color=style.colour,
-        alpha=0.15,
-        linewidth=0,
-    )
-    known = list(means)
-    for start, end in pairwise(known):
-        if grid.index(end) - grid.index(start) > 1:
-            axes.plot(
-                [start, end], [means[start], means[end]], color=style.colour, linestyle=":", lw=0.9
-            )
-    axes.plot(grid, [means.get(x, np.nan) for x in grid], **marker_look(style))
-    return LineEnd(last, means[last], style)
+    by_repeat = own.groupby(["x", "repeat"])["value"].mean().reset_index(name="y")
+    means = by_repeat.groupby("x")["y"].mean()
+    # A run of values without a gap is one line with its band.
+    run = (by_repeat["x"].map(all_x.index).diff() > 1).cumsum()
+    for _, values in by_repeat.groupby(run):
+        band_line(axes, values, style, mean_interval)
+    gaps = [by_repeat["x"][run == number] for number in sorted(set(run))]
+    for before, after in pairwise(gaps):
+        ends = [before.iloc[-1], after.iloc[0]]
+        axes.plot(ends, means[ends], color=style.colour, linestyle=":", linewidth=0.9)
+    return LineEnd(float(means.index[-1]), float(means.iloc[-1]), style)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -141,6 +141,12 @@ def put_title(canvas: Canvas, title: str) -> float:
     height = canvas.get_figheight()
     canvas.text(0.02, 1.0 - 0.06 / height, "\n".join(lines), ha="left", va="top", fontsize=6.5)
     return 1.0 - (0.14 + 0.12 * len(lines)) / height
+
+
+def grid_lines(axes: Axes, direction: Literal["x", "y", "both"] = "both") -> None:
+    """Faint lines at the ticks, behind everything that is drawn."""
+    axes.grid(visible=True, axis=direction, color="#dddddd", linewidth=0.4)
+    axes.set_axisbelow(True)
 
 
 @dataclass(frozen=True)
