@@ -19,6 +19,7 @@ from mmea_bench.methods.core.inputs.joint_graph import (
     symmetric_normalised,
     undirected_edges,
 )
+from mmea_bench.methods.core.inputs.pyg import from_pyg, to_pyg
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
@@ -55,11 +56,13 @@ __all__ = [
     "UserError",
     "adamw",
     "backward_in_batches",
+    "from_pyg",
     "input_features",
     "modality_features",
     "mutual_nearest",
     "sgd",
     "symmetric_normalised",
+    "to_pyg",
     "train",
     "train_on_seeds",
     "undirected_edges",

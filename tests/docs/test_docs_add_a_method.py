@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from mmea_bench.bench.cli.app import app
+from mmea_bench.datasets.core.model.view import train_view
+from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import read_tables
 from tests.cases import method_battery as battery
@@ -16,11 +20,10 @@ from tests.cases import method_battery as battery
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_method.md"
 
 
-def block(language: str) -> str:
-    """The first code block of a language on the page."""
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1]
+def block(language: str, number: int = 0) -> str:
+    """A code block of a language on the page, the first unless a number from 0 says which."""
+    text = PAGE.read_text(encoding="utf-8")
+    return str(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number])
 
 
 @pytest.fixture
@@ -37,6 +40,18 @@ def test_the_example_passes_the_battery(method_file: Path) -> None:
     battery.check_metadata("neighbour_means", method_type)
     battery.check_learns(method_type, pair)
     battery.check_deterministic(method_type, pair)
+
+
+def test_the_example_with_a_layer_of_pyg_gives_the_same_vectors(method_file: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(block("python", 1), names)  # noqa: S102
+    pair = battery.tiny_pair()
+    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    found = names["neighbour_means"](view, 2, torch.device("cpu"))
+    method = get_method("neighbour_means", [method_file]).configure("neighbour_means", "full", {})
+    expected = method.fit(view, RunContext(rng_seed=1))
+    torch.testing.assert_close(found.source, expected.source)
+    torch.testing.assert_close(found.target, expected.target)
 
 
 def test_the_command_of_the_page_runs(
