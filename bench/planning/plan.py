@@ -17,7 +17,7 @@ from mmea_bench.bench.planning.tasks import mismatch_remark
 from mmea_bench.datasets.core.access.base import PairDataset
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.access.layouts import FolderDataset
-from mmea_bench.datasets.core.errors import MissingDataError
+from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import partial_copy
 from mmea_bench.methods.core.catalogue import get_method
@@ -96,7 +96,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
             pair = load_pair(dataset, place.cache_dir)
             versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
             remarks[address] += mismatch_remark(address, pair.task, methods)
-        except MissingDataError as error:
+        except DataError as error:
             versions[address], without_data[address] = NO_DATA_VERSION, str(error)
     cells = keyed(expand(suite), versions, place.method_files)
     done = set() if fresh else store.done_keys()

@@ -11,7 +11,7 @@ import joblib
 import platformdirs
 
 from mmea_bench.datasets.core.access.base import PairDataset
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import DataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
 
 _CORE = Path(__file__).resolve().parents[1]
@@ -58,11 +58,26 @@ def dataset_version(dataset: PairDataset, cache_dir: Path | None) -> str:
 
 def cache_key(dataset: PairDataset) -> str:
     """Text that changes with the address, any input file, or the code that reads it."""
-    files = []
-    for path in dataset.input_files():
-        facts = path.stat()
-        files.append([str(path.resolve()), facts.st_size, facts.st_mtime_ns])
+    files = [_file_facts(path) for path in dataset.input_files()]
     return json.dumps([dataset.address, files, _code_hash(dataset)])
+
+
+def _file_facts(path: Path) -> list[str | int]:
+    """What changes whenever a file's content is replaced.
+
+    Size and time of change can be equal in two releases (archives and copies keep them); the
+    inode and the time of its own change cannot be set by whoever replaces the file.
+
+    Raises:
+        DataError: If the file cannot be opened.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+        raise DataError.at(path, problem, "Put it there, or check its rights.") from None
+    changed = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+    return [str(path.resolve()), facts.st_size, *changed]
 
 
 def _code_hash(dataset: PairDataset) -> str:

@@ -1,28 +1,34 @@
 """Layout of EVA, MCLEA and MEAformer: ``ent_ids_1/2``, ``triples_1/2``, ``ill_ent_ids``.
 
-Ids are unique over both KGs. Relations have no names in this layout, so their ids stand for them.
+Entity ids are unique over both KGs. Relations have no names in this layout, so their ids stand for
+them, in each KG for itself.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
-from mmea_bench.datasets.core.model.graph import KnowledgeGraph
-from mmea_bench.datasets.core.model.pair import KGPair, canonical
+from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
+from mmea_bench.datasets.core.model.pair import Fold, KGPair, canonical
 from mmea_bench.datasets.core.readers import graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
 
 KIND = "DBP15K (EVA, MCLEA, MEAformer)"
-REQUIRED_FILES = ("ent_ids_1", "ent_ids_2", "triples_1", "triples_2", "ill_ent_ids")
-REQUIRED = ", ".join(REQUIRED_FILES)
+GRAPH_FILES = ("ent_ids_1", "ent_ids_2", "triples_1", "triples_2")
+LINKS = "ill_ent_ids"
+SPLIT_LINKS = ("sup_ent_ids", "ref_ent_ids")
+"""Training and test links, as GCN-Align, RDGCN, SRPRS and DWY100K publish them."""
+
+REQUIRED_FILES = (*GRAPH_FILES, LINKS)
+REQUIRED = f"{', '.join(REQUIRED_FILES)} (or {' and '.join(SPLIT_LINKS)})"
 IMAGES = "images.npz"
 PICKLES = "*_id_img_feature_dict.pkl"
 
@@ -48,7 +54,7 @@ class Dbp15kFiles:
 
     def input_files(self) -> tuple[Path, ...]:
         """Every file that ``read`` opens."""
-        required = [self.folder / name for name in REQUIRED_FILES]
+        required = [*(self.folder / name for name in GRAPH_FILES), *self._links]
         found = [text.stored(path) or path for path in required]
         found += [path for side in "12" if (path := self._attributes(side))]
         found += [path for path in (self.names, self.vectors) if path is not None]
@@ -57,7 +63,7 @@ class Dbp15kFiles:
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
         lacking = [
-            f"training_attrs_{side} is missing: that KG has no attributes."
+            f"{text.lacking(self.folder / f'training_attrs_{side}')}: that KG has no attributes."
             for side in "12"
             if self._attributes(side) is None
         ]
@@ -67,8 +73,14 @@ class Dbp15kFiles:
             lacking.append(f"{PICKLES} (or {IMAGES}) is missing: there are no images.")
         return tuple(lacking)
 
+    @property
+    def _links(self) -> tuple[Path, ...]:
+        """The file of all links, or the files of training and test links."""
+        names = (LINKS,) if text.stored(self.folder / LINKS) else SPLIT_LINKS
+        return tuple(self.folder / name for name in names)
+
     def _attributes(self, side: str) -> Path | None:
-        return text.stored(self.folder / f"training_attrs_{side}")
+        return text.stored_content(self.folder / f"training_attrs_{side}")
 
     def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
         """The dataset in canonical order.
@@ -80,39 +92,64 @@ class Dbp15kFiles:
         ids, uris = _read_entities(self.folder)
         known = [*ids[0], *ids[1]]
         names = read_names(self.names, set(known)) if self.names else {}
+        triples, relation_notes = _kept_apart(
+            [
+                _read_triples(self.folder / f"triples_{side + 1}", ids[side], uris[side])
+                for side in (0, 1)
+            ]
+        )
+        surface = [[names.get(entity_id, "") for entity_id in side] for side in ids]
         built = [
-            self._read_graph(side, graph_names[side], ids[side], uris[side], names)
+            self._read_graph(side, graph_names[side], triples[side], uris[side], surface[side])
             for side in (0, 1)
         ]
-        links_path = self.folder / "ill_ent_ids"
-        rows = text.read_rows(links_path, ("source id", "target id"))
-        pairs = [(_canonical_id(row[0]), _canonical_id(row[1])) for row in rows]
-        for column in (0, 1):
-            text.id_column(links_path, [row[column] for row in rows], "entity id")
+        links, folds, link_notes = self._read_links(ids)
         features, image_notes = self._read_images(ids, uris)
-        notes = [*self.missing(), *built[0][1], *built[1][1], *image_notes]
+        notes = [
+            *self.missing(),
+            *built[0][1],
+            *built[1][1],
+            *relation_notes,
+            *link_notes,
+            *image_notes,
+        ]
         return canonical(
             KGPair(
                 dataset=address,
                 source=built[0][0],
                 target=built[1][0],
-                anchor_links=graphs.build_links(links_path, pairs, ids),
+                anchor_links=links,
                 features=features,
                 notes=tuple(notes),
+                folds=folds,
             )
         )
 
+    def _read_links(self, ids: Sequence[dict[str, int]]) -> tuple[Ids, tuple[Fold, ...], list[str]]:
+        """All links, the published split where two files hold them, and notes."""
+        parts = [(path, _read_pairs(path)) for path in self._links]
+        read = [graphs.build_links(path, pairs, ids) for path, pairs in parts]
+        notes = [note for part in parts for note in graphs.repeat_notes(*part)]
+        if len(read) == 1:
+            return read[0], (), notes
+        train, test = read
+        again = set(map(tuple, test.tolist())) & set(map(tuple, train.tolist()))
+        if again:
+            problem = f"{len(again):,} of its links stand in {SPLIT_LINKS[0]}, too"
+            raise DataError.at(self._links[1], problem, "Keep each link in one of the two files.")
+        rows = np.arange(len(train) + len(test))
+        fold = Fold("+".join(SPLIT_LINKS), rows[: len(train)], rows[:0].copy(), rows[len(train) :])
+        return np.concatenate(read), (fold,), notes
+
     def _read_graph(
-        self, side: int, name: str, ids: dict[str, int], uris: Sequence[str], names: dict[str, str]
+        self, side: int, name: str, triples: Triples, uris: Sequence[str], surface: Sequence[str]
     ) -> tuple[KnowledgeGraph, list[str]]:
         entities = graphs.positions(uris)
-        triples = _read_triples(self.folder / f"triples_{side + 1}", ids, uris)
         facts: Facts = []
         notes: list[str] = []
         path = self._attributes(str(side + 1))
         if path is not None:
             facts, notes = graphs.known_facts(path, _read_facts(path), entities)
-        surface = [names.get(entity_id, "") for entity_id in ids]
         return graphs.build_graph(name, triples, facts, entities, surface), notes
 
     def _read_images(
@@ -141,7 +178,9 @@ class Dbp15kFiles:
 
 def locate(folder: Path) -> Dbp15kFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
-    if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
+    has_links = all(text.stored(folder / name) for name in SPLIT_LINKS)
+    has_links = has_links or text.stored(folder / LINKS) is not None
+    if not has_links or any(text.stored(folder / name) is None for name in GRAPH_FILES):
         return None
     return Dbp15kFiles(folder, _names_file(folder), _vectors_file(folder))
 
@@ -212,6 +251,13 @@ def _twice(path: Path, what: str, where: str, line: int) -> DataError:
     )
 
 
+def _read_pairs(path: Path) -> list[tuple[str, str]]:
+    rows = text.read_rows(path, ("source id", "target id"))
+    for column in (0, 1):
+        text.id_column(path, [row[column] for row in rows], "entity id")
+    return [(_canonical_id(row[0]), _canonical_id(row[1])) for row in rows]
+
+
 def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Triples:
     rows = text.read_rows(path, ("head id", "relation id", "tail id"))
     heads, relations, tails = ([row[column] for row in rows] for column in range(3))
@@ -230,6 +276,26 @@ def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Tripl
             )
         ends.append([uris[row] for row in rows_of.tolist()])
     return Triples(ends[0], [_canonical_id(relation) for relation in relations], ends[1])
+
+
+def _kept_apart(sides: Sequence[Triples]) -> tuple[list[Triples], list[str]]:
+    """Triples in which no relation id stands in both KGs, and a sentence where ids were changed.
+
+    Ids without names mean something in their own KG only: where both KGs count from 0, equal ids
+    are unrelated relations, which a method that shares relations by name would merge.
+    """
+    both = set(sides[0].relations) & set(sides[1].relations)
+    if not both:
+        return list(sides), []
+    apart = [
+        replace(
+            side,
+            relations=[f"{each} ({name})" if each in both else each for each in side.relations],
+        )
+        for side, name in zip(sides, ("source", "target"), strict=True)
+    ]
+    note = f"{len(both):,} relation ids stand in both KGs; they are kept apart, as ids of each KG."
+    return apart, [note]
 
 
 def _read_facts(path: Path) -> Facts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
 from mmea_bench.datasets.core.readers.text import stored
+
+ItemT = TypeVar("ItemT", bound=Hashable)
 
 Facts = list[tuple[str, str, str]]
 """Attribute triples as (entity, attribute, value) text."""
@@ -31,9 +34,9 @@ def strip_brackets(uri: str) -> str:
     return uri[1:-1] if uri.startswith("<") and uri.endswith(">") else uri
 
 
-def positions(texts: Iterable[str]) -> dict[str, int]:
-    """Position of each distinct text in order of first appearance."""
-    return {text: position for position, text in enumerate(dict.fromkeys(texts))}
+def positions(items: Iterable[ItemT]) -> dict[ItemT, int]:
+    """Position of each distinct item in order of first appearance."""
+    return {item: position for position, item in enumerate(dict.fromkeys(items))}
 
 
 def encode(texts: Sequence[str], index: Mapping[str, int]) -> Ids:
@@ -88,10 +91,16 @@ def known_facts(path: Path, facts: Facts, entities: Mapping[str, int]) -> tuple[
     ]
 
 
+def repeat_notes(path: Path, rows: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence where links are repeated, as public copies do; they count once."""
+    n_repeats = len(rows) - len(set(rows))
+    return [f"{path.name}: {n_repeats:,} lines repeat a link; each counts once."] * bool(n_repeats)
+
+
 def build_links(
     path: Path, rows: Sequence[tuple[str, str]], sides: Sequence[Mapping[str, int]]
 ) -> Ids:
-    """Anchor links as ids, in the order of the lines, [n, 2] int32.
+    """Anchor links as ids, each once, in the order of the lines, [n, 2] int32.
 
     Args:
         path: File that the links came from, for the error text.
@@ -99,10 +108,9 @@ def build_links(
         sides: Entity to id of the source and of the target KG.
 
     Raises:
-        DataError: If an entity is unknown or a line repeats an earlier one.
+        DataError: If an entity is unknown.
     """
     place = stored(path) or path
-    seen: dict[tuple[str, str], int] = {}
     for number, row in enumerate(rows, 1):
         for entity, index, side in zip(row, sides, ("source", "target"), strict=True):
             if entity not in index:
@@ -112,15 +120,8 @@ def build_links(
                     "Remove the line, or add the entity's triples.",
                     number,
                 )
-        if row in seen:
-            raise DataError.at(
-                place,
-                f"the link of {row[0]!r} and {row[1]!r} already stands in line {seen[row]}",
-                "Remove one of the two lines.",
-                number,
-            )
-        seen[row] = number
-    links: NDArray[np.int32] = np.empty((len(rows), 2), dtype=np.int32)
+    distinct = list(dict.fromkeys(rows))
+    links: NDArray[np.int32] = np.empty((len(distinct), 2), dtype=np.int32)
     for column, index in enumerate(sides):
-        links[:, column] = encode([row[column] for row in rows], index)
+        links[:, column] = encode([row[column] for row in distinct], index)
     return links

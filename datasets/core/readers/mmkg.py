@@ -46,8 +46,8 @@ class GraphFiles:
         return self.folder / f"{self.name}_{kind}"
 
     def optional(self, kind: str) -> Path | None:
-        """The file, or its ``.gz`` copy, if either exists."""
-        return text.stored(self.path(kind))
+        """The file, or its ``.gz`` copy, if either exists and holds anything."""
+        return text.stored_content(self.path(kind))
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class MmkgFiles:
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
         lacking = [
-            f"{side.path('NumericalTriples.txt').name} is missing: {side.name} has no attributes."
+            f"{text.lacking(side.path('NumericalTriples.txt'))}: {side.name} has no attributes."
             for side in (self.source, self.target)
             if side.optional("NumericalTriples.txt") is None
         ]
@@ -117,6 +117,8 @@ class MmkgFiles:
         target, target_notes = _read_graph(self.target, graph_names[1])
         sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         links_path = self.target.path("SameAsLink.txt")
+        links = _read_links(links_path)
+        notes_on_links = graphs.repeat_notes(links_path, links)
         features, notes = self._read_images(sides)
         simulated = ("image",) if features and self.vectors_simulated and not self.has_h5 else ()
         if simulated:
@@ -126,10 +128,10 @@ class MmkgFiles:
                 dataset=address,
                 source=source,
                 target=target,
-                anchor_links=graphs.build_links(links_path, _read_links(links_path), sides),
+                anchor_links=graphs.build_links(links_path, links, sides),
                 features=features,
                 simulated=simulated,
-                notes=(*self.missing(), *source_notes, *target_notes, *notes),
+                notes=(*self.missing(), *source_notes, *target_notes, *notes_on_links, *notes),
             )
         )
 
@@ -151,7 +153,7 @@ def _read_graph(files: GraphFiles, name: str) -> tuple[KnowledgeGraph, list[str]
     facts_path = files.path("NumericalTriples.txt")
     facts: Facts = []
     notes: list[str] = []
-    if text.stored(facts_path):
+    if files.optional("NumericalTriples.txt"):
         facts, notes = graphs.known_facts(facts_path, read_facts(facts_path), entities)
     names = [surface_form(entity) for entity in entities]
     return graphs.build_graph(name, triples, facts, entities, names), notes

@@ -22,6 +22,7 @@ REQUIRED = ", ".join(REQUIRED_FILES)
 IMAGES = "images.npz"
 
 _FOLD_PARTS = ("train_links", "valid_links", "test_links")
+_OPTIONAL_PART = "valid_links"
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class OpeneaFiles:
     Attributes:
         folder: Folder with the required files.
         fold_folders: Folders with one published split each, sorted.
+        half_folds: Folders with training links, but without test links.
     """
 
     folder: Path
     fold_folders: tuple[Path, ...] = ()
+    half_folds: tuple[Path, ...] = ()
 
     @property
     def graph_names(self) -> tuple[str, str]:
@@ -51,6 +54,7 @@ class OpeneaFiles:
         paths = [self.folder / name for name in REQUIRED_FILES]
         paths += [folder / part for folder in self.fold_folders for part in _FOLD_PARTS]
         found = [text.stored(path) or path for path in paths]
+        found = [path for path in found if path.name != _OPTIONAL_PART or path.is_file()]
         found += [path for side in "12" if (path := self._attributes(side))]
         found += [self._vectors] if self._vectors else []
         return tuple(found)
@@ -58,16 +62,26 @@ class OpeneaFiles:
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
         lacking = [
-            f"attr_triples_{side} is missing: that KG has no attributes."
+            f"{text.lacking(self.folder / f'attr_triples_{side}')}: that KG has no attributes."
             for side in "12"
             if self._attributes(side) is None
         ]
         if self._vectors is None:
             lacking.append(f"{IMAGES} is missing: there are no images.")
+        lacking += [
+            f"{fold.relative_to(self.folder).as_posix()}/{text.lacking(fold / _OPTIONAL_PART)}: "
+            "that fold has no validation links."
+            for fold in self.fold_folders
+            if text.stored_content(fold / _OPTIONAL_PART) is None
+        ]
+        lacking += [
+            f"{fold.relative_to(self.folder).as_posix()} has no test_links: it is no fold."
+            for fold in self.half_folds
+        ]
         return tuple(lacking)
 
     def _attributes(self, side: str) -> Path | None:
-        return text.stored(self.folder / f"attr_triples_{side}")
+        return text.stored_content(self.folder / f"attr_triples_{side}")
 
     def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
         """The dataset in canonical order.
@@ -96,7 +110,7 @@ class OpeneaFiles:
                 target=target,
                 anchor_links=graphs.build_links(links_path, rows, sides),
                 features=features,
-                notes=(*self.missing(), *notes),
+                notes=(*self.missing(), *graphs.repeat_notes(links_path, rows), *notes),
                 folds=tuple(_read_fold(self.folder, fold, rows) for fold in self.fold_folders),
             )
         )
@@ -117,7 +131,9 @@ def locate(folder: Path) -> OpeneaFiles | None:
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
     parts = [*folder.glob("*/train_links*"), *folder.glob("*/*/train_links*")]
-    return OpeneaFiles(folder, tuple(sorted({part.parent for part in parts})))
+    folds = sorted({part.parent for part in parts})
+    whole = tuple(fold for fold in folds if text.stored(fold / "test_links") is not None)
+    return OpeneaFiles(folder, whole, tuple(fold for fold in folds if fold not in whole))
 
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -137,12 +153,13 @@ def _read_facts(path: Path) -> Facts:
 
 
 def _read_fold(folder: Path, fold: Path, links: list[tuple[str, str]]) -> Fold:
-    position = {link: row for row, link in enumerate(links)}
+    position = graphs.positions(links)
     used: dict[tuple[str, str], str] = {}
     parts: list[NDArray[np.int64]] = []
     for part in _FOLD_PARTS:
         path = fold / part
-        pairs = _read_pairs(path)
+        is_there = part != _OPTIONAL_PART or text.stored_content(path) is not None
+        pairs = _read_pairs(path) if is_there else []
         for number, link in enumerate(pairs, 1):
             problem = ""
             if link not in position:

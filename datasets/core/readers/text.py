@@ -24,6 +24,27 @@ def stored(path: Path) -> Path | None:
     return next((candidate for candidate in (path, compressed) if candidate.is_file()), None)
 
 
+def stored_content(path: Path) -> Path | None:
+    """As ``stored``, None also where the file holds nothing: for parts that may be missing."""
+    file = stored(path)
+    return file if file is not None and not _is_empty(file) else None
+
+
+def lacking(path: Path) -> str:
+    """How a part that may be missing is missing: ``NAME is missing`` or ``NAME is empty``."""
+    return f"{path.name} is {'missing' if stored(path) is None else 'empty'}"
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        if file.suffix != ".gz":
+            return file.stat().st_size == 0
+        with gzip.open(file) as stream:
+            return not stream.read(1)
+    except (OSError, EOFError, zlib.error):
+        return False  # what cannot be opened is told by whoever reads it
+
+
 def read_lines(path: Path) -> list[str]:
     r"""Every line of a UTF-8 file without its line end; blank lines at the end are dropped.
 

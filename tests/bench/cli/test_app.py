@@ -153,6 +153,19 @@ def test_errors_are_sentences_with_exit_code_2(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_bad_dataset_stops_no_other(tmp_path: Path, where: list[str]) -> None:
+    folder = tmp_path / "broken"
+    write_openea_layout(open_dataset("synthetic[n=100]").read(), folder)
+    (folder / "rel_triples_1").write_text("no triple\n")
+    datasets = f"synthetic[n=100],{folder}"
+    done = invoke("run", "--methods", "random_scores", "--datasets", datasets, *where)
+    assert done.exit_code == 1
+    assert f"Skipping {folder}" in done.stderr
+    cells = ResultStore(tmp_path / "out").records()
+    statuses = {(r.cell["dataset"], r.cell["status"]) for r in cells}
+    assert statuses == {("synthetic[n=100]", "ok"), (str(folder), "failed")}
+
+
 def test_defects_are_not_swallowed(where: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")

@@ -79,6 +79,29 @@ def test_another_input_is_another_entry(folder: Path, tmp_path: Path, change: st
     assert after.dataset == dataset.address
 
 
+def test_another_release_with_equal_size_and_time_is_read(folder: Path, tmp_path: Path) -> None:
+    path = folder / "ill_ent_ids"
+    before = load_pair(opened(folder), tmp_path / "cache")
+    facts, rows = path.stat(), path.read_text().splitlines()
+    other = "\n".join([rows[0].replace("10", "12"), *rows[1:]]) + "\n"
+    path.unlink()
+    path.write_text(other)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (facts.st_size, facts.st_mtime_ns)
+    after = load_pair(opened(folder), tmp_path / "cache")
+    assert after.version == opened(folder).read().version
+    assert (after.version != before.version) == (other != "\n".join(rows) + "\n")
+
+
+def test_a_file_that_is_gone_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    class Gone(Counting):
+        def input_files(self) -> tuple[Path, ...]:
+            return (folder / "gone",)
+
+    with pytest.raises(DataError, match=r"gone.*cannot be read"):
+        load_pair(Gone("./data", NoOptions(), folder), tmp_path / "cache")
+
+
 def test_a_dataset_without_files_is_kept_by_its_address(tmp_path: Path) -> None:
     small, large = (open_dataset(f"synthetic[n={n}]", tmp_path) for n in (100, 150))
     assert cache_key(small) != cache_key(large)

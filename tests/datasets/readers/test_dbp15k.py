@@ -113,7 +113,6 @@ def test_an_archive_names_entities_by_id_or_uri(tmp_path: Path, keys: list[str])
         ("triples_1", "0\t0", "`head id TAB relation id TAB tail id`"),
         ("ill_ent_ids", "0\t99", "'99', which is no entity of the target KG"),
         ("ill_ent_ids", "10\t0", "'10', which is no entity of the source KG"),
-        ("ill_ent_ids", "1\t10", "already stands in line 1"),
         ("ill_ent_ids", "-1\t10", "entity id '-1' is not a whole number"),
     ],
 )
@@ -175,3 +174,46 @@ def test_names_keep_their_words(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps([[3, ["über", "alles"]], [4, []]]))
     assert dbp15k.read_names(path, {"3", "4"}) == {"3": "über alles", "4": ""}
+
+
+def test_training_and_test_links_in_two_files_are_the_published_split(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    whole = read(folder)
+    rows = (folder / "ill_ent_ids").read_text().splitlines(keepends=True)
+    (folder / "ill_ent_ids").unlink()
+    (folder / "sup_ent_ids").write_text("".join(rows[:1]))
+    (folder / "ref_ent_ids").write_text("".join(rows[1:]))
+    pair = read(folder)
+    assert pair.version == whole.version
+    (fold,) = pair.folds
+    parts = (fold.train, fold.valid, fold.test)
+    assert [len(part) for part in parts] == [1, 0, len(rows) - 1]
+    assert sorted([*fold.train.tolist(), *fold.test.tolist()]) == list(range(len(rows)))
+
+
+def test_a_link_in_both_files_is_refused(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    links = folder / "ill_ent_ids"
+    for name in ("sup_ent_ids", "ref_ent_ids"):
+        (folder / name).write_text(links.read_text())
+    links.unlink()
+    with pytest.raises(DataError, match="3 of its links stand in sup_ent_ids"):
+        read(folder)
+
+
+def test_relation_ids_of_both_kgs_may_not_overlap_by_chance(tmp_path: Path) -> None:
+    """Where ids are all there is, equal ids of two KGs say nothing about the relations."""
+    folder = write_eva(tmp_path)
+    apart = read(folder)
+    assert not set(apart.source.relations) & set(apart.target.relations)
+    source_ids = {row.split("\t")[1] for row in (folder / "triples_1").read_text().splitlines()}
+    target = (folder / "triples_2").read_text().splitlines()
+    target_ids = sorted({row.split("\t")[1] for row in target})
+    renamed = dict(zip(target_ids, sorted(source_ids), strict=True))
+    rows = [row.split("\t") for row in target]
+    (folder / "triples_2").write_text(
+        "".join(f"{head}\t{renamed[relation]}\t{tail}\n" for head, relation, tail in rows)
+    )
+    pair = read(folder)
+    assert not set(pair.source.relations) & set(pair.target.relations)
+    assert any("relation ids" in note for note in pair.notes)

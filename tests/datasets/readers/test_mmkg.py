@@ -101,7 +101,6 @@ def test_facts_of_the_three_dialects(tmp_path: Path) -> None:
         ("DB15K/DB15K_SameAsLink.txt", "/m/a <x> <y> .", "<SameAs>"),
         ("DB15K/DB15K_SameAsLink.txt", "/m/zz <SameAs> <y> .", "'/m/zz', which is no entity of"),
         ("DB15K/DB15K_SameAsLink.txt", "/m/a <SameAs> <y> .", "'y', which is no entity of"),
-        ("DB15K/DB15K_SameAsLink.txt", f"/m/a <SameAs> <{DBP}C> .", "stands in line 2"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, file: str, line: str, words: str) -> None:

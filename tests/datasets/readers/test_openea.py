@@ -62,7 +62,6 @@ def test_image_archive(tmp_path: Path) -> None:
         ("rel_triples_1", "a\tb", "`head TAB relation TAB tail`"),
         ("attr_triples_2", "a\tb", "`entity TAB attribute TAB literal`"),
         ("ent_links", "/m/a\tnowhere", "'nowhere', which is no entity of the target KG"),
-        ("ent_links", f"/m/b\t{DBP}AC/DC", "already stands in line 1"),
         ("721_5fold/1/test_links", "x\ty", "is not in ent_links"),
         ("721_5fold/1/test_links", f"/m/b\t{DBP}AC/DC", "already stands in train_links"),
     ],
@@ -76,9 +75,43 @@ def test_a_bad_line_is_named(tmp_path: Path, file: str, line: str, words: str) -
     assert_sentence(caught.value, path, words, number)
 
 
-def test_a_fold_that_lacks_a_part_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_fold_needs_no_validation_links(tmp_path: Path, how: str) -> None:
     path = write_openea(tmp_path) / "721_5fold" / "1" / "valid_links"
     path.unlink()
-    with pytest.raises(DataError) as caught:
-        read(tmp_path)
-    assert_sentence(caught.value, path, "the file is missing")
+    if how == "empty":
+        path.touch()
+    pair = read(tmp_path)
+    (fold,) = pair.folds
+    assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([1], [], [2])
+    note = f"721_5fold/1/valid_links is {how}: that fold has no validation links."
+    assert note in pair.notes
+    assert all(file.is_file() for file in detect(tmp_path).files.input_files())
+
+
+def test_training_links_without_test_links_are_no_fold(tmp_path: Path) -> None:
+    (write_openea(tmp_path) / "721_5fold" / "1" / "test_links").unlink()
+    pair = read(tmp_path)
+    assert pair.folds == ()
+    assert "721_5fold/1 has no test_links: it is no fold." in pair.notes
+
+
+def test_repeated_links_count_once(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    whole = read(tmp_path)
+    path = tmp_path / "ent_links"
+    path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    twice = read(tmp_path)
+    assert twice.version == whole.version
+    assert "ent_links: 3 lines repeat a link; each counts once." in twice.notes
+    assert twice.folds[0].test.tolist() == whole.folds[0].test.tolist()
+
+
+def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
+    path = write_openea(tmp_path) / "attr_triples_2"
+    path.unlink()
+    missing = read(tmp_path)
+    path.touch()
+    empty = read(tmp_path)
+    assert empty.version == missing.version
+    assert "attr_triples_2 is empty: that KG has no attributes." in empty.notes
