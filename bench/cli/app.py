@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -235,4 +236,6 @@ def _print_tables(summary: ReportSummary, only: str | None = None) -> None:
 
 def main() -> None:
     """Entry point of ``mmea-bench`` and ``python -m bench``."""
+    # Figures go to files. A notebook names a backend of its own here, which may not be installed.
+    os.environ["MPLBACKEND"] = "agg"
     app()
