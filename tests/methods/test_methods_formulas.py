@@ -18,7 +18,6 @@ from mmea_bench.methods.core.losses.batch import (
 )
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 from mmea_bench.methods.mclea import MCLEAParams, _Losses
-from mmea_bench.methods.transe import TransEParams, _Model
 
 
 def test_uncertainty_weighting_by_hand() -> None:
@@ -68,41 +67,3 @@ def test_the_ablations_of_mclea_leave_out_what_they_name() -> None:
     assert total == pytest.approx(joint + sum(icl), rel=1e-5)
     total, encoded, fusion = mclea_loss(use_icl=False)
     assert total == pytest.approx(joint + 0.01 * sum(ial), rel=1e-5)
-
-
-@pytest.mark.parametrize("norm", ["l2", "squared l2"])
-@pytest.mark.parametrize("unit_rows", [False, True])
-def test_a_step_of_transe_equals_dense_adagrad_on_the_written_out_loss(
-    norm: Any, unit_rows: bool
-) -> None:
-    params = TransEParams(dim=6, norm=norm, unit_rows=unit_rows, learning_rate=0.1)
-    model = _Model(9, 3, params, RunContext(rng_seed=2))
-    entities = model.entities.detach().clone().requires_grad_()
-    relations = model.relations.detach().clone().requires_grad_()
-    triples = torch.tensor([[0, 0, 1], [2, 1, 3], [0, 1, 4]])
-    stand_ins = torch.tensor([[5, 1], [6, 7], [8, 0]])
-    replaces_head = torch.tensor([[True, False], [False, True], [True, True]])
-    optimiser = torch.optim.Adagrad([entities, relations], lr=0.1)
-
-    def distance(h: int, r: int, t: int) -> torch.Tensor:
-        rows = [entities[h], relations[r], entities[t]]
-        head, relation, tail = (normalize(row, dim=0) for row in rows) if unit_rows else rows
-        length = torch.linalg.vector_norm(head + relation - tail)
-        return length if norm == "l2" else length**2
-
-    for _ in range(3):
-        losses = []
-        for row, (h, r, t) in enumerate(triples.tolist()):
-            for column in range(2):
-                other = int(stand_ins[row, column])
-                wrong = (other, r, t) if replaces_head[row, column] else (h, r, other)
-                losses.append(torch.relu(1 + distance(h, r, t) - distance(*wrong)))
-        loss = torch.stack(losses).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        assert model.step(triples, stand_ins, replaces_head) == pytest.approx(
-            float(loss.detach()), rel=1e-5
-        )
-    torch.testing.assert_close(model.entities.detach(), entities.detach(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(model.relations.detach(), relations.detach(), rtol=1e-4, atol=1e-5)

@@ -14,14 +14,17 @@ from mmea_bench.methods.core.inputs.features import (
     relation_counts,
     word_vectors,
 )
+from mmea_bench.methods.core.inputs.functionality import (
+    functional_adjacency,
+    relation_functionality,
+)
 from mmea_bench.methods.core.inputs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,
 )
-from mmea_bench.methods.gcn_align import functional_adjacency, relation_functionality
+from mmea_bench.methods.core.inputs.shared_ids import SharedGraph, shared_ids
 from mmea_bench.methods.name_match import NameMatchParams, ngram_counts
-from mmea_bench.methods.transe import NegativeSampler, shared_ids
 from tests.methods.small_graphs import small_view
 
 
@@ -106,8 +109,9 @@ def test_functionality_counts_distinct_heads_and_tails(graph: JointGraph) -> Non
 
 
 def test_gcn_align_normalises_by_column_sums(graph: JointGraph) -> None:
-    matrix = functional_adjacency(graph, 0.3, torch.device("cpu"))
-    dense = matrix.forward_matrix.to_dense()
+    rows, columns, values = functional_adjacency(graph, 0.3)
+    dense = np.zeros((5, 5), dtype=np.float32)
+    dense[rows, columns] = values
     # W + I: 0-1 gets ifun + fun of r both ways (2), 0->2 gets ifun(s) = .5, 2->0 gets fun(s) = 1.
     weights = np.array(
         [
@@ -119,8 +123,7 @@ def test_gcn_align_normalises_by_column_sums(graph: JointGraph) -> None:
         ]
     )
     scale = 1 / np.sqrt(weights.sum(axis=0))
-    expected = torch.from_numpy(weights * scale[:, None] * scale[None, :]).float()
-    torch.testing.assert_close(dense, expected)
+    np.testing.assert_allclose(dense, weights * scale[:, None] * scale[None, :], rtol=1e-6)
 
 
 def test_seed_links_share_ids_and_chains_merge() -> None:
@@ -132,15 +135,16 @@ def test_seed_links_share_ids_and_chains_merge() -> None:
     assert len(set(ids.tolist())) == 3
 
 
-def test_typed_negatives_come_from_the_same_side_of_the_relation() -> None:
-    triples = torch.tensor([[0, 0, 5], [1, 0, 6], [2, 0, 7], [3, 1, 8]])
-    sampler = NegativeSampler(triples, torch.tensor([True, True, True, False]), "typed")
-    stand_ins, replaces_head = sampler.draw(200, torch.Generator().manual_seed(0))
-    heads, tails = stand_ins[:3][replaces_head[:3]], stand_ins[:3][~replaces_head[:3]]
-    assert set(heads.tolist()) == {0, 1, 2}
-    assert set(tails.tolist()) == {5, 6, 7}
-    # Relation 1 has one head and one tail, so its negatives come from its whole graph.
-    assert set(stand_ins[3].tolist()) == {3, 8}
+def test_triples_of_shared_ids_keep_their_relation_and_side() -> None:
+    view = small_view()
+    graph = JointGraph.of(view)
+    shared = SharedGraph.of(graph, view)
+    assert shared.n_ids == 3
+    assert shared.source_side.tolist() == [True, True, True, True, False]
+    expected = [(int(shared.ids[h]), r, int(shared.ids[t])) for h, r, t in graph.triples.tolist()]
+    assert [tuple(triple) for triple in shared.triples.tolist()] == expected
+    # The target's (3, r, 4) is the source's (0, r, 1): seeds join 0 with 3 and 1 with 4.
+    assert expected[4] == expected[0]
 
 
 def test_ngrams_mark_the_ends_of_words() -> None:

@@ -1,0 +1,80 @@
+"""One optimiser step per batch: for trainings whose epoch makes several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.lr_scheduler import LRScheduler
+
+
+class StepOptimiser(Protocol):
+    """What a step needs of an optimiser; those of the library have it."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - as the library
+        """Forgets the gradients of the last step."""
+
+    def step(self) -> object:
+        """Updates the parameters by their gradients."""
+
+
+def backward(loss: Tensor) -> float:
+    """Leaves the loss's gradients behind and returns its value."""
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+class MiniBatchSteps:
+    """Steps of one optimiser, each on the loss of one batch.
+
+    Args:
+        optimiser: Whose parameters are trained.
+        clipped: Parameters whose gradients together are cut to the length ``clip_norm``.
+        clip_norm: That length; None leaves gradients as they are.
+        rate: Schedule of the learning rate, stepped once per batch; None keeps the rate.
+    """
+
+    def __init__(
+        self,
+        optimiser: StepOptimiser,
+        *,
+        clipped: Iterable[nn.Parameter] = (),
+        clip_norm: float | None = None,
+        rate: LRScheduler | None = None,
+    ) -> None:
+        self._optimiser, self._rate = optimiser, rate
+        self._clipped, self._clip_norm = list(clipped), clip_norm
+
+    def step(self, loss: Tensor) -> float:
+        """Updates the parameters by the gradients of a loss and returns its value."""
+        self._optimiser.zero_grad(set_to_none=True)
+        value = backward(loss)
+        if self._clip_norm is not None:
+            clip_grad_norm_(self._clipped, self._clip_norm)
+        self._optimiser.step()
+        if self._rate is not None:
+            self._rate.step()
+        return value
+
+    def mean_loss(self, losses: Iterable[Tensor]) -> float:
+        """One step per loss; their mean, 0 where there are none.
+
+        Args:
+            losses: Made one after the other, each with the parameters that the last step left.
+        """
+        values = [self.step(loss) for loss in losses]
+        return sum(values) / max(1, len(values))
+
+
+def shuffled_batches(n_rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows 0 to n - 1 in random order, in batches of that many (the last may be smaller).
+
+    Args:
+        n_rows: n.
+        batch_size: Rows of a batch.
+        generator: On the CPU; draws one permutation.
+    """
+    yield from torch.split(torch.randperm(n_rows, generator=generator), batch_size)

@@ -1,0 +1,57 @@
+"""Adagrad for large tables of which a batch reads a few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_EPSILON = 1e-10
+"""Added to the root of the summed squares, as in the library."""
+
+
+class RowAdagrad:
+    """Adagrad that touches only the rows that a batch gathered.
+
+    Equals the dense optimiser, whose steps leave rows without gradient as they are.
+
+    Args:
+        tables: What is trained, [n_rows, dim] each.
+        learning_rate: Of Adagrad.
+    """
+
+    def __init__(self, tables: Sequence[nn.Parameter], learning_rate: float) -> None:
+        self._tables, self._learning_rate = list(tables), learning_rate
+        self._sums = [torch.zeros_like(table) for table in tables]
+        self._gathered: list[tuple[Tensor, Tensor]] = []
+
+    def gather(self, ids: Sequence[Tensor]) -> list[Tensor]:
+        """Rows of each table that gradients will reach, until the next ``step``.
+
+        Args:
+            ids: For each table the rows, without repetition, [n_wanted].
+        """
+        rows = [
+            table.detach().index_select(0, wanted).requires_grad_()
+            for table, wanted in zip(self._tables, ids, strict=True)
+        ]
+        self._gathered = list(zip(ids, rows, strict=True))
+        return rows
+
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - as the library
+        """Forgets the gradients of gathered rows."""
+        for _, rows in self._gathered:
+            rows.grad = None if set_to_none else torch.zeros_like(rows)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Updates the gathered rows by their gradients."""
+        for table, sums, (ids, rows) in zip(self._tables, self._sums, self._gathered, strict=True):
+            if rows.grad is None:
+                continue
+            squares = sums.index_select(0, ids).addcmul_(rows.grad, rows.grad)
+            sums.index_copy_(0, ids, squares)
+            change = rows.grad / squares.sqrt_().add_(_EPSILON)
+            table.index_add_(0, ids, change, alpha=-self._learning_rate)
+        self._gathered = []

@@ -1,0 +1,103 @@
+"""Negatives of relation triples: an entity stands in for the head or the tail.
+
+The stream of random numbers is TransE's from before this room was made: its numbers hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.losses.corrupted_triples import CorruptedTriples
+from mmea_bench.methods.core.training.minibatch import shuffled_batches
+
+
+class TripleCorruption:
+    """Entities that stand in for the head or the tail of a triple.
+
+    Args:
+        triples: (head, relation, tail) ids, [n, 3].
+        source_side: Whether a triple is of the source KG, [n].
+        kind: ``uniform`` draws any entity of the triple's KG; ``typed`` draws an entity that is
+            head (tail) of the same relation somewhere, with a relation of a single such entity
+            falling back to the whole KG.
+    """
+
+    def __init__(
+        self, triples: Tensor, source_side: Tensor, kind: Literal["typed", "uniform"]
+    ) -> None:
+        self.triples = triples
+        self._everyone = (~source_side).long()
+        self._groups = triples[:, 1] if kind == "typed" else self._everyone
+        both = torch.cat([triples[:, 0], triples[:, 2]])
+        self._whole_graph = _Pool(torch.cat([self._everyone, self._everyone]), both)
+        self._pools = [self._whole_graph, self._whole_graph]
+        if kind == "typed":
+            self._pools = [_Pool(self._groups, triples[:, column]) for column in (0, 2)]
+
+    def draw(self, n_negatives: int, generator: torch.Generator) -> CorruptedTriples:
+        """All triples with that many negatives each; either end is as likely to be replaced."""
+        shape = (len(self.triples), n_negatives)
+        replaces_head = torch.rand(shape, generator=generator) < 0.5
+        anyone = self._whole_graph.draw(self._everyone, n_negatives, generator)
+        drawn = []
+        for pool in self._pools:
+            alone = (pool.sizes[self._groups] < 2).unsqueeze(1)
+            typed = pool.draw(self._groups, n_negatives, generator)
+            drawn.append(torch.where(alone, anyone, typed))
+        stand_ins = torch.where(replaces_head, drawn[0], drawn[1])
+        return CorruptedTriples(self.triples, stand_ins, replaces_head)
+
+
+class TripleBatches:
+    """Epochs over all triples in shuffled batches, with negatives that are redrawn now and then.
+
+    Args:
+        corruption: Draws the negatives of all triples at once.
+        n_negatives: Of each triple.
+        refresh_every: Epochs between two draws.
+        batch_size: Triples of a batch.
+        ctx: Device and generators.
+    """
+
+    def __init__(
+        self,
+        corruption: TripleCorruption,
+        n_negatives: int,
+        refresh_every: int,
+        batch_size: int,
+        ctx: RunContext,
+    ) -> None:
+        self._corruption, self._n_negatives = corruption, n_negatives
+        self._refresh_every, self._batch_size = refresh_every, batch_size
+        self._shuffles, self._draws = ctx.generator("batches"), ctx.generator("negatives")
+        self._device = ctx.device
+        self._drawn = corruption.draw(n_negatives, self._draws)
+
+    def epoch(self, epoch: int) -> Iterator[CorruptedTriples]:
+        """The batches of one epoch (counted from 1), on the device."""
+        if epoch > 1 and (epoch - 1) % self._refresh_every == 0:
+            self._drawn = self._corruption.draw(self._n_negatives, self._draws)
+        for rows in shuffled_batches(len(self._drawn.triples), self._batch_size, self._shuffles):
+            yield self._drawn.rows(rows, self._device)
+
+
+class _Pool:
+    """Distinct members of groups, to draw from uniformly."""
+
+    def __init__(self, groups: Tensor, members: Tensor) -> None:
+        distinct = torch.unique(torch.stack([groups, members], dim=1), dim=0)
+        self._members = distinct[:, 1]
+        self.sizes = torch.bincount(distinct[:, 0])
+        self._starts = torch.cumsum(self.sizes, dim=0) - self.sizes
+
+    def draw(self, groups: Tensor, n_draws: int, generator: torch.Generator) -> Tensor:
+        """Members of the group of each row, [n_rows, n_draws]."""
+        shares = torch.rand((len(groups), n_draws), generator=generator, dtype=torch.float64)
+        position = (shares * self.sizes[groups].unsqueeze(1)).long()
+        drawn: Tensor = self._members[self._starts[groups].unsqueeze(1) + position]
+        return drawn
