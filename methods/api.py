@@ -30,6 +30,11 @@ from mmea_bench.methods.core.training.loop import (
     sgd,
     train,
 )
+from mmea_bench.methods.core.training.minibatch import (
+    MiniBatchSteps,
+    backward,
+    shuffled_batches,
+)
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 
@@ -42,6 +47,7 @@ __all__ = [
     "JointGraph",
     "KnowledgeGraph",
     "Method",
+    "MiniBatchSteps",
     "NoParams",
     "PairScores",
     "Paper",
@@ -55,12 +61,14 @@ __all__ = [
     "TrainView",
     "UserError",
     "adamw",
+    "backward",
     "backward_in_batches",
     "from_pyg",
     "input_features",
     "modality_features",
     "mutual_nearest",
     "sgd",
+    "shuffled_batches",
     "symmetric_normalised",
     "to_pyg",
     "train",

@@ -10,12 +10,11 @@ is derived and whose sizes it shares; "ours" fills what neither states.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import embedding, normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
@@ -24,22 +23,14 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available
-from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
 from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.parts.clamea.attribute_texts import attribute_vectors
+from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
+from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.modal_generation import BASE
-from mmea_bench.methods.parts.clamea.modal_interactions import (
-    ORDER,
-    Encoded,
-    InteractionParams,
-    ModalInteractions,
-)
-from mmea_bench.methods.parts.clamea.pair_losses import squared_contrastive_loss
+from mmea_bench.methods.parts.clamea.modal_interactions import ORDER, InteractionParams
+from mmea_bench.methods.parts.clamea.pair_losses import ContrastiveForm, modal_contrastive_loss
+from mmea_bench.methods.parts.clamea.training_sets import TrainingSets
 from mmea_bench.methods.parts.clamea.translation import BatchEntities, translation_loss, unit_rows
-from mmea_bench.methods.parts.clamea.triple_sets import StandIns, TripleSet
-
-_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -161,237 +152,88 @@ class CLAMEA(Method):
         """Trains on seed links and triples and returns all entities' joint vectors."""
         params: CLAMEAParams = self.params
         graph = JointGraph.of(view)
-        inputs = _inputs(view, self.used_modalities(view.modalities), params, ctx)
-        model = _Model(graph, inputs, params, ctx).to(ctx.device)
-        training = _Training(model, graph.seed_pairs(view), params, ctx)
+        used = self.used_modalities(view.modalities)
+        inputs = modality_inputs(view, used, params.text_encoder, params.max_tokens, ctx)
+        encoder = ModalEncoder(graph, inputs, params, ctx).to(ctx.device)
+        seeds, as_seeds = graph.seed_pairs(view), params.pseudo_as_seeds
+        sets = TrainingSets(encoder, seeds, params.iterative_every, ctx, pseudo_as_seeds=as_seeds)
+        losses = Losses(encoder, params, ctx)
+        adam = torch.optim.Adam(encoder.parameters(), lr=params.learning_rate, fused=True)
+        updates = MiniBatchSteps(adam)
+
+        def step(_epoch: int) -> float:
+            """Each batch of triples with all seeds; then the pseudo-pairs."""
+            mean = updates.mean_loss(
+                losses.of_triples(*batch, sets.seeds_of_step(params.sampled_pairs), sets.n_with)
+                for batch in sets.triple_batches(params.batch_size)
+            )
+            pseudo_batches = sets.pseudo_batches(params.pseudo_batch)
+            updates.mean_loss(losses.of_pseudo_pairs(pairs) for pairs in pseudo_batches)
+            return mean
+
+        first_growth = params.iterative_every if params.iterative else 0
         schedule = Schedule(
-            params.epochs,
-            None,
-            eval_every=params.eval_every,
-            earliest_stop=params.iterative_every if params.iterative else 0,
+            params.epochs, None, eval_every=params.eval_every, earliest_stop=first_growth
         )
-        grow = training.grow if params.iterative else None
-        return train(model.parameters(), training.step, training.embed, schedule, ctx, grow)
+        grow = sets.grow if params.iterative else None
+        return train(encoder.parameters(), step, encoder.embeddings, schedule, ctx, grow)
 
 
-def _inputs(
-    view: TrainView, modalities: Iterable[str], params: CLAMEAParams, ctx: RunContext
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Feature rows (zero where lacking, [n_entities, dim]) and who has them, by modality."""
-    inputs = {}
-    if "attribute" in modalities:
-        inputs["attribute"] = attribute_vectors(view, params.text_encoder, params.max_tokens, ctx)
-    if "image" in modalities:
-        images = view.joint_features("image")
-        inputs["image"] = (torch.tensor(images.values), torch.tensor(images.present))
-    return inputs
+class Losses:
+    """``L_all = L_TransE + L_mcl + beta L_s + L_VAE + alpha L_m``."""
 
+    def __init__(self, encoder: ModalEncoder, params: CLAMEAParams, ctx: RunContext) -> None:
+        self._encoder, self._params = encoder, params
+        self._form = ContrastiveForm(
+            params.contrastive_margin, params.negatives or None, not params.joint_product
+        )
+        self._noise, self._others = ctx.generator("latents"), ctx.generator("further entities")
 
-class _Model(nn.Module):
-    """Tables, input layers and interactions: entities to joint vectors."""
-
-    def __init__(
+    def of_triples(
         self,
-        graph: JointGraph,
-        inputs: Mapping[str, tuple[Tensor, Tensor]],
-        params: CLAMEAParams,
-        ctx: RunContext,
-    ) -> None:
-        super().__init__()
-        generator = ctx.generator("initial values")
-        self.graph = graph
-        self.entities, self.relations = (
-            nn.Parameter(xavier_normal((size, params.dim), generator))
-            for size in (graph.n_entities, graph.n_relations)
-        )
-        self._features = {name: rows.to(ctx.device) for name, (rows, _) in inputs.items()}
-        self._present = {name: has.to(ctx.device) for name, (_, has) in inputs.items()}
-        self._present[BASE] = torch.ones(graph.n_entities, dtype=torch.bool, device=ctx.device)
-        self.linear = nn.ModuleDict(
-            {
-                name: Linear(rows.shape[1], params.dim, generator)
-                for name, rows in self._features.items()
-            }
-        )
-        names = tuple(name for name in ORDER if name in self._present)
-        self.interactions = ModalInteractions(names, params, generator)
-
-    def single(self, rows: Tensor, base: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Vectors by modality before generation, [n_rows, dim] each, and who has the modality.
+        triples: Tensor,
+        stand_ins: Tensor,
+        replaces_head: Tensor,
+        seeds: PairRows,
+        n_with: dict[str, int],
+    ) -> Tensor:
+        """L_all of a batch of triples and of the seeds.
 
         Args:
-            rows: Joint ids, [n_rows].
-            base: Their L2-normalised rows of the entity table, [n_rows, dim].
+            triples: [b, 3].
+            stand_ins: Entity of each one's negative, [b].
+            replaces_head: Whether it takes the head's place, [b].
+            seeds: Those of this step.
+            n_with: Number of all seeds that have a modality on both sides.
         """
-        inputs = {BASE: base}
-        for name, layer in self.linear.items():
-            inputs[name] = normalize(layer(self._features[name][rows]), dim=1)
-        inputs = {name: inputs[name] for name in self.interactions.names}
-        present = {name: has[rows] for name, has in self._present.items()}
-        return self.interactions.sharpen(inputs, present), present
-
-    def pairs_with(self, pairs: Tensor) -> dict[str, int]:
-        """Number of pairs, [n_pairs, 2] joint ids, that have a modality on both sides."""
-        return {name: int(has[pairs].all(dim=1).sum()) for name, has in self._present.items()}
-
-    @torch.no_grad()
-    def all_entities(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Joint vectors, [n_entities, joint dim], and enriched ones by modality."""
-        table = normalize(self.entities, dim=1)
-        everyone = torch.arange(len(table), device=table.device)
-        parts = [
-            self.interactions.encode(*self.single(rows, table[rows]), None)
-            for rows in torch.split(everyone, _ROWS_AT_ONCE)
-        ]
-        by_modality = {
-            name: torch.cat([part.enriched[name] for part in parts])
-            for name in self.interactions.output
-        }
-        return torch.cat([part.joint for part in parts]), by_modality
-
-
-class _Training:
-    """Epochs over the triples of both KGs; every step sees all seeds."""
-
-    def __init__(self, model: _Model, seeds: Tensor, params: CLAMEAParams, ctx: RunContext) -> None:
-        self._model, self._params, self._ctx = model, params, ctx
-        graph = model.graph
-        self._optimiser = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
-        self._batches, self._negatives = ctx.generator("batches"), ctx.generator("negatives")
-        self._noise, self._others = ctx.generator("latents"), ctx.generator("further entities")
-        self._own_triples = TripleSet.of(graph)
-        every = params.iterative_every
-        growth = IterativeSchedule(0, every, every)
-        self._pairs = PseudoSeeds(seeds, graph.n_source, graph.n_entities, growth, ctx.log)
-        self._set_seeds(seeds)
-        self._take_up(seeds)
-
-    def _set_seeds(self, seeds: Tensor) -> None:
-        """Pairs of every step's losses, [n, 2]."""
-        self._seeds, self._all_seeds = seeds, PairRows.of(seeds, self._ctx.device)
-        self._n_with = self._model.pairs_with(seeds.to(self._ctx.device))
-
-    def _take_up(self, pairs: Tensor) -> None:
-        """Triples follow the pairs: those of both KGs and their swapped copies."""
-        known = self._own_triples.with_swaps(pairs.numpy())
-        self._triples = torch.from_numpy(known.triples)
-        self._stand_ins = StandIns(known, self._model.graph)
-
-    def embed(self) -> Embeddings:
-        """Current vectors of all entities."""
-        joint, by_modality = self._model.all_entities()
-        cut = self._model.graph.n_source
-        parts = {name: (rows[:cut], rows[cut:]) for name, rows in by_modality.items()}
-        return Embeddings(joint[:cut], joint[cut:], by_modality=parts)
-
-    def grow(self, epoch: int) -> None:
-        """Adds mutual nearest neighbours to the pseudo-pairs, where the schedule says so."""
-        if self._pairs.after_epoch(epoch, lambda: self._model.all_entities()[0]):
-            self._take_up(self._pairs.pairs)
-            if self._params.pseudo_as_seeds:
-                self._set_seeds(self._pairs.pairs)
-
-    def step(self, _epoch: int) -> float:
-        """One epoch of optimiser steps; mean loss per step."""
-        stand_ins, replaces_head = self._stand_ins.draw(self._negatives)
-        order = torch.randperm(len(self._triples), generator=self._batches)
-        losses = []
-        for rows in torch.split(order, self._params.batch_size):
-            self._ctx.check_deadline()
-            batch = (self._triples[rows], stand_ins[rows], replaces_head[rows])
-            losses.append(self._update(self._loss(*(part.to(self._ctx.device) for part in batch))))
-        pseudo_pairs = self._pairs.pairs[len(self._seeds) :]
-        if len(pseudo_pairs):
-            shuffled = pseudo_pairs[torch.randperm(len(pseudo_pairs), generator=self._batches)]
-            for chunk in torch.split(shuffled, self._params.pseudo_batch):
-                self._update(self._pseudo_loss(PairRows.of(chunk, self._ctx.device)))
-        return sum(losses) / len(losses)
-
-    def _update(self, loss: Tensor) -> float:
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        return float(loss.detach())
-
-    def _loss(self, triples: Tensor, stand_ins: Tensor, replaces_head: Tensor) -> Tensor:
-        """L_all of one batch of triples, [b, 3], and all seeds."""
-        params, model = self._params, self._model
-        seeds = self._seeds_of_step()
+        params, encoder = self._params, self._encoder
         ends = (triples[:, 0], triples[:, 2], stand_ins)
-        entities = BatchEntities(torch.cat([*ends, seeds.rows]), model.entities)
+        entities = BatchEntities(torch.cat([*ends, seeds.rows]), encoder.entities)
         batch = entities.triples(*ends, triples[:, 1], replaces_head)
-        relations = normalize(model.relations, dim=1)
+        relations = normalize(encoder.relations, dim=1)
         loss = translation_loss(entities.vectors, relations, batch, params.margin)
-        single, present = model.single(seeds.rows, entities.of(seeds.rows))
-        encoded = model.interactions.encode(single, present, self._noise)
-        loss = loss + self._contrastive(encoded, present, seeds.positions, self._n_with)
-        if params.beta:
-            loss = loss + params.beta * model.interactions.orthogonality(encoded)
-        if model.interactions.generation is None:
-            return loss
-        vae, matching = model.interactions.generation.losses(
-            *self._with_others(single, present), self._noise
+        interactions = encoder.interactions
+        single, present = encoder.single(seeds.rows, entities.of(seeds.rows))
+        encoded = interactions.encode(single, present, self._noise)
+        parts = {name: encoded.single[name] for name in interactions.output}
+        loss = loss + modal_contrastive_loss(
+            encoded.joint, parts, present, seeds.positions, self._form, n_with
         )
+        if params.beta:
+            loss = loss + params.beta * interactions.orthogonality(encoded)
+        if interactions.generation is None:
+            return loss
+        drawn = encoder.with_others(single, present, params.vae_sample, self._others)
+        vae, matching = interactions.generation.losses(*drawn, self._noise)
         return loss + vae + params.alpha * matching
 
-    def _seeds_of_step(self) -> PairRows:
-        wanted = self._params.sampled_pairs
-        if not 0 < wanted < len(self._seeds):
-            return self._all_seeds
-        drawn = torch.randperm(len(self._seeds), generator=self._batches)[:wanted]
-        return PairRows.of(self._seeds[drawn], self._ctx.device)
-
-    def _with_others(
-        self, single: Mapping[str, Tensor], present: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The seeds' vectors, detached, with those of further entities below."""
-        vectors = {name: rows.detach() for name, rows in single.items()}
-        table = self._model.entities.detach()
-        n_others = min(self._params.vae_sample, len(table))
-        if not n_others:
-            return vectors, dict(present)
-        drawn = torch.randperm(len(table), generator=self._others)[:n_others].to(table.device)
-        with torch.no_grad():
-            others, have = self._model.single(drawn, unit_rows(table[drawn]))
-        return (
-            {name: torch.cat([rows, others[name]]) for name, rows in vectors.items()},
-            {name: torch.cat([has, have[name]]) for name, has in present.items()},
+    def of_pseudo_pairs(self, pairs: PairRows) -> Tensor:
+        """L_mcl of a batch of pseudo-pairs, at its weight."""
+        base = unit_rows(embedding(pairs.rows, self._encoder.entities))
+        single, present = self._encoder.single(pairs.rows, base)
+        interactions = self._encoder.interactions
+        encoded = interactions.encode(single, present, self._noise)
+        parts = {name: encoded.single[name] for name in interactions.output}
+        return self._params.pseudo_weight * modal_contrastive_loss(
+            encoded.joint, parts, present, pairs.positions, self._form
         )
-
-    def _pseudo_loss(self, pairs: PairRows) -> Tensor:
-        base = unit_rows(embedding(pairs.rows, self._model.entities))
-        single, present = self._model.single(pairs.rows, base)
-        encoded = self._model.interactions.encode(single, present, self._noise)
-        return self._params.pseudo_weight * self._contrastive(encoded, present, pairs.positions)
-
-    def _contrastive(
-        self,
-        encoded: Encoded,
-        present: Mapping[str, Tensor],
-        positions: Tensor,
-        n_with: Mapping[str, int] | None = None,
-    ) -> Tensor:
-        """L_mcl: the joint vectors and, of pairs that have it on both sides, each modality.
-
-        Args:
-            encoded: Vectors of some entities.
-            present: Modality to which of them have it.
-            positions: Positions of the pairs among them, [n_pairs, 2].
-            n_with: Pairs that these were drawn from, by modality; None if these are all.
-        """
-        totals, params = n_with or {}, self._params
-
-        def loss_of(first: Tensor, second: Tensor, name: str, *, cosine: bool = True) -> Tensor:
-            weights = (params.contrastive_margin, totals.get(name), params.negatives or None)
-            return squared_contrastive_loss(first, second, *weights, cosine=cosine)
-
-        source, target = positions.unbind(1)
-        first, second = (embedding(side, encoded.joint) for side in (source, target))
-        loss = loss_of(first, second, BASE, cosine=not params.joint_product)
-        for name in self._model.interactions.output:
-            both = present[name][source] & present[name][target]
-            first, second = (
-                embedding(side[both], encoded.single[name]) for side in (source, target)
-            )
-            loss = loss + loss_of(first, second, name)
-        return loss

@@ -11,36 +11,39 @@ Sources: "code" is the released repository (which lacks a module and does not st
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
-from mmea_bench.methods.core.inputs.features import (
-    input_features,
-    modality_features,
-    neighbour_mean_features,
-)
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.layers.encoders import Linear, uniform_parameter
-from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
-from mmea_bench.methods.core.layers.sparse import FixedMatrix
 from mmea_bench.methods.core.losses.batch import (
     intra_modal_contrastive_loss,
     one_way_contrastive_loss,
 )
+from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.parts.loginmea.low_rank import LocalFusion, SparseRows
-from mmea_bench.methods.parts.loginmea.surroundings import Propagation, Surroundings
+from mmea_bench.methods.parts.loginmea.encoders import (
+    STRUCTURE,
+    EncoderChoices,
+    GraphAsModality,
+    GraphUponModality,
+    LocalToGlobal,
+)
+from mmea_bench.methods.parts.loginmea.inputs import encoder_inputs
+from mmea_bench.methods.parts.loginmea.low_rank import LocalFusion
+from mmea_bench.methods.parts.loginmea.surroundings import Propagation
 
-STRUCTURE = "structure"
+PARADIGMS = {
+    "local to global": LocalToGlobal,
+    "graph as modality": GraphAsModality,
+    "graph upon modality": GraphUponModality,
+}
 
 
 @dataclass(frozen=True)
@@ -170,174 +173,48 @@ class LoginMEA(Method):
         """Trains on the seed links and returns all entities' final vectors."""
         params: LoginMEAParams = self.params
         graph = JointGraph.of(view)
-        features = _features(view, graph, self.chosen_modalities(view.modalities), params, ctx)
-        encoder = _Encoder(graph, features, params, ctx.generator("initial values"), ctx.device)
+        features = encoder_inputs(
+            view,
+            graph,
+            self.chosen_modalities(view.modalities),
+            ctx,
+            binary_relations=params.relation_values == "binary",
+            neighbour_means=params.lacking_image == "neighbour mean",
+        )
+        encoder = PARADIGMS[params.paradigm](
+            graph, features, _choices(params), ctx.generator("initial values"), ctx.device
+        )
+        shuffles = ctx.generator("batches")
+        contrastive_loss = (
+            intra_modal_contrastive_loss if params.loss == "icl" else one_way_contrastive_loss
+        )
+
+        def losses(encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
+            joint = encoded["joint"]
+            for chunk in shuffled_batches(positions, params.batch_size, shuffles):
+                source, target = (joint.index_select(0, chunk[:, side]) for side in (0, 1))
+                yield contrastive_loss(source, target, params.tau)
+
         pairs = graph.seed_pairs(view)
-        return train_on_seeds(encoder.to(ctx.device), _Losses(params, ctx), pairs, params, ctx)
+        return train_on_seeds(encoder.to(ctx.device), losses, pairs, params, ctx)
 
 
-class _Losses:
-    """Losses of one epoch: shuffled pairs in mini-batches."""
-
-    def __init__(self, params: LoginMEAParams, ctx: RunContext) -> None:
-        self._params = params
-        self._shuffles = ctx.generator("batches")
-
-    def __call__(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
-        params, joint = self._params, encoded["joint"]
-        order = torch.randperm(len(positions), generator=self._shuffles).to(positions.device)
-        for chunk in torch.split(positions[order], params.batch_size):
-            source, target = (joint.index_select(0, chunk[:, side]) for side in (0, 1))
-            if params.loss == "icl":
-                yield intra_modal_contrastive_loss(source, target, params.tau)
-            else:
-                yield one_way_contrastive_loss(source, target, params.tau)
-
-
-class _Encoder(nn.Module):
-    """Final vectors of entities: modalities fused, then propagated, as the parameters say."""
-
-    def __init__(
-        self,
-        graph: JointGraph,
-        features: dict[str, Tensor | FixedMatrix],
-        params: LoginMEAParams,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> None:
-        super().__init__()
-        self.graph = graph
-        self._params, self._features, self._prepared = params, features, features
-        self.linear = nn.ModuleDict()
-        for name, inputs in features.items():
-            n_in = (inputs.pattern if isinstance(inputs, FixedMatrix) else inputs).shape[1]
-            self.linear[name] = Linear(n_in, params.modality_dim, generator)
-        modalities = tuple(features)
-        self.around = Surroundings(
-            graph, params.propagation, (params.n_layers, params.dim), generator, device
-        )
-        if params.structure_branch or params.paradigm == "graph as modality":
-            bound = math.sqrt(6 / (graph.n_entities + params.dim))
-            self.table = uniform_parameter((graph.n_entities, params.dim), bound, generator)
-            self.structure_layers = self.around.layers(generator)
-        if params.paradigm == "graph as modality":
-            modalities = (*modalities, STRUCTURE)
-            width = (params.n_layers + 1) * params.dim
-            self.linear[STRUCTURE] = Linear(width, params.modality_dim, generator)
-        else:
-            self.joint_layers = self.around.layers(generator)
-        if params.paradigm != "graph upon modality":
-            self.local = LocalFusion(
-                modalities,
-                (params.modality_dim, params.dim),
-                generator,
-                kind=params.fusion,
-                rank=params.rank,
-                adaptive=params.adaptive_weights,
-                shared_query=params.shared_query,
-                normalised=params.weighs == "normalised",
-            )
-        self._sparse = {
-            name: (SparseRows(inputs), self.linear[name])
-            for name, inputs in features.items()
-            if isinstance(inputs, FixedMatrix) and params.paradigm == "local to global"
-        }
-        self.weighted = WeightedConcatenation(modalities)
-
-    def prepare(self, rows: Tensor) -> None:
-        """Gets ready to encode these rows (joint ids, without repetition) at training time."""
-        self.around.prepare(rows)
-        if self._params.paradigm == "graph as modality":  # nothing else is propagated there
-            self._prepared = {
-                name: inputs.restricted(rows) if isinstance(inputs, FixedMatrix) else inputs[rows]
-                for name, inputs in self._features.items()
-            }
-
-    def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
-        """L2-normalised final vectors of the prepared rows, or of all entities where None."""
-        return {"joint": self._joint(self._modality_vectors(rows), all_rows=rows is None)}
-
-    @torch.no_grad()
-    def joint_vectors(self) -> Tensor:
-        """Final vectors of all entities, [n_entities, dim]."""
-        return self.encode(None)["joint"]
-
-    @torch.no_grad()
-    def embeddings(self) -> Embeddings:
-        """Final and per-modality vectors of all entities."""
-        vectors = self._modality_vectors(None)
-        joint, n_source = self._joint(vectors, all_rows=True), self.graph.n_source
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            by_modality={
-                name: (modality[:n_source], modality[n_source:])
-                for name, modality in vectors.items()
-            },
-            modality_weights=self.weighted.weights(),
-        )
-
-    def _modality_vectors(self, rows: Tensor | None) -> dict[str, Tensor]:
-        features = self._features if rows is None else self._prepared
-        return {name: self.linear[name](inputs) for name, inputs in features.items()}
-
-    def _joint(self, vectors: dict[str, Tensor], *, all_rows: bool) -> Tensor:
-        params, around = self._params, self.around
-        directions = around.directions()
-        structure = []
-        if params.structure_branch or params.paradigm == "graph as modality":
-            average = torch.tanh(around.means @ self.table)
-            structure = [
-                around.chosen(average, all_rows=all_rows),
-                *around.blocks(average, self.structure_layers, directions, all_rows=all_rows),
-            ]
-        if params.paradigm == "graph as modality":
-            brought = self.linear[STRUCTURE](torch.cat(structure, dim=1))
-            vectors = {**vectors, STRUCTURE: brought}
-            parts = [torch.tanh(self.weighted(vectors)), self.local(vectors)]
-        elif params.paradigm == "graph upon modality":
-            propagated = {}
-            for name, modality in vectors.items():
-                start = normalize(modality, dim=1)
-                blocks = around.blocks(start, self.joint_layers, directions, all_rows=all_rows)
-                own = around.chosen(start, all_rows=all_rows)
-                propagated[name] = torch.cat([own, *blocks], dim=1)
-            parts = [*structure, self.weighted(propagated)]
-        else:
-            fused = self.local(vectors, self._sparse)
-            blocks = around.blocks(fused, self.joint_layers, directions, all_rows=all_rows)
-            if params.first_block == "fused":
-                first = around.chosen(fused, all_rows=all_rows)
-            else:
-                first = torch.tanh(
-                    self.weighted(
-                        {
-                            name: around.chosen(modality, all_rows=all_rows)
-                            for name, modality in vectors.items()
-                        }
-                    )
-                )
-            parts = [*structure, first, *blocks]
-        return normalize(torch.cat(parts, dim=1), dim=1)
-
-
-def _features(
-    view: TrainView,
-    graph: JointGraph,
-    modalities: tuple[str, ...],
-    params: LoginMEAParams,
-    ctx: RunContext,
-) -> dict[str, Tensor | FixedMatrix]:
-    """Inputs of the linear encoders; counts and bags are mostly zeros and stored as such."""
-    others = tuple(name for name in modalities if name in ("relation", "attribute"))
-    found: dict[str, Tensor | FixedMatrix] = {}
-    bags = input_features(view, graph, others, ctx)
-    for name in modalities:
-        if name in bags:
-            binary = name == "relation" and params.relation_values == "binary"
-            found[name] = FixedMatrix.of((bags[name] > 0).float() if binary else bags[name])
-        elif params.lacking_image == "neighbour mean":
-            found[name] = neighbour_mean_features(view, name, graph, ctx).to(ctx.device)
-        else:
-            found[name] = modality_features(view, name, ctx).to(ctx.device)
-    return found
+def _choices(params: LoginMEAParams) -> EncoderChoices:
+    fuse = partial(
+        LocalFusion,
+        dims=(params.modality_dim, params.dim),
+        kind=params.fusion,
+        rank=params.rank,
+        adaptive=params.adaptive_weights,
+        shared_query=params.shared_query,
+        normalised=params.weighs == "normalised",
+    )
+    return EncoderChoices(
+        modality_dim=params.modality_dim,
+        dim=params.dim,
+        n_layers=params.n_layers,
+        propagation=params.propagation,
+        structure_branch=params.structure_branch,
+        weighted_first=params.first_block == "weighted concatenation",
+        fuse=fuse,
+    )

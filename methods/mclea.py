@@ -8,49 +8,28 @@ neighbours join the seeds late in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar, Literal
-
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.features import (
-    bigram_counts,
-    input_features,
-    modality_features,
-    word_vectors,
+from mmea_bench.methods.core.inputs.encoded_parts import (
+    RELEASED_ORDER,
+    compared_features,
+    encoded_parts,
 )
+from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.presence import (
-    loss_where_present,
-    node_presence,
-    pair_presence,
-)
+from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
-from mmea_bench.methods.core.losses.batch import (
-    alignment_targets,
-    distillation_loss,
-    inter_modal_alignment_loss,
-    intra_modal_contrastive_loss,
-)
-from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
-
-ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
-"""Order of the concatenation in the released code; ``text`` (of an N-MMKG's nodes) is added."""
-
-NAME_FEATURES = ("word", "bigram")
-"""The released code encodes the modality ``name`` as two: words and character bigrams."""
+from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
 
 
 @dataclass(frozen=True)
@@ -168,121 +147,40 @@ class MCLEA(Method):
         params: MCLEAParams = self.params
         graph = JointGraph.of(view)
         encoder = _encoder(view, graph, self.chosen_modalities(view.modalities), params, ctx)
-        losses = _Losses(encoder, params, ctx).to(ctx.device)
-        return train_on_seeds(
-            encoder,
-            losses,
-            _seed_pairs(view, graph, params, ctx),
-            params,
-            ctx,
-            losses.parameters(),
-        )
-
-
-class _Losses(nn.Module):
-    """Losses of one epoch: shuffled pairs in mini-batches."""
-
-    def __init__(self, encoder: MultiModalEncoder, params: MCLEAParams, ctx: RunContext) -> None:
-        super().__init__()
-        # A tuple hides the encoder's part from this module's own parameters.
-        self._shared = (encoder,)
-        self._params = params
-        self._shuffles = ctx.generator("batches")
-        learned, factor = params.learned_uncertainty, params.regulariser
-        self.icl_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
-        self.ial_weighting = UncertaintyWeighting(encoder.modalities, factor, learned=learned)
-
-    def forward(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
-        order = torch.randperm(len(positions), generator=self._shuffles).to(positions.device)
-        (encoder,) = self._shared
-        for chunk in torch.split(positions[order], self._params.batch_size):
-            batch = {
-                name: (vectors[chunk[:, 0]], vectors[chunk[:, 1]])
-                for name, vectors in encoded.items()
-            }
-            yield self.batch_loss(batch, pair_presence(encoder.prepared_presence, chunk))
-
-    def batch_loss(
-        self,
-        encoded: dict[str, tuple[Tensor, Tensor]],
-        kept: Mapping[str, Tensor] = MappingProxyType({}),
-    ) -> Tensor:
-        """Loss of one mini-batch of L2-normalised modality vectors, by modality.
-
-        Args:
-            encoded: Modality to the pairs' source and target vectors, [b, dim] each.
-            kept: Pairs that have a modality, where it is not all of them.
-        """
-        params, (encoder,) = self._params, self._shared
-        source, target = (
-            normalize(encoder.fusion({name: pair[side] for name, pair in encoded.items()}), dim=1)
-            for side in (0, 1)
-        )
-
-        def icl(*pair: Tensor) -> Tensor:
-            return intra_modal_contrastive_loss(pair[0], pair[1], params.tau1, params.icl_mean)
-
-        def ial(*vectors: Tensor) -> Tensor:
-            joint, pair = (vectors[0], vectors[1]), (vectors[2], vectors[3])
-            return inter_modal_alignment_loss(joint, pair, params.tau2, params.ial_reduction)
-
-        def alignment(name: str, pair: tuple[Tensor, Tensor]) -> Tensor:
-            if name in kept:
-                return loss_where_present(ial, name, kept, source, target, *pair)
-            return distillation_loss(targets, *pair, params.ial_reduction)
-
-        loss = icl(source, target)
-        if params.use_icl:
-            loss = loss + self.icl_weighting(
-                {name: loss_where_present(icl, name, kept, *pair) for name, pair in encoded.items()}
-            )
-        if params.zoom:
-            targets = alignment_targets(source, target, params.tau2)
-            handed = {name: params.zoom * alignment(name, pair) for name, pair in encoded.items()}
-            loss = loss + params.zoom * self.ial_weighting(handed)
-        return loss
+        settings, shuffles = taken_from(params, LossSettings), ctx.generator("batches")
+        losses = MCLEALosses(encoder, settings, shuffles).to(ctx.device)
+        if params.unsupervised == "no":
+            pairs = graph.seed_pairs(view)
+        else:
+            vectors = compared_features(view, params.unsupervised, ctx)
+            pairs = unsupervised_seeds(vectors, graph.n_source, params.unsupervised_pairs)
+        return train_on_seeds(encoder, losses, pairs, params, ctx, losses.parameters())
 
 
 def _encoder(
     view: TrainView, graph: JointGraph, used: tuple[str, ...], params: MCLEAParams, ctx: RunContext
 ) -> MultiModalEncoder:
-    parts = tuple(part for name in used for part in (NAME_FEATURES if name == "name" else (name,)))
-    generator = ctx.generator("initial values")
-    structure = _structure(graph, params, generator, ctx) if "structure" in parts else None
+    """Graph attention for structure, a linear layer for every other modality, weighted fusion."""
+    parts, generator = encoded_parts(used), ctx.generator("initial values")
+    structure = None
+    if "structure" in parts:
+        gat = DiagonalGAT(
+            params.structure_dim,
+            params.n_heads,
+            params.attention_sign,
+            params.merge_heads,
+            generator,
+            last_activation=params.last_activation,
+        )
+        structure = GATStructure(graph, gat, ctx.device)
     features = input_features(view, graph, parts, ctx)
-    encoder = MultiModalEncoder(
+    return MultiModalEncoder(
         graph,
         features,
         structure,
         dict.fromkeys(features, params.modality_dim),
-        tuple(name for name in ORDER if name in parts),
+        tuple(name for name in RELEASED_ORDER if name in parts),
         params.structure_dim,
         generator,
         presence=node_presence(view, parts, ctx.device),
-    )
-    return encoder.to(ctx.device)
-
-
-def _structure(
-    graph: JointGraph, params: MCLEAParams, generator: torch.Generator, ctx: RunContext
-) -> GATStructure:
-    gat = DiagonalGAT(
-        params.structure_dim,
-        params.n_heads,
-        params.attention_sign,
-        params.merge_heads,
-        generator,
-        last_activation=params.last_activation,
-    )
-    return GATStructure(graph, gat, ctx.device)
-
-
-def _seed_pairs(view: TrainView, graph: JointGraph, params: MCLEAParams, ctx: RunContext) -> Tensor:
-    """Seed links, or the most similar images or names (words and bigrams), as joint ids."""
-    if params.unsupervised == "no":
-        return graph.seed_pairs(view)
-    if params.unsupervised == "image":
-        vectors = modality_features(view, "image", ctx)
-    else:
-        vectors = torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)
-    return unsupervised_seeds(vectors, graph.n_source, params.unsupervised_pairs)
+    ).to(ctx.device)

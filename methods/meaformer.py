@@ -8,55 +8,27 @@ each modality before the transformer and to each token after it.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
-
-import torch
-from torch import Tensor, nn
 
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Alignment, Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.pair_rows import PairRows
-from mmea_bench.methods.core.inputs.presence import (
-    loss_where_present,
-    node_presence,
-    pair_presence,
-)
+from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
-from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
-from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
-from mmea_bench.methods.core.training.loop import Schedule, train, warmed_up_cosine
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
-from mmea_bench.methods.parts.meaformer.modality_attention import Dropout, ModalityTransformer
-
-ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
-"""Order of tokens and concatenation in the released code; ``text`` (of an N-MMKG) is added."""
-
-NAME_FEATURES = ("word", "bigram")
-"""The released code encodes the modality ``name`` as two: words and character bigrams."""
-
-ALWAYS_WEIGHTED = ORDER[:6]
-"""Modalities whose log-variances enter the loss even where the modality is off, as released."""
-
-LATE_WEIGHT = {
-    "image": "structure",
-    "attribute": "relation",
-    "relation": "attribute",
-    "structure": "image",
-}
-"""Modality whose log-variance weighs a late token's loss: the released code reads the tokens of
-the first four modalities in reverse order. Names and texts keep their own."""
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder
+from mmea_bench.methods.parts.meaformer.losses import HybridLosses
+from mmea_bench.methods.parts.meaformer.modality_attention import ModalityTransformer
+from mmea_bench.methods.parts.meaformer.training import TrainingSettings, TwoPartTraining
 
 
 @dataclass(frozen=True)
@@ -174,8 +146,9 @@ class MEAformer(Method):
         params: MEAformerParams = self.params
         graph = JointGraph.of(view)
         encoder = _encoder(view, graph, self.used_modalities(view.modalities), params, ctx)
-        losses = _Losses(encoder.modalities, params).to(ctx.device)
-        training = _Training(encoder, losses, graph.seed_pairs(view), params, ctx)
+        losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
+        settings = taken_from(params, TrainingSettings)
+        training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
         first_promotion = params.iterative_start + params.promote_every
         schedule = Schedule(
             params.epochs,
@@ -187,147 +160,6 @@ class MEAformer(Method):
         return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
 
 
-class _Losses(nn.Module):
-    """Contrastive losses of a batch before and after the transformer, sharing log-variances."""
-
-    def __init__(self, modalities: tuple[str, ...], params: MEAformerParams) -> None:
-        super().__init__()
-        self._tau = params.tau
-        weighted = tuple(dict.fromkeys([*ALWAYS_WEIGHTED, *modalities]))
-        self._weighted = weighted
-        self.weighting = UncertaintyWeighting(weighted, 1.0, learned=True)
-
-    def forward(
-        self,
-        encoded: HybridVectors,
-        positions: Tensor,
-        kept: Mapping[str, Tensor] = MappingProxyType({}),
-    ) -> Tensor:
-        """Total loss of a batch of pairs.
-
-        Args:
-            encoded: Rows of the batch.
-            positions: Source and target row of each pair, [b, 2].
-            kept: Pairs that have a modality, where it is not all of them.
-        """
-        source, target = positions.unbind(dim=1)
-        early = {
-            name: loss_where_present(self._icl, name, kept, vectors[source], vectors[target])
-            for name, vectors in encoded.early.items()
-        }
-        late = {
-            LATE_WEIGHT.get(name, name): loss_where_present(
-                self._icl, name, kept, vectors[source], vectors[target]
-            )
-            for name, vectors in encoded.late.items()
-        }
-        total = self._icl(encoded.joint[source], encoded.joint[target])
-        none = torch.zeros((), device=total.device)
-        for losses in (early, late):
-            total = total + self.weighting(
-                {name: losses.get(name, none) for name in self._weighted}
-            )
-        return total
-
-    def _icl(self, source: Tensor, target: Tensor) -> Tensor:
-        return intra_modal_contrastive_loss(source, target, self._tau)
-
-
-class _Training:
-    """Epochs with one optimiser step per batch; the iterative part starts from the best weights."""
-
-    def __init__(
-        self,
-        encoder: HybridEncoder,
-        losses: _Losses,
-        seed_pairs: Tensor,
-        params: MEAformerParams,
-        ctx: RunContext,
-    ) -> None:
-        self._model, self._encoder, self._losses = nn.ModuleList([encoder, losses]), encoder, losses
-        self._params, self._ctx = params, ctx
-        self._shuffles = ctx.generator("batches")
-        self._dropout = Dropout(params.dropout, ctx.generator("dropout"))
-        graph = encoder.graph
-        self._pseudo = PseudoSeeds(
-            seed_pairs, graph.n_source, graph.n_entities, params.growth, ctx.log
-        )
-        self._pairs = self._prepared()
-        self._best_score = -math.inf
-        self._best_weights: dict[str, Tensor] | None = None
-        first_part = params.iterative_start if params.iterative else params.epochs
-        self._begin(params.learning_rate, first_part)
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """What is trained."""
-        return list(self._model.parameters())
-
-    def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
-        """The run's monitor; keeps the weights that score best for the iterative part."""
-        assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over
-        score = self._ctx.monitor(epoch, loss, embeddings)
-        params = self._params
-        wanted = params.iterative and epoch <= params.iterative_start
-        if wanted and score is not None and score > self._best_score:
-            self._best_score = score
-            self._best_weights = copy.deepcopy(self._model.state_dict())
-        return score
-
-    def epoch(self, epoch: int) -> float:
-        """Trains all batches and returns their summed loss."""
-        params = self._params
-        if params.iterative and epoch == params.iterative_start + 1:
-            if self._best_weights is not None:
-                self._model.load_state_dict(self._best_weights)
-                self._best_weights = None
-            planned = int(params.iterative_stretch * params.iterative_start)
-            self._begin(params.iterative_learning_rate, planned)
-        # The released code looks for pairs before it trains the epoch.
-        if params.iterative and self._pseudo.after_epoch(epoch, lambda: self._compared(epoch)):
-            self._pairs = self._prepared()
-        order = torch.randperm(len(self._pairs.positions), generator=self._shuffles)
-        batches = torch.split(order, params.batch_size)
-        return sum(self._step(self._pairs.positions[batch]) for batch in self._to_device(batches))
-
-    def _to_device(self, batches: tuple[Tensor, ...]) -> Iterator[Tensor]:
-        return (batch.to(self._ctx.device) for batch in batches)
-
-    def _step(self, batch: Tensor) -> float:
-        chosen, positions = torch.unique(batch, return_inverse=True)
-        encoded = self._encoder.hybrid(self._pairs.rows, chosen, self._dropout)
-        kept = pair_presence(self._encoder.prepared_presence, batch)
-        loss: Tensor = self._losses(encoded, positions, kept)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._params.clip)
-        self._optimiser.step()
-        self._rate.step()
-        return float(loss.detach())
-
-    def _begin(self, learning_rate: float, n_epochs: int) -> None:
-        self._optimiser = torch.optim.AdamW(
-            self._model.parameters(),
-            lr=learning_rate,
-            eps=1e-8,
-            weight_decay=self._params.weight_decay,
-            fused=True,
-        )
-        n_batches = -(-len(self._pairs.positions) // self._params.batch_size)
-        self._rate = warmed_up_cosine(self._optimiser, n_batches * n_epochs, self._params.warm_up)
-
-    def _prepared(self) -> PairRows:
-        pairs = PairRows.of(self._pseudo.pairs, self._ctx.device)
-        self._encoder.prepare(pairs.rows)
-        return pairs
-
-    @torch.no_grad()
-    def _compared(self, epoch: int) -> Tensor:
-        # The released code evaluates after every second epoch and compares in the mode that the
-        # last epoch left: at even epochs dropout perturbs the weights of the joint vectors.
-        return self._encoder.hybrid(None, None, self._dropout if epoch % 2 == 0 else None).joint
-
-
 def _encoder(
     view: TrainView,
     graph: JointGraph,
@@ -335,8 +167,7 @@ def _encoder(
     params: MEAformerParams,
     ctx: RunContext,
 ) -> HybridEncoder:
-    parts = tuple(part for name in used for part in (NAME_FEATURES if name == "name" else (name,)))
-    generator = ctx.generator("initial values")
+    parts, generator = encoded_parts(used), ctx.generator("initial values")
     structure = None
     if "structure" in parts:
         gat = DiagonalGAT(
@@ -356,7 +187,7 @@ def _encoder(
         features,
         structure,
         dict.fromkeys(features, params.dim),
-        tuple(name for name in ORDER if name in parts),
+        tuple(name for name in RELEASED_ORDER if name in parts),
         params.dim,
         generator,
         transformer=transformer,

@@ -16,28 +16,29 @@ The weights of r, n and i are trained on the seed links; only l is trained on ot
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, embedding
+from torch import Tensor
+from torch.nn.functional import embedding
 
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Similarity
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.layers.encoders import normal_parameter
+from mmea_bench.methods.core.losses.sampled_softmax import query_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
+from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
     numerical_expert,
     relational_expert,
 )
+from mmea_bench.methods.parts.poe.product import ProductOfExperts
 
 EXPERTS = "lrni"
 FEATURES = ("image", "text")
@@ -115,19 +116,26 @@ class PoE(Method):
         """Trains on triples and seed links and returns the joined expert vectors."""
         params: PoEParams = self.params
         graph = JointGraph.of(view)
-        used = self.used_modalities(view.modalities)
-        model = ProductOfExperts(graph, _experts(view, graph, used, params, ctx), params, ctx)
-        training = _Training(model.to(ctx.device), graph, graph.seed_pairs(view), params, ctx)
+        experts = _experts(view, graph, self.used_modalities(view.modalities), params, ctx)
+        dim = params.dim if "l" in params.experts else 0
+        model = ProductOfExperts(graph, experts, dim, params.expert_weight, ctx).to(ctx.device)
+        sizes, seeds = (params.batch_size, params.link_batch_size), graph.seed_pairs(view)
+        batches = TripleAndLinkBatches(graph, seeds, sizes, ctx, with_triples=model.has_latent)
+        losses = Losses(model, batches, params.n_negatives, ctx.device)
+        adam = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
+        updates = MiniBatchSteps(adam)
         # Thresholds over all pairs need scores of one scale, hence the cosine (CrossEA, sec. 5.3).
         similarity: Similarity = "cosine" if view.task == "n-mmkg" else "inner"
 
+        def step(_epoch: int) -> float:
+            return updates.mean_loss(losses.of(*batch) for batch in batches.epoch())
+
+        @torch.no_grad()
         def embed() -> Embeddings:
-            with torch.no_grad():
-                source, target = model.vectors()
-            return Embeddings(source, target, similarity, modality_weights=model.weights())
+            return Embeddings(*model.vectors(), similarity, modality_weights=model.weights())
 
         schedule = Schedule(params.epochs, None, eval_every=params.eval_every)
-        return train(model.parameters(), training.step, embed, schedule, ctx)
+        return train(model.parameters(), step, embed, schedule, ctx)
 
 
 def _experts(
@@ -148,163 +156,32 @@ def _experts(
     return {name: expert for name, expert in found.items() if expert is not None}
 
 
-class ProductOfExperts(nn.Module):
-    """Logits of ``(e, sameAs, e')`` and of ordinary triples.
-
-    Args:
-        graph: Union graph; without triples the latent expert has the seed links alone.
-        experts: Fixed vectors by name.
-        params: Sizes and experts.
-        ctx: Device and generator.
-    """
-
-    def __init__(
-        self,
-        graph: JointGraph,
-        experts: dict[str, ExpertVectors],
-        params: PoEParams,
-        ctx: RunContext,
-    ) -> None:
-        super().__init__()
-        generator = ctx.generator("initial values")
-        self.n_source, self.same_as = graph.n_source, graph.n_relations
-        self._experts = {name: expert.to(ctx.device) for name, expert in experts.items()}
-        self.has_latent = "l" in params.experts
-        size = params.dim if self.has_latent else 0
-        std = 1 / math.sqrt(max(1, size))
-        self.entities = normal_parameter((graph.n_entities, size), std, generator)
-        # Weights near one make a relation start as an inner product, which keeps gradients alive.
-        self.relations = nn.Parameter(
-            1 + 0.1 * torch.randn(graph.n_relations + 1, size, generator=generator)
-        )
-        # Weights stay positive: more evidence never speaks against a pair.
-        start = torch.tensor(math.log(params.expert_weight))
-        self.log_weights = nn.ParameterDict(
-            {name: nn.Parameter(start.clone()) for name in self._experts}
-        )
-
-    def link_logits(self, heads: Tensor, tails: Tensor, *, paired: bool) -> Tensor:
-        """Logits of sameAs.
-
-        No gradient is sought for the experts' vectors, which makes this far cheaper than products
-        of the joined ``vectors``.
-
-        Args:
-            heads: Joint ids of source entities, [n_heads].
-            tails: Joint ids of target entities, [n_tails].
-            paired: Whether row i is asked for with row i alone.
-
-        Returns:
-            [n_heads, n_tails], or [n_heads] where paired.
-        """
-
-        def products(source: Tensor, target: Tensor) -> Tensor:
-            return (source * target).sum(dim=1) if paired else source @ target.T
-
-        queries = embedding(heads, self.entities) * self.relations[self.same_as]
-        logits = products(queries, embedding(tails, self.entities))
-        for name, expert in self._experts.items():
-            source = expert.source.index_select(0, heads)
-            target = expert.target.index_select(0, tails - self.n_source)
-            logits = logits + self.log_weights[name].exp() * products(source, target)
-        return logits
-
-    def vectors(self) -> tuple[Tensor, Tensor]:
-        """Vectors of all source and all target entities; their inner products are the logits."""
-        source = [self.entities[: self.n_source] * self.relations[self.same_as]]
-        target = [self.entities[self.n_source :]]
-        for name, expert in self._experts.items():
-            root = (self.log_weights[name] / 2).exp()
-            source.append(root * expert.source)
-            target.append(root * expert.target)
-        return torch.cat(source, dim=1), torch.cat(target, dim=1)
-
-    def weights(self) -> dict[str, float]:
-        """Current weight of each fixed expert."""
-        return {name: float(log.detach().exp()) for name, log in self.log_weights.items()}
-
-
-def query_loss(answers: Tensor, others: Tensor, wrong: Tensor) -> Tensor:
-    """Mean of ``-log p(answer | query)`` with sampled negatives.
-
-    Args:
-        answers: Logit of the answer of each query, [b].
-        others: Logits of its negatives, [b, k].
-        wrong: Which negatives are another entity than the answer, [b, k] bool.
-    """
-    logits = torch.cat([answers.unsqueeze(1), others.masked_fill(~wrong, -torch.inf)], dim=1)
-    place = torch.zeros(len(answers), dtype=torch.int64, device=answers.device)
-    return cross_entropy(logits, place)
-
-
-class _Training:
-    """One epoch: every triple once in shuffled batches, each with a batch of seed links."""
+class Losses:
+    """Queries for the end of a triple and for the partner of an entity, with sampled negatives."""
 
     def __init__(
         self,
         model: ProductOfExperts,
-        graph: JointGraph,
-        pairs: Tensor,
-        params: PoEParams,
-        ctx: RunContext,
+        batches: TripleAndLinkBatches,
+        n_negatives: int,
+        device: torch.device,
     ) -> None:
-        self._model, self._params, self._device = model, params, ctx.device
-        self._n_source, self._n_entities = graph.n_source, graph.n_entities
-        self._triples = torch.from_numpy(graph.triples if model.has_latent else graph.triples[:0])
-        self._pairs = pairs
-        self._draws = ctx.generator("batches")
-        self._optimiser = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
+        self._model, self._batches = model, batches
+        self._n_negatives, self._device = n_negatives, device
 
-    def step(self, _epoch: int) -> float:
-        losses = []
-        for triples, links in zip(*self._batches(), strict=True):
-            self._optimiser.zero_grad(set_to_none=True)
-            parts = []
-            if len(triples):
-                parts.append(self._triple_loss(triples))
-            if len(links):
-                parts.append(self._link_loss(links))
-            loss = torch.stack(parts).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimiser.step()
-            losses.append(float(loss.detach()))
-        return sum(losses) / max(1, len(losses))
+    def of(self, triples: Tensor, links: Tensor) -> Tensor:
+        """Loss of a batch of triples, [b, 3], and one of seed links, [b, 2]."""
+        parts = []
+        if len(triples):
+            parts.append(self._of_triples(triples))
+        if len(links):
+            parts.append(self._of_links(links))
+        return torch.stack(parts).sum()
 
-    def _batches(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Batches of triples, each of one KG, and as many of seed links, which come round again."""
-        params = self._params
-        batches: list[Tensor] = []
-        is_source = self._triples[:, 0] < self._n_source
-        for mask in (is_source, ~is_source):
-            rows = torch.nonzero(mask).squeeze(1)
-            rows = rows[torch.randperm(len(rows), generator=self._draws)]
-            parts = torch.split(rows, params.batch_size)
-            batches += [self._triples[part] for part in parts if len(part)]
-        n_steps = max(len(batches), math.ceil(len(self._pairs) / params.link_batch_size))
-        empty = self._triples[:0]
-        batches += [empty] * (n_steps - len(batches))
-        places = torch.randperm(n_steps, generator=self._draws).tolist()
-        return [batches[place] for place in places], list(self._link_batches(n_steps))
-
-    def _link_batches(self, n_steps: int) -> Iterator[Tensor]:
-        size = min(self._params.link_batch_size, len(self._pairs))
-        order = torch.empty(0, dtype=torch.int64)
-        for _ in range(n_steps):
-            if len(order) < size:
-                again = torch.randperm(len(self._pairs), generator=self._draws)
-                order = torch.cat([order, again])
-            yield self._pairs[order[:size]]
-            order = order[size:]
-
-    def _drawn(self, first: int, last: int) -> Tensor:
-        drawn = torch.randint(first, last, (self._params.n_negatives,), generator=self._draws)
-        return drawn.to(self._device)
-
-    def _triple_loss(self, triples: Tensor) -> Tensor:
+    def _of_triples(self, triples: Tensor) -> Tensor:
         """Head and tail queries of triples of one KG, with negatives from that KG."""
-        of_source = int(triples[0, 0]) < self._n_source
-        bounds = (0, self._n_source) if of_source else (self._n_source, self._n_entities)
-        drawn = self._drawn(*bounds)
+        is_source = self._batches.is_of_source(triples)
+        drawn = self._batches.others_of(self._n_negatives, is_source=is_source)
         heads, relations, tails = triples.to(self._device).T
         table, others = self._model.entities, embedding(drawn, self._model.entities)
         head, tail = embedding(heads, table), embedding(tails, table)
@@ -314,11 +191,11 @@ class _Training:
         loss = query_loss(own, from_head @ others.T, tails.unsqueeze(1) != drawn)
         return loss + query_loss(own, from_tail @ others.T, heads.unsqueeze(1) != drawn)
 
-    def _link_loss(self, links: Tensor) -> Tensor:
+    def _of_links(self, links: Tensor) -> Tensor:
         """Queries of sameAs in both directions, with negatives from the other KG."""
         heads, tails = links.to(self._device).T
-        other_heads = self._drawn(0, self._n_source)
-        other_tails = self._drawn(self._n_source, self._n_entities)
+        other_heads = self._batches.others_of(self._n_negatives, is_source=True)
+        other_tails = self._batches.others_of(self._n_negatives, is_source=False)
         logits = self._model.link_logits
         own = logits(heads, tails, paired=True)
         forth, back = (

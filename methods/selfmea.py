@@ -9,14 +9,12 @@ and lets mutual nearest neighbours join the seeds. Seed links are never read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from torch.optim import AdamW, Optimizer
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
@@ -26,15 +24,12 @@ from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA
-from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.pseudo_seeds import most_similar_pairs
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.feature_seeds import seeds_among_present
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.parts.selfmea.momentum_queue import (
-    MomentumQueue,
-    follow,
-    relative_similarity_loss,
-)
-from mmea_bench.methods.parts.selfmea.neighbourhood import NeighbourhoodEncoder, neighbour_table
+from mmea_bench.methods.parts.selfmea.contrastive_stage import ContrastSettings, contrastive_stage
+from mmea_bench.methods.parts.selfmea.fusion_training import FusionTrainingParams
+from mmea_bench.methods.parts.selfmea.neighbourhood import neighbour_table
 
 ORDER = ("image", "attribute", "relation", "name")
 """Order of the concatenation; ``name`` is the letter's structure embedding G."""
@@ -169,7 +164,8 @@ class SelfMEA(Method):
             table = torch.from_numpy(neighbour_table(graph, width)).to(ctx.device)
             # Where stage 2 follows, its epochs alone are scored and chosen from.
             stage_ctx = dataclasses.replace(ctx, monitor=None, tick=None) if params.fusion else ctx
-            found = contrastive_stage(names, table, graph.n_source, params, stage_ctx)
+            settings = taken_from(params, ContrastSettings)
+            found = contrastive_stage(names, table, graph.n_source, settings, stage_ctx)
             n_parameters = ctx.log.n_parameters
         if not params.fusion:
             return found
@@ -178,72 +174,6 @@ class SelfMEA(Method):
         fused = fusion_stage(view, graph, vectors, seeds, used, params, ctx)
         ctx.log.n_parameters += n_parameters
         return fused
-
-
-def contrastive_stage(
-    names: Tensor, table: Tensor, n_source: int, params: SelfMEAParams, ctx: RunContext
-) -> Embeddings:
-    """Stage 1: entities of one graph are pushed apart.
-
-    Args:
-        names: L2-normalised name vectors, [n_entities, dim].
-        table: Entity and neighbours, [n_entities, width].
-        n_source: Source entities.
-        params: Hyper-parameters.
-        ctx: Device, generators, monitor and deadline.
-    """
-    encoder = NeighbourhoodEncoder(
-        names, table, params.dropout, ctx.generator("stage 1"), ctx.generator("dropout")
-    ).to(ctx.device)
-    key_encoder = encoder.follower()
-    sizes = (n_source, len(names) - n_source)
-    batches = _batches(sizes, params.stage1_batch_size, ctx)
-    queues = [
-        MomentumQueue(
-            max(0, min(params.queue_batches * params.stage1_batch_size, size - 1)),
-            names.shape[1],
-            ctx.device,
-        )
-        for size in sizes
-    ]
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=params.stage1_learning_rate, fused=True)
-
-    def epoch_steps(_epoch: int) -> float:
-        total, n_steps = 0.0, 0
-        for side, entities in batches:
-            ctx.check_deadline()
-            with torch.no_grad():
-                keys = key_encoder(entities)
-            if queues[side].is_full:
-                queries = encoder(entities)
-                own = (queries * keys).sum(dim=1) if params.positive == "momentum" else None
-                negatives = queues[side].similarities(queries, entities)
-                loss = relative_similarity_loss(negatives, params.temperature, own)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                follow(key_encoder, encoder, params.momentum)
-                total, n_steps = total + float(loss.detach()), n_steps + 1
-            queues[side].push(keys, entities)
-        return total / max(1, n_steps)
-
-    def embed() -> Embeddings:
-        vectors = encoder.all_vectors()
-        return Embeddings(vectors[:n_source], vectors[n_source:])
-
-    schedule = Schedule(params.stage1_epochs, None, eval_every=params.eval_every)
-    return train(encoder.parameters(), epoch_steps, embed, schedule, ctx)
-
-
-def _batches(sizes: tuple[int, int], batch_size: int, ctx: RunContext) -> list[tuple[int, Tensor]]:
-    """(side, joint ids) of both graphs' batches in one order, shuffled once as in SelfKG's code."""
-    generator = ctx.generator("stage 1 batches")
-    batches = []
-    for side, (size, offset) in enumerate(zip(sizes, (0, sizes[0]), strict=True)):
-        order = torch.randperm(size, generator=generator) + offset
-        batches += [(side, chunk.to(ctx.device)) for chunk in torch.split(order, batch_size)]
-    order = torch.randperm(len(batches), generator=generator)
-    return [batches[position] for position in order.tolist()]
 
 
 def pseudo_seeds(view: TrainView, names: Tensor, params: SelfMEAParams, ctx: RunContext) -> Tensor:
@@ -263,12 +193,7 @@ def pseudo_seeds(view: TrainView, names: Tensor, params: SelfMEAParams, ctx: Run
                 "the dataset has no images: seeds are the most similar names instead"
             )
         vectors, present = names, names.any(dim=1).cpu()
-    source = torch.nonzero(present[:n_source]).squeeze(1)
-    target = torch.nonzero(present[n_source:]).squeeze(1) + n_source
-    n_pairs = min(params.n_seeds, len(source), len(target))
-    device = vectors.device
-    pairs = most_similar_pairs(vectors[source.to(device)], vectors[target.to(device)], n_pairs)
-    return torch.stack([source[pairs[:, 0]], target[pairs[:, 1]]], dim=1)
+    return seeds_among_present(vectors, present, n_source, params.n_seeds)
 
 
 def fusion_stage(
@@ -313,33 +238,5 @@ def fusion_stage(
         params.attraction,
         joint_loss=params.joint_loss,
     )
-    stage = _FusionParams.of(params, own_layer)
+    stage = FusionTrainingParams.of(params, own_layer, params.structure_learning_rate)
     return train_on_seeds(encoder, losses, seeds, stage, ctx)
-
-
-@dataclass(frozen=True)
-class _FusionParams(SeedTrainingParams):
-    """Stage 2's loop with a learning rate of its own for some parameters."""
-
-    slow: tuple[nn.Parameter, ...] = ()
-    slow_rate: float = 0.0
-
-    @classmethod
-    def of(cls, params: SelfMEAParams, slow: tuple[nn.Parameter, ...]) -> _FusionParams:
-        shared = {
-            field.name: getattr(params, field.name)
-            for field in dataclasses.fields(SeedTrainingParams)
-        }
-        return cls(**shared, slow=slow, slow_rate=params.structure_learning_rate)
-
-    @property
-    def schedule(self) -> Schedule:
-        return dataclasses.replace(super().schedule, optimiser=self._optimiser)
-
-    def _optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        slow = {id(parameter) for parameter in self.slow}
-        groups: list[dict[str, Any]] = [
-            {"params": [item for item in parameters if id(item) not in slow]},
-            {"params": list(self.slow), "lr": self.slow_rate},
-        ]
-        return AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,10 @@ from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
-from mmea_bench.methods.crossea import CrossEA, CrossEAEncoder, CrossEAParams, pair_margin_loss
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.crossea import CrossEA, CrossEAParams, pair_margin_loss
+from mmea_bench.methods.parts.crossea.encoder import CrossEAEncoder, EncoderSettings
+from mmea_bench.methods.parts.crossea.pair_negatives import NegativeSettings, PairNegatives
 from tests.methods.nmmkg_views import nmmkg_view
 
 SMALL = {
@@ -32,7 +37,8 @@ def encoder(**overrides: object) -> CrossEAEncoder:
     view = nmmkg_view()
     params = CrossEAParams(**{"dim": 6, **overrides})  # type: ignore[arg-type]
     graph, nodes = JointGraph.of(view), NodeSets.of(view)
-    return CrossEAEncoder(view, graph, nodes, params, RunContext(rng_seed=1))
+    settings = taken_from(params, EncoderSettings)
+    return CrossEAEncoder(view, graph, nodes, settings, RunContext(rng_seed=1))
 
 
 def test_loss_by_hand() -> None:
@@ -45,6 +51,34 @@ def test_loss_by_hand() -> None:
     )
     some = torch.tensor([[True, True], [False, True]])
     torch.testing.assert_close(pair_margin_loss(true, wrong, some, 0.5), torch.tensor(0.2 / 3))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "abs-cosine"])
+def test_scores_of_pairs_and_wrong_pairs_equal_plain_products(similarity: Any) -> None:
+    view = nmmkg_view()
+    graph, nodes = JointGraph.of(view), NodeSets.of(view)
+    pairs = graph.seed_pairs(view).numpy()
+    settings = NegativeSettings(similarity, 6, hard_share=0.5, hard_from=2, refresh_every=2)
+    negatives = PairNegatives(pairs, nodes, settings, RunContext(rng_seed=1))
+    generator = torch.Generator().manual_seed(0)
+    vectors = normalize(torch.randn(graph.n_entities, 5, generator=generator), dim=1)
+    hard = []
+    for epoch in (1, 2, 3, 4):
+        stand_ins, usable = negatives.at(epoch, vectors)
+        scores = negatives.scores(vectors, stand_ins)
+        assert stand_ins.shape == (2, len(pairs), 3)
+        hard.append(stand_ins[:, :, -1].tolist())
+        for row, (source, target) in enumerate(pairs.tolist()):
+            cells = [(source, target)]
+            cells += [(source, int(other)) for other in stand_ins[0, row]]
+            cells += [(int(other), target) for other in stand_ins[1, row]]
+            expected = torch.stack([vectors[a] @ vectors[b] for a, b in cells])
+            expected = expected.abs() if similarity == "abs-cosine" else expected
+            torch.testing.assert_close(scores[row], expected)
+            known = {tuple(pair) for pair in pairs.tolist()}
+            assert usable[row].tolist() == [cell not in known for cell in cells[1:]]
+    # The hard ones of epoch 2 stay for epoch 3.
+    assert hard[1] == hard[2]
 
 
 def test_weights_are_the_own_shares_by_number_of_nodes_and_structure_has_the_rest() -> None:

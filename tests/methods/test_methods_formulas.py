@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 from mmea_bench.methods.core.losses.batch import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
-from mmea_bench.methods.mclea import MCLEAParams, _Losses
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.mclea import MCLEAParams
+from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
 
 
 def test_uncertainty_weighting_by_hand() -> None:
@@ -37,7 +38,7 @@ def mclea_loss(**overrides: Any) -> tuple[float, dict[str, Any], Any]:
     }
     fusion = WeightedConcatenation(("image", "structure"))
     encoder: Any = SimpleNamespace(fusion=fusion, modalities=fusion.modalities)
-    losses = _Losses(encoder, params, RunContext(rng_seed=0))
+    losses = MCLEALosses(encoder, taken_from(params, LossSettings), generator)
     return float(losses.batch_loss(encoded).detach()), encoded, fusion  # type: ignore[arg-type]
 
 

@@ -17,8 +17,9 @@ from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder, _Losses
+from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder
 from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
+from mmea_bench.methods.parts.meaformer.losses import HybridLosses
 from mmea_bench.methods.parts.meaformer.modality_attention import (
     Dropout,
     ModalityTransformerLayer,
@@ -141,7 +142,7 @@ def test_nodes_lacking_a_modality_have_zero_vectors_and_weights() -> None:
 
 def test_total_loss_is_the_sum_that_the_released_code_makes() -> None:
     names = ("image", "attribute", "relation", "structure")
-    losses = _Losses(names, MEAformerParams())
+    losses = HybridLosses(names, MEAformerParams().tau)
     with torch.no_grad():
         losses.weighting.log_variances.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
     families = [

@@ -15,6 +15,8 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.losses.sampled_softmax import query_loss
+from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
@@ -23,7 +25,8 @@ from mmea_bench.methods.parts.poe.experts import (
     principal_directions,
     relational_expert,
 )
-from mmea_bench.methods.poe import PoE, PoEParams, ProductOfExperts, _Training, query_loss
+from mmea_bench.methods.parts.poe.product import ProductOfExperts
+from mmea_bench.methods.poe import PoE
 from tests.methods.nmmkg_views import nmmkg_view
 from tests.methods.small_graphs import knowledge_graph, small_view
 
@@ -165,7 +168,7 @@ def test_logits_of_the_experts_add_up() -> None:
         name: ExpertVectors(torch.randn(4, dim), torch.randn(4, dim))
         for name, dim in (("relational", 3), ("image", 2))
     }
-    model = ProductOfExperts(graph, fixed, PoEParams(dim=5), context())
+    model = ProductOfExperts(graph, fixed, 5, 10.0, context())
     with torch.no_grad():
         model.log_weights["image"].fill_(-0.4)
         source, target = model.vectors()
@@ -199,16 +202,33 @@ def test_query_loss_by_hand() -> None:
 def test_an_epoch_sees_every_triple_once_and_links_in_turn() -> None:
     view = nmmkg_view()
     graph = JointGraph.of(view)
-    params = PoEParams(dim=4, batch_size=7, link_batch_size=4)
-    model = ProductOfExperts(graph, {}, params, context())
-    training = _Training(model, graph, graph.seed_pairs(view), params, context())
-    triples, links = training._batches()
+    batches = TripleAndLinkBatches(graph, graph.seed_pairs(view), (7, 4), context())
+    triples, links = zip(*batches.epoch(), strict=True)
     seen = torch.cat(triples)
     assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, graph.triples.tolist()))
     assert all(len({row[0] < graph.n_source for row in part.tolist()}) == 1 for part in triples)
     counts = torch.unique(torch.cat(links), dim=0, return_counts=True)[1]
     assert len(counts) == len(view.seed_links)
     assert int(counts.max() - counts.min()) <= 1
+
+
+def test_without_triples_seed_links_alone_make_the_epoch() -> None:
+    view = nmmkg_view()
+    graph = JointGraph.of(view)
+    pairs = graph.seed_pairs(view)
+    batches = TripleAndLinkBatches(graph, pairs, (7, 4), context(), with_triples=False)
+    triples, links = zip(*batches.epoch(), strict=True)
+    assert all(len(part) == 0 for part in triples)
+    assert len(links) == math.ceil(len(pairs) / 4)
+
+
+def test_negatives_come_from_the_graph_asked_for() -> None:
+    graph = JointGraph.of(small_view())
+    batches = TripleAndLinkBatches(graph, torch.empty(0, 2, dtype=torch.int64), (7, 4), context())
+    assert set(batches.others_of(60, is_source=True).tolist()) == {0, 1, 2}
+    assert set(batches.others_of(60, is_source=False).tolist()) == {3, 4}
+    assert batches.is_of_source(torch.tensor([[2, 0, 0]]))
+    assert not batches.is_of_source(torch.tensor([[3, 0, 4]]))
 
 
 def test_inner_products_rank_entities_and_cosines_nodes() -> None:

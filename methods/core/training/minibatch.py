@@ -21,9 +21,19 @@ class StepOptimiser(Protocol):
         """Updates the parameters by their gradients."""
 
 
-def backward(loss: Tensor) -> float:
-    """Leaves the loss's gradients behind and returns its value."""
+def backward(
+    loss: Tensor, clipped: Iterable[nn.Parameter] = (), clip_norm: float | None = None
+) -> float:
+    """Leaves the loss's gradients behind and returns its value.
+
+    Args:
+        loss: One number.
+        clipped: Parameters whose gradients together are cut to the length ``clip_norm``.
+        clip_norm: That length; None leaves gradients as they are.
+    """
     loss.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        clip_grad_norm_(clipped, clip_norm)
     return float(loss.detach())
 
 
@@ -32,8 +42,8 @@ class MiniBatchSteps:
 
     Args:
         optimiser: Whose parameters are trained.
-        clipped: Parameters whose gradients together are cut to the length ``clip_norm``.
-        clip_norm: That length; None leaves gradients as they are.
+        clipped: As in ``backward``.
+        clip_norm: As there.
         rate: Schedule of the learning rate, stepped once per batch; None keeps the rate.
     """
 
@@ -51,9 +61,7 @@ class MiniBatchSteps:
     def step(self, loss: Tensor) -> float:
         """Updates the parameters by the gradients of a loss and returns its value."""
         self._optimiser.zero_grad(set_to_none=True)
-        value = backward(loss)
-        if self._clip_norm is not None:
-            clip_grad_norm_(self._clipped, self._clip_norm)
+        value = backward(loss, self._clipped, self._clip_norm)
         self._optimiser.step()
         if self._rate is not None:
             self._rate.step()
@@ -69,12 +77,13 @@ class MiniBatchSteps:
         return sum(values) / max(1, len(values))
 
 
-def shuffled_batches(n_rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Rows 0 to n - 1 in random order, in batches of that many (the last may be smaller).
+def shuffled_batches(rows: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows in random order, in batches of that many (the last may be smaller).
 
     Args:
-        n_rows: n.
+        rows: [n, ...], on any device.
         batch_size: Rows of a batch.
-        generator: On the CPU; draws one permutation.
+        generator: On the CPU; draws one permutation of n.
     """
-    yield from torch.split(torch.randperm(n_rows, generator=generator), batch_size)
+    order = torch.randperm(len(rows), generator=generator).to(rows.device)
+    yield from torch.split(rows[order], batch_size)

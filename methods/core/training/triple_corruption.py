@@ -82,7 +82,8 @@ class TripleBatches:
         """The batches of one epoch (counted from 1), on the device."""
         if epoch > 1 and (epoch - 1) % self._refresh_every == 0:
             self._drawn = self._corruption.draw(self._n_negatives, self._draws)
-        for rows in shuffled_batches(len(self._drawn.triples), self._batch_size, self._shuffles):
+        everyone = torch.arange(len(self._drawn.triples))
+        for rows in shuffled_batches(everyone, self._batch_size, self._shuffles):
             yield self._drawn.rows(rows, self._device)
 
 

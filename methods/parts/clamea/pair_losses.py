@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, relu
+from torch.nn.functional import embedding, normalize, relu
 
 
 def squared_contrastive_loss(
@@ -48,6 +51,60 @@ def squared_contrastive_loss(
     total = n if n_pairs is None else max(n, n_pairs)
     k = total - 1 if n_negatives is None else n_negatives
     return (negatives / max(1, n - 1) * k + partners) / (2 * n * (1 + k))
+
+
+@dataclass(frozen=True)
+class ContrastiveForm:
+    """How pairs are told from combinations; see ``squared_contrastive_loss``.
+
+    Attributes:
+        margin: Of partners.
+        n_negatives: Per partner; None is all.
+        joint_cosine: Whether joint vectors are compared by cosine; else by inner product.
+    """
+
+    margin: float
+    n_negatives: int | None = None
+    joint_cosine: bool = True
+
+
+def modal_contrastive_loss(
+    joint: Tensor,
+    single: Mapping[str, Tensor],
+    present: Mapping[str, Tensor],
+    positions: Tensor,
+    form: ContrastiveForm,
+    n_pairs: Mapping[str, int] | None = None,
+) -> Tensor:
+    """L_mcl: the joint vectors and, of pairs that have it on both sides, each modality.
+
+    Args:
+        joint: Joint vectors of some entities, [n, joint dim].
+        single: Modality to their vectors, [n, dim] each.
+        present: Modality to which of them have it, [n]; ``structure`` stands for the joint vectors.
+        positions: Positions of the pairs among them, [n_pairs, 2].
+        form: Margin, negatives and similarity.
+        n_pairs: Pairs that these were drawn from, by modality; None if these are all.
+
+    Reference: CLAMEA, EMNLP Findings 2025, equation 35 for each.
+    """
+    totals = n_pairs or {}
+    source, target = positions.unbind(1)
+    loss = squared_contrastive_loss(
+        embedding(source, joint),
+        embedding(target, joint),
+        form.margin,
+        totals.get("structure"),
+        form.n_negatives,
+        cosine=form.joint_cosine,
+    )
+    for name, vectors in single.items():
+        both = present[name][source] & present[name][target]
+        first, second = (embedding(side[both], vectors) for side in (source, target))
+        loss = loss + squared_contrastive_loss(
+            first, second, form.margin, totals.get(name), form.n_negatives
+        )
+    return loss
 
 
 def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:

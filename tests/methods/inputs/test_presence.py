@@ -19,7 +19,9 @@ from mmea_bench.methods.core.losses.batch import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
 )
-from mmea_bench.methods.mclea import MCLEA, MCLEAParams, _Losses
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.mclea import MCLEA, MCLEAParams
+from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
 from tests.cases import method_battery as battery
 
 
@@ -67,7 +69,8 @@ def test_the_loss_of_mclea_leaves_out_pairs_that_lack_a_modality() -> None:
     }
     fusion = WeightedConcatenation(("image", "structure"))
     encoder: Any = SimpleNamespace(fusion=fusion, modalities=fusion.modalities)
-    losses = _Losses(encoder, MCLEAParams(), RunContext(rng_seed=0))
+    settings = taken_from(MCLEAParams(), LossSettings)
+    losses = MCLEALosses(encoder, settings, torch.Generator())
     kept = torch.tensor([0, 3, 4])
     total = losses.batch_loss(encoded, {"image": kept})  # type: ignore[arg-type]
     joint = [

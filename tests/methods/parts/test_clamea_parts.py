@@ -8,15 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.clamea import CLAMEAParams, _inputs, _Model, _Training
+from mmea_bench.methods.clamea import CLAMEAParams, Losses
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.parts.clamea.attribute_texts import attribute_name, attribute_texts
+from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.pair_losses import (
+    ContrastiveForm,
     mean_square,
+    modal_contrastive_loss,
     orthogonality_loss,
     squared_contrastive_loss,
 )
+from mmea_bench.methods.parts.clamea.training_sets import TrainingSets
 from mmea_bench.methods.parts.clamea.translation import BatchEntities, Triples, translation_loss
 from mmea_bench.methods.parts.clamea.triple_sets import StandIns, TripleSet
 from tests.methods.small_graphs import small_view
@@ -226,64 +230,82 @@ def test_attribute_names_are_the_end_of_their_uri() -> None:
     assert attribute_name("<http://www.w3.org/2000/01/rdf-schema#label>") == "label"
 
 
-def training(**overrides: object) -> _Training:
+def training(**overrides: object) -> tuple[TrainingSets, Losses]:
     view = small_view()
     ctx = RunContext(rng_seed=1)
-    params = CLAMEAParams(
-        dim=4,
-        latent=2,
-        weight_heads=2,
-        vae_sample=3,
-        text_encoder="hashed",
-        iterative_every=1,
-        **overrides,  # type: ignore[arg-type]
-    )
+    params = CLAMEAParams(dim=4, latent=2, weight_heads=2, vae_sample=3)
     graph = JointGraph.of(view)
-    model = _Model(graph, _inputs(view, ("image", "attribute"), params, ctx), params, ctx)
-    return _Training(model, graph.seed_pairs(view)[:1], params, ctx)
+    inputs = modality_inputs(view, ("image", "attribute"), "hashed", 512, ctx)
+    encoder = ModalEncoder(graph, inputs, params, ctx)
+    sets = TrainingSets(encoder, graph.seed_pairs(view)[:1], 1, ctx, **overrides)  # type: ignore[arg-type]
+    return sets, Losses(encoder, params, ctx)
 
 
 def test_pseudo_pairs_append_to_the_seeds_and_bring_swapped_triples() -> None:
-    run = training()
-    before = len(run._triples)
-    run.grow(1)
-    pairs = run._pairs.pairs
+    sets, _ = training()
+    before = sets.n_triples
+    sets.grow(1)
     # One entity of the target KG is free, so there is one mutual pair with it at most.
-    assert pairs[0].tolist() == [0, 3]
-    assert len(pairs) == 2
-    assert int(pairs[1, 1]) == 4
-    assert len(run._triples) > before
+    assert sets.pairs[0].tolist() == [0, 3]
+    assert len(sets.pairs) == 2
+    assert int(sets.pairs[1, 1]) == 4
+    assert sets.n_triples > before
+
+
+def test_an_epoch_holds_every_triple_once() -> None:
+    sets, _ = training()
+    batches = [triples for triples, _, _ in sets.triple_batches(4)]
+    assert all(len(triples) == 4 for triples in batches[:-1])
+    assert len(torch.unique(torch.cat(batches), dim=0)) == sets.n_triples
 
 
 def test_gold_seeds_stay_in_every_step_after_growth() -> None:
-    run = training()
-    run.grow(1)
-    assert run._seeds_of_step().rows.tolist() == [0, 3]
-    run.step(2)
+    sets, losses = training()
+    sets.grow(1)
+    assert sets.seeds_of_step(0).rows.tolist() == [0, 3]
+    (pseudo,) = sets.pseudo_batches(10)
+    assert sorted(pseudo.rows.tolist()) == sorted(sets.pairs[1].tolist())
+    assert float(losses.of_pseudo_pairs(pseudo).detach()) > 0
 
 
-def test_pseudo_pairs_as_seeds_are_in_every_step_and_in_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run = training(pseudo_as_seeds=True)
-    run.grow(1)
-    pairs = run._pairs.pairs
-    assert run._seeds_of_step().rows.tolist() == sorted(pairs.flatten().tolist())
-    losses: list[torch.Tensor] = []
+def test_pseudo_pairs_as_seeds_are_in_every_step_and_in_no_other() -> None:
+    sets, _ = training(pseudo_as_seeds=True)
+    sets.grow(1)
+    assert sets.seeds_of_step(0).rows.tolist() == sorted(sets.pairs.flatten().tolist())
+    assert list(sets.pseudo_batches(10)) == []
 
-    def note(loss: torch.Tensor) -> float:
-        losses.append(loss)
-        return 0.0
 
-    monkeypatch.setattr(run, "_update", note)
-    run.step(2)
-    assert len(losses) == -(-len(run._triples) // run._params.batch_size)
+def test_as_many_seeds_as_wanted_are_drawn_for_a_step() -> None:
+    sets, _ = training(pseudo_as_seeds=True)
+    sets.grow(1)
+    drawn = {tuple(sets.seeds_of_step(1).rows.tolist()) for _ in range(30)}
+    assert drawn == {tuple(sorted(pair)) for pair in sets.pairs.tolist()}
 
 
 def test_every_parameter_but_those_without_influence_gets_a_gradient() -> None:
-    run = training()
-    batch = (run._triples, *run._stand_ins.draw(torch.Generator().manual_seed(0)))
-    run._loss(*batch).backward()  # type: ignore[no-untyped-call]
-    silent = {name for name, parameter in run._model.named_parameters() if parameter.grad is None}
+    sets, losses = training()
+    (batch,) = sets.triple_batches(1000)
+    loss = losses.of_triples(*batch, sets.seeds_of_step(0), sets.n_with)
+    loss.backward()  # type: ignore[no-untyped-call]
+    parameters = losses._encoder.named_parameters()
+    silent = {name for name, parameter in parameters if parameter.grad is None}
     # Everyone has attributes here and both seeds images: nothing has to be generated.
     assert all("fusions" in name for name in silent)
+
+
+def test_modal_loss_adds_each_modality_over_the_pairs_that_have_it() -> None:
+    torch.manual_seed(0)
+    joint, image, base = (torch.randn(6, 4, dtype=torch.float64) for _ in range(3))
+    present = {
+        "image": torch.tensor([True, True, False, True, True, True]),
+        "structure": torch.ones(6, dtype=torch.bool),
+    }
+    pairs = torch.tensor([[0, 3], [1, 4], [2, 5]])
+    single = {"image": image, "structure": base}
+    found = modal_contrastive_loss(joint, single, present, pairs, ContrastiveForm(2.0))
+    source, target = pairs.T
+    expected = all_combinations(joint[source], joint[target], 2.0)
+    expected = expected + all_combinations(base[source], base[target], 2.0)
+    # The third pair lacks an image on one side.
+    expected = expected + all_combinations(image[source[:2]], image[target[:2]], 2.0)
+    torch.testing.assert_close(found, expected)

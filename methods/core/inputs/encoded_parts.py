@@ -1,0 +1,39 @@
+"""Modalities as MCLEA's and MEAformer's released code encodes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.features import bigram_counts, modality_features, word_vectors
+
+RELEASED_ORDER = ("image", "attribute", "relation", "structure", "word", "bigram", "text")
+"""Order of tokens and concatenation in the released code; ``text`` (of an N-MMKG) is added."""
+
+_NAME_PARTS = ("word", "bigram")
+
+
+def encoded_parts(modalities: Iterable[str]) -> tuple[str, ...]:
+    """The modalities, with ``name`` as two: its words and its character bigrams."""
+    return tuple(
+        part for name in modalities for part in (_NAME_PARTS if name == "name" else (name,))
+    )
+
+
+def compared_features(
+    view: TrainView, modality: Literal["image", "name"], ctx: RunContext
+) -> Tensor:
+    """Image features, or word vectors and bigram counts of names, side by side, [n_entities, dim].
+
+    What seeds without seed links are made from.
+
+    Reference: Liu et al., AAAI 2021 (images); Lin et al., COLING 2022 (names).
+    """
+    if modality == "image":
+        return modality_features(view, "image", ctx)
+    return torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)

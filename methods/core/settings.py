@@ -1,0 +1,25 @@
+"""A part of a method declares which parameters it reads, as a dataclass of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+def taken_from(params: Any, kind: type[Settings]) -> Settings:
+    """Settings of a part: the parameters of a method with the names of its fields.
+
+    So a method's file holds each parameter once, with its default and source, and a part does not
+    know the method.
+
+    Args:
+        params: Parameters of a method.
+        kind: Dataclass of what a part reads.
+
+    Raises:
+        AttributeError: If the method has no parameter of a field's name.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(params, name) for name in names})
