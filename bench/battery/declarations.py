@@ -80,20 +80,20 @@ def modality_variants(method_type: type[Method]) -> tuple[str, ...]:
 
 
 def check_variant_modalities(method_type: type[Method], variant: str) -> None:
-    """A variant ``w/o X`` reads exactly what the full method reads, X aside."""
+    """A variant ``w/o X`` encodes exactly what the full method encodes, X aside."""
     removed = removed_modalities(variant)
     full, left = (
-        set(method_type.configure(method_type.__name__, name).used_modalities(MODALITIES))
+        set(method_type.configure(method_type.__name__, name).chosen_modalities(MODALITIES))
         for name in (FULL, variant)
     )
     wrong = sorted(removed - full)
     require(
         not wrong,
-        f"'{variant}' leaves out what the full method does not read: {', '.join(wrong)}.",
+        f"'{variant}' leaves out what the full method does not encode: {', '.join(wrong)}.",
     )
     require(
         left == full - removed,
-        f"'{variant}' reads {_listed(left)}; the full method without {_listed(removed)} reads "
+        f"'{variant}' encodes {_listed(left)}; the full method without {_listed(removed)} encodes "
         f"{_listed(full - removed)}. Correct the overrides of the variant, or its name.",
     )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from mmea_bench.bench.battery.failures import CheckFailedError, require
-from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief
+from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief, numbers_of
 from mmea_bench.bench.battery.second_device import MixedDevicesError, second_device
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_split, tiny_view
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import make_scorer
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Alignment, Method, RunContext
 
 N_EPOCHS = 4
 """Of a training on the pretend device, where every operation is looked at."""
@@ -22,16 +22,16 @@ def check_second_device(method_type: type[Method], task: str) -> None:
     method = applicable(brief(method_type, n_epochs=N_EPOCHS), pair)
     scorer = make_scorer(Protocol(csls=(0, 3)), pair, tiny_split(pair))
 
-    def monitor(_epoch: int, _loss: float, embeddings: Embeddings) -> None:
-        scorer.curve(embeddings)
+    def monitor(_epoch: int, _loss: float, alignment: Alignment) -> None:
+        scorer.curve(alignment)
 
     torch.manual_seed(RNG_SEED)
     try:
         with second_device() as device:
             ctx = RunContext(RNG_SEED, device, monitor, eval_every=N_EPOCHS)
-            embeddings = method.fit(tiny_view(pair), ctx)
-            places = {embeddings.source.device.type, embeddings.target.device.type}
-            scorer.final(embeddings)
+            alignment = method.fit(tiny_view(pair, method), ctx)
+            places = {part.device.type for part in numbers_of(alignment)}
+            scorer.final(alignment)
     except MixedDevicesError as error:
         raise CheckFailedError(
             f"On a GPU this would fail: {error}. Make tensors with device=ctx.device, or move them "
@@ -39,7 +39,7 @@ def check_second_device(method_type: type[Method], task: str) -> None:
         ) from error
     require(
         places == {device.type},
-        "The vectors are not on ctx.device: train there, and return them as they are.",
+        "What fit returned is not on ctx.device: train there, and return it as it is.",
     )
 
 

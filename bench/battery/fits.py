@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmea_bench.bench.battery.failures import NotApplicableError
 from mmea_bench.bench.battery.idle_parameters import ParameterWatch
 from mmea_bench.bench.battery.small_pairs import tiny_split, tiny_view
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.methods.core.base import FULL, Embeddings, Method, RunContext
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import FULL, Alignment, Embeddings, Method, RunContext
 
 RNG_SEED = 3
 BRIEF_EPOCHS = 6
@@ -30,11 +32,11 @@ class Fitted:
     """What a training left behind.
 
     Attributes:
-        embeddings: What the method returned.
+        alignment: What the method returned.
         idle: Trainable parameters that never learned anything, by name.
     """
 
-    embeddings: Embeddings
+    alignment: Alignment
     idle: tuple[str, ...]
 
 
@@ -111,9 +113,9 @@ def applicable(method: Method, pair: KGPair) -> Method:
     return method
 
 
-def fit(method: Method, pair: KGPair) -> Embeddings:
-    """Embeddings of one training on the tiny split, from the kept ones if it was done before."""
-    return fitted(method, pair).embeddings
+def fit(method: Method, pair: KGPair) -> Alignment:
+    """Result of one training on the tiny split, from the kept ones if it was done before."""
+    return fitted(method, pair).alignment
 
 
 def fitted(method: Method, pair: KGPair) -> Fitted:
@@ -125,12 +127,20 @@ def fitted(method: Method, pair: KGPair) -> Fitted:
 
 
 def fit_anew(method: Method, pair: KGPair) -> Fitted:
-    """One training on the tiny split, whatever was done before."""
+    """One training on the tiny split, whatever was done before.
+
+    The view holds what the configuration declares, as that of a cell.
+    """
+    return fit_on(method, tiny_view(pair, method))
+
+
+def fit_on(method: Method, view: TrainView) -> Fitted:
+    """One training on a view."""
     torch.manual_seed(RNG_SEED)
     with ParameterWatch() as watch:
         ctx = RunContext(rng_seed=RNG_SEED, tick=watch.after_epoch)
-        embeddings = method.fit(tiny_view(pair), ctx)
-    return Fitted(embeddings, watch.idle)
+        alignment = method.fit(view, ctx)
+    return Fitted(alignment, watch.idle)
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -138,22 +148,24 @@ def _kept_fit(request: _Request) -> Fitted:
     return fit_anew(request.method, request.pair)
 
 
-def is_same(first: Embeddings, second: Embeddings) -> bool:
-    """Whether two trainings gave bit-identical vectors, compared in the same way."""
+def is_same(first: Alignment, second: Alignment) -> bool:
+    """Whether two trainings gave bit-identical vectors or scores, compared in the same way."""
+    parts, others = numbers_of(first), numbers_of(second)
     return (
         first.similarity == second.similarity
-        and torch.equal(first.source, second.source)
-        and torch.equal(first.target, second.target)
+        and len(parts) == len(others)
+        and all(torch.equal(part, other) for part, other in zip(parts, others, strict=True))
     )
 
 
-def is_finite(embeddings: Embeddings) -> bool:
-    """Whether every number is one."""
-    sides = (embeddings.source, embeddings.target)
-    return all(bool(torch.isfinite(side).all()) for side in sides)
+def numbers_of(alignment: Alignment) -> tuple[Tensor, ...]:
+    """Vectors of both sides, or the scores of all pairs, which are few here."""
+    if isinstance(alignment, Embeddings):
+        return alignment.source, alignment.target
+    return (alignment.rows(torch.arange(alignment.n_source)),)
 
 
-def hits_at_10(embeddings: Embeddings, pair: KGPair) -> float:
+def hits_at_10(alignment: Alignment, pair: KGPair) -> float:
     """Test Hits@10 from source to target; other partners of a node count neither way."""
     task = ranking_task(tiny_split(pair).test_links, pair.anchor_links)
-    return float(np.mean(rank_links(embeddings, task)[0].src2tgt <= 10))
+    return float(np.mean(rank_links(alignment, task)[0].src2tgt <= 10))

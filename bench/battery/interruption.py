@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 
 from mmea_bench.bench.battery.failures import CheckFailedError, NotApplicableError, require
-from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief, is_same
+from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief, is_same, numbers_of
 from mmea_bench.bench.battery.small_pairs import pair_for, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import (
-    Embeddings,
+    Alignment,
     Method,
     RunContext,
     StoppedError,
@@ -65,7 +65,7 @@ def check_continues(method_type: type[Method]) -> None:
     """A training stopped at two thirds goes on to the very same vectors."""
     pair = pair_for(method_type)
     method = applicable(brief(method_type), pair)
-    view = tiny_view(pair)
+    view = tiny_view(pair, method)
     whole, n_epochs, log = _fit(method, view, MemoryStates(-1, {"view": view}))
     if n_epochs == 0:
         raise NotApplicableError("the method does not train in epochs")
@@ -94,14 +94,14 @@ def check_continues(method_type: type[Method]) -> None:
 
 def _fit(
     method: Method, view: TrainView, states: MemoryStates
-) -> tuple[Embeddings, int, dict[str, object]]:
+) -> tuple[Alignment, int, dict[str, object]]:
     """Embeddings, epochs trained in this attempt, and what the training says of itself."""
     torch.manual_seed(RNG_SEED)
     ctx = RunContext(RNG_SEED, monitor=_score, eval_every=2, states=states)
-    embeddings = method.fit(view, ctx)
-    return embeddings, states.n_kept, vars(ctx.log)
+    alignment = method.fit(view, ctx)
+    return alignment, states.n_kept, vars(ctx.log)
 
 
-def _score(_epoch: int, _loss: float, embeddings: Embeddings) -> float:
+def _score(_epoch: int, _loss: float, alignment: Alignment) -> float:
     """Any number that tells checkpoints apart."""
-    return float(embeddings.source.float().std())
+    return float(numbers_of(alignment)[0].float().std())

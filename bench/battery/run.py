@@ -54,6 +54,7 @@ CHECKS = (
         declarations.check_variant_modalities,
         declarations.modality_variants,
     ),
+    Check("reads-declared", trainings.check_reads_declared, trainings.all_variants),
     Check("learns", trainings.check_learns),
     Check("output", trainings.check_output, trainings.tasks_of),
     Check("deterministic", trainings.check_deterministic),

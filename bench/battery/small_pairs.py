@@ -56,9 +56,15 @@ def tiny_split(pair: KGPair) -> Split:
     return split_links(pair.anchor_links, 0.5, rng_seed=7)
 
 
-def tiny_view(pair: KGPair) -> TrainView:
-    """What a method may see of the tiny split."""
-    return train_view(pair, tiny_split(pair).seed_links)
+def tiny_view(pair: KGPair, method: Method | None = None) -> TrainView:
+    """What a training sees of the tiny split.
+
+    Args:
+        pair: The dataset.
+        method: Shows what this configuration declares, as a cell does; None shows everything.
+    """
+    declared = None if method is None else method.used_modalities(pair.modalities)
+    return train_view(pair, tiny_split(pair).seed_links, declared)
 
 
 @functools.cache

@@ -16,9 +16,9 @@ from mmea_bench.bench.battery.fits import (
     configured,
     fit,
     fit_anew,
+    fit_on,
     fitted,
     hits_at_10,
-    is_finite,
     is_same,
 )
 from mmea_bench.bench.battery.small_pairs import (
@@ -31,9 +31,14 @@ from mmea_bench.bench.battery.small_pairs import (
     tiny_view,
     with_few_images,
 )
+from mmea_bench.bench.scoring.returned import checked
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.methods.core.base import (
+    FULL,
+    Alignment,
     DeadlineError,
+    DivergedError,
     Embeddings,
     Method,
     RunContext,
@@ -55,6 +60,30 @@ def removable_modalities(method_type: type[Method]) -> tuple[str, ...]:
 def named_variants(method_type: type[Method]) -> tuple[str, ...]:
     """The variants of a method."""
     return tuple(method_type.variants)
+
+
+def all_variants(method_type: type[Method]) -> tuple[str, ...]:
+    """The full method and its variants."""
+    return (FULL, *method_type.variants)
+
+
+def check_reads_declared(method_type: type[Method], variant: str) -> None:
+    """What a configuration does not declare is of no influence, on any of its tasks."""
+    # A training builds its inputs before its first epoch.
+    method = brief(method_type, variant, n_epochs=2)
+    pairs = [tiny_pair(task) for task in method_type.tasks]
+    able = [pair for pair in pairs if method.skip_reason(pair.modalities) is None]
+    if not able:
+        applicable(method, pairs[0])
+    for pair in able:
+        declared, everything = (fit_on(method, tiny_view(pair, of)) for of in (method, None))
+        read = ", ".join(method.used_modalities(pair.modalities)) or "none"
+        require(
+            is_same(declared.alignment, everything.alignment),
+            "Shown all of the dataset, the training gives other vectors: it reads more than the "
+            f"modalities that it declares ({read}). Name what it reads in `modalities`, `requires` "
+            "or `further_modalities`.",
+        )
 
 
 def check_learns(method_type: type[Method]) -> None:
@@ -98,7 +127,7 @@ def check_deterministic(method_type: type[Method]) -> None:
     pair = pair_for(method_type)
     method = applicable(brief(method_type), pair)
     require(
-        is_same(fit(method, pair), fit_anew(method, pair).embeddings),
+        is_same(fit(method, pair), fit_anew(method, pair).alignment),
         "Two trainings with one seed give different vectors. Draw all numbers from "
         "`ctx.generator(purpose)` and iterate over no sets.",
     )
@@ -125,14 +154,16 @@ def check_parameters_learn(method_type: type[Method]) -> None:
 
 
 def check_saved(method_type: type[Method]) -> None:
-    """Written and read embeddings are equal."""
+    """Written and read embeddings are equal; scores of pairs can be written."""
     pair = pair_for(method_type)
-    embeddings = fit(applicable(brief(method_type), pair), pair)
+    alignment = fit(applicable(brief(method_type), pair), pair)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "embeddings.npz"
-        embeddings.save(path)
+        alignment.save(path)
+        if not isinstance(alignment, Embeddings):
+            return
         restored = Embeddings.load(path)
-    require(is_same(restored, embeddings), "Embeddings that were saved are read back differently.")
+    require(is_same(restored, alignment), "Embeddings that were saved are read back differently.")
 
 
 def check_deadline(method_type: type[Method]) -> None:
@@ -142,7 +173,9 @@ def check_deadline(method_type: type[Method]) -> None:
     if not hasattr(method.params, "epochs"):
         raise NotApplicableError("the method does not train in epochs")
     try:
-        method.fit(tiny_view(pair), RunContext(rng_seed=RNG_SEED, deadline=time.monotonic() - 1))
+        method.fit(
+            tiny_view(pair, method), RunContext(rng_seed=RNG_SEED, deadline=time.monotonic() - 1)
+        )
     except DeadlineError:
         return
     raise CheckFailedError(
@@ -151,18 +184,8 @@ def check_deadline(method_type: type[Method]) -> None:
     )
 
 
-def _check_rows(embeddings: Embeddings, pair: KGPair) -> None:
-    for side, vectors, graph in (
-        ("source", embeddings.source, pair.source),
-        ("target", embeddings.target, pair.target),
-    ):
-        require(
-            vectors.ndim == 2 and len(vectors) == graph.n_entities,
-            f"The {side} vectors have shape {list(vectors.shape)}; the {side} KG has "
-            f"{graph.n_entities} entities, and every entity needs one row.",
-        )
-    sizes = (embeddings.source.shape[1], embeddings.target.shape[1])
-    require(
-        sizes[0] == sizes[1], f"Source vectors have {sizes[0]} columns, target ones {sizes[1]}."
-    )
-    require(is_finite(embeddings), "Some numbers in the vectors are not finite.")
+def _check_rows(alignment: Alignment, pair: KGPair) -> None:
+    try:
+        checked(alignment, (pair.source.n_entities, pair.target.n_entities))
+    except (UserError, DivergedError) as error:
+        raise CheckFailedError(str(error)) from error

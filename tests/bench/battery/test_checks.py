@@ -18,6 +18,7 @@ from mmea_bench.bench.battery.failures import CheckFailedError
 from mmea_bench.bench.battery.run import CHECKS, run_checks
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Embeddings, Method
+from mmea_bench.methods.core.pair_scores import PairScores
 from tests.bench.battery.toys import Encoder, Toy, ToyParams, broken
 
 CHECK_OF = {check.name: check for check in CHECKS}
@@ -42,6 +43,33 @@ def test_a_sound_method_passes_every_check() -> None:
         "combined-variants"
     }
     assert {outcome.check for outcome in outcomes} == set(CHECK_OF)
+
+
+def test_a_method_without_vectors_passes_every_check() -> None:
+    def fit(self: Toy, view: Any, ctx: Any) -> PairScores:
+        found = Toy.fit(self, view, ctx)
+
+        def score(rows: torch.Tensor) -> torch.Tensor:
+            return found.source[rows] @ found.target.T
+
+        sizes = (view.source.n_entities, view.target.n_entities)
+        return PairScores(score, *sizes, device=found.source.device)
+
+    outcomes = list(run_checks(broken(fit=fit)))
+    assert [outcome for outcome in outcomes if outcome.status == "failed"] == []
+
+
+def test_a_configuration_that_reads_more_than_it_declares_is_found() -> None:
+    def inputs(self: Toy, view: Any, graph: Any) -> dict[str, torch.Tensor]:
+        found = Toy.inputs(self, view, graph)
+        if "image" in view.features:
+            found["image"] = torch.tensor(view.joint_features("image").values).float()
+        return found
+
+    changed = broken(inputs=inputs)
+    text = complaint("reads-declared", changed, "w/o image")
+    assert "reads more than the modalities that it declares (attribute)" in text
+    CHECK_OF["reads-declared"](changed, "full")
 
 
 def test_every_check_says_what_a_method_must_do() -> None:
@@ -109,15 +137,15 @@ def test_the_name_of_a_variant_says_what_is_left_out(variant: str, removed: set[
 
 def test_a_variant_without_a_modality_reads_all_others() -> None:
     too_few = with_variant(wo_image={"modalities": ()})
-    assert "reads nothing; the full method without image reads attribute" in complaint(
+    assert "encodes nothing; the full method without image encodes attribute" in complaint(
         "variant-modalities", too_few, "w/o image"
     )
     nothing_left_out = with_variant(wo_image={"dim": 8})
-    assert "reads attribute, image" in complaint(
+    assert "encodes attribute, image" in complaint(
         "variant-modalities", nothing_left_out, "w/o image"
     )
     never_read = with_variant(wo_name={"dim": 8})
-    assert "does not read: name" in complaint("variant-modalities", never_read, "w/o name")
+    assert "does not encode: name" in complaint("variant-modalities", never_read, "w/o name")
 
 
 def test_a_variant_without_a_modality_is_the_method_on_data_without_it() -> None:
@@ -163,7 +191,7 @@ def test_a_row_for_every_entity_is_asked_for() -> None:
         found = Toy.fit(self, view, ctx)
         return Embeddings(found.source[1:], found.target)
 
-    assert "every entity needs one row" in complaint("output", broken(fit=fit), "entity-alignment")
+    assert "one row per entity" in complaint("output", broken(fit=fit), "entity-alignment")
 
 
 def test_numbers_that_are_none_are_found() -> None:

@@ -105,7 +105,7 @@ def test_checks_of_the_same_training_share_it() -> None:
 
 
 def test_a_method_that_cannot_run_gives_its_reason() -> None:
-    method = configured(broken(requires=("image",)), modalities=())
+    method = configured(Toy, modalities=())
     assert isinstance(method.params, ToyParams)
     with pytest.raises(NotApplicableError, match="nothing to read"):
         applicable(method, tiny_pair())

@@ -42,7 +42,7 @@ def test_a_users_file_fails_with_what_to_change(method_file: Path) -> None:
     lines = found.stdout.splitlines()
     assert lines[0] == "failed  declares: Fake has no docstring: say what it is."
     assert lines[1] == "ok      deterministic"
-    assert lines[2].startswith("failed  second-device [entity-alignment]: The vectors are not on ")
+    assert lines[2].startswith("failed  second-device [entity-alignment]: What fit returned is")
     assert lines[3] == f"{method_file}: 1 ok, 0 skipped, 2 failed"
 
 
