@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from mmea_bench.bench.battery.run import run_checks
+from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.bench.cli.app import app
-from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import read_tables
@@ -45,8 +45,7 @@ def test_the_example_passes_the_battery(method_file: Path) -> None:
 def test_the_example_with_a_layer_of_pyg_gives_the_same_vectors(method_file: Path) -> None:
     names: dict[str, Any] = {}
     exec(block("python", 1), names)  # noqa: S102
-    pair = battery.tiny_pair()
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(tiny_pair())
     found = names["neighbour_means"](view, 2, torch.device("cpu"))
     method = get_method("neighbour_means", [method_file]).configure("neighbour_means", "full", {})
     expected = method.fit(view, RunContext(rng_seed=1))
