@@ -95,6 +95,9 @@ class CrossEA(Method):
         "random negatives": {"hard_share": 0.0},
         "as described": {"similarity": "abs-cosine", "weights": "shared"},
     }
+    no_op_variants: ClassVar = {
+        "w/o AIM": "both inferences are read from the scores of one training"
+    }
     test_params: ClassVar = {
         "epochs": 40,
         "dim": 32,

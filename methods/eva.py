@@ -106,7 +106,14 @@ class EVA(Method):
         "w/o attribute": {"modalities": ("structure", "relation", "image")},
         "w/o visual": {"modalities": ("structure", "relation", "attribute")},
     }
-    test_params: ClassVar = {"epochs": 60, "table_dim": 32, "structure_dim": 32, "eval_every": 20}
+    test_params: ClassVar = {
+        "epochs": 60,
+        "table_dim": 32,
+        "structure_dim": 32,
+        "iterative_start": 30,
+        "promote_every": 10,
+        "eval_every": 20,
+    }
 
     @property
     def is_iterative(self) -> bool:

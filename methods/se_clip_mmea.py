@@ -62,6 +62,9 @@ class SEClipMMEA(Method):
     published_scoring = Scoring("cosine", csls=0)
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"mu=0.5": {"mu": 0.5}}
+    no_op_variants: ClassVar = {
+        "mu=0.5": "it is what full takes where it is shown no scores of validation pairs"
+    }
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:

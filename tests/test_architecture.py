@@ -49,6 +49,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers
+    "bench/battery": (  # what every method must do: checks that ship with the package
+        *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
+        "bench/scoring",
+    ),
     "bench/planning": (*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
@@ -73,7 +77,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
     "bench/cli": (
-        *(*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+        *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
         *("bench/planning", "bench/running"),
         *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
         *("reports/making",),

@@ -22,6 +22,7 @@ from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import Number, Scorer, make_scorer, make_split
+from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -163,7 +164,7 @@ def _train(
     ctx = RunContext(
         rng_seed=row["rng_seed"],
         device=_device(job.device),
-        monitor=monitor,
+        monitor=sealed(monitor),
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
         deadline=_deadline(job, seconds_before),

@@ -14,14 +14,15 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.machine import library_versions
-from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.bench.scoring.monitor import Curve, CurveMonitor
+from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import TrainingStates
 from mmea_bench.results.core.files import write_atomic
@@ -41,7 +42,8 @@ class CellStates(TrainingStates):
         cache_dir: The user's cache.
         key: Key of the cell; other code, data or parameters have another one.
         every_s: Seconds between two states.
-        monitor: Its curves are kept too.
+        curve: Reads the points and seconds of the learning curve, or sets them where some are
+            given; they are kept too.
         static: Objects that every attempt has anyway, by name.
     """
 
@@ -50,13 +52,13 @@ class CellStates(TrainingStates):
         cache_dir: Path,
         key: str,
         every_s: float,
-        monitor: CurveMonitor,
+        curve: Callable[[Curve | None], Curve],
         static: Mapping[str, object],
     ) -> None:
         self.static = static
         self.notes: list[str] = []
         self._root, self._folder = cache_dir / FOLDER, cache_dir / FOLDER / key
-        self._monitor, self._every_s = monitor, every_s
+        self._curve, self._every_s = curve, every_s
         self._number = 0
         self._gave_up = self._stop_asked = False
         self._begun = self._last_kept = time.monotonic()
@@ -93,18 +95,18 @@ class CellStates(TrainingStates):
         header, snapshot = self._read(path)
         if not snapshot:
             return None
-        self._monitor.points[:] = header["points"]
-        self._monitor.seconds = header["monitor_seconds"]
+        self._curve((header["points"], header["monitor_seconds"]))
         self.notes = [f"continued after epoch {header['epoch']} of an interrupted attempt"]
         return header["epoch"], snapshot
 
     def keep(self, epoch: int, snapshot: bytes) -> None:
         """Writes a state; a full disk is noted and the training goes on without."""
+        points, monitor_seconds = self._curve(None)
         header = {
             "epoch": epoch,
             "seconds": self.seconds_before + time.monotonic() - self._begun,
-            "points": self._monitor.points,
-            "monitor_seconds": self._monitor.seconds,
+            "points": points,
+            "monitor_seconds": monitor_seconds,
             "versions": library_versions(),
         }
         content = json.dumps(header).encode() + b"\n" + snapshot
@@ -168,7 +170,9 @@ def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates 
     if job.states_every_s is None or job.cache_dir is None:
         return None
     static = {"view": view, "source": view.source, "target": view.target}
-    return CellStates(job.cache_dir, job.key, job.states_every_s, monitor, static)
+    # A training holds its states; the curve of the test links must not hang on them.
+    curve = sealed(monitor.curve)
+    return CellStates(job.cache_dir, job.key, job.states_every_s, curve, static)
 
 
 def forget_cell(cache_dir: Path, key: str) -> None:

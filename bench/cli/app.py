@@ -14,6 +14,7 @@ from mmea_bench.bench.cli.check import check_command
 from mmea_bench.bench.cli.data import data_app
 from mmea_bench.bench.cli.listing import list_app
 from mmea_bench.bench.cli.merge import merge_command
+from mmea_bench.bench.cli.method_battery import battery_command
 from mmea_bench.bench.cli.options import takes_request
 from mmea_bench.bench.cli.published import published_command
 from mmea_bench.bench.cli.serve import serve_command
@@ -62,8 +63,9 @@ app.command("published", epilog="Example: mmea-bench published --method mclea")(
 app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(
     check_command
 )
-
-
+app.command("test-method", epilog="Example: mmea-bench test-method my_methods/neighbour_means.py")(
+    battery_command
+)
 app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
     merge_command
 )

@@ -10,6 +10,9 @@ import numpy as np
 from mmea_bench.bench.scoring.scorers import ByDirection, Scorer
 from mmea_bench.methods.core.base import Alignment, StopRule
 
+Curve = tuple[list[dict[str, Any]], float]
+"""Points of the learning curves, and seconds spent on them."""
+
 
 class CurveMonitor:
     """A ``Monitor`` that records curves and returns only what the protocol lets a method see.
@@ -38,6 +41,12 @@ class CurveMonitor:
                 chosen = self._scorer.stop_score(scores)
         self.seconds += time.perf_counter() - started
         return chosen
+
+    def curve(self, kept: Curve | None = None) -> Curve:
+        """Points and seconds so far; those of an interrupted attempt where they are given."""
+        if kept is not None:
+            self.points[:], self.seconds = kept
+        return self.points, self.seconds
 
     def _record(self, epoch: int, loss: float, links: str, scores: ByDirection) -> None:
         for direction, values in scores.items():

@@ -266,6 +266,8 @@ class Method(ABC):
         Params: Frozen dataclass of every tunable, default = value behind the published numbers.
         grid: Parameter to the values of its published sweep.
         variants: Name as the paper prints it to the overrides that make it.
+        no_op_variants: Variants that leave the vectors as they are (such as another way of
+            scoring), with the reason; of all others the battery shows that they change them.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
@@ -283,6 +285,7 @@ class Method(ABC):
     Params: ClassVar[type[Any]] = NoParams
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    no_op_variants: ClassVar[Mapping[str, str]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
     published_scoring: ClassVar[Scoring | None] = None

@@ -1,42 +1,18 @@
-"""Declared modalities are enforced: what the view of every configuration must and must not hold.
-
-Authors of a method file can call these on their own class, as those of the battery.
-"""
+"""Declared modalities are enforced: what the view of every configuration must and must not hold."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.view import NAME_FEATURES, TrainView, train_view
-from mmea_bench.methods.core.base import FULL, Embeddings, Method, RunContext
-
-_EPOCHS = 2
-"""Enough: a training builds its inputs before its first epoch."""
-
-
-def briefly(method_type: type[Method], variant: str = FULL) -> Method:
-    """The variant with test parameters and a training just long enough to read its inputs."""
-    changed = method_type.variants.get(variant, {})
-    kept = {name: value for name, value in method_type.test_params.items() if name not in changed}
-    if hasattr(method_type.Params, "epochs"):
-        kept["epochs"] = _EPOCHS
-    return method_type.configure("method", variant, kept)
+from mmea_bench.methods.core.base import Method
 
 
 def declared_view(method: Method, pair: KGPair, seed_links: Ids) -> TrainView:
     """The view that a cell gives to this configuration."""
     return train_view(pair, seed_links, method.used_modalities(pair.modalities))
-
-
-def check_reads_only_declared(method: Method, pair: KGPair, seed_links: Ids) -> None:
-    """What is not declared is of no influence: all of the dataset gives the same vectors."""
-    declared = _vectors(method, declared_view(method, pair, seed_links))
-    everything = _vectors(method, train_view(pair, seed_links))
-    assert torch.equal(declared.source, everything.source)
-    assert torch.equal(declared.target, everything.target)
 
 
 def check_view_holds_only_declared(method: Method, pair: KGPair, seed_links: Ids) -> None:
@@ -83,8 +59,3 @@ def _has_own_label(pair: KGPair, side: int, used: tuple[str, ...]) -> np.ndarray
     sides = [both[side].present for name, both in pair.features.items() if name in used]
     empty = np.zeros((pair.source, pair.target)[side].n_entities, dtype=bool)
     return np.logical_or.reduce([empty, *sides]) if pair.task == "n-mmkg" else empty
-
-
-def _vectors(method: Method, view: TrainView) -> Embeddings:
-    torch.manual_seed(3)
-    return method.fit(view, RunContext(rng_seed=3))

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from mmea_bench.bench.battery.run import run_checks
+from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.bench.cli.app import app
-from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import read_tables
-from tests.cases import method_battery as battery
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_method.md"
 
@@ -35,18 +35,17 @@ def method_file(tmp_path: Path) -> Path:
 
 
 def test_the_example_passes_the_battery(method_file: Path) -> None:
-    method_type = get_method("neighbour_means", [method_file])
-    pair = battery.tiny_pair()
-    battery.check_metadata("neighbour_means", method_type)
-    battery.check_learns(method_type, pair)
-    battery.check_deterministic(method_type, pair)
+    outcomes = list(run_checks(get_method("neighbour_means", [method_file])))
+    assert [outcome for outcome in outcomes if outcome.status == "failed"] == []
+    assert {"learns", "deterministic", "second-device"} <= {
+        outcome.check for outcome in outcomes if outcome.status == "ok"
+    }
 
 
 def test_the_example_with_a_layer_of_pyg_gives_the_same_vectors(method_file: Path) -> None:
     names: dict[str, Any] = {}
     exec(block("python", 1), names)  # noqa: S102
-    pair = battery.tiny_pair()
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(tiny_pair())
     found = names["neighbour_means"](view, 2, torch.device("cpu"))
     method = get_method("neighbour_means", [method_file]).configure("neighbour_means", "full", {})
     expected = method.fit(view, RunContext(rng_seed=1))

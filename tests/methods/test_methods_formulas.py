@@ -29,7 +29,9 @@ def test_uncertainty_weighting_by_hand() -> None:
     assert float(total.detach()) == pytest.approx(expected)
 
 
-def mclea_loss(**overrides: Any) -> tuple[float, dict[str, Any], Any]:
+def mclea_loss(
+    ial_log_variances: torch.Tensor | None = None, **overrides: Any
+) -> tuple[float, dict[str, Any], Any]:
     params = MCLEAParams(**overrides)
     generator = torch.Generator().manual_seed(1)
     encoded = {
@@ -39,6 +41,8 @@ def mclea_loss(**overrides: Any) -> tuple[float, dict[str, Any], Any]:
     fusion = WeightedConcatenation(("image", "structure"))
     encoder: Any = SimpleNamespace(fusion=fusion, modalities=fusion.modalities)
     losses = MCLEALosses(encoder, taken_from(params, LossSettings), generator)
+    if ial_log_variances is not None:
+        losses.ial_weighting.log_variances.data = ial_log_variances
     return float(losses.batch_loss(encoded).detach()), encoded, fusion  # type: ignore[arg-type]
 
 
@@ -60,6 +64,21 @@ def test_the_loss_of_mclea_is_the_sum_its_released_code_makes() -> None:
     joint, icl, ial = parts(encoded, fusion)
     # IAL carries its factor 0.1 twice; log-variances start at zero.
     assert total == pytest.approx(joint + sum(icl) + 0.1 * 0.1 * sum(ial), rel=1e-5)
+
+
+def test_ial_of_mclea_carries_its_factor_inside_and_outside_the_weighting() -> None:
+    """zoom * sum(exp(-s) * zoom * ial + r * s), with log-variances s that are not zero."""
+    log_variances = torch.tensor([0.4, -0.7])
+    shares = {}
+    for zoom in (0.0, 20.0):
+        total, encoded, fusion = mclea_loss(log_variances, zoom=zoom, regulariser=0.5)
+        shares[zoom] = total
+    _, _, ial = parts(encoded, fusion)
+    weighted = sum(
+        math.exp(-s) * 20.0 * loss + 0.5 * s
+        for s, loss in zip(log_variances.tolist(), ial, strict=True)
+    )
+    assert shares[20.0] - shares[0.0] == pytest.approx(20.0 * weighted, rel=1e-4)
 
 
 def test_the_ablations_of_mclea_leave_out_what_they_name() -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_attention
 
-from mmea_bench.datasets.core.model.view import TrainView, train_view
+from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext, TrainingLog
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
@@ -25,7 +26,6 @@ from mmea_bench.methods.parts.meaformer.modality_attention import (
     ModalityTransformerLayer,
     modality_weights,
 )
-from tests.cases import method_battery as battery
 
 GENERATOR = torch.Generator
 
@@ -35,8 +35,8 @@ def random(*shape: int, rng_seed: int = 0) -> Tensor:
 
 
 def small_view(task: str = "entity-alignment") -> TrainView:
-    pair = battery.tiny_pair(task)  # type: ignore[arg-type]
-    return train_view(pair, battery.tiny_split(pair).seed_links)
+    pair = tiny_pair(task)  # type: ignore[arg-type]
+    return tiny_view(pair)
 
 
 def encoder_of(view: TrainView, **overrides: int) -> HybridEncoder:

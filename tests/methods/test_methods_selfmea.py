@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmea_bench.bench.battery.fits import configured
+from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_split, tiny_view
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.view import TrainView, train_view
@@ -31,7 +33,6 @@ from mmea_bench.methods.parts.selfmea.neighbourhood import (
     neighbour_table,
 )
 from mmea_bench.methods.selfmea import SelfMEA, SelfMEAParams, pseudo_seeds
-from tests.cases import method_battery as battery
 from tests.methods.small_graphs import small_view
 
 CPU = torch.device("cpu")
@@ -39,13 +40,13 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def pair() -> KGPair:
-    return battery.tiny_pair()
+    return tiny_pair()
 
 
 def fit(view: TrainView, **overrides: object) -> Embeddings:
     torch.manual_seed(0)
     short = {"stage1_epochs": 1, "epochs": 10, "iterative_start": 5, "promote_every": 5}
-    method = battery.configured(SelfMEA, **{**short, **overrides})
+    method = configured(SelfMEA, **{**short, **overrides})
     return method.fit(view, RunContext(rng_seed=3))
 
 
@@ -70,7 +71,7 @@ class _Unreadable:
 
 @pytest.mark.parametrize("seeds", ["image", "name"])
 def test_seed_links_are_never_read(pair: KGPair, seeds: str) -> None:
-    links = battery.tiny_split(pair).seed_links
+    links = tiny_split(pair).seed_links
     scrambled = np.random.default_rng(1).permutation(links.ravel()).reshape(-1, 2)
     unreadable: Any = _Unreadable()
     found = [
@@ -83,7 +84,7 @@ def test_seed_links_are_never_read(pair: KGPair, seeds: str) -> None:
 
 
 def test_names_only_returns_the_name_vectors_without_training(pair: KGPair) -> None:
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(pair)
     ctx = RunContext(rng_seed=3)
     method = SelfMEA.configure("selfmea", "names only", {"text_encoder": "hashed"})
     lengths = method.fit(view, ctx).source.norm(dim=1)
@@ -103,17 +104,17 @@ def test_a_text_encoder_that_is_not_there_is_a_reason_to_skip(
 
 
 def test_both_stages_count_as_parameters(pair: KGPair) -> None:
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(pair)
     counts = []
     for changes in ({}, {"fusion": False}, {"contrast": False}):
         ctx = RunContext(rng_seed=3)
-        battery.configured(SelfMEA, epochs=1, stage1_epochs=1, **changes).fit(view, ctx)
+        configured(SelfMEA, epochs=1, stage1_epochs=1, **changes).fit(view, ctx)
         counts.append(ctx.log.n_parameters)
     assert counts[0] == counts[1] + counts[2]
 
 
 def test_fusion_starts_from_stage_one_and_a_frozen_layer_keeps_it(pair: KGPair) -> None:
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(pair)
     before = fit(view, fusion=False)
     still = {"learning_rate": 0.0, "structure_learning_rate": 0.0}
     after = fit(view, **still).by_modality["name"][0]
@@ -121,7 +122,7 @@ def test_fusion_starts_from_stage_one_and_a_frozen_layer_keeps_it(pair: KGPair) 
 
 
 def test_the_structure_layer_has_its_own_learning_rate(pair: KGPair) -> None:
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(pair)
     before = fit(view, fusion=False).source
     slow = fit(view, structure_learning_rate=0.0)
     assert torch.allclose(slow.by_modality["name"][0], before, atol=1e-6)
@@ -131,7 +132,7 @@ def test_the_structure_layer_has_its_own_learning_rate(pair: KGPair) -> None:
 
 
 def test_the_initial_weight_of_the_structure_is_a_parameter(pair: KGPair) -> None:
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    view = tiny_view(pair)
     still = {"learning_rate": 0.0, "structure_weight": 2.0}
     weights = fit(view, **still).modality_weights
     assert weights["name"] == pytest.approx(math.e / (math.e + len(weights) - 1), abs=1e-5)

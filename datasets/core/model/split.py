@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
-from mmea_bench.datasets.core.model.graph import Ids
+from mmea_bench.datasets.core.model.graph import Ids, frozen_array
 
 SMALLEST_SEED_RATIO = 0.01
 LARGEST_SEED_RATIO = 0.95
@@ -63,10 +63,7 @@ def split_links(
             f"{valid_share:.0%} of the seeds for validation. Use more links or another ratio."
         )
     order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_links)
-    shuffled = anchor_links[order]
-    return Split(
-        shuffled[: n_seed - n_valid], shuffled[n_seed - n_valid : n_seed], shuffled[n_seed:]
-    )
+    return _parts(anchor_links[order], n_seed - n_valid, n_seed)
 
 
 def split_pairs(
@@ -107,7 +104,12 @@ def split_pairs(
             "shares."
         )
     order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_pairs)
-    shuffled = anchor_links[order]
-    return Split(
-        shuffled[:n_train], shuffled[n_train : n_train + n_valid], shuffled[n_train + n_valid :]
-    )
+    return _parts(anchor_links[order], n_train, n_train + n_valid)
+
+
+def _parts(shuffled: Ids, first: int, second: int) -> Split:
+    """The parts as arrays of their own: a slice would lead to all links through its base."""
+    parts = [part.copy() for part in np.split(shuffled, [first, second])]
+    for part in parts:
+        frozen_array(part)
+    return Split(*parts)

@@ -64,6 +64,13 @@ def test_paper_trains_on_all_seeds_and_tests_on_the_same_links(tmp_path: Path) -
     assert paper["n_train"] == strict["n_train"] + strict["n_valid"]
 
 
+def test_what_trains_nothing_has_no_checkpoint_to_choose(tmp_path: Path) -> None:
+    """Held-out links lie there all the same, but nothing was stopped on them."""
+    for method in ("random_scores", "image_only"):
+        cell = run(tmp_path, method).cell
+        assert (cell["stopped_on"], cell["epochs"], cell["best_epoch"]) == ("last", 0, 0)
+
+
 def test_every_asked_scoring_gives_all_metrics_in_all_directions(tmp_path: Path) -> None:
     record = run(tmp_path, "random_scores", protocol=Protocol(csls=(0, 3, 10)))
     assert len(record.results) == 3 * 5 * 3

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmea_bench.bench.cells.kept_states import FOLDER, CellStates, forget_cell, remove_old
+from mmea_bench.bench.scoring.monitor import Curve
 from mmea_bench.results.core.schema import parse_setting
 from mmea_bench.results.core.store import ResultStore
 from tests.cases.small_methods import walking_method
@@ -23,9 +24,14 @@ class Monitor:
         self.points: list[dict[str, object]] = []
         self.seconds = 0.0
 
+    def curve(self, kept: Curve | None = None) -> Curve:
+        if kept is not None:
+            self.points[:], self.seconds = kept
+        return self.points, self.seconds
+
 
 def states(cache: Path, monitor: Monitor | None = None, every_s: float = 0.0) -> CellStates:
-    return CellStates(cache, "key", every_s, monitor or Monitor(), {})  # type: ignore[arg-type]
+    return CellStates(cache, "key", every_s, (monitor or Monitor()).curve, {})
 
 
 def command(tmp_path: Path, out: str) -> list[str]:

@@ -21,6 +21,7 @@ from mmea_bench.bench.planning.keys import (
 )
 from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.methods.core import catalogue
 from mmea_bench.methods.core.catalogue import get_method
 
 CELL = Cell("alpha", "full", (), "synthetic[n=100]", 0.3, 1, Protocol())
@@ -107,6 +108,46 @@ def test_the_scoring_code_is_a_folder_and_what_it_imports() -> None:
         *(f"bench/scoring/{path.name}" for path in keys.SCORING_FOLDER.glob("*.py")),
         *("bench/cells/execute.py", "methods/core/similarity.py", "datasets/core/model/split.py"),
     }
+
+
+def test_what_scoring_imports_moves_the_keys_and_the_command_line_does_not(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    sources = {
+        "bench/scoring/ranks.py": "from mmea_bench.methods.core.similarity import csls\n",
+        "bench/scoring/seeds.py": "A = 1\n",
+        "methods/core/similarity.py": "import mmea_bench.datasets.core.model.split\n",
+        "datasets/core/model/split.py": "B = 1\n",
+        "bench/cells/execute.py": "import mmea_bench.bench.cells.process\n",
+    }
+    others = {
+        "bench/cells/process.py": "C = 1\n",
+        "bench/cli/app.py": "import mmea_bench.bench.scoring.ranks\n",
+        "bench/battery/run.py": "D = 1\n",
+    }
+    for name, text in {**sources, **others}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(catalogue, "_PROJECT", tmp_path)
+    monkeypatch.setattr(keys, "_EXECUTION", tmp_path / "bench/cells/execute.py")
+
+    def digest() -> str:
+        return hash_files(scoring_files(tmp_path / "bench/scoring"))
+
+    def moves(name: str) -> bool:
+        before = digest()
+        path = tmp_path / name
+        path.write_text(path.read_text(encoding="utf-8") + "E = 2\n", encoding="utf-8")
+        return digest() != before
+
+    assert [name for name in sources if not moves(name)] == []
+    assert [name for name in others if moves(name)] == []
+
+
+def test_keys_hash_all_of_the_scoring_code() -> None:
+    assert keys.scoring_hash() == hash_files(scoring_files())
+    names = {path.parent.name for path in scoring_files()}
+    assert not names & {"cli", "battery", "running", "clusters"}
 
 
 def test_a_new_file_of_the_scoring_folder_counts(tmp_path: Path) -> None:

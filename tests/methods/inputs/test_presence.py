@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.model.view import TrainView, train_view
+from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
@@ -22,12 +23,11 @@ from mmea_bench.methods.core.losses.batch import (
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.mclea import MCLEA, MCLEAParams
 from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
-from tests.cases import method_battery as battery
 
 
 def nodes() -> TrainView:
-    pair = battery.tiny_pair("n-mmkg")
-    return train_view(pair, battery.tiny_split(pair).seed_links)
+    pair = tiny_pair("n-mmkg")
+    return tiny_view(pair)
 
 
 def presence_of(view: TrainView, name: str) -> torch.Tensor:
@@ -42,8 +42,8 @@ def test_nodes_without_a_modality_have_zero_features() -> None:
 
 
 def test_only_nodes_lack_modalities_by_definition() -> None:
-    pair = battery.tiny_pair()
-    view = train_view(pair, battery.tiny_split(pair).seed_links)
+    pair = tiny_pair()
+    view = tiny_view(pair)
     device = torch.device("cpu")
     assert node_presence(view, ("image", "structure"), device) == {}
     assert set(node_presence(nodes(), ("image", "text", "structure"), device)) == {"image", "text"}

@@ -1,0 +1,60 @@
+"""Curves are scored with the last CSLS size of the protocol, and say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+from mmea_bench.bench.scoring.metrics import metrics_of_ranks
+from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.scorers import RankingScorer
+from mmea_bench.methods.core.base import Embeddings
+
+LINKS = np.stack([np.arange(40), np.arange(40)], axis=1)
+TASK = ranking_task(LINKS, LINKS)
+
+
+@pytest.fixture
+def embeddings() -> Embeddings:
+    """Vectors whose ranks depend on CSLS and on its size."""
+    generator = torch.Generator().manual_seed(5)
+    source = torch.randn(40, 6, generator=generator)
+    return Embeddings(source, source + 0.9 * torch.randn(40, 6, generator=generator))
+
+
+def expected_mrr(embeddings: Embeddings, size: int) -> float:
+    ranks = rank_links(embeddings, TASK, (size,))[size]
+    return metrics_of_ranks(ranks.src2tgt)["mrr"]
+
+
+@pytest.mark.parametrize(("sizes", "size"), [((0, 3), 3), ((3, 0), 0), ((0, 3, 10), 10)])
+def test_a_curve_is_scored_with_the_last_size(
+    sizes: tuple[int, ...], size: int, embeddings: Embeddings
+) -> None:
+    assert len({expected_mrr(embeddings, other) for other in (0, 3, 10)}) == 3
+    scorer = RankingScorer(Protocol(csls=sizes), {"test": TASK})
+    found = scorer.curve(embeddings)["test"]["src2tgt"]["mrr"]
+    assert found == pytest.approx(expected_mrr(embeddings, size))
+    assert scorer.curve_words["csls"] == size
+
+
+def test_a_point_of_the_curve_is_that_score(embeddings: Embeddings) -> None:
+    monitor = CurveMonitor("test", RankingScorer(Protocol(csls=(0, 3)), {"test": TASK}))
+    monitor(1, 0.5, embeddings)
+    (point,) = (
+        row for row in monitor.points if (row["metric"], row["direction"]) == ("mrr", "src2tgt")
+    )
+    assert point["value"] == pytest.approx(expected_mrr(embeddings, 3))
+
+
+def test_the_final_numbers_hold_every_size(embeddings: Embeddings) -> None:
+    numbers = RankingScorer(Protocol(csls=(0, 3)), {"test": TASK}).final(embeddings).numbers
+    by_size = {
+        number.words["csls"]: number.value
+        for number in numbers
+        if (number.metric, number.direction) == ("mrr", "src2tgt")
+    }
+    assert by_size == pytest.approx({size: expected_mrr(embeddings, size) for size in (0, 3)})
