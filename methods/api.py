@@ -23,18 +23,13 @@ from mmea_bench.methods.core.inputs.pyg import from_pyg, to_pyg
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
-from mmea_bench.methods.core.training.loop import (
-    Schedule,
-    adamw,
-    backward_in_batches,
-    sgd,
-    train,
-)
+from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.minibatch import (
     MiniBatchSteps,
     backward,
     shuffled_batches,
 )
+from mmea_bench.methods.core.training.optimisers import adamw, sgd
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 

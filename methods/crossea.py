@@ -20,8 +20,9 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, adamw, train
+from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
+from mmea_bench.methods.core.training.optimisers import adamw
 from mmea_bench.methods.parts.crossea.encoder import CrossEAEncoder, EncoderSettings
 from mmea_bench.methods.parts.crossea.pair_negatives import NegativeSettings, PairNegatives
 

@@ -22,8 +22,9 @@ from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.layers.weightless_gcn import WeightlessGCN
 from mmea_bench.methods.core.losses.batch import paired_margin_loss
-from mmea_bench.methods.core.training.loop import Schedule, sgd, train
+from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
+from mmea_bench.methods.core.training.optimisers import sgd
 from mmea_bench.methods.core.training.pair_stand_ins import PairStandIns
 
 

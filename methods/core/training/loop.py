@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.training.optimisers import OptimiserMaker
 from mmea_bench.methods.core.training.resume import Resumable
 
 AlignmentT = TypeVar("AlignmentT", bound=Alignment)
@@ -22,9 +23,6 @@ Step = Callable[[int], float]
 """One epoch (counted from 1): leaves gradients behind and returns the loss.
 
 Where the schedule has no optimiser, the step has already updated the parameters itself."""
-
-
-OptimiserMaker = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 @dataclass(frozen=True)
@@ -55,26 +53,6 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.restart_from is not None and self.scheduler is not None:
             raise ValueError("an optimiser that restarts every epoch cannot follow a schedule")
-
-
-def adamw(learning_rate: float, weight_decay: float) -> OptimiserMaker:
-    """A maker of AdamW optimisers."""
-
-    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return torch.optim.AdamW(
-            parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
-        )
-
-    return make
-
-
-def sgd(learning_rate: float) -> OptimiserMaker:
-    """A maker of plain stochastic gradient descent."""
-
-    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return torch.optim.SGD(parameters, lr=learning_rate)
-
-    return make
 
 
 def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:

@@ -25,7 +25,8 @@ from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT, Linear
 from mmea_bench.methods.core.losses.batch import symmetric_contrastive_loss
-from mmea_bench.methods.core.training.loop import Schedule, adamw, backward_in_batches, train
+from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
+from mmea_bench.methods.core.training.optimisers import adamw
 
 CROSSEA_PAPER = Paper(
     authors="Xiao, Zeng, Zhang, Lao, Zhao",

@@ -14,7 +14,8 @@ from mmea_bench.methods.core.similarity import (
     csls,
     mutual_nearest,
 )
-from mmea_bench.methods.core.training.loop import Schedule, adamw, backward_in_batches, sgd, train
+from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
+from mmea_bench.methods.core.training.optimisers import adamw, sgd
 from mmea_bench.methods.core.training.pseudo_seeds import (
     IterativeSchedule,
     PseudoSeeds,
