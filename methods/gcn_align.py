@@ -21,7 +21,7 @@ from mmea_bench.methods.core.inputs.functionality import functional_adjacency
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.layers.weightless_gcn import WeightlessGCN
-from mmea_bench.methods.core.losses.batch import paired_margin_loss
+from mmea_bench.methods.core.losses.margins import pair_margin_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
 from mmea_bench.methods.core.training.optimisers import sgd
@@ -79,7 +79,7 @@ class GCNAlign(Method):
         def step(epoch: int) -> float:
             stand_ins, loss = negatives.at(epoch), torch.zeros((), device=ctx.device)
             for tower in towers:
-                loss = loss + paired_margin_loss(tower(), pairs, stand_ins, params.margin)
+                loss = loss + pair_margin_loss(tower(), pairs, stand_ins, params.margin)
             return backward(loss)
 
         @torch.no_grad()

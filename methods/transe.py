@@ -19,11 +19,11 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.shared_ids import SharedGraph
 from mmea_bench.methods.core.layers.encoders import xavier_normal
-from mmea_bench.methods.core.losses.corrupted_triples import (
+from mmea_bench.methods.core.losses.margins import margin_loss
+from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
     TranslationNorm,
     translation_distances,
-    translation_margin_loss,
 )
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
@@ -113,4 +113,4 @@ def losses(
         if params.unit_rows:
             rows = [normalize(row, dim=1) for row in rows]
         own, others = translation_distances(rows[0], rows[1], local, params.norm)
-        yield translation_margin_loss(own, others, params.margin)
+        yield margin_loss(own, others, params.margin)

@@ -197,24 +197,3 @@ def distillation_loss(
         crossed = torch.dot(q.flatten(), torch.log_softmax(student, dim=1).flatten())
         divergences.append((entropy - crossed) / (q.numel() if reduction == "entries" else len(q)))
     return (divergences[0] + divergences[1]) / 2
-
-
-def paired_margin_loss(vectors: Tensor, pairs: Tensor, negatives: Tensor, margin: float) -> Tensor:
-    """L1 margin loss of GCN-Align over seed pairs and their stand-ins.
-
-    Mean over pairs, stand-ins and both sides of ``[d(s, t) + margin - d(s, t')]+`` and
-    ``[d(s, t) + margin - d(s', t)]+`` with ``d`` the L1 distance.
-
-    Args:
-        vectors: [n_entities, dim].
-        pairs: (source, target) ids, [n_pairs, 2].
-        negatives: Stand-ins for the targets and for the sources, [2, n_pairs, k] ids.
-        margin: gamma.
-    """
-    source, target = vectors[pairs[:, 0]], vectors[pairs[:, 1]]
-    own = (source - target).abs().sum(dim=1, keepdim=True)  # [n_pairs, 1]
-    loss = torch.zeros((), device=vectors.device)
-    for anchor, stand_ins in zip((source, target), negatives, strict=True):
-        distances = (anchor.unsqueeze(1) - vectors[stand_ins]).abs().sum(dim=2)
-        loss = loss + relu(own + margin - distances).mean()
-    return loss / 2

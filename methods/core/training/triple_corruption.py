@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.losses.corrupted_triples import CorruptedTriples
+from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 
 

@@ -15,7 +15,6 @@ from mmea_bench.methods.core.losses.batch import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
     nca_loss,
-    paired_margin_loss,
 )
 
 
@@ -124,24 +123,6 @@ def test_ial_gives_no_gradient_to_the_joint_vectors(batch: tuple[Tensor, Tensor]
 
 def test_ial_of_equal_distributions_is_zero(batch: tuple[Tensor, Tensor]) -> None:
     assert float(inter_modal_alignment_loss(batch, batch, 4.0)) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_margin_loss_equals_the_written_out_formula() -> None:
-    generator = torch.Generator().manual_seed(2)
-    vectors = torch.randn(8, 3, generator=generator, dtype=torch.float64)
-    pairs = torch.tensor([[0, 4], [1, 5]])
-    negatives = torch.tensor([[[2, 5, 6], [3, 4, 0]], [[1, 2, 3], [6, 7, 0]]])
-
-    def distance(a: int, b: int) -> float:
-        return float((vectors[a] - vectors[b]).abs().sum())
-
-    total = 0.0
-    for index, (s, t) in enumerate(pairs.tolist()):
-        for j in range(3):
-            total += max(0.0, distance(s, t) + 3 - distance(s, int(negatives[0, index, j])))
-            total += max(0.0, distance(s, t) + 3 - distance(t, int(negatives[1, index, j])))
-    loss = paired_margin_loss(vectors, pairs, negatives, 3.0)
-    assert float(loss) == pytest.approx(total / (2 * 3 * 2))
 
 
 @pytest.mark.parametrize(("size", "temperature"), [(1, 0.1), (9, 0.1), (9, 0.005)])

@@ -12,10 +12,10 @@ from torch.nn.functional import normalize
 from torch.optim.lr_scheduler import LambdaLR
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.losses.corrupted_triples import (
+from mmea_bench.methods.core.losses.margins import margin_loss
+from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
     translation_distances,
-    translation_margin_loss,
 )
 from mmea_bench.methods.core.training.minibatch import (
     MiniBatchSteps,
@@ -121,7 +121,7 @@ def test_steps_on_gathered_rows_equal_dense_adagrad_on_the_written_out_loss(
         if unit_rows:
             rows = [normalize(each, dim=1) for each in rows]
         own, others = translation_distances(rows[0], rows[1], local, norm)
-        value = updates.step(translation_margin_loss(own, others, 1.0))
+        value = updates.step(margin_loss(own, others, 1.0))
         assert value == pytest.approx(float(loss.detach()), rel=1e-5)
     torch.testing.assert_close(tables[0].detach(), entities.detach(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(tables[1].detach(), relations.detach(), rtol=1e-4, atol=1e-5)
@@ -140,7 +140,7 @@ def test_rows_that_no_loss_reaches_stay_as_they_are() -> None:
 def test_margin_loss_of_triples_by_hand() -> None:
     own, others = torch.tensor([1.0, 2.0]), torch.tensor([[1.5, 3.0], [0.0, 2.0]])
     # 1 + 1 - 1.5, 1 + 1 - 3 < 0; 1 + 2 - 0, 1 + 2 - 2.
-    assert float(translation_margin_loss(own, others, 1.0)) == pytest.approx((0.5 + 0 + 3 + 1) / 4)
+    assert float(margin_loss(own, others, 1.0)) == pytest.approx((0.5 + 0 + 3 + 1) / 4)
 
 
 def test_distinct_ids_name_the_same_triples() -> None:

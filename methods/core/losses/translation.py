@@ -7,9 +7,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, relu
+from torch.nn.functional import embedding
 
-TranslationNorm = Literal["l2", "squared l2"]
+from mmea_bench.methods.core.losses.margins import Norm, lengths
+
+Measure = Norm | Literal["inner"]
+"""Length of ``h + r - t``, or minus the inner product of ``h + r`` and ``t``: lower is closer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,15 @@ class CorruptedTriples:
         parts = (self.triples, self.stand_ins, self.replaces_head)
         return CorruptedTriples(*(part[chosen].to(device) for part in parts))
 
+    def negatives(self) -> Tensor:
+        """The corrupted triples themselves, [b, k, 3]."""
+        heads, relations, tails = (
+            column.unsqueeze(1).expand_as(self.stand_ins) for column in self.triples.unbind(1)
+        )
+        heads = torch.where(self.replaces_head, self.stand_ins, heads)
+        tails = torch.where(self.replaces_head, tails, self.stand_ins)
+        return torch.stack([heads, relations, tails], dim=2)
+
     def distinct(self) -> tuple[Tensor, Tensor, CorruptedTriples]:
         """Distinct entity ids, distinct relation ids, and the triples as positions in the two."""
         n = len(self.triples)
@@ -43,39 +55,45 @@ class CorruptedTriples:
 
 
 def translation_distances(
-    entities: Tensor, relations: Tensor, batch: CorruptedTriples, norm: TranslationNorm = "l2"
+    entities: Tensor, relations: Tensor, batch: CorruptedTriples, measure: Measure = "l2"
 ) -> tuple[Tensor, Tensor]:
-    """``|h + r - t|`` of triples and of their negatives, [b] and [b, k].
+    """Distances of triples and of their negatives, [b] and [b, k].
 
     Args:
         entities: [n_entities, dim].
         relations: [n_relations, dim].
         batch: Rows of the two.
-        norm: Euclidean length or its square.
+        measure: How ``h + r`` and ``t`` are compared.
     """
     n = len(batch.triples)
     # ``embedding`` because its backward adds up repeated rows far faster than indexing does.
     head, tail = embedding(batch.triples[:, 0], entities), embedding(batch.triples[:, 2], entities)
     relation = embedding(batch.triples[:, 1], relations)
     other = embedding(batch.stand_ins, entities)  # [b, k, dim]
+    place = torch.arange(n, device=head.device).unsqueeze(1) + n * batch.replaces_head
+    if measure == "inner":
+        # -(h + r) t is -(h + r) e for a stand-in tail and -(r t) - e t for a stand-in head.
+        fixed, kept = torch.cat([head + relation, tail]), (relation * tail).sum(dim=1, keepdim=True)
+        others = (embedding(place, fixed) * other).sum(dim=2) + kept * batch.replaces_head
+        return -((head + relation) * tail).sum(dim=1), -others
     # A stand-in e gives (h + r) - e as a tail and e - (t - r) as a head.
     fixed = torch.cat([head + relation, relation - tail])  # [2b, dim]
-    place = torch.arange(n, device=head.device).unsqueeze(1) + n * batch.replaces_head
     sign = (2 * batch.replaces_head - 1).to(head.dtype).unsqueeze(2)
     gaps = (head + relation - tail, embedding(place, fixed) + sign * other)
-    lengths = [torch.linalg.vector_norm(gap, dim=-1) for gap in gaps]
-    own, others = (length.square() if norm == "squared l2" else length for length in lengths)
-    return own, others
+    return lengths(gaps[0], measure), lengths(gaps[1], measure)
 
 
-def translation_margin_loss(own: Tensor, others: Tensor, margin: float) -> Tensor:
-    """Mean over all negatives of ``[margin + d(triple) - d(negative)]+``.
+def triple_distances(
+    entities: Tensor, relations: Tensor, triples: Tensor, measure: Measure = "l2"
+) -> Tensor:
+    """Distances of triples alone, [b].
 
     Args:
-        own: Distances of the triples, [b].
-        others: Of their negatives, [b, k].
-        margin: gamma.
-
-    Reference: Bordes et al., NeurIPS 2013, equation 1.
+        entities: [n_entities, dim].
+        relations: [n_relations, dim].
+        triples: (head, relation, tail) rows of the two, [b, 3].
+        measure: How ``h + r`` and ``t`` are compared.
     """
-    return relu(margin + own.unsqueeze(1) - others).mean()
+    moved = embedding(triples[:, 0], entities) + embedding(triples[:, 1], relations)
+    tail = embedding(triples[:, 2], entities)
+    return -(moved * tail).sum(dim=1) if measure == "inner" else lengths(moved - tail, measure)
