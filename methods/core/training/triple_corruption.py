@@ -6,7 +6,7 @@ The stream of random numbers is TransE's from before this room was made: its num
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
+from mmea_bench.methods.core.training.pools import Pools
 
 
 class TripleCorruption:
@@ -34,10 +35,10 @@ class TripleCorruption:
         self._everyone = (~source_side).long()
         self._groups = triples[:, 1] if kind == "typed" else self._everyone
         both = torch.cat([triples[:, 0], triples[:, 2]])
-        self._whole_graph = _Pool(torch.cat([self._everyone, self._everyone]), both)
+        self._whole_graph = Pools.of(torch.cat([self._everyone, self._everyone]), both)
         self._pools = [self._whole_graph, self._whole_graph]
         if kind == "typed":
-            self._pools = [_Pool(self._groups, triples[:, column]) for column in (0, 2)]
+            self._pools = [Pools.of(self._groups, triples[:, column]) for column in (0, 2)]
 
     def draw(self, n_negatives: int, generator: torch.Generator) -> CorruptedTriples:
         """All triples with that many negatives each; either end is as likely to be replaced."""
@@ -53,6 +54,15 @@ class TripleCorruption:
         return CorruptedTriples(self.triples, stand_ins, replaces_head)
 
 
+class Corruption(Protocol):
+    """Whatever draws negatives of all triples; ``FilteredCorruption`` does, too."""
+
+    triples: Tensor
+
+    def draw(self, n_negatives: int, generator: torch.Generator) -> CorruptedTriples:
+        """All triples with that many negatives each."""
+
+
 class TripleBatches:
     """Epochs over all triples in shuffled batches, with negatives that are redrawn now and then.
 
@@ -66,7 +76,7 @@ class TripleBatches:
 
     def __init__(
         self,
-        corruption: TripleCorruption,
+        corruption: Corruption,
         n_negatives: int,
         refresh_every: int,
         batch_size: int,
@@ -85,20 +95,3 @@ class TripleBatches:
         everyone = torch.arange(len(self._drawn.triples))
         for rows in shuffled_batches(everyone, self._batch_size, self._shuffles):
             yield self._drawn.rows(rows, self._device)
-
-
-class _Pool:
-    """Distinct members of groups, to draw from uniformly."""
-
-    def __init__(self, groups: Tensor, members: Tensor) -> None:
-        distinct = torch.unique(torch.stack([groups, members], dim=1), dim=0)
-        self._members = distinct[:, 1]
-        self.sizes = torch.bincount(distinct[:, 0])
-        self._starts = torch.cumsum(self.sizes, dim=0) - self.sizes
-
-    def draw(self, groups: Tensor, n_draws: int, generator: torch.Generator) -> Tensor:
-        """Members of the group of each row, [n_rows, n_draws]."""
-        shares = torch.rand((len(groups), n_draws), generator=generator, dtype=torch.float64)
-        position = (shares * self.sizes[groups].unsqueeze(1)).long()
-        drawn: Tensor = self._members[self._starts[groups].unsqueeze(1) + position]
-        return drawn
