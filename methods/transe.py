@@ -19,10 +19,9 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.shared_ids import SharedGraph
 from mmea_bench.methods.core.layers.encoders import xavier_normal
-from mmea_bench.methods.core.losses.margins import margin_loss
+from mmea_bench.methods.core.losses.margins import Norm, margin_loss
 from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
-    TranslationNorm,
     translation_distances,
 )
 from mmea_bench.methods.core.training.loop import Schedule, train
@@ -39,7 +38,7 @@ class TransEParams:
     margin: float = 1.0  # code
     n_negatives: int = 5  # per triple, code
     negatives: Literal["typed", "uniform"] = "typed"  # EAkit typed, OpenEA uniform
-    norm: TranslationNorm = "l2"  # EAkit l2, OpenEA squared l2
+    norm: Norm = "l2"  # EAkit l2, OpenEA squared l2
     unit_rows: bool = False  # OpenEA normalises entities and relations in every pass
     refresh_every: int = 10  # epochs between two draws of negatives, EAkit
     batch_size: int = 1024  # code

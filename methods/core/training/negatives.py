@@ -14,7 +14,7 @@ from torch import Tensor
 from mmea_bench.methods.core.base import Similarity
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.similarity import DEFAULT_BLOCK_ROWS, ScoreMatrix
-from mmea_bench.methods.core.training.pools import Pools
+from mmea_bench.methods.core.training.triple_corruption import Pools
 
 _TRIES = 10
 

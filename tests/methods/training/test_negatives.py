@@ -20,8 +20,7 @@ from mmea_bench.methods.core.training.negatives import (
     nearest_pair_negatives,
     random_pair_negatives,
 )
-from mmea_bench.methods.core.training.pools import Pools
-from mmea_bench.methods.core.training.triple_corruption import TripleBatches
+from mmea_bench.methods.core.training.triple_corruption import Pools, TripleBatches
 
 N_SOURCE, N_ENTITIES = 4, 7
 SIDES = (set(range(4)), {4, 5, 6})
