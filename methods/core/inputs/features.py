@@ -5,8 +5,6 @@ Rows are joint ids: source entities first, then target entities.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from mmea_bench.datasets.core.model.features import FillRule, fill_lacking
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.names import hashed_word_table, joint_names
 
 TOP_FEATURES = 1000
 """Relations and attributes that count as features in EVA's and MCLEA's released code."""
@@ -108,9 +107,9 @@ def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
     if "word" in view.features:
         return _filled_uniformly(np.array(view.joint_features("word").values), ctx, "words")
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
-    words = [name.lower().split() for name in _names(view)]
+    words = [name.lower().split() for name in joint_names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}
-    table = _hashed_vectors(list(vocabulary))
+    table = hashed_word_table(list(vocabulary), WORD_DIM)
     means = _incidence(words, vocabulary) @ table
     return _filled_uniformly(np.asarray(means, dtype=np.float32), ctx, "words")
 
@@ -123,15 +122,11 @@ def bigram_counts(view: TrainView, ctx: RunContext) -> Tensor:
     """
     bigrams = [
         [word[i : i + 2] for word in name.lower().split() for i in range(len(word) - 1)]
-        for name in _names(view)
+        for name in joint_names(view)
     ]
     vocabulary = {bigram: index for index, bigram in enumerate(sorted(set(_flat(bigrams))))}
     counts = _incidence(bigrams, vocabulary).toarray()
     return _filled_uniformly(counts.astype(np.float32), ctx, "bigrams")
-
-
-def _names(view: TrainView) -> list[str]:
-    return [*view.source.names, *view.target.names]
 
 
 def _flat(lists: list[list[str]]) -> list[str]:
@@ -160,14 +155,6 @@ def _incidence(items: list[list[str]], vocabulary: dict[str, int]) -> csr_matrix
     rows = np.repeat(np.arange(len(items)), lengths)
     ones = np.ones(len(columns), dtype=np.float32)
     return csr_matrix((ones, (rows, columns)), shape=(len(items), max(1, len(vocabulary))))
-
-
-def _hashed_vectors(words: list[str]) -> NDArray[np.float32]:
-    table = np.zeros((max(1, len(words)), WORD_DIM), dtype=np.float32)
-    for row, word in enumerate(words):
-        digest = hashlib.shake_128(word.encode("utf-8", "surrogatepass")).digest(2 * WORD_DIM)
-        table[row] = np.frombuffer(digest, dtype=np.int16)
-    return table / np.float32(2**15)
 
 
 def _filled_uniformly(rows: NDArray[np.float32], ctx: RunContext, purpose: str) -> Tensor:

@@ -24,7 +24,6 @@ from mmea_bench.methods.core.inputs.joint_graph import (
     undirected_edges,
 )
 from mmea_bench.methods.core.inputs.shared_ids import SharedGraph, shared_ids
-from mmea_bench.methods.name_match import NameMatchParams, ngram_counts
 from tests.methods.small_graphs import small_view
 
 
@@ -145,11 +144,3 @@ def test_triples_of_shared_ids_keep_their_relation_and_side() -> None:
     assert [tuple(triple) for triple in shared.triples.tolist()] == expected
     # The target's (3, r, 4) is the source's (0, r, 1): seeds join 0 with 3 and 1 with 4.
     assert expected[4] == expected[0]
-
-
-def test_ngrams_mark_the_ends_of_words() -> None:
-    params = NameMatchParams(smallest=2, largest=2)
-    counts = ngram_counts(["ab", "ba", "ab"], params).toarray()
-    assert counts.sum(axis=1).tolist() == [3, 3, 3]  # ^a, ab, b$
-    np.testing.assert_array_equal(counts[0], counts[2])
-    assert not np.array_equal(counts[0], counts[1])

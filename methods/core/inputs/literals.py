@@ -1,0 +1,144 @@
+"""Values of attribute triples: the text and the number that a literal holds.
+
+Files write literals in many ways: ``"178.0"^^<.../XMLSchema#double>``, ``"Wien"@de``, a bare
+``54.2``, a date. Vectors of texts come from ``text_encoders.text_vectors``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+
+_LITERAL = re.compile(
+    r'"(?P<text>.*)"(?:\^\^<?(?P<type>[^>]*)>?|@(?P<language>[\w-]+))?', re.DOTALL
+)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_DATE = re.compile(r"(-?[0-9]{4,9})-([0-9]{2}|##)(?:-([0-9]{2}|##))?(?:T.*|Z)?")
+
+
+class Literal(NamedTuple):
+    """A literal in parts; the last two are "" where nothing says them."""
+
+    text: str
+    datatype: str
+    language: str
+
+
+def parse_literal(raw: str) -> Literal:
+    """The parts of a literal as files write it; anything without quotes is its own text.
+
+    The datatype is the last part of its URI, such as ``double``.
+    """
+    found = _LITERAL.fullmatch(raw.strip())
+    if found is None:
+        return Literal(raw.strip(), "", "")
+    datatype = re.split(r"[/#:]", found["type"] or "")[-1]
+    return Literal(found["text"], datatype, found["language"] or "")
+
+
+def number_of(text: str) -> float:
+    """The number that a literal's text is, NaN if it is none.
+
+    Plain and scientific notation, thousands between commas, and dates as years with a fraction:
+    ``1912-09`` is 1912.667, as Freebase's numeric dates are written; unknown months and days
+    (``##``) count as the first.
+    """
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        return number if math.isfinite(number) else math.nan
+    if _GROUPED.fullmatch(text):
+        return float(text.replace(",", ""))
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return math.nan
+    month, day = (int(part) if part and part != "##" else 1 for part in found.group(2, 3))
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return math.nan
+    return int(found[1]) + (month - 1) / 12 + (day - 1) / 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeValues:
+    """The attribute triples of both KGs with their values, in the order of ``JointGraph``.
+
+    Attributes:
+        entities: Joint id, [n] int64.
+        attributes: Shared attribute id, [n] int64.
+        texts: What the literal says, [n]; "" where files give no value.
+        numbers: Its number, [n] float64; NaN where it is none.
+    """
+
+    entities: IntArray
+    attributes: IntArray
+    texts: list[str]
+    numbers: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, view: TrainView, graph: JointGraph) -> AttributeValues:
+        """The values of a view whose union is ``graph``; each distinct literal is parsed once."""
+        raw = [*view.source.attribute_values, *view.target.attribute_values]
+        texts = {literal: parse_literal(literal).text for literal in dict.fromkeys(raw)}
+        numbers = {text: number_of(text) for text in dict.fromkeys(texts.values())}
+        written = [texts[literal] for literal in raw]
+        values = np.array([numbers[text] for text in written], dtype=np.float64)
+        entities, attributes = graph.attributes.T
+        return cls(entities, attributes, written, values)
+
+    def __len__(self) -> int:
+        """Number of attribute triples."""
+        return len(self.texts)
+
+    def chosen(self, kept: NDArray[np.generic]) -> AttributeValues:
+        """Some of the triples, by position or mask."""
+        places = np.arange(len(self))[kept]
+        texts = [self.texts[place] for place in places]
+        return AttributeValues(
+            self.entities[places], self.attributes[places], texts, self.numbers[places]
+        )
+
+    def digital(
+        self, n_attributes: int, among: IntArray | None = None, share: float = 0.5
+    ) -> NDArray[np.bool_]:
+        """Whether more than a share of an attribute's values are numbers, [n_attributes].
+
+        Args:
+            n_attributes: Attributes of both graphs.
+            among: Entities whose values count, such as those of seed links; None for all. An
+                attribute without values there is not digital.
+            share: Of the values.
+
+        Reference: Liu et al. (AttrGNN), EMNLP 2020, as the released code splits attributes.
+        """
+        counted = np.ones(len(self), dtype=bool) if among is None else np.isin(self.entities, among)
+        numeric = counted & ~np.isnan(self.numbers)
+        total, numbers = (
+            np.bincount(self.attributes[mask], minlength=n_attributes)
+            for mask in (counted, numeric)
+        )
+        return np.asarray(numbers > share * total)
+
+    def one_each(self, most: int) -> AttributeValues:
+        """One value per entity and attribute (the last), for the first attributes of an entity.
+
+        Args:
+            most: Attributes of an entity that are kept, those that come first.
+        """
+        keys = self.entities * (int(self.attributes.max(initial=0)) + 1) + self.attributes
+        _, first = np.unique(keys, return_index=True)
+        _, from_end = np.unique(keys[::-1], return_index=True)
+        last = len(self) - 1 - from_end  # of the same attributes, in the order of their keys
+        order = np.lexsort((first, self.entities[first]))
+        entities = self.entities[first][order]
+        starts = np.searchsorted(entities, entities)
+        rank = np.arange(len(entities)) - starts
+        return self.chosen(last[order][rank < most])
