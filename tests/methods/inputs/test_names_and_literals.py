@@ -119,6 +119,8 @@ def test_literals_fall_into_text_datatype_and_language(raw: str, parts: tuple[st
         ("1884-05-08", 1884 + 4 / 12 + 7 / 365.25),
         ("1884-##-##", 1884.0),
         ("2001-10", 2001.75),
+        ("969-##-##", 969.0),
+        ("1967-8-9", 1967 + 7 / 12 + 8 / 365.25),
         ("-0044-03-15", -44 + 2 / 12 + 14 / 365.25),
         ("2001-01-01T12:00:00Z", 2001.0),
     ],
@@ -127,7 +129,9 @@ def test_numbers_and_dates_as_years(text: str, number: float) -> None:
     assert number_of(text) == pytest.approx(number)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "12 km", "nan", "inf", "1e999", "1,2", "1999-13-01"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "12 km", "nan", "inf", "1e999", "1,2", "1999-13-01", "15##-##-##"]
+)
 def test_other_texts_are_no_numbers(text: str) -> None:
     assert math.isnan(number_of(text))
 
