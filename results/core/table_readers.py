@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 
 from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
-from mmea_bench.results.core.schema import Column, check_names
+from mmea_bench.results.core.schema import TEXT_KINDS, Column, check_names
 
 Values = dict[str, list[Any]]
 """Column name to its values, None for an empty field."""
@@ -69,6 +69,7 @@ def _whole(text: str) -> int:
 # float() reads back exactly what was printed; the parsers of pandas differ by version.
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "text": unguarded,
+    "word": unguarded,
     "json": str,
     "int": _whole,
     "float": float,
@@ -85,7 +86,7 @@ def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
     n_bytes = path.stat().st_size
     try:
         # Texts stay in dictionaries: a repeated one is then held once, however long it is.
-        texts = [column.name for column in columns if column.kind in ("text", "json")]
+        texts = [column.name for column in columns if column.kind in (*TEXT_KINDS, "json")]
         with parquet.ParquetFile(path, read_dictionary=texts) as file:
             check_names(file.schema_arrow.names, columns, str(path))
             facts = file.metadata

@@ -35,6 +35,12 @@ FILES = {
         "tolerance,reads_as,why",
         "C1,paper,Table 1,Alpha,full,,0.2,,hits@1,use,0.51,,,A misprint.",
     ],
+    "scoring.csv": [
+        "method,source,table,similarity,csls,decoder,candidates,names,iterative,origin,note",
+        "Alpha,paper,Table 1,manhattan,0,none,test,no,,code,As in the released code.",
+        "Beta,,,cosine,10,sinkhorn,,,,code,No number of it is printed.",
+        "Alpha,paper,Table 2,,,,,no,,not stated,Nobody says.",
+    ],
     "statements.csv": [
         "id,source,place,dataset,kg,statistic,says,holds,found,use_value,trust",
         "C2,paper,text,,,,Best,no,Second best,,The cells.",
