@@ -119,7 +119,7 @@ def choose(measured: Collection[Scoring], stated: Scoring | None, usual: Scoring
     """
     if stated is not None:
         found = _nearest(measured, stated)
-        mismatch = "" if stated.is_met_by(found) else _mismatch("published", stated, found)
+        mismatch = "" if stated.is_met_by(found) else _mismatch("published under", stated, found)
         return Choice(found, stated.words(), mismatch)
     default = Scoring()
     # What an unknown similarity leaves open goes by the method's usual one.
@@ -128,7 +128,7 @@ def choose(measured: Collection[Scoring], stated: Scoring | None, usual: Scoring
     for wanted in assumed:
         found = _nearest(measured, wanted)
         if wanted.is_met_by(found):
-            assumption = f"its scoring is not stated, taken as {wanted.words()}"
+            assumption = f"the source does not state its scoring, taken as {wanted.words()}"
             return Choice(found, "not stated", assumption=assumption)
     wanted = assumed[0]
     found = _nearest(measured, wanted)
@@ -143,9 +143,8 @@ def _nearest(measured: Collection[Scoring], wanted: Scoring) -> Scoring:
 
 def _mismatch(how: str, wanted: Scoring, found: Scoring) -> str:
     is_said = wanted.candidates != found.candidates
-    by = "scored by " if how == "published" else ""
-    printed = wanted.words(with_candidates=is_said)
-    return f"{how} {by}{printed}; measured by {found.words(with_candidates=is_said)}"
+    printed, ours = (words.words(with_candidates=is_said) for words in (wanted, found))
+    return f"{how} {printed}; measured under {ours}"
 
 
 def _is_same_decoder(published: str, measured: str) -> bool:
