@@ -98,6 +98,17 @@ def test_old_folders_are_read_and_joined_with_new_ones(tmp_path: Path) -> None:
     assert record == Record.from_json(OLD)
 
 
+def test_old_tables_without_their_records_say_what_is_missing(tmp_path: Path) -> None:
+    ResultStore(tmp_path).write(Record.from_json(OLD))
+    ResultStore(tmp_path).write_tables()
+    (tmp_path / "cells" / "old.json").unlink()
+    assert len(read_tables(tmp_path).cells) == 1
+    table = tmp_path / "results.csv"
+    table.write_text(table.read_text().replace("similarity,csls", "setting,csls", 1))
+    with pytest.raises(ResultsError, match="follows schema 1, of which records alone"):
+        read_tables(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [

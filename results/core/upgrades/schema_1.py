@@ -75,7 +75,11 @@ def parse_setting(text: str) -> dict[str, str]:
     """
     words = dict(word.partition("=")[::2] for word in text.split(" "))
     spelled = " ".join(f"{key}={words[key]}" for key in sorted(words))
-    is_whole = all(re.fullmatch(r"[^\s=]+", part) for pair in words.items() for part in pair)
+    # An address such as hungarian[csls=3] may hold the sign inside its brackets.
+    is_whole = all(
+        re.fullmatch(r"[^\s=]+", key) and re.fullmatch(r"[^\s=]+(\[[^\s\]]*\])?", value)
+        for key, value in words.items()
+    )
     if spelled != text or not is_whole:
         raise ValueError(f"a setting that is not canonical: {text[:80]!r}")
     return words

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmea_bench.methods.core import catalogue
+from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.reports.core.published.scoring import PublishedScorings, Scoring, choose
 from mmea_bench.reports.core.published.verdicts import CheckRow, check_rows
 from mmea_bench.results.core.published import read_published
@@ -14,6 +17,8 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.published_factory import measured_cell, published_frame, published_row
 from tests.reports.reports_factory import own_numbers
+
+METHODS = Path(catalogue.__file__).parents[1]
 
 
 def printed_scoring(similarity: str, csls: int | None, **changes: Any) -> PrintedScoring:
@@ -184,3 +189,18 @@ def test_a_program_tells_what_no_table_here_does() -> None:
     assert scorings.usual("rrea") == Scoring("cosine", 10)
     assert scorings.usual("gcn_align") == Scoring("manhattan", 0)
     assert scorings.usual("transe") is None
+
+
+def test_methods_here_declare_the_scoring_that_the_file_tells() -> None:
+    scorings = PublishedScorings(read_published().scoring)
+    compared = []
+    for name in sorted(path.stem for path in METHODS.glob("*.py") if path.stem != "api"):
+        declared, usual = get_method(name).published_scoring, scorings.usual(name)
+        if declared is not None and usual is not None:
+            ours = Scoring(
+                declared.similarity or usual.similarity,
+                *(declared.csls, declared.decoder, declared.candidates),
+            )
+            assert ours == usual, name
+            compared.append(name)
+    assert {"clamea", "gcn_align", "mclea"} <= set(compared)
