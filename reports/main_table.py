@@ -18,6 +18,7 @@ from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
+    in_own_similarity,
     percent,
     scoring_heading,
     with_sections,
@@ -47,7 +48,7 @@ the similarity where one method was scored with several, and how pairs were pred
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Mean and deviation over repeats, one table per protocol, scoring rules and dataset."""
     current = current_cells(tables)
-    cells, results = current.tables.cells, current.tables.results
+    cells, results = current.tables.cells, in_own_similarity(current.tables)
     if cells.empty:
         return Missing("No cell has been run yet. Run a suite first.")
     shown = results[

@@ -181,7 +181,7 @@ def _train(
     fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, (pair.source.n_entities, pair.target.n_entities))
     remarks = tuple(states.notes) if states is not None else ()
-    facts = cell_facts(method, pair, expected, ctx.log)
+    facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
     return _Outcome(
         method, pair, split, scorer, embeddings, ctx.log, facts, monitor, fit_s, remarks
     )

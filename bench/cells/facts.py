@@ -19,6 +19,7 @@ class CellFacts:
         modalities: What this configuration reads of this dataset.
         names: Whether entity names are among that.
         iterative: Whether it learned from pseudo-labels.
+        own_similarity: How it compares pairs itself, whatever else it is scored by.
         simulated: Inputs that it read and that were made up, not measured.
         lacking: What it reads and the copy of the dataset has in part only, or not at all:
             modalities, ``entities``, ``pairs``.
@@ -29,6 +30,7 @@ class CellFacts:
     modalities: tuple[str, ...]
     names: bool
     iterative: bool
+    own_similarity: str
     simulated: tuple[str, ...]
     lacking: tuple[str, ...]
     partial_copy: str
@@ -41,13 +43,16 @@ class CellFacts:
             "modalities": " ".join(self.modalities) or None,
             "names": _word(is_so=self.names),
             "iterative": _word(is_so=self.iterative),
+            "own_similarity": self.own_similarity,
             "simulated_features": " ".join(self.simulated) or None,
             "lacking": " ".join(self.lacking) or None,
             "partial_copy": self.partial_copy or None,
         }
 
 
-def cell_facts(method: Method, pair: KGPair, expected: Counts, log: TrainingLog) -> CellFacts:
+def cell_facts(
+    method: Method, pair: KGPair, expected: Counts, log: TrainingLog, similarity: str
+) -> CellFacts:
     """The facts of a finished training.
 
     Args:
@@ -55,6 +60,7 @@ def cell_facts(method: Method, pair: KGPair, expected: Counts, log: TrainingLog)
         pair: The dataset that it was trained on.
         expected: Published counts of the dataset.
         log: What the training reported.
+        similarity: How the method compares pairs.
     """
     read = method.used_modalities(pair.modalities)
     # A modality that the files lack altogether is not offered, and would be read if it were.
@@ -66,6 +72,7 @@ def cell_facts(method: Method, pair: KGPair, expected: Counts, log: TrainingLog)
         modalities=read,
         names="name" in read,
         iterative=log.is_iterative,
+        own_similarity=similarity,
         simulated=tuple(sorted({*made_up, *(name for name in pair.simulated if name in read)})),
         lacking=tuple(lacking_parts(missing, would_read)),
         partial_copy=spelled(missing),

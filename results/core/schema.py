@@ -171,6 +171,7 @@ CELL_COLUMNS = (
     ),
     replace(_NAMES, nullable=True),
     replace(_ITERATIVE, nullable=True),
+    Column("own_similarity", "word", "", "how the method itself compares pairs", nullable=True),
     Column(
         "lacking",
         "text",

@@ -54,12 +54,13 @@ def test_words_of_the_setting_become_columns() -> None:
 def test_facts_of_the_cell_come_from_its_rows() -> None:
     cell = Record.from_json(OLD).cell
     assert (cell["names"], cell["iterative"], cell["modalities"]) == ("no", "no", None)
+    assert cell["own_similarity"] == "cosine"
 
     def without_numbers(content: dict[str, Any]) -> None:
         content["results"]["rows"] = content["curves"]["rows"] = []
 
     cell = Record.from_json(changed(without_numbers)).cell
-    assert (cell["names"], cell["iterative"]) == (None, None)
+    assert (cell["names"], cell["iterative"], cell["own_similarity"]) == (None, None, None)
 
 
 def test_the_note_on_a_partial_copy_becomes_columns() -> None:

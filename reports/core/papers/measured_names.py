@@ -13,6 +13,7 @@ from mmea_bench.reports.core.papers.layouts import RowName
 from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
+    in_own_similarity,
     scoring_heading,
     with_sections,
 )
@@ -120,7 +121,7 @@ def _is_meant(rows: pd.DataFrame, wanted: Wanted) -> pd.Series[bool]:
 def measured_groups(tables: Tables, options: ReportOptions) -> Iterator[MeasuredNumbers]:
     """Everything that may stand in a published table, by protocol and scoring rules."""
     current = current_cells(tables).tables
-    results = current.results
+    results = in_own_similarity(current)
     shown = results[
         results["metric"].isin((*RANK_METRICS, *PAIR_METRICS))
         & results["direction"].isin((options.direction, _PAIRS))

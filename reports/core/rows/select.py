@@ -69,6 +69,17 @@ def current_cells(tables: Tables) -> Current:
     )
 
 
+def in_own_similarity(tables: Tables) -> pd.DataFrame:
+    """The results that compare methods: each by its own similarity.
+
+    Under the protocol ``paper`` a cell may be scored by the similarity of its published numbers,
+    too; these numbers are for the comparison with the published ones alone.
+    """
+    own = tables.results["key"].map(tables.cells.set_index("key")["own_similarity"])
+    is_own = own.isna() | (tables.results["similarity"] == own)
+    return tables.results[is_own]
+
+
 def with_sections(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with columns ``section``, ``rules`` and ``is_ranked``, and no empty ``inference``.
 
@@ -114,9 +125,14 @@ def _section(names: str, iterative: str, decoder: str) -> str:
 def _rules(candidates: str, ties: str, decoder: str, csls: int) -> str:
     # A decoder's own words come last, so that decoded numbers stand behind the others.
     words = {"candidates": candidates, "ties": ties, "decoder": decoder}
-    if decoder and csls:
+    if _tells_csls(decoder, csls):
         words["csls"] = str(csls)
     return " ".join(f"{name}={word}" for name, word in words.items() if word)
+
+
+def _tells_csls(decoder: str, csls: int) -> bool:
+    """Whether the CSLS size before a decoder is not told by its own parameters."""
+    return bool(decoder and csls) and f"csls={csls}" not in decoder
 
 
 def decoder_words(decoder: str) -> str:
@@ -138,7 +154,7 @@ def scoring_heading(numbers: pd.DataFrame, csls: int | None, direction: str) -> 
         return DIRECTION_NAMES[PAIRS]
     if first["is_ranked"]:
         return f"csls={csls}, {way}"
-    size = f", csls={first['csls']}" if first["csls"] else ""
+    size = f", csls={first['csls']}" if _tells_csls(first["decoder"], first["csls"]) else ""
     return f"{decoder_words(str(first['decoder']))}{size}, {way}"
 
 

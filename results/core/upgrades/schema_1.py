@@ -59,11 +59,14 @@ def upgraded(content: Mapping[str, Any]) -> dict[str, Any]:
     words: dict[str, dict[str, str]] = {}
     results = _upgraded_rows(content["results"], _RESULTS, words)
     curves = _upgraded_rows(content["curves"], _CURVES, words)
+    similarities = {found["similarity"] for found in words.values()}
+    own = similarities.pop() if len(similarities) == 1 else None
     known = {tuple(found[fact] for fact in _FACTS) for found in words.values()}
     if len(known) > 1:
         raise ValueError("its rows disagree on whether the cell is iterative or read names")
     facts = dict(zip(_FACTS, known.pop() if known else (None, None), strict=True))
-    cell = {**content["cell"], "modalities": None, **facts, **_lacking(content["cell"]["notes"])}
+    cell = content["cell"] | {"modalities": None, "own_similarity": own} | facts
+    cell |= _lacking(cell["notes"])
     return {**content, "schema_version": 2, "cell": cell, "results": results, "curves": curves}
 
 

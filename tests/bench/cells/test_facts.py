@@ -26,7 +26,7 @@ def pair() -> KGPair:
 def facts(pair: KGPair, method: str, expected: Counts | None = None, **log: Any) -> CellFacts:
     name, _, variant = method.partition(" ")
     configured = get_method(name).configure(name, variant or "full")
-    return cell_facts(configured, pair, expected or {}, TrainingLog(**log))
+    return cell_facts(configured, pair, expected or {}, TrainingLog(**log), "inner")
 
 
 def without_images(pair: KGPair) -> KGPair:
@@ -84,6 +84,10 @@ def test_made_up_inputs_count_where_they_are_read(pair: KGPair) -> None:
     found = facts(made_up, "eva", simulated={"word_vectors": "hashed words"})
     assert found.columns["simulated_features"] == "image word_vectors"
     assert found.notes == ("word_vectors: hashed words",)
+
+
+def test_the_methods_own_similarity_is_a_fact(pair: KGPair) -> None:
+    assert facts(pair, "eva").columns["own_similarity"] == "inner"
 
 
 def test_what_was_learned_comes_from_the_log(pair: KGPair) -> None:

@@ -159,3 +159,15 @@ def test_decoded_numbers_alone_are_a_page_too() -> None:
     assert isinstance(made, Document)
     assert len(made.tables) == 2
     assert isinstance(found.results, pd.DataFrame)
+
+
+def test_numbers_by_the_published_similarity_compare_no_methods() -> None:
+    record = make_record("transe", 0.2, own_similarity="cosine", all_csls=(0,))
+    numbers = [*own_numbers(record), *own_numbers(record, similarity="euclidean", value=0.9)]
+    numbers = [number for number in numbers if number["metric"] == "hits@1"]
+    found = tables_of([Record.of(record.cell, numbers)])
+    made = main_table.build(found, ReportOptions())
+    assert isinstance(made, Document)
+    assert rows(made.tables[0])["transe"][0] == ".200"
+    assert set(shown_numbers(found, ReportOptions())["value"]) == {0.2}
+    assert len(page_data(found, ReportOptions())["rows"]) == 1
