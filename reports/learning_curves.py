@@ -33,7 +33,7 @@ from mmea_bench.reports.core.rows.select import (
     current_cells,
     dataset_labels,
     percent,
-    with_setting_words,
+    with_sections,
 )
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
@@ -60,7 +60,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         return cannot_be_made(
             "No cell was scored while it trained, so there are no curves to draw.", tables, options
         )
-    curves = chosen_points(with_setting_words(curves), options)
+    curves = chosen_points(with_sections(curves), options)
     if curves.empty:
         return cannot_be_made(
             f"No curve has the metric {options.curve_metric}"
@@ -114,7 +114,7 @@ def _labels(points: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def _notes(curves: pd.DataFrame) -> Iterable[str]:
-    ranked = curves[curves["inference"] == ""]
+    ranked = curves[curves["is_ranked"]]
     lines = "Solid: validation, dashed: test links."
     if len(ranked):
         csls, direction = ranked["csls"].iloc[0], ranked["direction"].iloc[0]

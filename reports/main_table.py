@@ -14,11 +14,14 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.outcomes import outcome_table
 from mmea_bench.reports.core.rows.remarks import partial_copies
 from mmea_bench.reports.core.rows.select import (
+    PAIRS,
     choose_csls,
     current_cells,
     dataset_labels,
+    in_own_similarity,
     percent,
-    with_setting_words,
+    scoring_heading,
+    with_sections,
 )
 from mmea_bench.reports.core.statistics.ranking import (
     SIGNIFICANT,
@@ -28,35 +31,32 @@ from mmea_bench.reports.core.statistics.ranking import (
     with_winner,
 )
 from mmea_bench.reports.core.statistics.statistics import Values
-from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
-from mmea_bench.results.core.schema import RANK_METRICS
+from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.schema import PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
 NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
-PAIRS = "pairs"
-"""Direction of numbers on predicted pairs, which are shown whatever direction is asked for."""
-
 _NONE: Values = np.array([], dtype=float)
 
 RowId = tuple[str, str, str, str]
-"""Section (names or not, iterative or not), method, variant, and how the row was scored: the
-similarity where one method was scored with several, and how pairs were predicted."""
+"""Section (names or not, iterative or not, decoder), method, variant, and how the row was scored:
+the similarity where one method was scored with several, and how pairs were predicted."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Mean and deviation over repeats, one table per protocol, scoring rules and dataset."""
     current = current_cells(tables)
-    cells, results = current.tables.cells, current.tables.results
+    cells, results = current.tables.cells, in_own_similarity(current.tables)
     if cells.empty:
         return Missing("No cell has been run yet. Run a suite first.")
     shown = results[
         results["direction"].isin((options.direction, PAIRS))
         & results["metric"].isin(options.metrics)
     ]
-    shown = with_setting_words(shown)
-    is_ranked = shown["inference"] == ""
+    shown = with_sections(shown)
+    is_ranked = shown["is_ranked"]
     csls = choose_csls(set(shown.loc[is_ranked, "csls"]), options.csls)
     blocks: list[Block] = []
     if is_ranked.any() and csls is None:
@@ -66,10 +66,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         blocks.append(Text(_nothing_to_show(cells, options)))
     shown = shown[~is_ranked | (shown["csls"] == csls)]
     for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
-        scored = f"csls={csls}, {DIRECTION_NAMES[options.direction]}"
-        if (group["inference"] != "").all():
-            scored = DIRECTION_NAMES[PAIRS]
-        heading = f"{protocol} protocol, {scored}"
+        heading = f"{protocol} protocol, {scoring_heading(group, csls, options.direction)}"
         blocks += [
             _table(_Group(numbers, cells, options, heading, str(rules)), str(dataset))
             for dataset, numbers in group.groupby("dataset", sort=True)
@@ -101,7 +98,7 @@ def _table(group: _Group, dataset: str) -> Table:
     numbers = group.numbers.assign(row=_row_ids(group.numbers))
     labels = dataset_labels(numbers)
     metrics = [metric for metric in group.options.metrics if metric in set(numbers["metric"])]
-    if group.is_pairs:
+    if set(metrics) & set(PAIR_METRICS):
         # Pairs are predicted; that the best candidate is right (Hits@1) comes after.
         metrics.sort(key=RANK_METRICS.__contains__)
     places = sorted(
@@ -248,7 +245,7 @@ def _table_notes(
             "versions are not comparable and stand in separate columns."
         )
     own = group.cells[group.cells["key"].isin(set(group.numbers["key"]))]
-    yield from sorted(partial_copies(own))
+    yield from partial_copies(own)
     if simulated:
         kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
         yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."

@@ -16,7 +16,8 @@ NAME = check_document.NAME
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """One table per dataset, seed ratio and protocol; always source to target, as printed."""
     try:
-        check = check_rows(tables, read_published().results, options.csls)
+        published = read_published()
+        check = check_rows(tables, published.results, options.csls, scoring=published.scoring)
     except ReportError as error:
         return Missing(str(error))
     if not check.rows:

@@ -32,7 +32,7 @@ from mmea_bench.reports.core.rows.select import (
     dataset_labels,
     name_of,
     percent,
-    with_setting_words,
+    with_sections,
 )
 from mmea_bench.reports.core.statistics.statistics import mean_interval
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
@@ -91,7 +91,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             tables,
             options,
         )
-    points = chosen_points(with_setting_words(curves), options)
+    points = chosen_points(with_sections(curves), options)
     if points.empty or not (points["links"] == "test").any():
         return cannot_be_made(
             f"No curve of test links has the metric {options.curve_metric}.", tables, options
@@ -224,7 +224,7 @@ def _summary(cells: pd.DataFrame) -> list[Table]:
 
 
 def _scored(points: pd.DataFrame) -> str:
-    ranked = points[points["inference"] == ""]
+    ranked = points[points["is_ranked"]]
     if ranked.empty:
         return "F1 of predicted pairs with two thresholds, chosen anew at every evaluation."
     csls, direction = ranked["csls"].iloc[0], str(ranked["direction"].iloc[0])

@@ -40,7 +40,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "datasets/core/synthesis": (*DATA_MODEL, "datasets/core/families"),  # made-up pairs
     "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins
     "results/published": (),  # what the papers print, as data
-    "results/core": (),  # schema, store, tables, published numbers
+    "results/core/upgrades": (),  # records of older schemas, brought to the present one
+    "results/core": ("results/core/upgrades",),  # schema, store, tables, published numbers
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
     "methods/core/inputs": (*DATA_MODEL, "methods/core"),  # features and graphs of a view
     "methods/core/layers": ("methods/core", "methods/core/inputs"),  # modules

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
 from mmea_bench.bench.planning.cell import configured, published_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
@@ -27,7 +28,7 @@ from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
-from mmea_bench.datasets.core.model.statistics import count_pair, coverage, partial_copy
+from mmea_bench.datasets.core.model.statistics import Counts, count_pair, coverage
 from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import (
     Alignment,
@@ -41,7 +42,7 @@ from mmea_bench.methods.core.base import (
 )
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import COVERAGE, format_setting
+from mmea_bench.results.core.schema import COVERAGE, NO_DECODER, SCORING_COLUMNS
 
 __all__ = ["Job", "execute_cell"]
 
@@ -61,6 +62,7 @@ class _Outcome:
     scorer: Scorer
     embeddings: Alignment
     log: TrainingLog
+    facts: CellFacts
     monitor: CurveMonitor
     fit_s: float
     remarks: tuple[str, ...] = ()
@@ -122,13 +124,13 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     if reason:
         skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
         return Record.of(skipped.cell, dataset=_dataset_rows(pair))
-    outcome = _train(job, method, pair, tick, listener)
+    outcome = _train(job, method, pair, dataset.expected, tick, listener)
     scoring = time.perf_counter()
     final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
     weights, why_no_weights = fusion_weights(outcome.embeddings)
-    remarks = [partial_copy(pair, dataset.expected), row["notes"], *final.notes, why_no_weights]
+    remarks = [*outcome.facts.notes, *final.notes, why_no_weights]
     remarks += [*outcome.remarks, published_note(method_type, cell)]
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
@@ -138,8 +140,8 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
         "finished_at": _now(),
         **_peak_memory(),
     }
-    curve_setting = _setting(outcome, outcome.scorer.curve_words)
-    curves = [{**point, "setting": curve_setting} for point in outcome.monitor.points]
+    curve_scoring = _scoring(outcome, outcome.scorer.curve_words)
+    curves = [{**point, **curve_scoring} for point in outcome.monitor.points]
     results = _result_rows(outcome, (*final.numbers, *weights))
     return Record.of(row, results, curves, _dataset_rows(pair))
 
@@ -148,6 +150,7 @@ def _train(
     job: Job,
     method: Method,
     pair: KGPair,
+    expected: Counts,
     tick: Ticker | None,
     listener: StatesListener | None,
 ) -> _Outcome:
@@ -178,7 +181,10 @@ def _train(
     fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, (pair.source.n_entities, pair.target.n_entities))
     remarks = tuple(states.notes) if states is not None else ()
-    return _Outcome(method, pair, split, scorer, embeddings, ctx.log, monitor, fit_s, remarks)
+    facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
+    return _Outcome(
+        method, pair, split, scorer, embeddings, ctx.log, facts, monitor, fit_s, remarks
+    )
 
 
 def _deadline(job: Job, seconds_before: float) -> float | None:
@@ -191,7 +197,7 @@ def _deadline(job: Job, seconds_before: float) -> float | None:
 def _result_rows(outcome: _Outcome, numbers: Sequence[Number]) -> list[dict[str, Any]]:
     return [
         {
-            "setting": _setting(outcome, number.words),
+            **_scoring(outcome, number.words),
             "metric": number.metric,
             "direction": number.direction,
             "value": number.value,
@@ -210,24 +216,14 @@ def _dataset_rows(pair: KGPair) -> list[dict[str, Any]]:
     ]
 
 
-def _setting(outcome: _Outcome, words: Mapping[str, object]) -> str:
-    used = outcome.method.used_modalities(outcome.pair.modalities)
-    return format_setting(
-        {
-            "similarity": outcome.embeddings.similarity,
-            **words,
-            "iterative": "yes" if outcome.log.is_iterative else "no",
-            "names": "yes" if "name" in used else "no",
-        }
-    )
+def _scoring(outcome: _Outcome, words: Mapping[str, object]) -> dict[str, Any]:
+    """The columns that say how a number was scored; a word that is not given has its default."""
+    defaults = {"similarity": outcome.embeddings.similarity, "csls": 0, "decoder": NO_DECODER}
+    return {column.name: defaults.get(column.name) for column in SCORING_COLUMNS} | dict(words)
 
 
 def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
     log, split = outcome.log, outcome.split
-    used = outcome.method.used_modalities(outcome.pair.modalities)
-    simulated = {modality for modality in outcome.pair.simulated if modality in used}
-    notes = [f"{what}: {why}" for what, why in sorted(log.simulated.items())]
-    notes += filter(None, [log.pseudo_label_note])
     return {
         "status": "ok",
         "dataset_version": outcome.pair.version,
@@ -240,8 +236,7 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
         "n_test": len(split.test_links),
         "n_parameters": log.n_parameters,
         "fit_s": round(outcome.fit_s, 3),
-        "simulated_features": " ".join(sorted(simulated | set(log.simulated))) or None,
-        "notes": "; ".join(notes),
+        **outcome.facts.columns,
     }
 
 

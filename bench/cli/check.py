@@ -41,7 +41,7 @@ def check_command(
         ),
     ] = None,
     csls: Annotated[
-        int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; default 3.")
+        int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; default as published.")
     ] = None,
     despite: Annotated[
         list[str] | None,

@@ -26,7 +26,18 @@ from mmea_bench.results.core.csv_text import guarded
 
 CSV_COLUMNS = (
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol", "setting"),
-    *("metric", "mean", "sd", "n", "mean_without_csls", "published", "source", "difference"),
+    *(
+        "metric",
+        "scoring",
+        "published_scoring",
+        "mean",
+        "sd",
+        "n",
+        "mean_without_csls",
+        "published",
+        "source",
+        "difference",
+    ),
     *("verdict", "reason", "remark", "other_published"),
 )
 """Columns of check.csv; an empty field of a number means that there is none."""
@@ -43,6 +54,8 @@ def check_record(row: CheckRow) -> dict[str, Any]:
         "protocol": row.protocol,
         "setting": row.setting,
         "metric": row.metric,
+        "scoring": row.scoring,
+        "published_scoring": row.published_scoring,
         "mean": row.mean,
         "sd": row.sd,
         "n": row.n,

@@ -14,21 +14,25 @@ from mmea_bench.reports.core.document import NumberStyle, format_number
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.outcomes import never_run
 from mmea_bench.reports.core.rows.select import (
+    PAIRS,
     choose_csls,
     current_cells,
     dataset_labels,
+    in_own_similarity,
     percent,
-    with_setting_words,
+    with_sections,
 )
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.reports.formats.web_runs import curves_of, run_rows
-from mmea_bench.results.core.schema import RANK_METRICS, parse_setting
+from mmea_bench.results.core.schema import NO_DECODER, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
 PAIRS_VIEW = "pairs"
 """View of the numbers on predicted pairs, which have no direction and no CSLS."""
 
-_PARTIAL_COPY = "partial copy"
+ANY_CSLS = "any"
+"""Stands in views of decoded numbers, which are shown whatever CSLS is chosen."""
+
 _LESS_IS_BETTER = ("mean_rank",)
 
 
@@ -39,7 +43,7 @@ class RowId:
     Attributes:
         protocol: Rules of training and stopping.
         rules: Rules of scoring, without those that belong to a method.
-        section: What the method was given: names or not, pseudo-labels or not.
+        section: What the method was given: names or not, pseudo-labels or not; and the decoder.
         method: Its name.
         is_variant: Whether it is not the full method, so that variants follow it.
         variant: Name of the variant.
@@ -76,7 +80,7 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
         [current.cells, never_run(current.cells)] if len(current.cells) else [current.cells],
         ignore_index=True,
     )
-    numbers = _leaderboard_numbers(current.results)
+    numbers = _leaderboard_numbers(in_own_similarity(current))
     rows_of, places_of = _row_ids(numbers, cells), _place_ids(numbers, cells)
     runs_of: dict[tuple[RowId, PlaceId], list[int]] = {}
     for position in cells.sort_values(["repeat", "key"], kind="stable").index:
@@ -122,12 +126,9 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
 
 def _leaderboard_numbers(results: pd.DataFrame) -> pd.DataFrame:
     """Numbers of ranks and pairs, each with its row, place and view."""
-    settings = {setting: parse_setting(setting) for setting in results["setting"].unique()}
-    by_modality = results["setting"].map(
-        {text: "modality" in words for text, words in settings.items()}
-    )
-    kept = results["metric"].isin(METRIC_NAMES) & ~by_modality.astype(bool)
-    numbers = with_setting_words(results[kept])
+    is_kept = results["metric"].isin(METRIC_NAMES) & results["modality"].isna()
+    numbers = with_sections(results[is_kept])
+    numbers = numbers.assign(undecoded=numbers["decoder"] == NO_DECODER)
     n_similarities = numbers.groupby(["method", "variant"])["similarity"].transform("nunique")
     similarity = numbers["similarity"].where(n_similarities > 1, "")
     numbers = numbers.assign(shown_similarity=similarity)
@@ -142,8 +143,8 @@ def _leaderboard_numbers(results: pd.DataFrame) -> pd.DataFrame:
     ]
     place = _columns(numbers, "dataset", "dataset_version", "seed_ratio")
     views = [
-        PAIRS_VIEW if direction == "pairs" else f"{direction} {csls}"
-        for direction, csls in _columns(numbers, "direction", "csls")
+        PAIRS_VIEW if direction == PAIRS else f"{direction} {csls if is_undecoded else ANY_CSLS}"
+        for direction, csls, is_undecoded in _columns(numbers, "direction", "csls", "undecoded")
     ]
     return numbers.assign(
         row=pd.Series(rows, numbers.index, dtype=object),
@@ -225,16 +226,12 @@ def _metric_data(metric: str) -> dict[str, Any]:
 
 
 def _partial_datasets(cells: pd.DataFrame) -> set[str]:
-    notes = zip(cells["dataset"], cells["notes"].fillna(""), strict=True)
-    return {
-        dataset
-        for dataset, text in notes
-        if any(note.startswith(_PARTIAL_COPY) for note in str(text).split("; "))
-    }
+    """Datasets whose copy lacks part of what a method reads."""
+    return set(cells.loc[cells["lacking"].notna(), "dataset"])
 
 
 def _start(options: ReportOptions, numbers: pd.DataFrame) -> dict[str, Any]:
-    ranked = numbers[numbers["view"] != PAIRS_VIEW]
+    ranked = numbers[(numbers["view"] != PAIRS_VIEW) & numbers["undecoded"]]
     csls = choose_csls(set(ranked["csls"]), options.csls)
     return {"direction": options.direction, "csls": 0 if csls is None else csls}
 

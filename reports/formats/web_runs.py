@@ -12,7 +12,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.curves import chosen_points
-from mmea_bench.reports.core.rows.select import with_setting_words
+from mmea_bench.reports.core.rows.select import with_sections
 from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
 from mmea_bench.results.core.schema import LINK_SETS
 
@@ -34,6 +34,8 @@ _RUN_FIELDS: Mapping[str, str] = MappingProxyType(
         "memory": "peak_memory_mib",
         "gpuMemory": "peak_gpu_memory_mib",
         "simulated": "simulated_features",
+        "modalities": "modalities",
+        "partialCopy": "partial_copy",
         "startedAt": "started_at",
         "finishedAt": "finished_at",
         "rngSeed": "rng_seed",
@@ -84,7 +86,7 @@ def curves_of(curves: pd.DataFrame, cells: pd.DataFrame, options: ReportOptions)
 
     Lists of epochs are shared (``epochLists``), because most runs are scored at the same ones.
     """
-    points = chosen_points(with_setting_words(curves), options) if len(curves) else curves
+    points = chosen_points(with_sections(curves), options) if len(curves) else curves
     names = ("key", "links", "epoch", "value", "metric", "direction")
     lines: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for key, links, *point in zip(*(points[name].tolist() for name in names), strict=True):

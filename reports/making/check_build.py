@@ -62,7 +62,7 @@ def make_check(
         baseline: CSV or JSON of an earlier check.
         out: Where to write; ``folder/check`` if None.
         formats: Of ``CHECK_FORMATS``.
-        csls: Neighbourhood size of the scores to compare; None takes 3.
+        csls: Neighbourhood size of the scores to compare; None takes that of the published number.
         despite: Kinds of reasons that do not keep a verdict from being given.
 
     Raises:
@@ -74,7 +74,8 @@ def make_check(
         if suffix not in CHECK_FORMATS:
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(CHECK_FORMATS)}.")
     tables = read_tables(folder)
-    check = check_rows(tables, read_published().results, csls, despite)
+    published = read_published()
+    check = check_rows(tables, published.results, csls, despite, published.scoring)
     found: tuple[Regression, ...] | None = None
     if baseline is not None:
         # Read before anything is written: the new check may replace the file of the old one.

@@ -225,7 +225,7 @@ class Board {
       table.querySelector(".second") && el("li", {}, el("u", {}, ".123"), " second of three or more"),
       kinds.length && el("li", {}, `${SIMULATED} simulated ${kinds.join(" and ")} features, not measured ones`),
       rows.some((row) => this.model.data.rows[row].onTest) && el("li", {}, `${STOPPED_ON_TEST} checkpoint chosen on the test links: such a number flatters`),
-      isPartial && el("li", {}, `${PARTIAL} the copy of the dataset lacks part of what was published`),
+      isPartial && el("li", {}, `${PARTIAL} the copy of the dataset lacks part of what a method reads`),
       table.querySelector(".few") && el("li", {}, el("span", { class: "few" }, "2/3"), " so many of the repeats have a number"),
     ].filter(Boolean));
   }

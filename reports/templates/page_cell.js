@@ -107,7 +107,7 @@ class CellDialog {
     return facts([
       ["Method", row.method], ["Variant", row.variant], ["Overrides", settings(first.overrides)],
       ["Protocol", row.protocol], ["Scoring", row.rules], ["Input", row.section], ["Simulated", each("simulated")], ["Stopped on", first.stoppedOn && `${first.stoppedOn} links`],
-      ["Dataset", place.dataset], ["Data version", each("datasetVersion")], ["Seed ratio", place.ratio],
+      ["Reads", each("modalities")], ["Dataset", place.dataset], ["Partial copy", each("partialCopy")], ["Data version", each("datasetVersion")], ["Seed ratio", place.ratio],
       ["Links", first.nTest === null ? null : `${grouped(first.nTrain)} training, ${grouped(first.nValid)} validation, ${grouped(first.nTest)} test`],
       ["Split seed", each("splitSeed")], ["RNG seed", each("rngSeed")], ["Parameters", grouped(first.nParameters)], ["Suite", each("suite")],
     ]);

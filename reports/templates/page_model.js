@@ -3,6 +3,7 @@
 const ALL = "";
 const MAIN_METRICS = "main";
 const PAIRS_VIEW = "pairs";
+const ANY_CSLS = "any";
 const MOST_MAIN_COLUMNS = 12;
 const WORST_FIRST = ["failed", "diverged", "out_of_memory", "timeout", "skipped", "missing", "ok"];
 const BAD = new Set(["failed", "diverged", "out_of_memory", "timeout"]);
@@ -40,6 +41,7 @@ class Model {
   number(group, metric, choices) {
     return (
       group.numbers.get(`${metric} ${choices.direction} ${choices.csls}`) ??
+      group.numbers.get(`${metric} ${choices.direction} ${ANY_CSLS}`) ??
       group.numbers.get(`${metric} ${PAIRS_VIEW}`) ??
       null
     );
@@ -74,7 +76,7 @@ class Model {
       rulebook: protocols.map(([key, protocol, rules]) => [key, nRules(protocol) > 1 ? `${protocol}: ${rules}` : protocol]),
       metric: [[MAIN_METRICS, "Main metrics"], ...data.metrics.map((metric) => [metric.id, metric.name])],
       direction: distinct(ranked.map((words) => words[0])).map((name) => [name, data.directions[name]]),
-      csls: distinct(ranked.map((words) => words[1])).map((k) => [k, k === "0" ? "none" : `k = ${k}`]),
+      csls: distinct(ranked.map((words) => words[1])).filter((k) => k !== ANY_CSLS).map((k) => [k, k === "0" ? "none" : `k = ${k}`]),
     };
   }
 
@@ -143,7 +145,8 @@ class Model {
     if (!row.section) return "Without a number";
     const words = row.section.split(", ");
     const names = words.includes("names") ? "With entity names" : "Without entity names";
-    return words.includes("iterative") ? `${names}, iterative` : names;
+    const others = words.filter((word) => word === "iterative" || word.startsWith("decoder "));
+    return [names, ...others].join(", ");
   }
 
   sorted(rows, choices, columns) {

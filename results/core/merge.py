@@ -8,11 +8,15 @@ from pathlib import Path
 
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import NO_DECODER, SCORING_COLUMNS
 from mmea_bench.results.core.store import ResultStore
 
 CONFLICTS_FOLDER = "conflicts"
 
-Numbers = dict[tuple[str, str, str], float]
+_IDENTITY = (*(column.name for column in SCORING_COLUMNS), "metric", "direction")
+
+Numbers = dict[tuple[str, ...], float]
+"""What tells numbers of a cell apart (``_IDENTITY``) to the number."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,8 @@ def _ranked(
 
 def _numbers(record: Record) -> Numbers:
     return {
-        (row["setting"], row["metric"], row["direction"]): row["value"] for row in record.results
+        tuple("" if row[name] is None else str(row[name]) for name in _IDENTITY): row["value"]
+        for row in record.results
     }
 
 
@@ -157,13 +162,15 @@ def _spell_replaced(winner: tuple[Path, Record], loser: tuple[Path, Record]) -> 
 def _conflict(winner: tuple[Path, Record], loser: tuple[Path, Record]) -> Conflict:
     kept, other = _numbers(winner[1]), _numbers(loser[1])
     differing = sorted(row for row in kept.keys() | other.keys() if kept.get(row) != other.get(row))
-    setting, metric, direction = differing[0]
+    *scoring, metric, direction = differing[0]
+    said = zip(_IDENTITY, scoring, strict=False)
+    rules = " ".join(f"{name}={word}" for name, word in said if word not in ("", NO_DECODER))
     values = [
         "nothing" if numbers.get(differing[0]) is None else f"{numbers[differing[0]]:.6g}"
         for numbers in (kept, other)
     ]
     words = (
         f"{len(differing)} of {len(kept.keys() | other.keys())} numbers differ; {metric} "
-        f"({direction}, {setting}): {values[0]} kept, {values[1]} set aside"
+        f"({direction}, {rules}): {values[0]} kept, {values[1]} set aside"
     )
     return Conflict(winner[1].key, _spell(winner[1]), winner[0], loser[0], words)

@@ -32,6 +32,7 @@ from mmea_bench.results.core.published_files import (
     typed_frame,
     whole_number,
 )
+from mmea_bench.results.core.published_scoring import PrintedScoring, read_scoring
 from mmea_bench.results.core.published_trust import SELECTORS, with_trust
 
 PACKAGED_FOLDER = Path(__file__).resolve().parent.parent / "published"
@@ -68,6 +69,7 @@ class Published:
         contradictions: Which cells contradict another source, arithmetic, or the text.
         statements: Sentences, captions and counts of the sources that were checked.
         sources: Key of a source to its citation and year.
+        scoring: How the numbers of a method in a table were scored, where somebody says.
     """
 
     results: pd.DataFrame
@@ -77,6 +79,7 @@ class Published:
     contradictions: pd.DataFrame
     statements: pd.DataFrame
     sources: Mapping[str, Source]
+    scoring: tuple[PrintedScoring, ...] = ()
 
     @property
     def all_results(self) -> pd.DataFrame:
@@ -113,6 +116,7 @@ def _read(folder: Path) -> Published:
         contradictions=contradictions,
         statements=_read_statements(folder / "statements.csv", sources),
         sources=sources,
+        scoring=read_scoring(folder / "scoring.csv", sources),
     )
 
 

@@ -20,6 +20,7 @@ from mmea_bench.results.core.schema import (
     check_names,
     check_record,
 )
+from mmea_bench.results.core.upgrades import schema_1
 
 Row = dict[str, Any]
 
@@ -60,8 +61,9 @@ class Record:
 
         Args:
             cell: Row of cells.csv; nullable columns may be left out.
-            results: setting, metric, direction, value and n of each number.
-            curves: epoch, loss, links, setting, metric, direction and value of each point.
+            results: Columns of scoring, metric, direction, value and n of each number.
+            curves: epoch, loss, links, columns of scoring, metric, direction and value of each
+                point. Nullable columns may be left out in both.
             dataset: kg, statistic and value of each count.
 
         Raises:
@@ -120,13 +122,15 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Record:
-        """The checked record behind the text of ``to_json``.
+        """The checked record behind the text of ``to_json``, or of what schema 1 wrote.
 
         Raises:
             ResultsError: If the text is not a record that follows the schema.
         """
         try:
             content = json.loads(text, parse_constant=_reject_constant)
+            if content["schema_version"] == schema_1.VERSION:
+                content = schema_1.upgraded(content)
             cell = content["cell"]
             dataset = content.get("dataset")
             record = cls(
@@ -155,9 +159,9 @@ def _in_order(row: Mapping[str, Any], columns: Sequence[Column]) -> Row:
 
 
 def _fill(rows: Sequence[Mapping[str, Any]], cell: Row, columns: Sequence[Column]) -> list[Row]:
-    names = [column.name for column in columns]
-    shared = {name: cell[name] for name in names if name in cell}
-    return [_in_order({**shared, **row}, columns) for row in rows]
+    nulls = {column.name: None for column in columns if column.nullable}
+    shared = {column.name: cell[column.name] for column in columns if column.name in cell}
+    return [_in_order({**nulls, **shared, **row}, columns) for row in rows]
 
 
 def _packed(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, Any]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
-
-import pandas as pd
 
 from mmea_bench.results.core.errors import ResultsError, shown
 
-SCHEMA_VERSION = 1
-"""Raised whenever a column changes its name or its meaning."""
+SCHEMA_VERSION = 2
+"""Raised whenever a column changes its name or meaning; ``upgrades`` brings old records here."""
 
 STATUSES = ("ok", "skipped", "failed", "timeout", "out_of_memory", "diverged")
 """Every way a cell can end."""
@@ -35,7 +32,7 @@ METRICS = (
     WEIGHT,
 )
 """Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG); mean cosine of
-the test entities to the counterpart predicted at a rank, by the modality that the setting names;
+the test entities to the counterpart predicted at a rank, by the modality that its column names;
 share of that modality in the fusion, mean over the entities of both KGs."""
 
 DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
@@ -49,7 +46,8 @@ _MOST_LISTED = 10
 LONGEST_PROSE = 2**20
 """Letters of a reason or of the notes of a cell."""
 
-Kind = Literal["text", "int", "float", "fraction", "json"]
+Kind = Literal["text", "word", "int", "float", "fraction", "json"]
+TEXT_KINDS = ("text", "word")
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Column:
     Attributes:
         name: Header.
         kind: ``int`` is 0 or more, ``fraction`` lies in [0, 1], ``json`` is the JSON text of an
-            object; no kind allows NaN or infinity.
+            object, ``word`` a text without spaces; no kind allows NaN or infinity.
         unit: Unit of the number, empty for none.
         meaning: What the column says, in one line.
         nullable: Whether it may be empty.
@@ -86,7 +84,22 @@ _RATIO = Column("seed_ratio", "fraction", "", "training share of the anchor link
 _REPEAT = Column("repeat", "int", "", "number of the repetition, counted from 1")
 _PROTOCOL = Column("protocol", "text", "", "rules of training and stopping: strict, paper")
 _SUITE = Column("suite", "text", "", "suite that asked for the cell")
-_SETTING = Column("setting", "text", "", "rules of scoring, 'key=value' words sorted by key")
+_NAMES = Column("names", "word", "", "whether entity names were read", choices=("yes", "no"))
+_ITERATIVE = Column(
+    "iterative", "word", "", "whether it learned from pseudo-labels", choices=("yes", "no")
+)
+NO_DECODER = "none"
+SCORING_COLUMNS = (
+    Column("similarity", "word", "", "how vectors were compared; distances count negated"),
+    Column("csls", "int", "", "neighbourhood size of CSLS; 0 is the plain similarity"),
+    Column("decoder", "word", "", "what turned scores into pairs; 'none' where scores rank"),
+    Column("candidates", "word", "", "what was ranked: test, unseeded, all-pairs", nullable=True),
+    Column("ties", "word", "", "rank among equal scores", nullable=True),
+    Column("inference", "word", "", "thresholds that predicted pairs (N-MMKG)", nullable=True),
+    Column("modality", "word", "", "whose vectors or weight; empty for the joint", nullable=True),
+)
+"""How a number was scored; with metric and direction, what tells the numbers of a cell apart."""
+
 _METRIC = Column("metric", "text", "", "what was measured", choices=METRICS)
 _DIRECTION = Column(
     "direction", "text", "", "which KG asks, the mean, or pairs", choices=DIRECTIONS
@@ -104,7 +117,9 @@ RESULT_COLUMNS = (
     _RATIO,
     _REPEAT,
     _PROTOCOL,
-    _SETTING,
+    _NAMES,
+    _ITERATIVE,
+    *SCORING_COLUMNS,
     _METRIC,
     _DIRECTION,
     _VALUE,
@@ -146,6 +161,32 @@ CELL_COLUMNS = (
     Column("split_seed", "int", "", "seed of the split; shared by all methods", nullable=True),
     Column("overrides", "json", "", "single parameters changed on top of the variant"),
     Column("notes", "text", "", "sentences for the reader", nullable=True, longest=LONGEST_PROSE),
+    Column(
+        "modalities",
+        "text",
+        "",
+        "what the method reads of this dataset, separated by spaces; empty for nothing, and where "
+        "it is not known",
+        nullable=True,
+    ),
+    replace(_NAMES, nullable=True),
+    replace(_ITERATIVE, nullable=True),
+    Column("own_similarity", "word", "", "how the method itself compares pairs", nullable=True),
+    Column(
+        "lacking",
+        "text",
+        "",
+        "what the method reads and the copy has in part only: modalities, entities, pairs",
+        nullable=True,
+    ),
+    Column(
+        "partial_copy",
+        "text",
+        "",
+        "the same in counts: found and published",
+        nullable=True,
+        longest=LONGEST_PROSE,
+    ),
 )
 """cells.csv: one row per cell."""
 
@@ -159,7 +200,9 @@ CURVE_COLUMNS = (
     Column("epoch", "int", "epochs", "epochs trained so far"),
     Column("loss", "float", "", "training loss", nullable=True),
     Column("links", "text", "", "links scored", choices=LINK_SETS),
-    _SETTING,
+    _NAMES,
+    _ITERATIVE,
+    *SCORING_COLUMNS,
     _METRIC,
     _DIRECTION,
     _VALUE,
@@ -177,57 +220,6 @@ DATASET_COLUMNS = (
     Column("value", "float", "", "count, or a fraction for a coverage"),
 )
 """datasets.csv: one row per count of a dataset that a cell loaded."""
-
-
-def format_setting(words: Mapping[str, object]) -> str:
-    """Canonical text of scoring rules: ``key=value`` words sorted by key, one space between.
-
-    Raises:
-        ResultsError: If a key or a value is empty or holds a space or ``=``.
-    """
-    texts = {str(key): str(value) for key, value in words.items()}
-    for key, value in texts.items():
-        # An address such as hungarian[csls=3] may hold the sign inside its brackets.
-        if not re.fullmatch(r"[^\s=]+", key) or not re.fullmatch(r"[^\s=]+(\[[^\s\]]*\])?", value):
-            raise ResultsError(
-                f"Setting {shown(f'{key}={value}')}: keys and values must not be empty nor hold "
-                "spaces or '='. Rename it."
-            )
-    return " ".join(f"{key}={texts[key]}" for key in sorted(texts))
-
-
-def parse_setting(text: str) -> dict[str, str]:
-    """The words of a setting; the inverse of ``format_setting``.
-
-    Raises:
-        ResultsError: If the text is not canonical.
-    """
-    words = dict(word.partition("=")[::2] for word in text.split(" "))
-    if format_setting(words) != text:
-        raise ResultsError(
-            f"Setting {shown(text)} is not canonical: write 'key=value' words sorted by key, each "
-            "key once, with one space between."
-        )
-    return words
-
-
-def check_frame(frame: pd.DataFrame, columns: Sequence[Column], what: str) -> None:
-    """Raises unless the frame has exactly these columns, in this order, with valid values.
-
-    Args:
-        frame: Table to check; missing values count as empty.
-        columns: Its schema.
-        what: Name of the table or file, for the message.
-
-    Raises:
-        ResultsError: At the first violation.
-    """
-    check_names([str(name) for name in frame.columns], columns, what)
-    values = {
-        column.name: frame[column.name].astype(object).where(frame[column.name].notna(), None)
-        for column in columns
-    }
-    check_columns({name: series.tolist() for name, series in values.items()}, columns, what)
 
 
 def check_record(record: Mapping[str, Any]) -> None:
@@ -280,9 +272,6 @@ def check_columns(
     """
     for column in columns:
         _check_column(values[column.name], column, what)
-    if "setting" in values:
-        for setting in set(values["setting"]):
-            parse_setting(setting)
     if "metric" in values:
         _check_values(values["metric"], values["value"], what)
     if "statistic" in values:
@@ -291,7 +280,7 @@ def check_columns(
 
 def _check_column(values: Sequence[Any], column: Column, what: str) -> None:
     filled = values
-    if None in values or (column.kind == "text" and "" in values):
+    if None in values or (column.kind in TEXT_KINDS and "" in values):
         if not column.nullable:
             row = next(row for row, value in enumerate(values, 1) if value is None or value == "")
             raise ResultsError(f"{what}: column '{column.name}' is empty in row {row}. Fill it.")
@@ -300,13 +289,13 @@ def _check_column(values: Sequence[Any], column: Column, what: str) -> None:
     # Most columns hold few distinct values or pass the type test at once; only a failure pays
     # for finding the row.
     right_type = set(map(type, filled)) <= allowed
-    if not (right_type and all(map(fits, _distinct(filled)))):
+    if not (right_type and all(map(fits, set(filled)))):
         bad = next(value for value in filled if type(value) not in allowed or not fits(value))
         raise ResultsError(
             f"{what}: column '{column.name}' must hold {says}, not {shown(bad)} "
             f"(row {_row_of(bad, values)})."
         )
-    if column.kind == "text" and max(map(len, _distinct(filled)), default=0) > column.longest:
+    if column.kind in TEXT_KINDS and max(map(len, set(filled)), default=0) > column.longest:
         bad = next(value for value in filled if len(value) > column.longest)
         raise ResultsError(
             f"{what}: column '{column.name}' holds {len(bad)} letters, more than "
@@ -360,10 +349,15 @@ def _is_text(text: str) -> bool:
     return True
 
 
+def _is_word(text: str) -> bool:
+    return text.isprintable() and " " not in text
+
+
 _LARGEST_FLOAT = sys.float_info.max  # a comparison, because isfinite() fails for huge integers
 
 _KINDS: Mapping[str, tuple[frozenset[type], str, Callable[[Any], bool]]] = {
     "text": (frozenset({str}), "text of whole characters", _is_text),
+    "word": (frozenset({str}), "a word of printable letters", _is_word),
     "json": (frozenset({str}), "JSON text of an object", _is_json),
     # Larger integers do not fit the tables' 64-bit columns.
     "int": (frozenset({int}), "a whole number from 0 to 2^63 - 1", lambda v: 0 <= v < 2**63),
@@ -374,10 +368,6 @@ _KINDS: Mapping[str, tuple[frozenset[type], str, Callable[[Any], bool]]] = {
         lambda value: 0.0 <= value <= 1.0,
     ),
 }
-
-
-def _distinct(values: Iterable[Any]) -> set[Any]:
-    return set(values)
 
 
 def _row_of(value: object, values: Sequence[Any]) -> int:

@@ -20,6 +20,7 @@ from mmea_bench.results.core.schema import (
     CURVE_COLUMNS,
     DATASET_COLUMNS,
     RESULT_COLUMNS,
+    TEXT_KINDS,
     Column,
     check_columns,
 )
@@ -39,7 +40,7 @@ _SORT_BY = (
     "dataset",
     "seed_ratio",
     "repeat",
-    "setting",
+    *("candidates", "csls", "decoder", "inference", "modality", "similarity", "ties"),
     "metric",
     "direction",
     "links",
@@ -102,7 +103,7 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
 
 
 def _guarded(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    texts = [column.name for column in columns if column.kind == "text"]
+    texts = [column.name for column in columns if column.kind in TEXT_KINDS]
     return frame.assign(**{name: frame[name].map(guarded, na_action="ignore") for name in texts})
 
 

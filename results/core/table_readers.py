@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 
 from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
-from mmea_bench.results.core.schema import Column, check_names
+from mmea_bench.results.core.schema import TEXT_KINDS, Column, check_names
 
 Values = dict[str, list[Any]]
 """Column name to its values, None for an empty field."""
@@ -33,7 +33,7 @@ def read_csv(path: Path, columns: Sequence[Column]) -> Values:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.reader(stream, strict=True)
-            check_names(next(reader, []), columns, str(path))
+            _check_header(path, next(reader, []), columns)
             for fields in reader:
                 if len(fields) != len(columns):
                     raise _wrong(path, reader.line_num, f"{len(fields)} fields", len(columns))
@@ -42,6 +42,15 @@ def read_csv(path: Path, columns: Sequence[Column]) -> Values:
     except (OSError, ValueError, csv.Error) as error:
         raise ResultsError(f"{path}: cannot be read ({shown(error)}). {_REMEDY}") from error
     return values
+
+
+def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -> None:
+    if "setting" in names:
+        raise ResultsError(
+            f"{path}: follows schema 1, of which records alone are converted. Copy the folder "
+            "'cells' there, from which all tables are made."
+        )
+    check_names(names, columns, str(path))
 
 
 def _value(path: Path, line: int, column: Column, text: str) -> Any:
@@ -69,6 +78,7 @@ def _whole(text: str) -> int:
 # float() reads back exactly what was printed; the parsers of pandas differ by version.
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "text": unguarded,
+    "word": unguarded,
     "json": str,
     "int": _whole,
     "float": float,
@@ -85,9 +95,9 @@ def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
     n_bytes = path.stat().st_size
     try:
         # Texts stay in dictionaries: a repeated one is then held once, however long it is.
-        texts = [column.name for column in columns if column.kind in ("text", "json")]
+        texts = [column.name for column in columns if column.kind in (*TEXT_KINDS, "json")]
         with parquet.ParquetFile(path, read_dictionary=texts) as file:
-            check_names(file.schema_arrow.names, columns, str(path))
+            _check_header(path, file.schema_arrow.names, columns)
             facts = file.metadata
             unpacked = sum(facts.row_group(n).total_byte_size for n in range(facts.num_row_groups))
             if (

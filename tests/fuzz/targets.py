@@ -21,13 +21,14 @@ from mmea_bench.datasets.core.readers import images, nmmea, text, word_vectors
 from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import parse_setting
 from mmea_bench.results.core.store import ResultStore, read_tables
 from mmea_bench.results.core.table import read_table_files, tables_of
 from tests.datasets import layouts
 from tests.fuzz import grammars
-from tests.fuzz.mutations import mutate, odd_text, packed
+from tests.fuzz.mutations import mutate, packed
 from tests.results.results_factory import make_count, make_number, make_point, make_record
+
+OLD_RECORD = Path(__file__).parents[1] / "results" / "old_records" / "schema_1.json"
 
 Make = Callable[[random.Random, Path, bytes], bytes | None]
 """Content of one file from (choices, its path, its valid content); None if it wrote it itself."""
@@ -154,6 +155,12 @@ def _write_record(folder: Path) -> None:
     ResultStore(folder).write(_record())
 
 
+def _write_old_record(folder: Path) -> None:
+    path = ResultStore(folder).path_of("old")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(OLD_RECORD.read_bytes())
+
+
 def _record() -> Record:
     cell = make_record().cell
     return Record.of(cell, [make_number()], [make_point()], [make_count()])
@@ -203,10 +210,6 @@ def _read_words(folder: Path) -> object:
 
 def _read_address(folder: Path) -> object:
     return open_dataset((folder / "address.txt").read_bytes().decode("utf-8", "replace"), folder)
-
-
-def _read_setting(folder: Path) -> object:
-    return parse_setting((folder / "setting.txt").read_bytes().decode("utf-8", "replace"))
 
 
 def _one_file(name: str, content: bytes) -> Callable[[Path], None]:
@@ -319,13 +322,8 @@ TARGETS = (
         ),
     ),
     Target("fetch record", _one_file(RECORD_NAME, _RECORD), read_record, _json),
-    Target(
-        "setting",
-        _one_file("setting.txt", b"candidates=test csls=3"),
-        _read_setting,
-        lambda rng, _path, content: mutate(rng, content) + odd_text(rng),
-    ),
     Target("result record", _write_record, _read_store, _json, (".json",)),
+    Target("old record", _write_old_record, _read_store, _json, (".json",)),
     Target(
         "result CSV",
         lambda folder: _write_tables(folder, ".csv"),

@@ -8,10 +8,10 @@ from typing import Any
 
 from mmea_bench.reports.core.document import Document, Table
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.store import ResultStore
-from tests.reports.reports_factory import make_record, setting
+from tests.reports.reports_factory import make_record, own_numbers, scoring
 
+MODALITY_SCORING = {"similarity": "cosine", "csls": 0, "decoder": "none"}
 FAILED = {"status": "failed", "reason": "ValueError: no"}
 SKIPPED = {"status": "skipped", "reason": "the dataset lacks: name", "dataset_version": None}
 TIMEOUT = {"status": "timeout", "reason": "longer than 60 s"}
@@ -64,7 +64,7 @@ def with_curves(
             "epoch": 10 * step,
             "loss": 1.0 if losses is None else losses[step - 1],
             "links": links,
-            "setting": setting(3),
+            **scoring(3),
             "metric": "mrr",
             "direction": "src2tgt",
             "value": value,
@@ -72,16 +72,16 @@ def with_curves(
         for links, values in (("test", test), ("valid", valid or ()))
         for step, value in enumerate(values, 1)
     ]
-    return Record.of(plain.cell, _own_numbers(plain), points)
+    return Record.of(plain.cell, own_numbers(plain), points)
 
 
 def with_weights(method: str, weights: Mapping[str, float], **changes: Any) -> Record:
     """A cell whose method told these weights."""
     plain = make_record(method, 0.5, **changes)
-    words = {"iterative": "no", "names": "no", "similarity": "cosine"}
     rows = [
         {
-            "setting": format_setting({**words, "modality": modality}),
+            **MODALITY_SCORING,
+            "modality": modality,
             "metric": "weight",
             "direction": "mean",
             "value": weight,
@@ -89,7 +89,7 @@ def with_weights(method: str, weights: Mapping[str, float], **changes: Any) -> R
         }
         for modality, weight in weights.items()
     ]
-    return Record.of(plain.cell, [*_own_numbers(plain), *rows])
+    return Record.of(plain.cell, [*own_numbers(plain), *rows])
 
 
 def with_counts(counts: Mapping[tuple[str | None, str], float], **changes: Any) -> Record:
@@ -99,12 +99,7 @@ def with_counts(counts: Mapping[tuple[str | None, str], float], **changes: Any) 
         {"kg": kg, "statistic": statistic, "value": float(value)}
         for (kg, statistic), value in counts.items()
     ]
-    return Record.of(plain.cell, _own_numbers(plain), dataset=rows)
-
-
-def _own_numbers(record: Record) -> list[dict[str, Any]]:
-    names = ("setting", "metric", "direction", "value", "n")
-    return [{name: row[name] for name in names} for row in record.results]
+    return Record.of(plain.cell, own_numbers(plain), dataset=rows)
 
 
 def texts(table: Table) -> dict[tuple[str, ...], list[str]]:

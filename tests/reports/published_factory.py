@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 
-RANKED = {"candidates": "test", "similarity": "cosine", "ties": "realistic"}
+RANKED = {"candidates": "test", "ties": "realistic"}
 
 
 def published_row(value: float, **changes: Any) -> dict[str, Any]:
@@ -43,14 +42,14 @@ def published_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 def measured_cell(value: float, **changes: Any) -> Record:
     """A cell of GCN-Align under the published rules, with one number; CSLS adds nothing.
 
-    Changes named ``metric``, ``names``, ``iterative``, ``inference``, ``csls`` (a tuple) and
-    ``words`` concern the number, all others the cell.
+    Changes named ``metric``, ``inference``, ``csls`` (a tuple) and ``words`` (columns of scoring)
+    concern the number, all others the cell.
     """
     metric = changes.pop("metric", "hits@1")
     inference = changes.pop("inference", "")
     words = {
-        "names": changes.pop("names", "no"),
-        "iterative": changes.pop("iterative", "no"),
+        "similarity": "cosine",
+        "decoder": "none",
         **({"candidates": "all-pairs", "inference": inference} if inference else RANKED),
         **changes.pop("words", {}),
     }
@@ -68,6 +67,8 @@ def measured_cell(value: float, **changes: Any) -> Record:
         "dataset_version": "aaaaaaaaaaaa",
         "versions": "{}",
         "overrides": "{}",
+        "names": "no",
+        "iterative": "no",
         **changes,
     }
     place = [str(cell[name]) for name in ("method", "variant", "dataset", "seed_ratio", "repeat")]
@@ -78,7 +79,8 @@ def measured_cell(value: float, **changes: Any) -> Record:
     is_pairs = bool(inference) and metric != "hits@1"
     numbers = [
         {
-            "setting": format_setting(words if inference else {**words, "csls": size}),
+            **words,
+            "csls": size,
             "metric": metric,
             "direction": direction,
             # Only the published direction may be read.

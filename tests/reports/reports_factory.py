@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
+from mmea_bench.results.core.schema import SCORING_COLUMNS
 from mmea_bench.results.core.store import ResultStore
 
-WORDS = {"candidates": "test", "iterative": "no", "names": "no", "ties": "realistic"}
+RULES = {"decoder": "none", "candidates": "test", "ties": "realistic"}
+OWN_COLUMNS = (
+    *(column.name for column in SCORING_COLUMNS),
+    *("metric", "direction", "value", "n"),
+)
+"""What a row of results.csv does not share with its cell."""
 
 
-def setting(csls: int, similarity: str = "cosine") -> str:
-    return format_setting({**WORDS, "csls": csls, "similarity": similarity})
+def scoring(csls: int, similarity: str = "cosine") -> dict[str, Any]:
+    return {"similarity": similarity, "csls": csls, **RULES}
+
+
+def own_numbers(record: Record, **changes: Any) -> list[dict[str, Any]]:
+    """The numbers of a record as ``Record.of`` takes them."""
+    return [{**{name: row[name] for name in OWN_COLUMNS}, **changes} for row in record.results]
 
 
 def make_record(method: str, score: float, **changes: Any) -> Record:
@@ -35,6 +45,8 @@ def make_record(method: str, score: float, **changes: Any) -> Record:
         "dataset_version": "aaaaaaaaaaaa",
         "versions": "{}",
         "overrides": "{}",
+        "names": "no",
+        "iterative": "no",
         "finished_at": "2026-01-01T00:00:00Z",
         **changes,
     }
@@ -45,7 +57,7 @@ def make_record(method: str, score: float, **changes: Any) -> Record:
         return Record.of(cell)
     numbers = [
         {
-            "setting": setting(csls, similarity),
+            **scoring(csls, similarity),
             "metric": metric,
             "direction": direction,
             "value": value + (0.02 if csls and metric != "mean_rank" else 0.0),
@@ -73,7 +85,7 @@ def _points(score: float, repeat: int, n_points: int) -> list[dict[str, Any]]:
                     "epoch": 10 * step,
                     "loss": 3.0 * math.exp(-step * (0.5 + score) / 8.0) + 0.1 * repeat / step,
                     "links": links,
-                    "setting": setting(0),
+                    **scoring(0),
                     "metric": "mrr",
                     "direction": "mean",
                     "value": max(0.0, value),

@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 from tests.reports.reports_factory import make_record
 
 METHODS = ("clamea", "eva", "loginmea", "mclea", "meaformer")
 RATIOS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
+PAIR_SCORING: Mapping[str, Any] = {
+    "similarity": "cosine",
+    "csls": 0,
+    "decoder": "none",
+    "candidates": "all-pairs",
+}
 TIMEOUT: Mapping[str, Any] = {"status": "timeout", "reason": "the deadline of 60 s passed"}
 
 
@@ -128,9 +133,9 @@ def many_places(
 
 def pair_record(method: str, f1: float, repeat: int) -> Record:
     """A cell of predicted pairs."""
-    words = {"candidates": "all-pairs", "iterative": "no", "names": "no", "similarity": "cosine"}
     number = {
-        "setting": format_setting({**words, "inference": "two-thresholds"}),
+        **PAIR_SCORING,
+        "inference": "two-thresholds",
         "metric": "f1",
         "direction": "pairs",
         "value": f1,

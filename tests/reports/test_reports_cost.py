@@ -13,11 +13,11 @@ from mmea_bench.reports.core.document import Document, Figure, Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import FAILED, notes_of, texts
 from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import PAIR_SCORING
 
 TRAINED = {
     "epochs": 10,
@@ -98,10 +98,10 @@ def test_devices_have_rows_and_figures_of_their_own() -> None:
 def test_pairs_under_two_inferences_are_two_rows_and_one_point() -> None:
     def with_pairs(name: str) -> Record:
         plain = make_record(name, 0.5, dataset="nmmea", **TRAINED)
-        words = {"candidates": "all-pairs", "similarity": "cosine"}
         numbers = [
             {
-                "setting": format_setting({**words, "inference": inference}),
+                **PAIR_SCORING,
+                "inference": inference,
                 "metric": "f1",
                 "direction": "pairs",
                 "value": value,

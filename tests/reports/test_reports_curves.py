@@ -12,7 +12,8 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import with_curves
 from tests.reports.figure_checks import layout_problems
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, own_numbers
+from tests.reports.studies_factory import PAIR_SCORING
 
 
 def _document(records: list[Record]) -> Document:
@@ -107,18 +108,18 @@ def test_labels_are_moved_apart() -> None:
 
 def test_predicted_pairs_are_drawn_by_their_f1() -> None:
     ranked, pairs = make_record("a", 0.2, n_points=3), make_record("b", 0.3, dataset="nmmea")
-    words = "candidates=all-pairs inference=two-thresholds similarity=cosine"
+    words = {**PAIR_SCORING, "inference": "two-thresholds"}
     own = ("epoch", "loss", "links", "value")
     points = [
         {
             **{name: row[name] for name in own},
-            "setting": words,
+            **words,
             "metric": "f1",
             "direction": "pairs",
         }
         for row in ranked.curves
     ]
-    document = _document([ranked, Record.of(pairs.cell, pairs.results, points)])
+    document = _document([ranked, Record.of(pairs.cell, own_numbers(pairs), points)])
     assert [figure.name for figure in document.figures] == [
         "fb15k-db15k-20-strict",
         "nmmea-20-strict",

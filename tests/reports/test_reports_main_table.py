@@ -10,9 +10,9 @@ from mmea_bench.reports.core.document import Cell, Document, Missing, Row, Table
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting, parse_setting
 from mmea_bench.results.core.table import tables_of
 from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import PAIR_SCORING
 
 
 def _document(records: list[Record], **options: object) -> Document:
@@ -187,10 +187,7 @@ def test_module_name_is_the_file_name() -> None:
 
 def test_names_and_pseudo_labels_are_ranked_among_themselves() -> None:
     def record(method: str, score: float, **words: str) -> Record:
-        made = make_record(method, score, all_csls=(3,))
-        for row in made.results:
-            row["setting"] = format_setting({**parse_setting(row["setting"]), **words})
-        return made
+        return make_record(method, score, all_csls=(3,), **words)
 
     table = _table(
         [
@@ -210,18 +207,19 @@ def test_names_and_pseudo_labels_are_ranked_among_themselves() -> None:
 
 
 def test_a_partial_copy_is_said_below_the_table() -> None:
-    notes = "partial copy: FB15K relations: 1 of 2 (50.0 %); word_vectors: hashed"
-    table = _table([make_record("a", 0.1, notes=notes), make_record("b", 0.2)])
+    lacks = {"lacking": "relation", "partial_copy": "FB15K relations: 1 of 2 (50.0 %)"}
+    table = _table([make_record("a", 0.1, **lacks)])
     assert "Partial copy: FB15K relations: 1 of 2 (50.0 %)." in table.notes
-    assert not any("hashed" in note for note in table.notes)
+    table = _table([make_record("a", 0.1, **lacks), make_record("b", 0.2)])
+    assert "Partial copy for a: FB15K relations: 1 of 2 (50.0 %)." in table.notes
 
 
 def _pair_record(method: str, f1: float, dataset: str = "nmmea") -> Record:
     """A cell of predicted pairs, under both inferences."""
-    words = {"candidates": "all-pairs", "iterative": "no", "names": "no", "similarity": "cosine"}
     numbers = [
         {
-            "setting": format_setting({**words, "inference": inference}),
+            **PAIR_SCORING,
+            "inference": inference,
             "metric": metric,
             "direction": direction,
             "value": value + 0.1 * (inference == "two-thresholds"),

@@ -16,7 +16,7 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import FAILED, notes_of, texts
 from tests.reports.figure_checks import layout_problems
-from tests.reports.reports_factory import make_record, setting
+from tests.reports.reports_factory import make_record, scoring
 
 COSINES = {"structure": (0.9, 0.8), "joint": (0.7, 0.1)}
 
@@ -27,7 +27,8 @@ def _record(
     plain = make_record(method, 0.5, **changes)
     numbers = [
         {
-            "setting": " ".join(sorted([*setting(0).split(" "), f"modality={modality}"])),
+            **scoring(0),
+            "modality": modality,
             "metric": f"cosine@{rank}",
             "direction": "src2tgt",
             "value": value,

@@ -6,7 +6,13 @@ from typing import Any
 
 from mmea_bench.results.core.record import Record
 
-SETTING = "candidates=test csls=3 iterative=no names=no similarity=cosine ties=realistic"
+SCORING: dict[str, Any] = {
+    "similarity": "cosine",
+    "csls": 3,
+    "decoder": "none",
+    "candidates": "test",
+    "ties": "realistic",
+}
 
 
 def make_cell(key: str = "k1", **changes: Any) -> dict[str, Any]:
@@ -27,13 +33,15 @@ def make_cell(key: str = "k1", **changes: Any) -> dict[str, Any]:
         "fit_s": 1.25,
         "epochs": 10,
         "stopped_on": "valid",
+        "names": "no",
+        "iterative": "no",
     }
     return {**cell, **changes}
 
 
 def make_number(**changes: Any) -> dict[str, Any]:
     number: dict[str, Any] = {
-        "setting": SETTING,
+        **SCORING,
         "metric": "hits@1",
         "direction": "src2tgt",
         "value": 0.1 + 0.2,
@@ -47,7 +55,7 @@ def make_point(**changes: Any) -> dict[str, Any]:
         "epoch": 5,
         "loss": 0.75,
         "links": "valid",
-        "setting": SETTING,
+        **SCORING,
         "metric": "mrr",
         "direction": "mean",
         "value": 1.0 / 3.0,

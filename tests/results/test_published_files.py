@@ -35,6 +35,12 @@ FILES = {
         "tolerance,reads_as,why",
         "C1,paper,Table 1,Alpha,full,,0.2,,hits@1,use,0.51,,,A misprint.",
     ],
+    "scoring.csv": [
+        "method,source,table,similarity,csls,decoder,candidates,names,iterative,origin,note",
+        "Alpha,paper,Table 1,manhattan,0,none,test,no,,code,As in the released code.",
+        "Beta,,,cosine,10,sinkhorn,,,,code,No number of it is printed.",
+        "Alpha,paper,Table 2,,,,,no,,not stated,Nobody says.",
+    ],
     "statements.csv": [
         "id,source,place,dataset,kg,statistic,says,holds,found,use_value,trust",
         "C2,paper,text,,,,Best,no,Second best,,The cells.",
@@ -61,6 +67,8 @@ def test_a_folder_of_ones_own_is_read(folder: Path) -> None:
     assert published.results["printed"].tolist() == ["0.50", "0.6"]
     assert published.results["use_value"].tolist() == [0.51, 0.6]
     assert published.sources["paper"].year == 2020
+    assert [row.csls for row in published.scoring] == [0, 10, None]
+    assert [row.is_stated for row in published.scoring] == [True, True, False]
     assert published.other_results.empty
     assert list(published.other_results.columns) == list(published.results.columns)
 
@@ -91,6 +99,23 @@ def test_a_folder_of_ones_own_is_read(folder: Path) -> None:
         ("contradictions.csv", "0.2,,hits", "most,,hits", r"column 'seed_ratio': must hold a num"),
         ("contradictions.csv", ",use,0.51,", ",note,0.51,", r"'use_value': must be empty for the"),
         ("contradictions.csv", ",use,0.51,", ",loose,,", r"'tolerance': must be filled for the"),
+        (
+            "scoring.csv",
+            ",0,none",
+            ",none,none",
+            r"line 2, column 'csls': must hold a whole number",
+        ),
+        ("scoring.csv", "manhattan", "two words", r"column 'similarity': must hold one word"),
+        (
+            "scoring.csv",
+            ",test,no,",
+            ",most,no,",
+            r"column 'candidates': must be one of , test, uns",
+        ),
+        ("scoring.csv", ",test,no,", ",test,maybe,", r"column 'names': must be one of , yes, no"),
+        ("scoring.csv", "Beta,,", "Beta,paper,", r"line 3, column 'table': must be filled where"),
+        ("scoring.csv", ",code,As", ",not stated,As", r"'origin': must say who states the CSLS"),
+        ("scoring.csv", "Table 2", "Table 1", r"line 4: the same method, .* stand in line 2"),
         ("statements.csv", ",no,", ",never,", r"column 'holds': must be one of yes, no, open"),
     ],
 )

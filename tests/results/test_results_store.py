@@ -95,7 +95,7 @@ def test_interrupted_write_keeps_the_old_record(
         b"null",
         make_record().to_json()[:-20].encode(),
         make_record().to_json().replace("0.75", "NaN").encode(),
-        make_record().to_json().replace('"schema_version":1', '"schema_version":99').encode(),
+        make_record().to_json().replace('"schema_version":2', '"schema_version":99').encode(),
         make_record().to_json().replace('"key":"k1"', '"key":"k9"').encode(),
         make_record().to_json().replace('"status":"ok"', '"status":["ok"]').encode(),
     ],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,25 @@ STATISTICS = (
     "pairs",
 )
 """Every counted statistic in printing order: the columns of MCLEA 2022, Table 5."""
+
+_GRAPH = ("structure", "relation")
+READ_AS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "relations": _GRAPH,
+        "relation_triples": _GRAPH,
+        **{f"{kind.lower()}_relations": _GRAPH for kind in TRIPLE_KINDS},
+        **{f"{kind.lower()}_triples": _GRAPH for kind in TRIPLE_KINDS},
+        "attributes": ("attribute",),
+        "attribute_triples": ("attribute",),
+        "text_attributes": ("attribute",),
+        "visual_attributes": ("attribute",),
+        "images": ("image",),
+        "visual_nodes": ("image",),
+        "text_nodes": ("text",),
+        "names": ("name",),
+    }
+)
+"""Statistic to the modalities that read it; any other one (entities, pairs) concerns everybody."""
 
 DeviationKind = Literal["absent", "fewer", "more"]
 Counts = Mapping[tuple[str, str], int]
@@ -180,10 +200,44 @@ def compare(pair: KGPair, expected: Counts) -> list[Deviation]:
     ]
 
 
+def lacking(
+    pair: KGPair, expected: Counts, modalities: Collection[str] | None = None
+) -> list[Deviation]:
+    """Counts of which a copy has fewer than published.
+
+    Args:
+        pair: The loaded dataset.
+        expected: Published counts, as for ``compare``.
+        modalities: What is read of it: counts that only other modalities read do not matter. None
+            takes all.
+    """
+    found = [item for item in compare(pair, expected) if item.difference < 0]
+    if modalities is None:
+        return found
+    return [item for item in found if _readers(item, modalities)]
+
+
+def lacking_parts(deviations: Collection[Deviation], modalities: Collection[str]) -> list[str]:
+    """The modalities among those read that the deviations concern; ``entities`` and ``pairs``."""
+    return sorted({part for item in deviations for part in _readers(item, modalities)})
+
+
+def _readers(item: Deviation, modalities: Collection[str]) -> list[str]:
+    """Modalities among those read that read a count; its own name where everybody does."""
+    of_all = "pairs" if item.statistic.endswith("pairs") else item.statistic
+    readers = READ_AS.get(item.statistic)
+    return [of_all] if readers is None else [name for name in readers if name in modalities]
+
+
+def spelled(deviations: Collection[Deviation]) -> str:
+    """Deviations as one text, empty for none."""
+    return ", ".join(item.sentence for item in deviations)
+
+
 def partial_copy(pair: KGPair, expected: Counts) -> str:
     """What a copy lacks of the published dataset, in one sentence; empty if it lacks nothing."""
-    lacking = [item.sentence for item in compare(pair, expected) if item.difference < 0]
-    return f"partial copy: {', '.join(lacking)}" if lacking else ""
+    found = spelled(lacking(pair, expected))
+    return f"partial copy: {found}" if found else ""
 
 
 def describe(pair: KGPair) -> PairStatistics:

@@ -10,10 +10,15 @@ import pandas as pd
 
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.papers.layouts import RowName
-from mmea_bench.reports.core.rows.select import choose_csls, current_cells, with_setting_words
-from mmea_bench.reports.core.words import DIRECTION_NAMES
+from mmea_bench.reports.core.rows.select import (
+    choose_csls,
+    current_cells,
+    in_own_similarity,
+    scoring_heading,
+    with_sections,
+)
 from mmea_bench.results.core.published import name_key
-from mmea_bench.results.core.schema import PAIR_METRICS, RANK_METRICS
+from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
 STAND_INS: Mapping[str, str] = MappingProxyType({"nmmea": "synthetic-nmmkg[n=14921]"})
@@ -70,7 +75,7 @@ class MeasuredNumbers:
     Attributes:
         heading: Protocol and scoring, for captions.
         rules: Rules of scoring.
-        places: Results with setting words by method, dataset and metric; one version per dataset.
+        places: Results with their sections by method, dataset and metric; one version per dataset.
         cells: Cells behind them.
         other_versions: Datasets that were also used in versions that are left out.
     """
@@ -116,28 +121,24 @@ def _is_meant(rows: pd.DataFrame, wanted: Wanted) -> pd.Series[bool]:
 def measured_groups(tables: Tables, options: ReportOptions) -> Iterator[MeasuredNumbers]:
     """Everything that may stand in a published table, by protocol and scoring rules."""
     current = current_cells(tables).tables
-    results = current.results
+    results = in_own_similarity(current)
     shown = results[
         results["metric"].isin((*RANK_METRICS, *PAIR_METRICS))
         & results["direction"].isin((options.direction, _PAIRS))
     ]
-    shown = with_setting_words(shown)
-    is_ranked = shown["inference"] == ""
+    shown = with_sections(shown[shown["decoder"] == NO_DECODER])
+    is_ranked = shown["is_ranked"]
     csls = choose_csls(set(shown.loc[is_ranked, "csls"]), options.csls)
     shown = shown[~is_ranked | (shown["csls"] == csls)]
-    sections = shown["section"].str.split(", ")
     shown = shown.assign(
         base=shown["variant"].str.partition("[")[0] if len(shown) else shown["variant"],
-        has_names=sections.map(lambda words: "names" in words).astype(bool),
-        is_iterative=sections.map(lambda words: "iterative" in words).astype(bool),
+        has_names=shown["names"] == "yes",
+        is_iterative=shown["iterative"] == "yes",
     )
     shown, other_versions = _one_version(shown)
     for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
-        scored = f"csls={csls}, {DIRECTION_NAMES[options.direction]}"
-        if (group["inference"] != "").all():
-            scored = DIRECTION_NAMES[_PAIRS]
         yield MeasuredNumbers(
-            f"{protocol} protocol, {scored}",
+            f"{protocol} protocol, {scoring_heading(group, csls, options.direction)}",
             str(rules),
             _by_place(group),
             current.cells[current.cells["key"].isin(set(group["key"]))],

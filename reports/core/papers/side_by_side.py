@@ -192,7 +192,7 @@ def _notes(side: _Side, own: Sequence[Sequence[Cell]], options: ReportOptions) -
         yield f"{REPRODUCED} the authors of the table reproduced the published numbers."
     if any(SIGNIFICANT in cell.marks for cells in own for cell in cells):
         yield significance_note(options.correction)
-    yield from sorted(partial_copies(side.measured.cells))
+    yield from partial_copies(side.measured.cells)
     for name in sorted(set(side.layout.datasets) & set(side.measured.other_versions)):
         yield f"{name} was also used in another version, whose numbers are left out here."
     if kinds := sorted({kind for place in places for kind in side.simulated(place)}):

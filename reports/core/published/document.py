@@ -23,7 +23,16 @@ from mmea_bench.reports.core.words import METRIC_NAMES
 
 NAME = "published_check"
 COLUMNS = (
-    *("method", "setting", "metric", "ours (repeats)", "published", "source", "difference"),
+    *(
+        "method",
+        "setting",
+        "metric",
+        "scoring",
+        "ours (repeats)",
+        "published",
+        "source",
+        "difference",
+    ),
     "verdict",
 )
 REGRESSION_COLUMNS = ("method", "dataset", "seeds", "setting", "metric", "now", "detail")
@@ -54,6 +63,7 @@ class Section:
             row.name,
             row.setting,
             METRIC_NAMES[row.metric],
+            row.scoring,
             f"{Cell(row.mean, row.sd, row.n).plain} ({row.n})",
             NOTHING if row.published is None else format_number(row.published, "fraction"),
             row.source or NOTHING,

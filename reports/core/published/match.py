@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 
 from mmea_bench.reports.core.document import format_number
+from mmea_bench.reports.core.published.scoring import PublishedScorings, Scoring
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.results.core.published import name_key
+from mmea_bench.results.core.published_scoring import PrintedScoring
 
 REASON_KINDS = (
     "partial",
@@ -21,6 +23,7 @@ REASON_KINDS = (
     "features",
     "schedule",
     "protocol",
+    "scoring",
     "setting",
     "ratio",
     "contradicted",
@@ -104,6 +107,7 @@ class Printed:
         source: Source and table.
         setting: Words of the setting, as the source states them.
         tolerance: Difference that the number allows for; NaN for none of its own.
+        stated: How the source scored it, None where nobody says.
         trust: What became of it in the list of contradictions; empty for nothing.
         reasons: What speaks against a comparison.
     """
@@ -112,6 +116,7 @@ class Printed:
     source: str
     setting: str
     tolerance: float
+    stated: Scoring | None
     trust: str
     reasons: tuple[Reason, ...]
 
@@ -132,9 +137,11 @@ class PublishedNumbers:
 
     Args:
         results: ``Published.results``.
+        scoring: ``Published.scoring``.
     """
 
-    def __init__(self, results: pd.DataFrame) -> None:
+    def __init__(self, results: pd.DataFrame, scoring: Sequence[PrintedScoring] = ()) -> None:
+        self._scorings = PublishedScorings(scoring)
         self._by_method: dict[str, list[dict[str, Any]]] = {}
         for row in results.to_dict("records"):
             named = {str(column): value for column, value in row.items()}
@@ -143,6 +150,10 @@ class PublishedNumbers:
     def metrics(self, place: Place) -> list[str]:
         """Metrics that are printed for the place, at whatever seed ratio."""
         return sorted({str(row["reads_as"]) for row in self._about(place)})
+
+    def usual_scoring(self, place: Place) -> Scoring | None:
+        """How the method is usually scored; None if that is not known, or pairs were predicted."""
+        return None if place.inference else self._scorings.usual(place.method)
 
     def ratios(self, place: Place, metric: str) -> list[float]:
         """Seed ratios for which a metric is printed."""
@@ -161,7 +172,7 @@ class PublishedNumbers:
         rows = [row for row in about if abs(row["seed_ratio"] - place.seed_ratio) <= _SAME_RATIO]
         if not self.ratios(place, metric):
             rows = about
-        made = [(row, _seen_from(place, row, self._reasons(place, row))) for row in rows]
+        made = [(row, self._seen_from(place, row)) for row in rows]
         return [printed for row, printed in sorted(made, key=lambda pair: _order(place, *pair))]
 
     def _about(self, place: Place, metric: str | None = None) -> list[dict[str, Any]]:
@@ -220,6 +231,25 @@ class PublishedNumbers:
             reasons.append(Reason("contradicted", f"contradicted number ({ids})"))
         return tuple(reasons)
 
+    def _seen_from(self, place: Place, row: Mapping[str, Any]) -> Printed:
+        ids = ", ".join(str(row["contradictions"]).split())
+        trust = "" if row["trust"] == "trusted" else f"{row['trust']}, {ids}"
+        if float(row["use_value"]) != float(row["value"]):
+            trust = f"printed {format_number(float(row['value']), 'fraction')}, corrected by {ids}"
+        source = f"{row['source']} {row['table']}"
+        if row["variant"] not in ("", place.variant):
+            source += f" {row['variant']}"
+        stated = self._scorings.stated(row["method"], row["source"], row["table"])
+        return Printed(
+            float(row["use_value"]),
+            source,
+            str(row["setting"]),
+            float(row["tolerance"]),
+            stated,
+            trust,
+            self._reasons(place, row),
+        )
+
 
 def _told(
     pair: tuple[str, str], words: set[str], *, is_so: bool, may_differ: bool
@@ -237,18 +267,6 @@ def _told(
         text = f"the source does not say whether {_QUESTIONS[pair[0]]}"
         return (Reason("setting", text, is_silence=True),)
     return ()
-
-
-def _seen_from(place: Place, row: Mapping[str, Any], reasons: tuple[Reason, ...]) -> Printed:
-    ids = ", ".join(str(row["contradictions"]).split())
-    trust = "" if row["trust"] == "trusted" else f"{row['trust']}, {ids}"
-    if float(row["use_value"]) != float(row["value"]):
-        trust = f"printed {format_number(float(row['value']), 'fraction')}, corrected by {ids}"
-    value = float(row["use_value"])
-    source = f"{row['source']} {row['table']}"
-    if row["variant"] not in ("", place.variant):
-        source += f" {row['variant']}"
-    return Printed(value, source, str(row["setting"]), float(row["tolerance"]), trust, reasons)
 
 
 def _order(place: Place, row: Mapping[str, Any], printed: Printed) -> tuple[object, ...]:

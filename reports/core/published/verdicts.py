@@ -18,7 +18,9 @@ from mmea_bench.reports.core.published.match import (
     other_ratios,
 )
 from mmea_bench.reports.core.published.measured import METRICS, Measured, measured_numbers
+from mmea_bench.reports.core.published.scoring import Choice, Scoring, choose
 from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, current_cells, name_of
+from mmea_bench.results.core.published_scoring import PrintedScoring
 from mmea_bench.results.core.table import Tables
 
 Verdict = Literal["reproduced", "close", "better", "off", "not comparable"]
@@ -42,6 +44,8 @@ class CheckRow:
         protocol: Rules of training and stopping.
         setting: Names or not, iterative or not, and how pairs were predicted.
         metric: What was measured.
+        scoring: Similarity, CSLS and decoder of ours, in words.
+        published_scoring: The same of the published number; ``not stated``.
         mean: Mean over repeats.
         sd: Sample standard deviation, None for one repeat.
         n: Repeats.
@@ -63,6 +67,8 @@ class CheckRow:
     protocol: str
     setting: str
     metric: str
+    scoring: str
+    published_scoring: str
     mean: float
     sd: float | None
     n: int
@@ -132,15 +138,17 @@ def check_rows(
     published: pd.DataFrame,
     csls: int | None = None,
     despite: Collection[str] = (),
+    scoring: Sequence[PrintedScoring] = (),
 ) -> Check:
     """Every measured number that has a published counterpart, with its verdict.
 
     Args:
         tables: Results of a folder.
         published: ``Published.results``.
-        csls: Neighbourhood size of the scores to compare; None takes 3, as the published tables
-            do, or the smallest that was scored.
+        csls: Neighbourhood size of the scores to compare; None takes what the published number
+            was scored with.
         despite: Kinds of reasons (``REASON_KINDS``) that do not keep a verdict from being given.
+        scoring: ``Published.scoring``.
 
     Raises:
         ReportError: If a kind does not exist, or nothing was scored with this ``csls``.
@@ -149,7 +157,7 @@ def check_rows(
         if kind not in REASON_KINDS:
             raise ReportError(f"Unknown reason '{kind}'. Valid: {', '.join(REASON_KINDS)}.")
     current = current_cells(tables)
-    numbers = PublishedNumbers(published)
+    numbers = PublishedNumbers(published, scoring)
     rows: list[CheckRow] = []
     without: list[tuple[str, str, str]] = []
     for measured in measured_numbers(current.tables, csls):
@@ -166,55 +174,82 @@ def _rows_of(
     measured: Measured, numbers: PublishedNumbers, despite: frozenset[str]
 ) -> Iterator[CheckRow]:
     for metric in numbers.metrics(measured.place):
-        values = measured.values(metric, measured.csls)
-        if values.empty:
+        scorings = measured.scorings(metric)
+        if not scorings:
             continue
+        usual = numbers.usual_scoring(measured.place)
         printed = numbers.printed(measured.place, metric)
         ratios = numbers.ratios(measured.place, metric)
         if printed:
-            yield _row(measured, metric, values, printed, despite)
+            choice = _choice(measured, scorings, printed[0].stated, usual)
+            yield _row(measured, metric, choice, printed, despite)
         elif ratios:
-            row = _row(measured, metric, values, (), despite)
+            choice = _choice(measured, scorings, None, usual)
+            row = _row(measured, metric, choice, (), despite)
             yield replace(row, reasons=(*row.reasons, other_ratios(ratios)))
+
+
+def _choice(
+    measured: Measured,
+    scorings: Collection[Scoring],
+    stated: Scoring | None,
+    usual: Scoring | None,
+) -> Choice:
+    if measured.place.inference and stated is None:
+        # Pairs above thresholds are scored in one way, and no source says more of it.
+        return Choice(min(scorings), "not stated")
+    if measured.place.inference and stated is not None:
+        candidates = min(scorings).candidates
+        stated = replace(stated, candidates=candidates)
+    return choose(scorings, stated, usual)
 
 
 def _row(
     measured: Measured,
     metric: str,
-    values: pd.Series[float],
+    choice: Choice,
     printed: Sequence[Printed],
     despite: frozenset[str],
 ) -> CheckRow:
+    values = measured.values(metric, choice.measured)
     mean = float(values.mean())
     sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-    plain = measured.values(metric, 0) if measured.csls else values.iloc[:0]
+    plain = values.iloc[:0]
+    if choice.measured.csls:
+        plain = measured.values(metric, replace(choice.measured, csls=0))
     best = printed[0] if printed else None
     reasons = (*measured.reasons, *(best.reasons if best else ()))
+    if best and choice.mismatch:
+        reasons = (*reasons, Reason("scoring", choice.mismatch))
     difference = None if best is None else mean - best.value
     verdict: Verdict = "not comparable"
     if best is not None and all(reason.kind in despite for reason in reasons):
         verdict = verdict_of(mean - best.value, sd, best.tolerance)
     place = measured.place
+    assumption = choice.assumption if best else ""
+    remarks = (measured.remark, assumption, _trust_remark(best))
     return CheckRow(
-        place.method,
-        measured.variant,
-        place.dataset,
-        measured.dataset_version,
-        place.seed_ratio,
-        measured.protocol,
-        measured.setting,
-        metric,
-        mean,
-        sd,
-        len(values),
-        float(plain.mean()) if len(plain) else None,
-        best.value if best else None,
-        best.source if best else "",
-        difference,
-        verdict,
-        tuple(sorted(reasons, key=lambda reason: REASON_KINDS.index(reason.kind))),
-        tuple(printed[1:]),
-        "; ".join(filter(None, (measured.remark, _trust_remark(best)))),
+        method=place.method,
+        variant=measured.variant,
+        dataset=place.dataset,
+        dataset_version=measured.dataset_version,
+        seed_ratio=place.seed_ratio,
+        protocol=measured.protocol,
+        setting=measured.setting,
+        metric=metric,
+        scoring=choice.measured.words(),
+        published_scoring=choice.published if best else "",
+        mean=mean,
+        sd=sd,
+        n=len(values),
+        plain=float(plain.mean()) if len(plain) else None,
+        published=best.value if best else None,
+        source=best.source if best else "",
+        difference=difference,
+        verdict=verdict,
+        reasons=tuple(sorted(reasons, key=lambda reason: REASON_KINDS.index(reason.kind))),
+        others=tuple(printed[1:]),
+        remark="; ".join(filter(None, remarks)),
     )
 
 
@@ -251,8 +286,9 @@ def _notes(rows: Sequence[CheckRow]) -> Iterator[str]:
     if not rows:
         return
     yield (
-        f"Source to target, CSLS with k = {DEFAULT_CSLS} as the published tables where it was "
-        "scored. Difference is ours less published."
+        "Source to target. Ours is scored as the published number was (similarity, CSLS, decoder, "
+        "candidates), if that was measured; where the source does not say it, as the method "
+        f"usually is, or with CSLS of k = {DEFAULT_CSLS}. Difference is ours less published."
     )
     yield (
         f"reproduced: within the larger of {REPRODUCED_WITHIN} and twice the standard deviation; "

@@ -13,17 +13,16 @@ import pandas as pd
 from mmea_bench.reports.core.document import Cell, NumberStyle
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.select import (
+    PAIRS,
     choose_csls,
     current_cells,
     dataset_labels,
+    in_own_similarity,
     percent,
-    with_setting_words,
+    with_sections,
 )
-from mmea_bench.results.core.schema import RANK_METRICS, parse_setting
+from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
-
-PAIRS = "pairs"
-"""Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
 FULL = "full"
 SIMULATED = "†"
@@ -83,22 +82,20 @@ class Comparison:
 
 
 def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
-    """All numbers in the reader's direction and CSLS size, with the words of their settings."""
+    """All numbers in the reader's direction and CSLS size, with their sections.
+
+    Decoded numbers have no such size to choose; their rules keep them apart from all others.
+    """
     current = current_cells(tables).tables
-    results = with_setting_words(current.results)
-    is_ranked = results["metric"].isin(RANK_METRICS)
-    csls = choose_csls(set(results.loc[is_ranked, "csls"]), options.csls)
-    wanted = (results["direction"] == options.direction) & (results["csls"] == csls)
-    shown = results[~is_ranked | wanted]
-    words = {setting: parse_setting(setting) for setting in shown["setting"].unique()}
-    for word in ("inference", "modality"):
-        found = {setting: parts.get(word, "") for setting, parts in words.items()}
-        shown = shown.assign(**{word: shown["setting"].map(found).astype(str)})
-    plain_rules = {setting: _rules(parts) for setting, parts in words.items()}
-    shown = shown.assign(
-        rules=shown["setting"].map(plain_rules).astype(str),
-        base=shown["variant"].str.split("[").str[0],
-    )
+    results = with_sections(in_own_similarity(current))
+    is_decoded = results["decoder"] != NO_DECODER
+    is_of_ranks = results["metric"].isin(RANK_METRICS)
+    csls = choose_csls(set(results.loc[is_of_ranks & ~is_decoded, "csls"]), options.csls)
+    is_asked = results["direction"] == options.direction
+    is_wanted = is_asked & (results["csls"] == csls)
+    is_wanted_decoded = is_asked | (results["direction"] == PAIRS)
+    shown = results[is_wanted_decoded.where(is_decoded, is_wanted | ~is_of_ranks)]
+    shown = shown.assign(base=shown["variant"].str.split("[").str[0])
     cells = current.cells.set_index("key")
     return shown.assign(
         overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
@@ -171,14 +168,14 @@ def bracket(variant: str) -> str:
 
 def _metrics(group: pd.DataFrame, options: ReportOptions) -> tuple[str, ...]:
     found = set(group["metric"])
+    of_pairs = tuple(metric for metric in ("f1", "precision", "recall") if metric in found)
     if (group["direction"] == PAIRS).any():
-        return tuple(metric for metric in ("f1", "precision", "recall") if metric in found)
+        return of_pairs
+    if (group["decoder"] != NO_DECODER).any():
+        # One-to-one decoders give pairs, those that spread scores give ranks.
+        of_ranks = (m for m in options.metrics if m in found and m not in PAIR_METRICS)
+        return (*of_pairs, *of_ranks)
     return tuple(metric for metric in options.metrics if metric in found)
-
-
-def _rules(words: Mapping[str, str]) -> str:
-    own = ("csls", "inference", "iterative", "modality", "names", "similarity")
-    return " ".join(f"{key}={value}" for key, value in words.items() if key not in own)
 
 
 def metric_style(metric: str) -> NumberStyle:

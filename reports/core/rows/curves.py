@@ -12,11 +12,11 @@ def chosen_points(curves: pd.DataFrame, options: ReportOptions) -> pd.DataFrame:
     """One number per cell, epoch and set of links; F1 where pairs were predicted.
 
     Args:
-        curves: Rows of curves.csv with the words of their settings.
+        curves: Rows of curves.csv with their sections.
         options: Choices of the reader.
     """
-    pairs = curves[(curves["direction"] == "pairs") & (curves["metric"] == "f1")]
-    ranked = _chosen_ranked(curves[curves["inference"] == ""], options)
+    pairs = curves[(curves["inference"] != "") & (curves["metric"] == "f1")]
+    ranked = _chosen_ranked(curves[curves["is_ranked"]], options)
     return pd.concat([ranked, pairs]) if len(pairs) else ranked
 
 

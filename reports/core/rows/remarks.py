@@ -6,14 +6,20 @@ from collections.abc import Collection
 
 import pandas as pd
 
-PARTIAL_COPY = "partial copy"
-"""How a cell's note begins when its dataset lacks part of what was published."""
 
+def partial_copies(cells: pd.DataFrame) -> list[str]:
+    """Sentences on copies of datasets that lack part of what methods read, sorted.
 
-def partial_copies(cells: pd.DataFrame) -> set[str]:
-    """What the cells' notes say about copies that lack part of the published dataset."""
-    notes = {note for text in cells["notes"].dropna() for note in str(text).split("; ")}
-    return {f"P{note[1:]}." for note in notes if note.startswith(PARTIAL_COPY)}
+    A sentence names the methods where it does not concern all of these cells' methods.
+    """
+    named = cells.dropna(subset="partial_copy").groupby("partial_copy")["method"].unique()
+    methods = set(cells["method"])
+    return sorted(
+        f"Partial copy: {text}."
+        if set(own) == methods
+        else f"Partial copy for {', '.join(sorted(own))}: {text}."
+        for text, own in named.items()
+    )
 
 
 def simulated_features(cells: pd.DataFrame, keys: Collection[str]) -> set[str]:

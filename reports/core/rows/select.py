@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from mmea_bench.results.core.schema import parse_setting
+from mmea_bench.reports.core.words import DIRECTION_NAMES
+from mmea_bench.results.core.schema import NO_DECODER
 from mmea_bench.results.core.table import Tables
 
 DEFAULT_CSLS = 3
+PAIRS = "pairs"
+"""Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
 _CELL_IDENTITY = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "repeat", "protocol"),
 ]
-# Part of a method rather than of the rules, so it does not keep two methods apart.
-_METHOD_WORDS = ("similarity", "inference")
-# What a method was given: told apart within a table, and never ranked with each other.
-_SECTION_WORDS = {"names": "names", "iterative": "iterative"}
 
 
 @dataclass(frozen=True)
@@ -70,41 +69,93 @@ def current_cells(tables: Tables) -> Current:
     )
 
 
-def with_setting_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns ``csls``, ``similarity``, ``inference``, ``section`` and ``rules``.
+def in_own_similarity(tables: Tables) -> pd.DataFrame:
+    """The results that compare methods: each by its own similarity.
 
-    All are taken from ``setting``. ``inference`` says how pairs were predicted and is empty where
-    links were ranked. ``section`` says whether names were read and pseudo-labels learned;
-    ``rules`` is the rest: numbers with equal rules, section and csls are comparable.
+    Under the protocol ``paper`` a cell may be scored by the similarity of its published numbers,
+    too; these numbers are for the comparison with the published ones alone.
     """
-    words = {setting: parse_setting(setting) for setting in frame["setting"].unique()}
-    rules = {
-        setting: " ".join(
-            f"{key}={value}"
-            for key, value in found.items()
-            if key not in ("csls", *_METHOD_WORDS, *_SECTION_WORDS)
-        )
-        for setting, found in words.items()
+    own = tables.results["key"].map(tables.cells.set_index("key")["own_similarity"])
+    is_own = own.isna() | (tables.results["similarity"] == own)
+    return tables.results[is_own]
+
+
+def with_sections(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns ``section``, ``rules`` and ``is_ranked``, and no empty ``inference``.
+
+    ``section`` says what a number was made from: names, pseudo-labels, a decoder. ``rules`` says
+    among what and how it was counted: numbers with equal rules, section and (where ``is_ranked``)
+    CSLS size are comparable. The similarity belongs to the method, and so does the inference of
+    predicted pairs. ``is_ranked`` is false where pairs were predicted or a decoder was used: no
+    reader's choice of a CSLS size concerns these. ``inference`` and ``modality`` are "" for none.
+
+    Args:
+        frame: Rows of results.csv or curves.csv.
+    """
+    texts = {
+        name: frame[name].astype(object).where(frame[name].notna(), "").astype(str)
+        for name in ("inference", "modality", "candidates", "ties")
     }
-    csls = {setting: int(found.get("csls", "0")) for setting, found in words.items()}
-    section = {
-        setting: ", ".join(
-            printed if found.get(word) == "yes" else f"no {printed}"
-            for word, printed in _SECTION_WORDS.items()
-            if word == "names" or found.get(word) == "yes"
-        )
-        for setting, found in words.items()
-    }
-    by_method = {
-        word: {setting: found.get(word, "") for setting, found in words.items()}
-        for word in _METHOD_WORDS
-    }
+    decoders = frame["decoder"].where(frame["decoder"] != NO_DECODER, "").astype(str)
+    of_section = zip(frame["names"], frame["iterative"], decoders, strict=True)
+    of_rules = zip(texts["candidates"], texts["ties"], decoders, frame["csls"], strict=True)
     return frame.assign(
-        csls=frame["setting"].map(csls).astype("int64"),
-        **{word: frame["setting"].map(found).astype(str) for word, found in by_method.items()},
-        section=frame["setting"].map(section).astype(str),
-        rules=frame["setting"].map(rules).astype(str),
+        inference=texts["inference"],
+        modality=texts["modality"],
+        section=_texts([_section(*words) for words in of_section], frame),
+        rules=_texts([_rules(*words) for words in of_rules], frame),
+        is_ranked=(texts["inference"] == "") & (decoders == ""),
     )
+
+
+def _texts(values: list[str], frame: pd.DataFrame) -> pd.Series[str]:
+    return pd.Series(values, frame.index, dtype=str)
+
+
+def input_words(names: str, iterative: str) -> list[str]:
+    """What a method was given, from the columns of these names."""
+    return ["names" if names == "yes" else "no names", *["iterative"] * (iterative == "yes")]
+
+
+def _section(names: str, iterative: str, decoder: str) -> str:
+    words = [decoder_words(decoder)] if decoder else []
+    return ", ".join([*input_words(names, iterative), *words])
+
+
+def _rules(candidates: str, ties: str, decoder: str, csls: int) -> str:
+    # A decoder's own words come last, so that decoded numbers stand behind the others.
+    words = {"candidates": candidates, "ties": ties, "decoder": decoder}
+    if _tells_csls(decoder, csls):
+        words["csls"] = str(csls)
+    return " ".join(f"{name}={word}" for name, word in words.items() if word)
+
+
+def _tells_csls(decoder: str, csls: int) -> bool:
+    """Whether the CSLS size before a decoder is not told by its own parameters."""
+    return bool(decoder and csls) and f"csls={csls}" not in decoder
+
+
+def decoder_words(decoder: str) -> str:
+    """Printed name of a decoder."""
+    return f"decoder {decoder}"
+
+
+def scoring_heading(numbers: pd.DataFrame, csls: int | None, direction: str) -> str:
+    """How numbers of equal ``rules`` were scored, for captions.
+
+    Args:
+        numbers: Rows of ``with_sections``.
+        csls: The size that the reader chose.
+        direction: Direction that the reader chose.
+    """
+    way = DIRECTION_NAMES[direction if (numbers["direction"] == direction).any() else PAIRS]
+    first = numbers.iloc[0]
+    if (numbers["inference"] != "").all():
+        return DIRECTION_NAMES[PAIRS]
+    if first["is_ranked"]:
+        return f"csls={csls}, {way}"
+    size = f", csls={first['csls']}" if _tells_csls(first["decoder"], first["csls"]) else ""
+    return f"{decoder_words(str(first['decoder']))}{size}, {way}"
 
 
 def choose_csls(found: set[int], asked: int | None) -> int | None:

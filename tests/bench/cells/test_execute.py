@@ -20,6 +20,7 @@ from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import SCORING_COLUMNS
 
 SMALL = {"epochs": 20, "eval_every": 10}
 
@@ -40,7 +41,8 @@ def run(
 
 
 def numbers(record: Record) -> list[tuple[str, str, str, float]]:
-    return [(r["setting"], r["metric"], r["direction"], r["value"]) for r in record.results]
+    names = (*(column.name for column in SCORING_COLUMNS), "metric", "direction", "value")
+    return [tuple(row[name] for name in names) for row in record.results]
 
 
 def test_a_cell_gives_bit_identical_numbers_every_time(tmp_path: Path) -> None:
@@ -74,11 +76,11 @@ def test_what_trains_nothing_has_no_checkpoint_to_choose(tmp_path: Path) -> None
 def test_every_asked_scoring_gives_all_metrics_in_all_directions(tmp_path: Path) -> None:
     record = run(tmp_path, "random_scores", protocol=Protocol(csls=(0, 3, 10)))
     assert len(record.results) == 3 * 5 * 3
-    by_key = {(r["setting"], r["metric"], r["direction"]): r["value"] for r in record.results}
-    for setting, metric, direction in by_key:
+    by_key = {tuple(number[:-1]): number[-1] for number in numbers(record)}
+    for *scoring, metric, direction in by_key:
         if direction == "mean":
-            both = [by_key[setting, metric, side] for side in ("src2tgt", "tgt2src")]
-            assert by_key[setting, metric, "mean"] == pytest.approx(sum(both) / 2)
+            both = [by_key[*scoring, metric, side] for side in ("src2tgt", "tgt2src")]
+            assert by_key[*scoring, metric, "mean"] == pytest.approx(sum(both) / 2)
 
 
 def test_unseeded_candidates_are_harder_than_test_candidates(tmp_path: Path) -> None:
@@ -115,13 +117,13 @@ def test_stand_ins_for_word_vectors_are_named_in_the_row(tmp_path: Path) -> None
     assert "GloVe" in cell["notes"]
 
 
-@pytest.mark.parametrize(("start", "word"), [(10, "iterative=yes"), (500, "iterative=no")])
+@pytest.mark.parametrize(("start", "word"), [(10, "yes"), (500, "no")])
 def test_only_a_training_that_reaches_its_pseudo_labels_is_iterative(
     start: int, word: str, tmp_path: Path
 ) -> None:
     protocol = Protocol("paper")  # the last epoch counts
     record = run(tmp_path, "mclea", protocol=protocol, iterative_start=start, promote_every=5)
-    assert all(word in row["setting"].split() for row in record.results)
+    assert {row["iterative"] for row in (record.cell, *record.results, *record.curves)} == {word}
 
 
 def test_test_links_cannot_change_a_strict_training() -> None:
@@ -156,7 +158,7 @@ class NameMatch(Method):
 """
 
 
-@pytest.mark.parametrize(("declared", "says"), [("name", "names=yes"), ("structure", "names=no")])
+@pytest.mark.parametrize(("declared", "says"), [("name", "yes"), ("structure", "no")])
 def test_a_method_that_declares_structure_cannot_read_names(
     declared: str, says: str, tmp_path: Path
 ) -> None:
@@ -167,7 +169,7 @@ def test_a_method_that_declares_structure_cannot_read_names(
     hits = [
         row["value"]
         for row in record.results
-        if row["metric"] == "hits@10" and says in row["setting"].split()
+        if row["metric"] == "hits@10" and row["names"] == says
     ]
     assert hits
     assert max(hits) == 0.0 if declared == "structure" else min(hits) > 0.4

@@ -23,8 +23,12 @@ from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.cli.serve import make_server
 from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.run_state import note_plan, run_state
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats import web
+from mmea_bench.reports.formats.web_data import page_data
 from mmea_bench.reports.making import serve
 from mmea_bench.results.core.store import ResultStore
+from mmea_bench.results.core.table import Tables
 from tests.reports.reports_factory import make_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -213,11 +217,14 @@ def test_the_page_rests_while_a_run_needs_the_processor(
     assert "late" in idle.text()
 
 
-def test_a_record_that_breaks_the_page_is_said_on_it(tmp_path: Path) -> None:
-    record = make_record("a", 0.3)
-    for row in record.results:
-        row["setting"] = row["setting"].replace("csls=3", "csls=three")
-    ResultStore(tmp_path).write(record)
+def test_a_page_that_breaks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(tables: Tables, options: ReportOptions) -> dict[str, object]:
+        if len(tables.results):
+            raise ValueError("three")
+        return page_data(tables, options)
+
+    monkeypatch.setattr(web, "page_data", broken)
+    ResultStore(tmp_path).write(make_record("a", 0.3))
     assert "reports/formats/web.py failed: ValueError" in _page(tmp_path).text()
 
 

@@ -12,9 +12,9 @@ from mmea_bench.bench.cli.serve import make_server
 from mmea_bench.reports.making import serve
 from mmea_bench.reports.making.build import build_reports
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import PAIR_SCORING
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.chrome.options import Options  # noqa: E402
@@ -70,11 +70,11 @@ def fill_folder(folder: Path) -> None:
 
 def pair_record(inference: str, f1: float) -> Record:
     """A cell that predicted pairs: no direction, no CSLS."""
-    words = {"candidates": "all-pairs", "inference": inference, "names": "no"}
+    scoring = {**PAIR_SCORING, "inference": inference}
     cell = make_record("crossea", 0.1, variant=f"by {inference}").cell
     values = {"hits@1": 0.7, "precision": 0.8, "recall": 0.6, "f1": f1}
     numbers = [
-        {"setting": format_setting(words), "metric": m, "direction": "pairs", "value": v, "n": 9}
+        {**scoring, "metric": m, "direction": "pairs", "value": v, "n": 9}
         for m, v in values.items()
     ]
     return Record.of(cell, numbers)

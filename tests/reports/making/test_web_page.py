@@ -14,6 +14,7 @@ import pytest
 
 from mmea_bench.reports.core.document import Document, Table
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats import web
 from mmea_bench.reports.formats.web import (
     PageState,
     content_security_policy,
@@ -228,8 +229,8 @@ def test_a_skipped_cell_without_a_data_version_stands_at_its_dataset() -> None:
 
 
 def test_partial_copies_are_marked() -> None:
-    note = "partial copy: 3 of 5 files; another note"
-    data = page_data(tables_of([make_record("a", 0.3, notes=note)]), ReportOptions())
+    record = make_record("a", 0.3, lacking="image", partial_copy="KG images: 3 of 5 (60.0 %)")
+    data = page_data(tables_of([record]), ReportOptions())
     assert [place["isPartial"] for place in data["places"]] == [True]
 
 
@@ -264,11 +265,14 @@ def test_report_command_writes_one_page(tmp_path: Path) -> None:
     assert "index.html" in summary.index.read_text(encoding="utf-8")
 
 
-def test_a_record_that_breaks_the_page_leaves_the_other_formats(tmp_path: Path) -> None:
-    record = make_record("a", 0.3)
-    for row in record.results:
-        row["setting"] = row["setting"].replace("csls=3", "csls=three")
-    ResultStore(tmp_path).write(record)
+def test_a_page_that_breaks_leaves_the_other_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> dict[str, object]:
+        raise ValueError("three")
+
+    monkeypatch.setattr(web, "page_data", broken)
+    ResultStore(tmp_path).write(make_record("a", 0.3))
     summary = build_reports(tmp_path, only=["cost"], formats=("csv", "html"))
     assert "index.html" in dict(summary.skipped)
     assert not (tmp_path / "report" / "index.html").exists()

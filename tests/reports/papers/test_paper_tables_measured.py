@@ -6,9 +6,9 @@ from mmea_bench.reports import paper_tables
 from mmea_bench.reports.core.document import Document, Missing, Table
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import format_setting
 from mmea_bench.results.core.table import tables_of
-from tests.reports.reports_factory import WORDS, make_record
+from tests.reports.reports_factory import make_record
+from tests.reports.studies_factory import PAIR_SCORING
 
 
 def measured(records: list[Record], **options: Any) -> Document:
@@ -44,12 +44,8 @@ def test_nothing_that_a_paper_prints_gives_a_reason() -> None:
 
 
 def setting_record(method: str, score: float, words: dict[str, str], **changes: Any) -> Record:
-    """A cell scored with other words, such as ``iterative=yes``."""
-    record = make_record(method, score, all_csls=(3,), **changes)
-    setting = format_setting({**WORDS, "csls": 3, "similarity": "cosine", **words})
-    rows = [{**row, "setting": setting} for row in record.results]
-    names = ("setting", "metric", "direction", "value", "n")
-    return Record.of(record.cell, [{name: row[name] for name in names} for row in rows])
+    """A cell under other facts, such as ``iterative=yes``."""
+    return make_record(method, score, all_csls=(3,), **words, **changes)
 
 
 def test_names_and_pseudo_labels_must_be_those_that_the_paper_states() -> None:
@@ -105,10 +101,10 @@ def test_changed_parameters_stand_in_where_they_are_the_only_run_and_say_so() ->
 def pairs_record(method: str, score: float, inference: str, **changes: Any) -> Record:
     cell = dict(make_record(method, 0.0, status="failed", reason="x", **changes).cell)
     cell |= {"status": "ok", "reason": None, "key": f"{cell['key']}-{inference}"}
-    words = {"candidates": "all-pairs", "iterative": "no", "names": "no", "similarity": "cosine"}
     numbers = [
         {
-            "setting": format_setting({**words, "inference": name}),
+            **PAIR_SCORING,
+            "inference": name,
             "metric": metric,
             "direction": "pairs",
             "value": score + 0.1 * (name == "two-thresholds"),
@@ -187,8 +183,8 @@ def test_rows_stopped_on_test_are_marked_and_not_ranked() -> None:
 
 
 def test_simulated_features_and_partial_copies_are_said() -> None:
-    note = "partial copy: 505436 of 592213 triples"
-    record = make_record("eva", 0.2, simulated_features="image", notes=note)
+    lacks = {"lacking": "structure", "partial_copy": "505436 of 592213 triples"}
+    record = make_record("eva", 0.2, simulated_features="image", **lacks)
     table = table_of(measured([record]), "MCLEA (COLING 2022), Table 2")
     assert table.rows[0].marks == ("†",)
     assert "† with simulated image features, not measured ones." in table.notes

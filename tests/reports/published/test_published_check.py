@@ -76,7 +76,7 @@ def test_one_repeat_has_no_deviation_and_says_so() -> None:
 def test_csls_of_three_is_compared_and_the_plain_number_stands_beside() -> None:
     record = measured_cell(0.3)
     for number in record.results:
-        if "csls=0" in number["setting"] and number["direction"] == "src2tgt":
+        if number["csls"] == 0 and number["direction"] == "src2tgt":
             number["value"] = 0.2
     row = only_row(record, published_row(0.3))
     assert (row.mean, row.plain) == (0.3, 0.2)
@@ -86,8 +86,10 @@ def test_csls_of_three_is_compared_and_the_plain_number_stands_beside() -> None:
 def test_other_csls_is_another_protocol() -> None:
     row = only_row(measured_cell(0.3), published_row(0.3), csls=0)
     assert (row.verdict, row.plain) == ("not comparable", None)
-    assert row.reason == "scored with csls=0, the published tables with csls=3"
-    assert "csls=0" in only_row(measured_cell(0.3, csls=(0,)), published_row(0.3)).reason
+    assert row.reason == (
+        "published scoring not stated, taken as CSLS 3; measured under cosine, no CSLS"
+    )
+    assert "no CSLS" in only_row(measured_cell(0.3, csls=(0,)), published_row(0.3)).reason
     with pytest.raises(ReportError, match=r"csls=10\. There is csls=0, 3"):
         check([measured_cell(0.3)], published_row(0.3), csls=10)
 
@@ -96,7 +98,10 @@ def test_other_csls_is_another_protocol() -> None:
     ("cell", "reason"),
     [
         (
-            {"notes": "partial copy: KG relations: 9 of 10 (90.0 %), KG images: not there; more"},
+            {
+                "lacking": "image",
+                "partial_copy": "KG relations: 9 of 10 (90.0 %), KG images: not there",
+            },
             "partial copy: KG relations: 9 of 10 (90.0 %), KG images: not there",
         ),
         ({"simulated_features": "image"}, "simulated data: image"),
@@ -116,7 +121,11 @@ def test_other_csls_is_another_protocol() -> None:
             {"protocol": "strict", "stopped_on": "valid"},
             "other protocol: strict holds part of the seed links out to stop on",
         ),
-        ({"words": {"candidates": "unseeded"}}, "other protocol: candidates=unseeded"),
+        (
+            {"words": {"candidates": "unseeded"}},
+            "published scoring not stated, taken as CSLS 3, test candidates; measured under "
+            "cosine, CSLS 3, unseeded candidates",
+        ),
         ({"words": {"ties": "optimistic"}}, "other protocol: ties=optimistic"),
         ({"names": "yes"}, "published without names"),
         ({"iterative": "yes"}, "the source does not say whether it is iterative"),

@@ -31,16 +31,19 @@ def test_tables_letter_the_reasons_and_name_the_other_sources() -> None:
     table = check_document(check(records, *printed)).tables[0]
     assert [row.labels for row in table.rows] == [
         (
-            *("gcn_align", "no names", "Hits@1", ".340 (1)", ".300", "loginmea2024 Table 1"),
+            *("gcn_align", "no names", "Hits@1", "cosine, CSLS 3"),
+            *(".340 (1)", ".300", "loginmea2024 Table 1"),
             *("+.040", "not comparable (a)"),
         ),
         (
-            *("gcn_align SE", "no names", "Hits@1", ".300 (1)", ".310", "loginmea2024 Table 1"),
+            *("gcn_align SE", "no names", "Hits@1", "cosine, CSLS 3"),
+            *(".300 (1)", ".310", "loginmea2024 Table 1"),
             *("-.010", "reproduced"),
         ),
     ]
     assert table.notes == (
         "(a) simulated data: image.",
+        "gcn_align; gcn_align SE: the source does not state its scoring, taken as CSLS 3.",
         "gcn_align, no names: also other2020 Table 1 (no-names) Hits@1 .350.",
     )
 

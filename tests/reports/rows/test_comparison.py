@@ -8,7 +8,7 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import comparisons, mark_notes, shown_numbers
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, own_numbers
 from tests.reports.studies_factory import ablation_records, ratio_records
 
 OPTIONS = ReportOptions(csls=0)
@@ -16,13 +16,8 @@ OPTIONS = ReportOptions(csls=0)
 
 def _unseeded(record: Record) -> Record:
     """The same cell, scored among all unseeded entities too."""
-    own = ("setting", "metric", "direction", "value", "n")
-    numbers = [{name: row[name] for name in own} for row in record.results]
-    others = [
-        {**row, "setting": str(row["setting"]).replace("candidates=test", "candidates=unseeded")}
-        for row in numbers
-    ]
-    return Record.of(record.cell, [*numbers, *others])
+    others = own_numbers(record, candidates="unseeded")
+    return Record.of(record.cell, [*own_numbers(record), *others])
 
 
 def test_numbers_under_different_rules_stand_apart_by_name() -> None:
