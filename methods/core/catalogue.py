@@ -118,6 +118,8 @@ def _load_user_method(path: Path) -> type[Method]:
     if spec is None or spec.loader is None:
         raise UserError(f"Method file {path} is not a Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
+    # Its classes are pickled by name with the state of a training, which asks for the package too.
+    sys.modules.setdefault(_USER_PACKAGE, _empty_package())
     # Dataclasses with postponed annotations look their module up by name while it loads.
     sys.modules[module_name] = module
     try:
@@ -128,6 +130,12 @@ def _load_user_method(path: Path) -> type[Method]:
     except Exception as error:
         raise UserError(f"Method file {path} cannot be imported: {_last_line(error)}") from error
     return _only_method(module, str(path))
+
+
+def _empty_package() -> ModuleType:
+    package = ModuleType(_USER_PACKAGE)
+    package.__path__ = []
+    return package
 
 
 def _moved(error: ImportError) -> str:

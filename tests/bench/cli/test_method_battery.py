@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
+from mmea_bench.methods import transe
 from tests.cases.small_methods import random_method
 
 RUNNER = CliRunner()
@@ -65,3 +66,11 @@ def test_what_cannot_be_checked_is_an_error_of_the_user(tmp_path: Path) -> None:
         found = call(*words)
         assert found.exit_code == 2
         assert text in found.stderr
+
+
+def test_a_users_file_with_classes_of_its_own_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The state of a training names the user's classes, whose module is no part of the project."""
+    path = tmp_path / "own_transe.py"
+    path.write_text(Path(transe.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    done = call(path, "--only", "continues")
+    assert done.exit_code == 0, done.output
