@@ -13,7 +13,8 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
 from mmea_bench.methods.core.inputs.features import attribute_bags
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.training.loop import Schedule, adamw, train
+from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.optimisers import adamw
 
 
 @dataclass(frozen=True)
