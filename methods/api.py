@@ -23,6 +23,7 @@ from mmea_bench.methods.core.inputs.literals import AttributeValues
 from mmea_bench.methods.core.inputs.names import averaged_word_vectors, name_vectors, ngram_counts
 from mmea_bench.methods.core.inputs.pyg import from_pyg, to_pyg
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 from mmea_bench.methods.core.layers.graph_layers import (
     EdgeScores,
     GATLayer,
@@ -31,12 +32,25 @@ from mmea_bench.methods.core.layers.graph_layers import (
     adjacency_matrix,
     attended,
 )
+from mmea_bench.methods.core.layers.reflection import (
+    EndReflectionLayer,
+    ReflectionGraph,
+    ReflectionLayer,
+    relation_table,
+)
+from mmea_bench.methods.core.layers.relation_matrices import (
+    inverse_frequency_adjacency,
+    relation_means,
+    underweighted_adjacency,
+)
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.losses.margins import (
     hard_sample_loss,
+    likelihood_loss,
     limit_loss,
     logistic_loss,
     margin_loss,
+    pair_distances,
     pair_margin_loss,
 )
 from mmea_bench.methods.core.losses.translation import (
@@ -73,6 +87,7 @@ __all__ = [
     "DivergedError",
     "EdgeScores",
     "Embeddings",
+    "EndReflectionLayer",
     "FilteredCorruption",
     "FixedMatrix",
     "GATLayer",
@@ -88,6 +103,8 @@ __all__ = [
     "PairScores",
     "Paper",
     "PseudoSeeds",
+    "ReflectionGraph",
+    "ReflectionLayer",
     "RunContext",
     "Schedule",
     "ScoreMatrix",
@@ -96,6 +113,7 @@ __all__ = [
     "SparsePattern",
     "TrainView",
     "TripleBatches",
+    "TripleSet",
     "TypedCandidates",
     "UniformCandidates",
     "UserError",
@@ -112,6 +130,8 @@ __all__ = [
     "from_pyg",
     "hard_sample_loss",
     "input_features",
+    "inverse_frequency_adjacency",
+    "likelihood_loss",
     "limit_loss",
     "logistic_loss",
     "margin_loss",
@@ -120,8 +140,11 @@ __all__ = [
     "name_vectors",
     "nearest_pair_negatives",
     "ngram_counts",
+    "pair_distances",
     "pair_margin_loss",
     "random_pair_negatives",
+    "relation_means",
+    "relation_table",
     "rmsprop",
     "sgd",
     "shuffled_batches",
@@ -132,5 +155,6 @@ __all__ = [
     "train_on_seeds",
     "translation_distances",
     "triple_distances",
+    "underweighted_adjacency",
     "undirected_edges",
 ]

@@ -20,6 +20,7 @@ from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
 _LITERAL = re.compile(
     r'"(?P<text>.*)"(?:\^\^<?(?P<type>[^>]*)>?|@(?P<language>[\w-]+))?', re.DOTALL
 )
+_UNQUOTED = re.compile(r'(?P<text>[^"]*?)\^\^<?(?P<type>[^\s<>^"]+)>?')
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _DATE = re.compile(r"(-?[0-9]{3,9})-([0-9]{1,2}|##)(?:-([0-9]{1,2}|##))?(?:T.*|Z)?")
@@ -34,15 +35,16 @@ class Literal(NamedTuple):
 
 
 def parse_literal(raw: str) -> Literal:
-    """The parts of a literal as files write it; anything without quotes is its own text.
+    """The parts of a literal as files write it; a text may stand without quotes, also with a type.
 
     The datatype is the last part of its URI, such as ``double``.
     """
-    found = _LITERAL.fullmatch(raw.strip())
+    raw = raw.strip()
+    found = _LITERAL.fullmatch(raw) or _UNQUOTED.fullmatch(raw)
     if found is None:
-        return Literal(raw.strip(), "", "")
+        return Literal(raw, "", "")
     datatype = re.split(r"[/#:]", found["type"] or "")[-1]
-    return Literal(found["text"], datatype, found["language"] or "")
+    return Literal(found["text"], datatype, found.groupdict().get("language") or "")
 
 
 def number_of(text: str) -> float:

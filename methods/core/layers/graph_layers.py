@@ -230,15 +230,16 @@ class HighwayGate(nn.Module):
 
     Args:
         dim: Columns of both.
-        generator: CPU generator of ``K``, Glorot-uniform; ``b`` starts at zero.
+        generator: CPU generator of ``K``, Glorot-uniform.
+        bias: Where ``b`` starts; below zero the old vectors pass at first (HMAN has -1).
 
     Reference: Srivastava et al., 2015, arXiv:1505.00387, equation 3; RDGCN, HGCN.
     """
 
-    def __init__(self, dim: int, generator: torch.Generator) -> None:
+    def __init__(self, dim: int, generator: torch.Generator, bias: float = 0.0) -> None:
         super().__init__()
         self.kernel = glorot_uniform(dim, dim, generator)
-        self.bias = nn.Parameter(torch.zeros(dim))
+        self.bias = nn.Parameter(torch.full((dim,), bias))
 
     def forward(self, new: Tensor, old: Tensor) -> Tensor:
         """[n, dim] and [n, dim] to [n, dim]."""

@@ -109,12 +109,74 @@ class ReflectionLayer(nn.Module):
         logits = directions @ self.query
         weights = graph.pairs.row_softmax(logits.index_select(0, graph.sets))
         along = graph.of_neighbours.inner_products(vectors, directions)
-        mirrored = weights * along.index_select(0, graph.at_neighbour)
-        by_set = torch.zeros(graph.of_nodes.n_edges, device=weights.device).index_add(
-            0, graph.at_node, mirrored
+        return _mirrored_sum(weights, along, vectors, directions, graph)
+
+
+class EndReflectionLayer(nn.Module):
+    """Reflection attention that looks at both ends and the relation, one head, no activation.
+
+    A message is ``M_ij x_j = x_j - 2 (x_j . r_ij) r_ij`` and weighs
+    ``softmax_j(a . [x_i || M_ij x_j || r_ij])``. As ``a_2 . M_ij x_j`` is
+    ``a_2 . x_j - 2 (x_j . r_ij) (a_2 . r_ij)``, no message is ever made.
+
+    Args:
+        dim: Columns of input and output.
+        generator: CPU generator of the initial values of ``a``, Glorot's uniform ones.
+
+    Reference: Mao et al., RREA, CIKM 2020, equations 6-8.
+    """
+
+    def __init__(self, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.kernel = uniform_parameter((3, dim), math.sqrt(6 / (3 * dim + 1)), generator)
+
+    def forward(
+        self,
+        vectors: Tensor,
+        directions: Tensor,
+        graph: ReflectionGraph,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """Aggregated messages, [n_rows, dim]; a node without neighbours gets zeros.
+
+        Args:
+            vectors: [n_entities, dim].
+            directions: Unit direction of each relation set, [n_sets, dim].
+            graph: Pairs of the wanted nodes.
+            rows: Node of each wanted row; None if all nodes are wanted.
+        """
+        along = graph.of_neighbours.inner_products(vectors, directions)
+        ends, relation = vectors @ self.kernel[:2].T, directions @ self.kernel[1:].T
+        towards = ends[:, 0] if rows is None else ends[rows, 0]
+        of_pair = relation.index_select(0, graph.sets)
+        logits = (
+            towards.index_select(0, graph.pairs.rows)
+            + ends[:, 1].index_select(0, graph.pairs.columns)
+            - 2 * along.index_select(0, graph.at_neighbour) * of_pair[:, 0]
+            + of_pair[:, 1]
         )
-        plain = graph.pairs.product(weights, vectors)
-        return plain - 2 * graph.of_nodes.product(by_set, directions)
+        weights = graph.pairs.row_softmax(logits)
+        return _mirrored_sum(weights, along, vectors, directions, graph)
+
+
+def _mirrored_sum(
+    weights: Tensor, along: Tensor, vectors: Tensor, directions: Tensor, graph: ReflectionGraph
+) -> Tensor:
+    """``sum_j w_ij (h_j - 2 (h_j . r_ij) r_ij)``, [n_rows, dim].
+
+    Args:
+        weights: ``w``, [n_pairs].
+        along: ``h . r`` of each distinct (neighbour, set).
+        vectors: ``h``, [n_entities, dim].
+        directions: ``r``, [n_sets, dim].
+        graph: The pairs.
+    """
+    mirrored = weights * along.index_select(0, graph.at_neighbour)
+    by_set = torch.zeros(graph.of_nodes.n_edges, device=weights.device).index_add(
+        0, graph.at_node, mirrored
+    )
+    plain = graph.pairs.product(weights, vectors)
+    return plain - 2 * graph.of_nodes.product(by_set, directions)
 
 
 def relation_table(n_relations: int, dim: int, generator: torch.Generator) -> nn.Parameter:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, relu, softplus
+from torch.nn.functional import embedding, logsigmoid, relu, softplus
 
 Norm = Literal["l1", "l2", "squared l2"]
 Reduction = Literal["mean", "sum"]
@@ -113,13 +113,33 @@ def pair_margin_loss(
         norm: What ``d`` is.
         reduction: Mean or sum.
     """
-    source, target = vectors[pairs[:, 0]], vectors[pairs[:, 1]]
-    own = lengths(source - target, norm)
+    own, others = pair_distances(vectors, pairs, negatives, norm)
     loss = torch.zeros((), device=vectors.device)
-    for anchor, stand_ins in zip((source, target), negatives, strict=True):
-        others = lengths(anchor.unsqueeze(1) - vectors[stand_ins], norm)
-        loss = loss + margin_loss(own, others, margin, reduction)
+    for of_end in others:
+        loss = loss + margin_loss(own, of_end, margin, reduction)
     return loss / 2 if reduction == "mean" else loss
+
+
+def pair_distances(
+    vectors: Tensor, pairs: Tensor, negatives: Tensor, norm: Norm = "l1"
+) -> tuple[Tensor, Tensor]:
+    """Distances of partners, [n_pairs], and from each to its stand-ins, [2, n_pairs, k].
+
+    With ``limit_loss`` and the limits (0, 1.5) these make the alignment loss of AliNet.
+
+    Args:
+        vectors: [n_entities, dim].
+        pairs: (source, target) ids, [n_pairs, 2].
+        negatives: Stand-ins for the targets (compared with the sources) and for the sources, [2,
+            n_pairs, k] ids.
+        norm: How vectors are compared.
+    """
+    source, target = vectors[pairs[:, 0]], vectors[pairs[:, 1]]
+    others = [
+        lengths(anchor.unsqueeze(1) - vectors[stand_ins], norm)
+        for anchor, stand_ins in zip((source, target), negatives, strict=True)
+    ]
+    return lengths(source - target, norm), torch.stack(others)
 
 
 def hard_sample_loss(
@@ -154,6 +174,31 @@ def hard_sample_loss(
             torch.logsumexp(scale * ((gains - mean) / spread.clamp_min(1e-12)) + shift, dim=1)
         )
     return (rows[0] + rows[1]).mean()
+
+
+def likelihood_loss(
+    source: Tensor, target: Tensor, labels: Tensor, block_rows: int = 1024
+) -> Tensor:
+    """``-sum_ij P_ij log sigmoid(s_i . t_j)`` over the pairs of all source and target rows.
+
+    A labelled source has all its probability on its label, another spreads it evenly over the
+    targets. Scores are made in row blocks, which bound memory where no gradient is wanted.
+
+    Args:
+        source: [n_source, dim].
+        target: [n_target, dim].
+        labels: Target row of each source, [n_source]; -1 where there is none.
+        block_rows: Sources at once.
+
+    Reference: Sun et al. (BootEA), IJCAI 2018, equation 9.
+    """
+    loss = source.new_zeros(())
+    blocks = zip(torch.split(source, block_rows), torch.split(labels, block_rows), strict=True)
+    for rows, wanted in blocks:
+        logs = logsigmoid(rows @ target.T)
+        own = logs.gather(1, wanted.clamp_min(0).unsqueeze(1)).squeeze(1)
+        loss = loss - torch.where(wanted >= 0, own, logs.mean(dim=1)).sum()
+    return loss
 
 
 def _reduced(losses: Tensor, reduction: Reduction) -> Tensor:

@@ -6,7 +6,7 @@ else runs where the triples or vectors are.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -144,7 +144,8 @@ class FilteredCorruption:
     """Negatives of triples that are no triples themselves.
 
     A stand-in that makes a known triple is drawn again, ten times from the candidates and then ten
-    times from the whole KG; what is a known triple even then is kept.
+    times from the whole KG; what is a known triple even then is kept. BootEA has ``one coin`` and
+    distinct stand-ins, MuGNN ``both``.
 
     Args:
         triples: (head, relation, tail) ids, [n, 3]; also what is known to be true.
@@ -154,10 +155,12 @@ class FilteredCorruption:
         candidates: Where stand-ins come from; None is ``everyone``. May be replaced between draws.
         head_share: Probability that the head is replaced, by relation, [n_relations]; None is a
             fair coin. See ``bernoulli_head_share``.
-        one_coin: Whether all negatives of a triple replace the same end.
+        ends: ``coin`` tosses one for every negative, ``one coin`` one for all of a triple;
+            ``both`` gives either end as many negatives as are asked for, heads first.
+        distinct: Whether a stand-in that repeats one of the same end is drawn again as well.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the choices in which published samplers differ
         self,
         triples: Tensor,
         side: Tensor,
@@ -166,11 +169,12 @@ class FilteredCorruption:
         candidates: Candidates | None = None,
         *,
         head_share: Tensor | None = None,
-        one_coin: bool = False,
+        ends: Literal["coin", "one coin", "both"] = "coin",
+        distinct: bool = False,
     ) -> None:
         self.triples, self.candidates = triples, candidates or everyone
         self._side, self._everyone = side.long(), everyone
-        self._head_share, self._one_coin = head_share, one_coin
+        self._head_share, self._ends, self._distinct = head_share, ends, distinct
         self._n_entities = n_entities
         self._n_relations = int(triples[:, 1].max()) + 1 if len(triples) else 0
         self._known = torch.sort(self._codes(triples)).values
@@ -179,7 +183,7 @@ class FilteredCorruption:
         """All triples with that many negatives each, drawn with replacement.
 
         Args:
-            n_negatives: Of each triple.
+            n_negatives: Of each triple; of each end of it where ``ends`` is ``both``.
             generator: On the CPU.
         """
         at_head = self._coins(n_negatives, generator)
@@ -190,16 +194,23 @@ class FilteredCorruption:
             if not len(pending):
                 break
             candidates = self.candidates if attempt < _TRIES else self._everyone
-            owners = torch.div(pending, n_negatives, rounding_mode="floor")
+            owners = torch.div(pending, at_head.shape[1], rounding_mode="floor")
             triples, heads = self.triples[owners], flat_at_head[pending]
             drawn = candidates.draw(triples, self._side[owners], heads, generator)
             stand_ins[pending] = drawn
             negatives = CorruptedTriples(triples, drawn.unsqueeze(1), heads.unsqueeze(1))
-            pending = pending[self._holds(negatives.negatives().squeeze(1))]
+            refused = torch.zeros_like(flat_at_head)
+            refused[pending] = self._holds(negatives.negatives().squeeze(1))
+            if self._distinct:
+                refused |= self._repeats(stand_ins.view(at_head.shape), at_head)
+            pending = refused.nonzero().squeeze(1)
         return CorruptedTriples(self.triples, stand_ins.view(at_head.shape), at_head)
 
     def _coins(self, n_negatives: int, generator: torch.Generator) -> Tensor:
-        shape = (len(self.triples), 1 if self._one_coin else n_negatives)
+        if self._ends == "both":
+            heads = torch.arange(2 * n_negatives, device=self.triples.device) < n_negatives
+            return heads.expand(len(self.triples), -1).contiguous()
+        shape = (len(self.triples), 1 if self._ends == "one coin" else n_negatives)
         shares = torch.rand(shape, generator=generator).to(self.triples.device)
         if self._head_share is None:
             at_head = shares < 0.5
@@ -207,6 +218,15 @@ class FilteredCorruption:
             limits = self._head_share.to(shares)[self.triples[:, 1]]
             at_head = shares < limits.unsqueeze(1)
         return at_head.expand(-1, n_negatives).contiguous()
+
+    def _repeats(self, stand_ins: Tensor, at_head: Tensor) -> Tensor:
+        """Whether the same end of the same triple has an equal stand-in before it, flat."""
+        rows = torch.arange(len(stand_ins), device=stand_ins.device).unsqueeze(1)
+        codes = ((rows * 2 + at_head) * self._n_entities + stand_ins).flatten()
+        ordered, order = torch.sort(codes, stable=True)
+        repeats = torch.zeros_like(codes, dtype=torch.bool)
+        repeats[order[1:]] = ordered[1:] == ordered[:-1]
+        return repeats
 
     def _codes(self, triples: Tensor) -> Tensor:
         heads, relations, tails = triples.unbind(1)

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
+from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder
-from mmea_bench.methods.parts.clamea.triple_sets import StandIns, TripleSet
+from mmea_bench.methods.parts.clamea.stand_ins import StandIns
 
 
 class TrainingSets:

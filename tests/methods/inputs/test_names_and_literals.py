@@ -100,6 +100,10 @@ def test_word_vectors_of_the_dataset_come_first_in_their_own_dimension() -> None
         ('"say "hi""@en-GB', ('say "hi"', "", "en-GB")),
         ('"plain"', ("plain", "", "")),
         (" 54.2 ", ("54.2", "", "")),
+        ("12^^<http://www.w3.org/2001/XMLSchema#integer>", ("12", "integer", "")),
+        ("a red house^^xsd:string", ("a red house", "string", "")),
+        ("x^^2 + y", ("x^^2 + y", "", "")),
+        ("someone@example.org", ("someone@example.org", "", "")),
         ("", ("", "", "")),
     ],
 )

@@ -154,6 +154,13 @@ def test_highway_gate_by_hand() -> None:
     same_with_gradients(gate(new, old), plain, [new, old, *gate.parameters()])
 
 
+def test_a_highway_may_start_nearly_shut() -> None:
+    gate = HighwayGate(2, generator(), bias=-1.0)
+    nothing = torch.zeros(1, 2)
+    opening = 1 / (1 + math.e)
+    assert gate(torch.ones(1, 2), nothing).tolist() == [pytest.approx([opening] * 2)]
+
+
 def test_glorot_values_fill_their_bounds() -> None:
     values = glorot_uniform(20, 40, generator())
     bound = math.sqrt(6 / 60)

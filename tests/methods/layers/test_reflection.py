@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.reflection import (
+    EndReflectionLayer,
     ReflectionGraph,
     ReflectionLayer,
     relation_table,
@@ -208,3 +209,43 @@ def test_fixed_matrix_of_a_dense_one_multiplies_alike() -> None:
     dense = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, -3.0], [0.0, 0.0, 0.0]])
     other = torch.randn(3, 4, generator=torch.Generator().manual_seed(7))
     torch.testing.assert_close(FixedMatrix.of(dense) @ other, dense @ other)
+
+
+def ends_pair_by_pair(graph: JointGraph, table: Tensor, kernel: Tensor, vectors: Tensor) -> Tensor:
+    """RREA's layer with every message written out."""
+    pairs = relations_of_pairs(graph)
+    rows = []
+    for node in range(graph.n_entities):
+        messages, logits = [], []
+        for (start, end), relations in pairs.items():
+            if start == node:
+                unit = normalize(table[sorted(relations)].mean(dim=0), dim=0)
+                message = vectors[end] - 2 * (vectors[end] @ unit) * unit
+                messages.append(message)
+                logits.append(kernel.flatten() @ torch.cat([vectors[node], message, unit]))
+        if messages:
+            rows.append(torch.softmax(torch.stack(logits), dim=0) @ torch.stack(messages))
+        else:
+            rows.append(torch.zeros(DIM))
+    return torch.stack(rows)
+
+
+def test_attention_to_both_ends_equals_the_messages_written_out() -> None:
+    graph, generator = random_graph(), torch.Generator().manual_seed(1)
+    reflections = ReflectionGraph.of(graph)
+    layer = EndReflectionLayer(DIM, generator)
+    table = relation_table(RELATIONS, DIM, generator)
+    fast, plain = (torch.randn(N, DIM, generator=generator),) * 2
+    fast, plain = fast.clone().requires_grad_(), plain.clone().requires_grad_()
+    found = layer(fast, reflections.directions(table), reflections)
+    expected = ends_pair_by_pair(graph, table, layer.kernel, plain)
+    torch.testing.assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad(vectors.square().sum(), (leaf, table, layer.kernel))
+        for vectors, leaf in ((found, fast), (expected, plain))
+    ]
+    for quick, slow in zip(*gradients, strict=True):
+        torch.testing.assert_close(quick, slow, rtol=1e-4, atol=1e-5)
+    wanted = torch.tensor([5, 0, 8])
+    some = layer(fast, reflections.directions(table), reflections.restricted(wanted), wanted)
+    torch.testing.assert_close(some, found[wanted])

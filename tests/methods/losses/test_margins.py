@@ -12,9 +12,11 @@ from torch import Tensor
 from mmea_bench.methods.core.losses.margins import (
     hard_sample_loss,
     lengths,
+    likelihood_loss,
     limit_loss,
     logistic_loss,
     margin_loss,
+    pair_distances,
     pair_margin_loss,
 )
 from mmea_bench.methods.core.losses.translation import (
@@ -168,3 +170,31 @@ def test_hard_sample_loss_equals_the_written_out_formula() -> None:
 
 def gradients(loss: Tensor, table: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad(loss, [table], retain_graph=True)
+
+
+def test_limits_on_pair_distances_are_the_alignment_loss_of_alinet() -> None:
+    generator = torch.Generator().manual_seed(2)
+    vectors = torch.randn(8, 3, generator=generator, dtype=torch.float64)
+    pairs = torch.tensor([[0, 4], [1, 5]])
+    negatives = torch.tensor([[[2, 5, 6], [3, 4, 0]], [[1, 2, 3], [6, 7, 0]]])
+    near, wrong = 0.0, 0.0
+    for row, (source, target) in enumerate(pairs.tolist()):
+        near += float((vectors[source] - vectors[target]).square().sum())
+        for anchor, stand_ins in ((source, negatives[0, row]), (target, negatives[1, row])):
+            for other in stand_ins.tolist():
+                wrong += max(0.0, 1.5 - float((vectors[anchor] - vectors[other]).square().sum()))
+    own, others = pair_distances(vectors, pairs, negatives, "squared l2")
+    assert float(limit_loss(own, others, (0.0, 1.5), 0.1)) == pytest.approx(near + 0.1 * wrong)
+
+
+@pytest.mark.parametrize("block_rows", [2, 100])
+def test_likelihood_equals_the_sum_over_the_whole_matrix(block_rows: int) -> None:
+    vectors = torch.randn(8, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    source, target, labels = vectors[:5], vectors[5:], torch.tensor([1, -1, 0, -1, 2])
+    wanted = torch.full((5, 3), 1 / 3, dtype=torch.float64)
+    for row, label in enumerate(labels.tolist()):
+        if label >= 0:
+            wanted[row] = torch.eye(3)[label]
+    expected = -(wanted * torch.sigmoid(source @ target.T).log()).sum()
+    found = likelihood_loss(source, target, labels, block_rows)
+    assert float(found) == pytest.approx(float(expected))

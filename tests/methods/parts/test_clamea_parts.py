@@ -11,6 +11,7 @@ from torch import Tensor
 from mmea_bench.methods.clamea import CLAMEAParams, Losses
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 from mmea_bench.methods.parts.clamea.attribute_texts import attribute_name, attribute_texts
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.pair_losses import (
@@ -20,9 +21,9 @@ from mmea_bench.methods.parts.clamea.pair_losses import (
     orthogonality_loss,
     squared_contrastive_loss,
 )
+from mmea_bench.methods.parts.clamea.stand_ins import StandIns
 from mmea_bench.methods.parts.clamea.training_sets import TrainingSets
 from mmea_bench.methods.parts.clamea.translation import BatchEntities, Triples, translation_loss
-from mmea_bench.methods.parts.clamea.triple_sets import StandIns, TripleSet
 from tests.methods.small_graphs import small_view
 
 
@@ -160,35 +161,6 @@ def test_translation_of_batch_entities_equals_the_whole_table(
         results.append([loss.detach(), entities.grad, relations.grad])
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected)
-
-
-def test_seed_swapping_by_hand() -> None:
-    view = small_view()
-    graph = JointGraph.of(view)
-    # Joint triples 0-r->1, 1-r->0, 0-s->2, 2-s->2 and 3-r->4; partners 0-3 and 1-4.
-    swapped = TripleSet.of(graph).with_swaps(graph.seed_pairs(view).numpy())
-    found = {
-        tuple(triple): bool(side)
-        for triple, side in zip(swapped.triples.tolist(), swapped.from_source, strict=True)
-    }
-    own = {(0, 0, 1): True, (1, 0, 0): True, (0, 1, 2): True, (2, 1, 2): True, (3, 0, 4): False}
-    copies = {
-        (3, 0, 1): True,
-        (0, 0, 4): False,
-        (4, 0, 0): True,
-        (1, 0, 3): True,
-        (3, 1, 2): True,
-    }
-    # 0-r->4 and 3-r->1 arise from a triple of either KG; the copy with another head counts.
-    assert found == {**own, **copies}
-
-
-def test_an_entity_with_two_partners_is_swapped_for_both() -> None:
-    graph = JointGraph.of(small_view())
-    alone = TripleSet.of(graph)
-    swapped = alone.with_swaps(torch.tensor([[2, 3], [2, 4]]).numpy())
-    heads = {tuple(triple) for triple in swapped.triples.tolist()}
-    assert {(0, 1, 3), (0, 1, 4), (2, 1, 3), (3, 1, 2), (2, 1, 4), (4, 1, 2)} <= heads
 
 
 def test_stand_ins_come_from_the_same_graph_and_are_no_known_triple() -> None:

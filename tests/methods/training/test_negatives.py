@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -134,8 +135,33 @@ def test_coins_are_fair_and_one_per_triple_where_asked() -> None:
     each = FilteredCorruption(*parts).draw(2, generator()).replaces_head
     assert each.float().mean().item() == pytest.approx(0.5, abs=0.03)
     assert bool((each[:, 0] != each[:, 1]).any())
-    shared = FilteredCorruption(*parts, one_coin=True).draw(2, generator()).replaces_head
+    shared = FilteredCorruption(*parts, ends="one coin").draw(2, generator()).replaces_head
     assert torch.equal(shared[:, 0], shared[:, 1])
+
+
+def test_both_ends_get_as_many_negatives_each() -> None:
+    triples, side = few_triples()
+    corruption = FilteredCorruption(triples, side, N_ENTITIES, everyone(), ends="both")
+    drawn = corruption.draw(3, generator())
+    assert drawn.replaces_head.tolist() == [[True] * 3 + [False] * 3] * len(triples)
+    found = drawn_ends(corruption)
+    for row in range(len(triples)):
+        assert found[row] == possible(triples, row, SIDES[int(side[row])])
+
+
+@pytest.mark.parametrize("ends", ["one coin", "both"])
+def test_distinct_stand_ins_repeat_at_no_end_and_make_no_known_triple(ends: Any) -> None:
+    # A KG of twelve entities with few triples has eight stand-ins for every end to spare.
+    triples = torch.tensor([[0, 0, 1], [0, 0, 2], [3, 1, 4], [5, 0, 0]])
+    anyone = UniformCandidates.of_graphs(12, 12)
+    corruption = FilteredCorruption(triples, torch.zeros(4), 12, anyone, ends=ends, distinct=True)
+    known = {tuple(triple) for triple in triples.tolist()}
+    for seed in range(20):
+        drawn = corruption.draw(5, torch.Generator().manual_seed(seed))
+        for triple in drawn.negatives():
+            rows = [tuple(each) for each in triple.tolist()]
+            assert len(set(rows)) == len(rows)
+            assert not known & set(rows)
 
 
 def test_bernoulli_shares_replace_the_end_that_has_many_partners() -> None:

@@ -1,62 +1,14 @@
-"""Triples of both KGs for translation models: seed swapping and stand-ins for head or tail."""
+"""Entities that stand in for the head or tail of a triple."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 
-IntArray = NDArray[np.int64]
 _TRIES = 10
-
-
-@dataclass(frozen=True, eq=False)
-class TripleSet:
-    """Distinct triples with the KG that each one stems from.
-
-    Attributes:
-        triples: (head, relation, tail) in joint ids, [n, 3] int64.
-        from_source: Whether a triple stems from the source KG, [n] bool.
-    """
-
-    triples: IntArray
-    from_source: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, graph: JointGraph) -> TripleSet:
-        """The triples of both KGs."""
-        triples = np.unique(graph.triples, axis=0)
-        return cls(triples, triples[:, 0] < graph.n_source)
-
-    def with_swaps(self, pairs: IntArray) -> TripleSet:
-        """These triples and a copy of each with one entity of a pair in its partner's place.
-
-        A triple whose head and tail both have a partner gives one copy for each. Copies that exist
-        already are left out.
-
-        Args:
-            pairs: Joint ids of partners, [n_pairs, 2]; an entity may stand in several.
-        """
-        both_ways = np.concatenate([pairs, pairs[:, ::-1]])
-        both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
-        parts, sides = [self.triples], [self.from_source]
-        for column in (0, 2):
-            entities = self.triples[:, column]
-            first = np.searchsorted(both_ways[:, 0], entities, side="left")
-            counts = np.searchsorted(both_ways[:, 0], entities, side="right") - first
-            rows = np.repeat(np.arange(len(entities)), counts)
-            within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-            swapped = self.triples[rows]
-            swapped[:, column] = both_ways[first[rows] + within, 1]
-            parts.append(swapped)
-            sides.append(self.from_source[rows])
-        triples, firsts = np.unique(np.concatenate(parts), axis=0, return_index=True)
-        return TripleSet(triples, np.concatenate(sides)[firsts])
 
 
 class StandIns:

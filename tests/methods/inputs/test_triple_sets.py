@@ -1,0 +1,38 @@
+"""Triples copied along aligned pairs, by hand."""
+
+from __future__ import annotations
+
+import torch
+
+from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.triple_sets import TripleSet
+from tests.methods.small_graphs import small_view
+
+
+def test_seed_swapping_by_hand() -> None:
+    view = small_view()
+    graph = JointGraph.of(view)
+    # Joint triples 0-r->1, 1-r->0, 0-s->2, 2-s->2 and 3-r->4; partners 0-3 and 1-4.
+    swapped = TripleSet.of(graph).with_swaps(graph.seed_pairs(view).numpy())
+    found = {
+        tuple(triple): bool(side)
+        for triple, side in zip(swapped.triples.tolist(), swapped.from_source, strict=True)
+    }
+    own = {(0, 0, 1): True, (1, 0, 0): True, (0, 1, 2): True, (2, 1, 2): True, (3, 0, 4): False}
+    copies = {
+        (3, 0, 1): True,
+        (0, 0, 4): False,
+        (4, 0, 0): True,
+        (1, 0, 3): True,
+        (3, 1, 2): True,
+    }
+    # 0-r->4 and 3-r->1 arise from a triple of either KG; the copy with another head counts.
+    assert found == {**own, **copies}
+
+
+def test_an_entity_with_two_partners_is_swapped_for_both() -> None:
+    graph = JointGraph.of(small_view())
+    alone = TripleSet.of(graph)
+    swapped = alone.with_swaps(torch.tensor([[2, 3], [2, 4]]).numpy())
+    heads = {tuple(triple) for triple in swapped.triples.tolist()}
+    assert {(0, 1, 3), (0, 1, 4), (2, 1, 3), (3, 1, 2), (2, 1, 4), (4, 1, 2)} <= heads
