@@ -46,7 +46,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core/inputs": (*DATA_MODEL, "methods/core"),  # features and graphs of a view
     "methods/core/layers": ("methods/core", "methods/core/inputs"),  # modules
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
-    "methods/core/training": METHOD_PARTS[:4],  # loops, samplers, pseudo-seeds, kept state
+    # Loops, samplers, pseudo-seeds, kept state.
+    "methods/core/training": ("datasets/core", *METHOD_PARTS[:4]),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers

@@ -34,7 +34,8 @@ class PairScores:
         similarity: One free word that says how pairs are scored, such as ``classifier``.
         state: Tensors that ``score_block`` reads and that training goes on changing in place, such
             as ``module.state_dict()``; a training loop keeps their values with its best epoch and
-            writes them back. Empty where ``score_block`` holds copies of its own.
+            writes them back. Empty where ``score_block`` holds copies of its own; live tensors
+            that are not named here are noticed, and an error.
         by_modality: Optional per-modality vectors (source, target), for analyses.
         modality_weights: Optional learned fusion weight per modality.
     """

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.training.optimisers import OptimiserMaker
@@ -23,6 +24,9 @@ Step = Callable[[int], float]
 """One epoch (counted from 1): leaves gradients behind and returns the loss.
 
 Where the schedule has no optimiser, the step has already updated the parameters itself."""
+
+# Sums on a GPU may end in another order.
+_RTOL, _ATOL = 1e-3, 1e-5
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def train(
     Args:
         parameters: What is trained.
         step: Computes one epoch's gradients.
-        embed: Current embeddings, without gradients.
+        embed: Current embeddings, without gradients; or ``PairScores`` that hold copies of what is
+            trained, or name the live tensors in ``state``.
         schedule: Length and optimiser.
         ctx: Monitor, patience, deadline and progress.
         after_epoch: Called after every optimiser step, for pseudo-labels.
@@ -160,8 +165,7 @@ class Checkpoint:
 
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
-        self._best: Alignment | None = None
-        self._best_state: dict[str, Tensor] = {}
+        self._best: _Kept | None = None
         self._best_score = -math.inf
         self._without_gain = 0
 
@@ -188,33 +192,65 @@ class Checkpoint:
         embeddings = embed()
         score = self._ctx.monitor(epoch, loss, embeddings)
         if score is None:
-            self._best, self._ctx.log.best_epoch = embeddings, epoch
+            self._best, self._ctx.log.best_epoch = _Kept(embeddings), epoch
         elif score > self._best_score:
-            self._keep(embeddings)
-            self._best_score, self._without_gain = score, 0
+            self._best, self._best_score, self._without_gain = _Kept(embeddings), score, 0
             self._ctx.log.best_epoch = epoch
         elif counts:
             self._without_gain += 1
 
-    def _keep(self, alignment: Alignment) -> None:
-        """Keeps values, not references: a method may go on changing its vectors in place."""
+    def chosen(self, embed: Callable[[], AlignmentT]) -> AlignmentT:
+        """What was kept; the current one if nothing was scored.
+
+        Raises:
+            UserError: If kept ``PairScores`` score otherwise than when they were kept.
+        """
+        return embed() if self._best is None else cast("AlignmentT", self._best.restored(embed))
+
+
+class _Kept:
+    """What scored best, by value: a method may go on changing what it is made of in place.
+
+    Of ``PairScores`` with a ``state`` the values of its tensors are kept alone. They are written
+    into the live ones in the end, and the function is made anew: after an interruption the old one
+    would read tensors that are no longer those of the training.
+    """
+
+    def __init__(self, alignment: Alignment) -> None:
+        self._alignment: Alignment | None = alignment
+        self._state: dict[str, Tensor] = {}
+        self._probe: Tensor | None = None
         if isinstance(alignment, Embeddings):
-            self._best = alignment.clone()
+            self._alignment = alignment.clone()
         else:
-            self._best = alignment
-            self._best_state = {
+            self._probe = _probe(alignment)
+            self._state = {
                 name: values.detach().clone() for name, values in alignment.state.items()
             }
+            if self._state:
+                self._alignment = None
 
-    @torch.no_grad()
-    def chosen(self, embed: Callable[[], AlignmentT]) -> AlignmentT:
-        """What was kept; the current one if nothing was scored."""
-        if self._best is None:
-            return embed()
-        if isinstance(self._best, PairScores):
-            for name, values in self._best_state.items():
-                self._best.state[name].copy_(values)
-        return cast("AlignmentT", self._best)
+    def restored(self, embed: Callable[[], Alignment]) -> Alignment:
+        """What was kept, given what makes a current one."""
+        alignment = embed() if self._alignment is None else self._alignment
+        if isinstance(alignment, Embeddings) or self._probe is None:
+            return alignment
+        with torch.no_grad():
+            for name, values in self._state.items():
+                alignment.state[name].copy_(values)
+        if not torch.allclose(_probe(alignment), self._probe, _RTOL, _ATOL, equal_nan=True):
+            raise UserError(
+                "The PairScores of the best epoch score otherwise than when they were kept: "
+                "score_block reads tensors that training went on changing, or draws at random. "
+                "Give it detached copies, or name the live tensors in state=module.state_dict(), "
+                "and switch dropout off."
+            )
+        return alignment
+
+
+def _probe(scores: PairScores) -> Tensor:
+    """A few scores, by which a function is known again, [<= 2, n_target]."""
+    return scores.rows(torch.arange(min(2, scores.n_source))).clone()
 
 
 def backward_in_batches(
