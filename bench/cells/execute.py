@@ -158,7 +158,8 @@ def _train(
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
     scorer = make_scorer(protocol, pair, split, method.published_scoring)
-    monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer)
+    sizes = (pair.source.n_entities, pair.target.n_entities)
+    monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer, sizes)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
@@ -179,7 +180,7 @@ def _train(
     started = time.perf_counter()
     returned = method.fit(view, ctx)
     fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
-    embeddings = checked(returned, (pair.source.n_entities, pair.target.n_entities))
+    embeddings = checked(returned, sizes)
     remarks = tuple(states.notes) if states is not None else ()
     facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
     return _Outcome(

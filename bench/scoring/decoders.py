@@ -24,7 +24,7 @@ from mmea_bench.bench.scoring.matching import (
     stable_pairs,
 )
 from mmea_bench.bench.scoring.metrics import by_direction
-from mmea_bench.bench.scoring.sinkhorn import SinkhornBlocks
+from mmea_bench.bench.scoring.sinkhorn import SinkhornAmong, SinkhornBlocks
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.options import (
     build_options,
@@ -32,7 +32,11 @@ from mmea_bench.datasets.core.options import (
     format_address,
     parse_address,
 )
+from mmea_bench.methods.core.base import Alignment
+from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import CslsBlocks, ScoreBlocks
+
+_SHUFFLE_SEED = 0
 
 Measured = Mapping[tuple[str, str], tuple[float, int]]
 """(direction, metric) to value and number of links behind it."""
@@ -77,21 +81,32 @@ class Sinkhorn:
         temperature: What scores are divided by; the smaller, the harder the assignment.
         sweeps: Normalisations of all rows and then all columns.
         csls: Neighbourhood size of a rescaling before; 0 is none.
+        candidates: Best targets of a source that the plan is made of, 0 for all; the others share
+            the last rank.
     """
 
     temperature: float = 0.02
     sweeps: int = 10
     csls: int = 0
+    candidates: int = 0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError("temperature must be above 0")
         _at_least("sweeps", self.sweeps, 1)
         _at_least("csls", self.csls, 0)
+        _at_least("candidates", self.candidates, 0)
 
-    def measured(self, blocks: ScoreBlocks, layout: Layout, tie_rule: TieRule) -> Measured:
+    def plan(self, scores: ScoreBlocks) -> ScoreBlocks:
+        """Logarithm of the plan."""
+        if self.candidates:
+            return SinkhornAmong(scores, self.candidates, self.temperature, self.sweeps)
+        return SinkhornBlocks(scores, self.temperature, self.sweeps)
+
+    def measured(self, alignment: Alignment, layout: Layout, tie_rule: TieRule) -> Measured:
         """Metrics of ranks in both directions and their mean."""
-        plan = SinkhornBlocks(rescaled(blocks, self.csls), self.temperature, self.sweeps)
+        plain = score_blocks(alignment, layout.sources, layout.targets)
+        plan = self.plan(rescaled(plain, self.csls))
         ranks = rank_in(plan, layout, (0,), tie_rule)[0]
         return {
             (direction, metric): (value, layout.n_links)
@@ -117,9 +132,17 @@ class OneToOne:
         """Predicted (row, column) pairs, [n, 2]."""
         raise NotImplementedError
 
-    def measured(self, blocks: ScoreBlocks, layout: Layout, _tie_rule: TieRule) -> Measured:
-        """Precision, recall, F1 and Hits@1 of the predicted pairs."""
-        return pair_numbers(self.pairs(rescaled(blocks, self.csls)), layout)
+    def measured(self, alignment: Alignment, layout: Layout, _tie_rule: TieRule) -> Measured:
+        """Precision, recall, F1 and Hits@1 of the predicted pairs.
+
+        Candidates are shuffled first. A layout has the true pairs on its diagonal, and what decides
+        between equal scores by position would give all of them to scores that are constant.
+        """
+        shuffle = np.random.default_rng(_SHUFFLE_SEED)
+        rows, columns = (shuffle.permutation(len(ids)) for ids in (layout.sources, layout.targets))
+        plain = score_blocks(alignment, layout.sources[rows], layout.targets[columns])
+        pairs = self.pairs(rescaled(plain, self.csls))
+        return pair_numbers(np.stack([rows[pairs[:, 0]], columns[pairs[:, 1]]], axis=1), layout)
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,19 @@ def optimal_pairs(blocks: ScoreBlocks) -> Pairs:
 
     Reference: Kuhn 1955; ``scipy.optimize.linear_sum_assignment``.
     """
-    scores = np.empty((blocks.n_source, blocks.n_target))
+    is_wide = blocks.n_source <= blocks.n_target
+    # SciPy copies what it has to negate or to transpose.
+    costs = np.empty(sorted((blocks.n_source, blocks.n_target)))
     for block in blocks:
-        scores[block.start : block.stop] = block.scores.cpu().numpy()
-    return np.stack(linear_sum_assignment(scores, maximize=True), axis=1).astype(np.int64)
+        rows = slice(block.start, block.stop)
+        part = block.scores.neg().cpu().numpy()
+        if is_wide:
+            costs[rows] = part
+        else:
+            costs[:, rows] = part.T
+    matched = linear_sum_assignment(costs)
+    pairs = np.stack(matched if is_wide else matched[::-1], axis=1).astype(np.int64)
+    return pairs[np.argsort(pairs[:, 0])]
 
 
 def optimal_pairs_among(blocks: ScoreBlocks, n_candidates: int) -> Pairs:

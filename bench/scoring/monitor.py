@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import ByDirection, Scorer
 from mmea_bench.methods.core.base import Alignment, StopRule
 
@@ -20,20 +21,29 @@ class CurveMonitor:
     The test curve is recorded for the reader; a training sees it only under the stop rule
     ``test``, which its row then names.
 
+    Args:
+        stop_on: Links whose score a training sees.
+        scorer: Scores the points.
+        sizes: Numbers of source and target entities, by which what a training offers is checked as
+            what ``fit`` returns is; None checks nothing.
+
     Attributes:
         points: Rows of the learning curves, without the columns of the cell.
         seconds: Time spent scoring.
     """
 
-    def __init__(self, stop_on: StopRule, scorer: Scorer) -> None:
-        self._stop_on = stop_on
-        self._scorer = scorer
+    def __init__(
+        self, stop_on: StopRule, scorer: Scorer, sizes: tuple[int, int] | None = None
+    ) -> None:
+        self._stop_on, self._scorer, self._sizes = stop_on, scorer, sizes
         self.points: list[dict[str, Any]] = []
         self.seconds = 0.0
 
     def __call__(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
         """Records one point per link set; returns the score to choose by, or None."""
         started = time.perf_counter()
+        if self._sizes is not None:
+            embeddings = checked(embeddings, self._sizes)
         chosen: float | None = None
         for links, scores in self._scorer.curve(embeddings).items():
             self._record(epoch, loss, links, scores)

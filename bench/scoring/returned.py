@@ -27,16 +27,10 @@ def checked(returned: object, sizes: tuple[int, int]) -> Alignment:
 
     Raises:
         UserError: If it is nothing that can be scored; the text says what ``fit`` must return.
-        DivergedError: If a vector is not finite.
+        DivergedError: If a vector, or a score of the first source entities, is not finite.
     """
     if isinstance(returned, PairScores):
-        _check_sizes((returned.n_source, returned.n_target), sizes)
-        first = returned.rows(torch.arange(min(1, sizes[0])))
-        if first.shape != (min(1, sizes[0]), sizes[1]):
-            raise UserError(
-                f"score_block gave scores of shape {list(first.shape)} for one source entity; it "
-                f"must give [1, {sizes[1]}], one score for every target entity."
-            )
+        _check_pair_scores(returned, sizes)
         return returned
     if not isinstance(returned, Embeddings):
         raise UserError(f"fit returned {type(returned).__name__}; it must return {_WANTED}.")
@@ -47,10 +41,43 @@ def checked(returned: object, sizes: tuple[int, int]) -> Alignment:
             f"fit returned source vectors of {source.shape[1]} columns and target vectors of "
             f"{target.shape[1]}; both need the same, or they cannot be compared."
         )
+    if source.device != target.device:
+        raise UserError(
+            f"fit returned source vectors on {source.device} and target vectors on "
+            f"{target.device}; both must lie on one device."
+        )
     known = get_args(Similarity)
     if returned.similarity not in known:
         raise UserError(unknown_name("similarity", str(returned.similarity), known))
     return replace(returned, source=source, target=target)
+
+
+def _check_pair_scores(returned: PairScores, sizes: tuple[int, int]) -> None:
+    _check_sizes((returned.n_source, returned.n_target), sizes)
+    word = returned.similarity
+    if not (isinstance(word, str) and word and word.isprintable() and " " not in word):
+        raise UserError(
+            f"The similarity of PairScores is {shown(word)}; it must be one word, such as "
+            "'classifier'."
+        )
+    # Two rows, because a function that forgets its rows gives a shape that broadcasts from one.
+    rows = torch.arange(min(2, sizes[0]), device=returned.device)
+    with torch.no_grad():
+        first = returned.score_block(rows)
+    wanted = [len(rows), sizes[1]]
+    if not isinstance(first, Tensor) or list(first.shape) != wanted or first.is_complex():
+        found = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
+        raise UserError(
+            f"score_block gave {found} for {len(rows)} source entities; it must give a tensor "
+            f"{wanted} of real numbers, one score for every target entity."
+        )
+    if not bool(torch.isfinite(first).all()):
+        raise DivergedError("the scores hold values that are not finite")
+    if not torch.allclose(returned.rows(rows), first.float(), rtol=1e-3, atol=1e-5):
+        raise UserError(
+            "score_block gave two different scores for one pair; ranks are counted in several "
+            "passes and need equal ones. Switch dropout off (module.eval()) and draw nothing."
+        )
 
 
 def _vectors(vectors: object, side: str) -> Tensor:

@@ -35,7 +35,6 @@ from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
 from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring
-from mmea_bench.methods.core.score_blocks import score_blocks
 
 ByDirection = Mapping[str, Mapping[str, float]]
 """Direction to metric to value."""
@@ -228,10 +227,9 @@ class RankingScorer:
         layout = Layout(task)
         if isinstance(decoder, Hungarian):
             decoder = decoder.fitted(len(layout.sources), len(layout.targets))
-        blocks = score_blocks(alignment, layout.sources, layout.targets)
         further = {"similarity": alignment.similarity, **further}
         words = self._words(decoder.csls, decoder=decoder_address(decoder), **further)
-        measured = decoder.measured(blocks, layout, self._protocol.tie_rule)
+        measured = decoder.measured(alignment, layout, self._protocol.tie_rule)
         for (direction, metric), (value, n) in measured.items():
             yield Number(words, metric, direction, value, n)
 
@@ -248,6 +246,7 @@ class RankingScorer:
         candidates = {"candidates": scoring.candidates}
         decoder = parse_decoder(scoring.decoder)
         if isinstance(decoder, Sinkhorn | OneToOne):
+            decoder = replace(decoder, csls=scoring.csls or decoder.csls)
             if not (is_same and decoder in self._decoders):
                 yield from self._decoded(compared, task, decoder, **candidates)
         else:

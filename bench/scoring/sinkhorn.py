@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
-from mmea_bench.methods.core.similarity import ScoreBlock, ScoreBlocks
+from mmea_bench.methods.core.similarity import (
+    DEFAULT_BLOCK_ROWS,
+    ScoreBlock,
+    ScoreBlocks,
+    top_candidates,
+)
 
 
 class SinkhornBlocks:
@@ -51,3 +57,45 @@ class SinkhornBlocks:
             scores += self._rows[block.start : block.stop].unsqueeze(1)
             scores += self._columns
             yield ScoreBlock(block.start, block.stop, scores)
+
+
+class SinkhornAmong:
+    """As ``SinkhornBlocks``, with a plan that is 0 but for the best candidates of every row.
+
+    One pass over the scores; the sweeps read the candidates, [n_source, n_candidates], alone. The
+    logarithm of what is no candidate is minus infinity, all of it equal.
+
+    Args:
+        plain: The scores.
+        n_candidates: Columns of a row that have a share in the plan, its best ones.
+        temperature: Above 0; the smaller, the harder the assignment.
+        sweeps: Normalisations of all rows and then all columns, 1 or more.
+    """
+
+    def __init__(
+        self, plain: ScoreBlocks, n_candidates: int, temperature: float, sweeps: int
+    ) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, torch.float64
+        best, self._columns = top_candidates(plain, n_candidates)
+        self._plan = best.to(self.dtype) / temperature
+        for _ in range(sweeps):
+            self._plan -= torch.logsumexp(self._plan, dim=1, keepdim=True)
+            self._plan -= self._column_sums()[self._columns]
+
+    def _column_sums(self) -> Tensor:
+        """Logarithm of the sum of every column, [n_target]; not a number where it is empty."""
+        columns = self._columns.flatten()
+        largest = torch.full((self.n_target,), -torch.inf, dtype=self.dtype, device=self.device)
+        largest.scatter_reduce_(0, columns, self._plan.flatten(), "amax")
+        shares = (self._plan - largest[self._columns]).exp().flatten()
+        return torch.zeros_like(largest).index_add_(0, columns, shares).log() + largest
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row, float64."""
+        for start in range(0, self.n_source, DEFAULT_BLOCK_ROWS):
+            stop = min(start + DEFAULT_BLOCK_ROWS, self.n_source)
+            shape = (stop - start, self.n_target)
+            scores = torch.full(shape, -torch.inf, dtype=self.dtype, device=self.device)
+            scores.scatter_(1, self._columns[start:stop], self._plan[start:stop])
+            yield ScoreBlock(start, stop, scores)

@@ -165,3 +165,38 @@ def test_published_decoders_are_scored() -> None:
     published = Scoring(decoder="sinkhorn[sweeps=15]", similarity="inner")
     assert ("inner", 0, "sinkhorn[sweeps=15]", "test") in ways(final(Protocol(), published))
     assert isinstance(parse_decoder(published.decoder), Sinkhorn)
+
+
+def test_a_published_csls_size_rescales_before_a_published_decoder() -> None:
+    published = Scoring(csls=3, decoder="hungarian")
+    found = ways(final(Protocol(decoders=("hungarian",)), published))
+    assert ("cosine", 3, "hungarian[csls=3]", "test") in found
+
+
+@pytest.mark.parametrize(
+    "address", [*("hungarian", "hungarian[candidates=20]", "stable", "mutual"), "hungarian[csls=3]"]
+)
+def test_constant_scores_do_not_win(address: str) -> None:
+    links = np.stack([np.arange(300), np.random.default_rng(1).permutation(300)], axis=1)
+    same = Embeddings(torch.ones(300, 3), torch.ones(300, 3))
+    scorer = RankingScorer(Protocol(decoders=(address,)), {"test": ranking_task(links, links)})
+    found = [number.value for number in scorer.final(same).numbers if number.metric == "hits@1"]
+    assert max(found) < 0.03  # one pair in 300 is right by chance
+
+
+def test_constant_scores_do_not_win_by_a_plan() -> None:
+    same = Embeddings(torch.ones(12, 3), torch.ones(12, 3))
+    scorer = RankingScorer(Protocol(csls=(0,), decoders=("sinkhorn",)), {"test": TASK})
+    ranks = [number.value for number in scorer.final(same).numbers if number.metric == "mean_rank"]
+    assert set(ranks) == {6.5}
+
+
+@pytest.mark.parametrize("address", ["hungarian", "stable", "mutual", "hungarian[candidates=12]"])
+def test_shuffled_candidates_are_told_by_their_own_entities(address: str) -> None:
+    links = np.stack([np.arange(12), np.random.default_rng(1).permutation(12)], axis=1)
+    target = torch.empty(12, 12)
+    target[links[:, 1]] = torch.eye(12)
+    scorer = RankingScorer(Protocol(decoders=(address,)), {"test": ranking_task(links, links)})
+    numbers = scorer.final(Embeddings(torch.eye(12), target)).numbers
+    decoded = [number.value for number in numbers if number.direction == "pairs"]
+    assert decoded == [1.0] * 4

@@ -13,7 +13,10 @@ import torch
 from mmea_bench.bench.scoring.counterparts import counterpart_cosines
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
+from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.returned import checked
+from mmea_bench.bench.scoring.scorers import RankingScorer
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext, TrainingLog
 from mmea_bench.methods.core.pair_scores import PairScores
@@ -116,12 +119,32 @@ def test_a_score_that_is_not_finite_is_no_result() -> None:
         (Embeddings(torch.ones(33, 2), torch.ones(31, 2), "dot"), "Unknown similarity"),  # type: ignore[arg-type]
         (Embeddings(torch.ones(33), torch.ones(31, 2)), "must be a tensor"),
         (PairScores(lambda rows: torch.ones(len(rows), 31), 30, 31), "rows for 30 source"),
-        (PairScores(lambda rows: torch.ones(len(rows), 7), 33, 31), "must give \\[1, 31\\]"),
+        (
+            PairScores(lambda rows: torch.ones(len(rows), 7), 33, 31),
+            r"must give a tensor \[2, 31\]",
+        ),
+        (PairScores(lambda rows: [1.0], 33, 31), "score_block gave list"),  # type: ignore[arg-type, return-value]
+        (PairScores(lambda rows: torch.rand(len(rows), 31), 33, 31), "two different scores"),
+        (PairScores(lambda rows: torch.ones(len(rows), 31), 33, 31, similarity="my way"), "word"),
     ],
 )
 def test_a_wrong_return_is_told_what_fit_must_return(returned: object, words: str) -> None:
     with pytest.raises(UserError, match=words):
         checked(returned, (33, 31))
+
+
+def test_a_training_that_offers_a_wrong_number_of_rows_is_told_so() -> None:
+    scorer = RankingScorer(Protocol(), {"test": ranking_task(LINKS, LINKS)})
+    with pytest.raises(UserError, match="rows for 64 source"):
+        CurveMonitor("last", scorer, (33, 31))(
+            1, 0.0, Embeddings(torch.ones(64, 2), torch.ones(64, 2))
+        )
+
+
+def test_first_scores_that_are_not_finite_are_no_result() -> None:
+    broken = PairScores(lambda rows: torch.full((len(rows), 31), torch.inf), 33, 31)
+    with pytest.raises(DivergedError):
+        checked(broken, (33, 31))
 
 
 def test_half_precision_is_scored_in_single_precision() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.bench.scoring.sinkhorn import SinkhornBlocks
+from mmea_bench.bench.scoring.sinkhorn import SinkhornAmong, SinkhornBlocks
 from mmea_bench.methods.core.similarity import ScoreMatrix
 
 
@@ -52,3 +52,24 @@ def test_columns_sum_to_one_after_many_sweeps_and_so_do_rows() -> None:
 def test_a_small_temperature_does_not_overflow() -> None:
     scores = np.random.default_rng(3).uniform(-1, 1, size=(20, 20))
     assert np.isfinite(plan_of(scores, 1e-4, 20, 8)).all()
+
+
+def sparse_plan(scores: np.ndarray, n_candidates: int) -> np.ndarray:
+    plain = ScoreMatrix(torch.from_numpy(scores), torch.eye(scores.shape[1]).double(), "inner")
+    blocks = SinkhornAmong(plain, n_candidates, temperature=0.3, sweeps=4)
+    return np.exp(np.concatenate([block.scores.numpy() for block in blocks]))
+
+
+def test_among_all_candidates_the_plan_is_the_same() -> None:
+    scores = np.random.default_rng(4).uniform(-1, 1, size=(270, 40))
+    np.testing.assert_allclose(sparse_plan(scores, 40), plain_plan(scores, 0.3, 4), rtol=1e-9)
+
+
+def test_the_plan_is_zero_but_for_the_best_candidates_of_a_row() -> None:
+    scores = np.random.default_rng(5).uniform(-1, 1, size=(30, 20))
+    is_kept = scores >= np.sort(scores, axis=1)[:, -3:-2]
+    plan = np.where(is_kept, np.exp(scores / 0.3), 0.0)
+    for _ in range(4):
+        plan /= plan.sum(axis=1, keepdims=True)
+        plan /= np.where(plan.any(axis=0), plan.sum(axis=0), 1.0)
+    np.testing.assert_allclose(sparse_plan(scores, 3), plan, rtol=1e-9)
