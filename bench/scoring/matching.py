@@ -107,15 +107,19 @@ def _free_candidates(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]:
     """Free rows [n], their best free columns [n, size] and scores [n, size], best first."""
     columns = torch.nonzero(free_columns).squeeze(1).to(blocks.device)
-    best, chosen = [], []
+    rows = torch.nonzero(free_rows).squeeze(1)
+    # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
+    best = torch.empty((len(rows), size), dtype=blocks.dtype)
+    chosen = torch.empty((len(rows), size), dtype=torch.int64)
+    done = 0
     for block in blocks:
         inside = torch.nonzero(free_rows[block.start : block.stop]).squeeze(1).to(blocks.device)
         if len(inside):
             top = block.scores[inside][:, columns].topk(size, dim=1)
-            best.append(top.values.cpu())
-            chosen.append(columns[top.indices].cpu())
-    rows = torch.nonzero(free_rows).squeeze(1)
-    return rows.numpy(), torch.cat(chosen).numpy(), torch.cat(best).numpy()
+            best[done : done + len(inside)] = top.values
+            chosen[done : done + len(inside)] = columns[top.indices]
+            done += len(inside)
+    return rows.numpy(), chosen.numpy(), best.numpy()
 
 
 def _greedy(

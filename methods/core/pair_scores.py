@@ -68,15 +68,17 @@ class PairScores:
             path: File to write.
             n_candidates: Most candidates per source entity; k is never more than ``n_target``.
         """
-        size = min(n_candidates, self.n_target)
-        best = [
-            self.rows(torch.arange(start, min(start + _SAVED_ROWS, self.n_source))).topk(size)
-            for start in range(0, self.n_source, _SAVED_ROWS)
-        ]
+        shape = (self.n_source, min(n_candidates, self.n_target))
+        # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
+        scores, targets = torch.empty(shape), torch.empty(shape, dtype=torch.int64)
+        for start in range(0, self.n_source, _SAVED_ROWS):
+            stop = min(start + _SAVED_ROWS, self.n_source)
+            top = self.rows(torch.arange(start, stop)).topk(shape[1])
+            scores[start:stop], targets[start:stop] = top
         np.savez(
             path,
-            targets=torch.cat([top.indices for top in best]).cpu().numpy(),
-            scores=torch.cat([top.values for top in best]).cpu().numpy(),
+            targets=targets.numpy(),
+            scores=scores.numpy(),
             n_target=np.array(self.n_target),
             similarity=np.array(self.similarity),
         )

@@ -245,9 +245,15 @@ def top_candidates(blocks: ScoreBlocks, k: int) -> tuple[Tensor, Tensor]:
     Returns:
         Their scores [n_source, k] and columns [n_source, k] int64, on the device of the scores.
     """
-    size = min(k, blocks.n_target)
-    best = [block.scores.topk(size, dim=1) for block in blocks]
-    return torch.cat([top.values for top in best]), torch.cat([top.indices for top in best])
+    shape = (blocks.n_source, min(k, blocks.n_target))
+    # Written in place: small results kept between large blocks would leave holes in the memory
+    # that no further block fits in, until all of them together were the whole matrix.
+    best = torch.empty(shape, dtype=blocks.dtype, device=blocks.device)
+    columns = torch.empty(shape, dtype=torch.int64, device=blocks.device)
+    for block in blocks:
+        top = block.scores.topk(shape[1], dim=1)
+        best[block.start : block.stop], columns[block.start : block.stop] = top
+    return best, columns
 
 
 def _column_top(scores: Tensor, k: int) -> Tensor:

@@ -155,24 +155,29 @@ def test_half_precision_is_scored_in_single_precision() -> None:
 
 
 PEAK = """
-import resource, numpy as np, torch
-from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+import resource, sys, numpy as np, torch
+from mmea_bench.bench.scoring.decoders import parse_decoder
+from mmea_bench.bench.scoring.evaluate import Layout, rank_links, ranking_task
 from mmea_bench.methods.core.pair_scores import PairScores
 n = 20_000
 columns = torch.arange(n).float()
 block = lambda rows: -(rows.float().unsqueeze(1) - columns).abs()
 links = np.stack([np.arange(n), np.arange(n)], axis=1)
+scores, task = PairScores(block, n, n), ranking_task(links, links)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-ranks = rank_links(PairScores(block, n, n), ranking_task(links, links), (0,))
-assert (ranks[0].src2tgt == 1).all()
+if sys.argv[1] == "none":
+    assert (rank_links(scores, task, (0,))[0].src2tgt == 1).all()
+else:
+    found = parse_decoder(sys.argv[1]).measured(scores, Layout(task), "realistic")
+    assert found["pairs", "f1"][0] == 1
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
 @pytest.mark.slow
-def test_twenty_thousand_entities_are_ranked_without_their_matrix() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK], capture_output=True, text=True, check=True, timeout=250
-    )
+@pytest.mark.parametrize("decoder", ["none", "mutual", "stable", "hungarian[candidates=10]"])
+def test_twenty_thousand_entities_are_scored_without_their_matrix(decoder: str) -> None:
+    command = [sys.executable, "-c", PEAK, decoder]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
     # All scores in single precision would take 1,526 MiB.
     assert int(done.stdout) < 600
