@@ -92,7 +92,7 @@ def keyed(
 
 def scoring_files(folder: Path = SCORING_FOLDER) -> tuple[Path, ...]:
     """The code that splits, stops and scores: a folder, what it imports, and who calls it."""
-    return (*project_sources(sorted(folder.glob("*.py"))), _EXECUTION)
+    return (*project_sources(sorted(folder.rglob("*.py"))), _EXECUTION)
 
 
 def scoring_hash() -> str:

@@ -140,11 +140,16 @@ def _empty_package() -> ModuleType:
 
 def _moved(error: ImportError) -> str:
     """Where what a user's file imports is now, if it is a part of the project that has moved."""
-    if not (error.name or "").startswith(f"{_PACKAGE}."):
+    where = error.name or ""
+    if not where.startswith(f"{_PACKAGE}."):
         return ""
+    public = "datasets" if where.startswith(f"{_PACKAGE}.datasets.") else "methods"
+    stays = f"{_PACKAGE}.{public}.api"
+    if public == "datasets":
+        stays += f" (what a method needs of datasets: from {_PACKAGE}.methods.api)"
     return (
-        f"{error.name} has no longer what it asks for; what a method needs is imported from "
-        f"{_PACKAGE}.methods.api, whose names stay."
+        f"{where} does not have what it asks for ({_last_line(error)}). Parts of the project move; "
+        f"import from {stays}, whose names stay."
     )
 
 

@@ -84,7 +84,7 @@ def restricted(view: TrainView, modalities: Collection[str]) -> TrainView:
       own modality, ``text`` or ``image``.
 
     Rows keep their order, in which random numbers are drawn. It is the order of the URIs, so where
-    an entity stands still says something about its name.
+    an entity stands still says something about its name; docs/protocol.md has by how much.
     """
     sides = []
     for side, graph in enumerate((view.source, view.target)):

@@ -1,0 +1,35 @@
+"""MCLEA's variants that are no modality: what each of them changes, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mmea_bench.methods.mclea import MCLEA, MCLEAParams
+
+CHANGES: dict[str, dict[str, object]] = {
+    "MCLEA-V": {"unsupervised": "image"},
+    "MCLEA-N": {"unsupervised": "name"},
+    "w/o uncertainty": {"learned_uncertainty": False},
+    "w/o iter. strategy": {"iterative": False},
+}
+
+
+@pytest.mark.parametrize("variant", CHANGES)
+def test_a_variant_changes_what_its_name_says_alone(variant: str) -> None:
+    full, params = MCLEAParams(), MCLEA.configure("mclea", variant).params
+    names = [field.name for field in dataclasses.fields(params)]
+    changed = {
+        name: getattr(params, name)
+        for name in names
+        if getattr(params, name) != getattr(full, name)
+    }
+    assert changed == CHANGES[variant]
+
+
+@pytest.mark.parametrize(("variant", "source"), [("MCLEA-V", "image"), ("MCLEA-N", "name")])
+def test_without_seed_links_seeds_come_from_the_modality_of_the_name(
+    variant: str, source: str
+) -> None:
+    assert MCLEA.configure("mclea", variant).further_modalities == (source,)

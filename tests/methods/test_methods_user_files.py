@@ -1,0 +1,44 @@
+"""A user's method file that imports a place that has moved is told the new one in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.methods.core.catalogue import get_method
+
+MOVED = {
+    "from mmea_bench.methods.core.joint_graph import JointGraph": "methods",
+    "from mmea_bench.methods.core.sparse import FixedMatrix": "methods",
+    "from mmea_bench.methods.core.training import train": "methods",
+    "from mmea_bench.datasets.core.view import TrainView": "datasets",
+}
+
+
+@pytest.mark.parametrize("line", MOVED)
+def test_an_old_import_names_the_place_that_stays(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"{line}\n")
+    with pytest.raises(UserError, match=rf"import from mmea_bench\.{MOVED[line]}\.api") as caught:
+        get_method("mine", [path])
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_contract_is_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from mmea_bench.methods.core.base import Embeddings, Method, RunContext\n"
+        "class Mine(Method):\n    def fit(self, view, ctx): ...\n"
+    )
+    assert get_method("mine", [path]).__name__ == "Mine"
+
+
+def test_what_another_package_lacks_keeps_its_own_words(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import a_package_that_nobody_has\n")
+    with pytest.raises(UserError, match="a_package_that_nobody_has") as caught:
+        get_method("mine", [path])
+    assert "api" not in str(caught.value)
