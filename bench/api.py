@@ -19,6 +19,7 @@ from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.estimate import Estimator
 from mmea_bench.bench.running.executor import Executor
@@ -124,7 +125,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         summary = _run(plan, place, store, settings, None if quiet else console)
         tables = _write_tables(store, summary)
     for problem in store.problems:
-        _say(console, f"Warning: {problem}")
+        say(console, f"Warning: {problem}")
     return RunOutcome(plan, summary, folder, tables)
 
 
@@ -215,28 +216,24 @@ def _check(plan: Plan) -> None:
 
 def _announce(plan: Plan, folder: Path, console: Console) -> None:
     done = f", {len(plan.done)} of them done already" if plan.done else ""
-    _say(console, f"{plan.suite.title}: {len(plan.cells)} cells{done}. Results: {folder}")
+    say(console, f"{plan.suite.title}: {len(plan.cells)} cells{done}. Results: {folder}")
     for sentence in plan.suite.left_out:
-        _say(console, f"Left out: {sentence}")
+        say(console, f"Left out: {sentence}")
     for dataset, sentence in plan.without_data.items():
-        _say(console, f"Skipping {dataset}: {sentence}")
+        say(console, f"Skipping {dataset}: {sentence}")
     for remarks in plan.remarks.values():
         for sentence in remarks:
-            _say(console, f"Note: {sentence}")
+            say(console, f"Note: {sentence}")
 
 
 def _remove_stale(plan: Plan, store: ResultStore, console: Console) -> None:
     keys = stale_keys(store, plan.cells)
     if keys:
         place = set_aside(store, keys)
-        _say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")
+        say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")
 
 
 def _estimator(store: ResultStore) -> Estimator:
     estimator = Estimator()
     estimator.learn_records(store.records())
     return estimator
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

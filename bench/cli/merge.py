@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mmea_bench.bench.cli.texts import AsJson, print_json, stderr, stdout, user_errors
+from mmea_bench.bench.running.console import say
 
 EXIT_CONFLICTS = 1
 
@@ -30,13 +31,10 @@ def merge_command(
     if as_json:
         print_json({"out": str(out), **dataclasses.asdict(merge)})
     else:
-        print_out = stdout().print
-        print_out(
+        say(
+            stdout(),
             f"{merge.n_records} cells in {out}; {merge.n_equal} were in several folders with the "
             "same numbers.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
         lines = [f"Note: {sentence}" for sentence in merge.replaced]
         lines += [f"Warning: {sentence}" for sentence in merge.problems]
@@ -45,5 +43,5 @@ def merge_command(
             for found in merge.conflicts
         ]
         for line in lines:
-            stderr().print(line, markup=False, highlight=False, soft_wrap=True)
+            say(stderr(), line)
     raise typer.Exit(EXIT_CONFLICTS if merge.conflicts else 0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.texts import AsJson, print_json, say, split_list, stdout, user_errors
+from mmea_bench.bench.cli.texts import AsJson, print_json, split_list, stdout, user_errors
+from mmea_bench.bench.running.console import say
 
 if TYPE_CHECKING:
     from mmea_bench.bench.battery.run import Outcome

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmea_bench.bench.cli.texts import print_json, print_table, say, stderr, stdout
+from mmea_bench.bench.cli.texts import print_json, print_table, stderr, stdout
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.running.console import say
 
 if TYPE_CHECKING:
     from mmea_bench.bench.api import RunOutcome

@@ -128,8 +128,3 @@ def stdout() -> Console:
 def stderr() -> Console:
     """A console for progress and remarks, which must not mix with results."""
     return Console(stderr=True)
-
-
-def say(console: Console, text: str) -> None:
-    """One line of plain text, as long as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

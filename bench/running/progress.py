@@ -19,6 +19,7 @@ from rich.text import Text
 from mmea_bench.bench.cells.messages import Tick
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.estimate import Estimator, spell_duration
 from mmea_bench.results.core.record import Record
 
@@ -177,7 +178,7 @@ class PlainProgress(_CountedProgress):
             f"{spell_ending(record)} ({seconds:.1f} s)"
         )
         text = f"{line}, {left}" if left else line
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, text)
 
 
 class LiveProgress(_CountedProgress):

@@ -64,7 +64,7 @@ class PairTask:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredPairs:
+class CandidateScores:
     """All that precision and recall are counted from; every score was read out of one product.
 
     Attributes:
@@ -111,7 +111,7 @@ class Thresholds:
 
 def score_pairs(
     alignment: Alignment, task: PairTask, block_rows: int = DEFAULT_BLOCK_ROWS
-) -> ScoredPairs:
+) -> CandidateScores:
     """One pass over all scores, which keeps the largest of each kind and those of known pairs.
 
     Args:
@@ -162,7 +162,7 @@ class _Group:
 
 
 class _Collector:
-    """Gathers what ``ScoredPairs`` holds, block by block."""
+    """Gathers what ``CandidateScores`` holds, block by block."""
 
     def __init__(self, task: PairTask) -> None:
         self._task = task
@@ -190,7 +190,7 @@ class _Collector:
         best = block.scores.amax(dim=1).double().cpu().numpy()
         self._best_wrong[group.rows[block.start : block.stop]] = best
 
-    def result(self) -> ScoredPairs:
+    def result(self) -> CandidateScores:
         """What was gathered."""
         sources, test = self._task.test[:, 0], self._known["test"]
         best_right = np.full(len(self._best_wrong), -np.inf)
@@ -199,7 +199,7 @@ class _Collector:
         hits = best_right[asked] > self._best_wrong[asked]
         top = {kind: largest.ascending() for kind, largest in self._top.items()}
         share = float(hits.mean())
-        return ScoredPairs(top, self._n, self._known["valid"], test, share, len(asked))
+        return CandidateScores(top, self._n, self._known["valid"], test, share, len(asked))
 
 
 class _Largest:
@@ -235,7 +235,7 @@ class _Largest:
         return np.sort(self._kept[0].double().cpu().numpy())
 
 
-def choose_thresholds(scores: ScoredPairs, task: PairTask, inference: Inference) -> Thresholds:
+def choose_thresholds(scores: CandidateScores, task: PairTask, inference: Inference) -> Thresholds:
     """Thresholds with the largest F1 that the validation pairs let expect.
 
     Validation pairs are a uniform sample of the gold pairs that do not train, so with ``v`` of
@@ -275,7 +275,7 @@ class _Class:
 
     def __init__(
         self,
-        scores: ScoredPairs,
+        scores: CandidateScores,
         task: PairTask,
         valid_kinds: NDArray[np.str_],
         kinds: tuple[str, ...],
@@ -315,7 +315,7 @@ def _f1(precision: Values, recall: Values) -> Values:
 
 
 def pair_metrics(
-    scores: ScoredPairs, task: PairTask, thresholds: Thresholds
+    scores: CandidateScores, task: PairTask, thresholds: Thresholds
 ) -> dict[str, tuple[float, int]]:
     """Precision, recall and F1 of the test pairs over all kinds and per kind.
 
@@ -353,7 +353,7 @@ def _precision_recall_f1(n_predicted: int, n_right: int, n_gold: int) -> tuple[f
     return precision, recall, float(_f1(np.array(precision), np.array(recall)))
 
 
-def mean_true_scores(scores: ScoredPairs, task: PairTask) -> dict[str, float]:
+def mean_true_scores(scores: CandidateScores, task: PairTask) -> dict[str, float]:
     """Mean score of the test pairs of equal (``intra``) and of different modality (``cross``)."""
     is_cross = task.kinds(task.test) == "tv"
     groups = {"intra": scores.test[~is_cross], "cross": scores.test[is_cross]}

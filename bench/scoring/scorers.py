@@ -22,8 +22,8 @@ from mmea_bench.bench.scoring.evaluate import Layout, RankingTask, rank_links, r
 from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
+    CandidateScores,
     PairTask,
-    ScoredPairs,
     Thresholds,
     choose_thresholds,
     mean_true_scores,
@@ -320,7 +320,7 @@ def _threshold_note(chosen: Thresholds, inference: str) -> str:
     return f"{inference}: {values} (expected F1 {chosen.f1:.3f})"
 
 
-def _true_score_note(scores: ScoredPairs, task: PairTask, similarity: str) -> str:
+def _true_score_note(scores: CandidateScores, task: PairTask, similarity: str) -> str:
     means = mean_true_scores(scores, task)
     values = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
     return f"mean {similarity} of true test pairs: {values}"

@@ -41,4 +41,4 @@ def _answers(function: Callable[..., Any]) -> Generator[Any, _Question, None]:
         try:
             answer = (function(*arguments, **named), None)
         except Exception as error:  # a generator that raises would answer no further call
-            answer = (None, error.with_traceback(None))
+            answer = (None, error)
