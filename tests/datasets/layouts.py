@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmea_bench.datasets.core.model.canonical import text_order, with_entity_order
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
@@ -32,6 +34,11 @@ TARGET_ENTITIES = [f"{DBP}AC/DC", f"{DBP}C", f"{DBP}Ärzte_(band)"]
 LINKS = [("/m/b", f"{DBP}AC/DC"), ("/m/a", f"{DBP}C"), ("/m/d", f"{DBP}C")]
 SOURCE_FACTS = [("/m/a", "http://f/lat", "54.2"), ("/m/b", "http://f/lat", "-1")]
 TARGET_FACTS = [(f"{DBP}C", "http://o/year", "1982")]
+
+
+def by_uri(pair: KGPair) -> KGPair:
+    """The same content, version included, with rows in the order of URIs: easy to write down."""
+    return dataclasses.replace(with_entity_order(pair, text_order), version=pair.version)
 
 
 def lines(path: Path, rows: Iterable[str], *, shuffle: int | None = None) -> Path:

@@ -10,7 +10,7 @@ from mmea_bench.datasets.core.access import catalogue
 from mmea_bench.datasets.core.access.cache import load_pair
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
-from tests.datasets.layouts import lines
+from tests.datasets.layouts import by_uri, lines
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_dataset.md"
 
@@ -40,7 +40,7 @@ def load(address: str, root: Path) -> KGPair:
 def test_the_example_of_the_page_runs(root: Path) -> None:
     entries = catalogue.catalogue_entries()
     assert [(entry.name, entry.error) for entry in entries] == [("films", None)]
-    pair = load("films", root)
+    pair = by_uri(load("films", root))
     assert pair.source.entities.tolist() == ["s/Alien", "s/Heat", "s/Mann", "s/Scott"]
     assert pair.anchor_links.tolist() == [[0, 2], [1, 3]]
     assert pair.simulated == ("image",)

@@ -123,44 +123,6 @@ class KGPair:
         return known + tuple(sorted(m for m in offered if offered[m] and m not in MODALITIES))
 
 
-def canonical(pair: KGPair) -> KGPair:
-    """The same dataset with entities, relations, attributes, triples and links sorted.
-
-    Readers end with this, so that ids, splits and hashes do not depend on the order of lines or
-    on the file layout.
-    """
-    source, source_order = _canonical_graph(pair.source)
-    target, target_order = _canonical_graph(pair.target)
-    links = np.stack(
-        [
-            _inverse(source_order)[pair.anchor_links[:, 0]],
-            _inverse(target_order)[pair.anchor_links[:, 1]],
-        ],
-        axis=1,
-    ).astype(np.int32)
-    link_order = np.lexsort((links[:, 1], links[:, 0]))
-    position = _inverse(link_order)
-    features = {
-        modality: (_reorder(sides[0], source_order), _reorder(sides[1], target_order))
-        for modality, sides in pair.features.items()
-    }
-    folds = tuple(
-        Fold(fold.name, *(np.sort(position[rows]) for rows in (fold.train, fold.valid, fold.test)))
-        for fold in pair.folds
-    )
-    return KGPair(
-        pair.dataset,
-        source,
-        target,
-        links[link_order],
-        features,
-        pair.simulated,
-        pair.notes,
-        folds,
-        task=pair.task,
-    )
-
-
 def content_version(pair: KGPair) -> str:
     """SHA-256 over everything a method or the protocol can read, as 12 hex digits."""
     digest = hashlib.sha256()
@@ -181,53 +143,6 @@ def content_version(pair: KGPair) -> str:
     if pair.task != "entity-alignment":
         digest.update(pair.task.encode())
     return digest.hexdigest()[:12]
-
-
-def _canonical_graph(graph: KnowledgeGraph) -> tuple[KnowledgeGraph, NDArray[np.int64]]:
-    entity_order, relation_order, attribute_order = (
-        _text_order(texts) for texts in (graph.entities, graph.relations, graph.attributes)
-    )
-    entity, relation, attribute = map(_inverse, (entity_order, relation_order, attribute_order))
-    triples = np.stack(
-        [
-            entity[graph.relation_triples[:, 0]],
-            relation[graph.relation_triples[:, 1]],
-            entity[graph.relation_triples[:, 2]],
-        ],
-        axis=1,
-    ).astype(np.int32)
-    triples = triples[np.lexsort((triples[:, 2], triples[:, 1], triples[:, 0]))]
-    facts = np.stack(
-        [entity[graph.attribute_triples[:, 0]], attribute[graph.attribute_triples[:, 1]]], axis=1
-    ).astype(np.int32)
-    values = graph.attribute_values
-    by_value = _inverse(_text_order(values))
-    fact_order = np.lexsort((by_value, facts[:, 1], facts[:, 0]))
-    ordered = KnowledgeGraph(
-        graph.name,
-        graph.entities[entity_order],
-        graph.relations[relation_order],
-        graph.attributes[attribute_order],
-        triples,
-        facts[fact_order],
-        values[fact_order],
-        graph.names[entity_order],
-    )
-    return ordered, entity_order
-
-
-def _text_order(texts: Text) -> NDArray[np.int64]:
-    return np.array(sorted(range(len(texts)), key=texts.tolist().__getitem__), dtype=np.int64)
-
-
-def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
-    inverse = np.empty_like(order)
-    inverse[order] = np.arange(len(order))
-    return inverse
-
-
-def _reorder(features: Features, order: NDArray[np.int64]) -> Features:
-    return Features(features.values[order], features.present[order])
 
 
 def _text_chunks(texts: Text) -> Iterator[bytes]:

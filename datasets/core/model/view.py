@@ -83,8 +83,7 @@ def restricted(view: TrainView, modalities: Collection[str]) -> TrainView:
     * Every other modality gives its features. In an N-MMKG the label of a node goes with the node's
       own modality, ``text`` or ``image``.
 
-    Rows keep their order, in which random numbers are drawn. It is the order of the URIs, so where
-    an entity stands still says something about its name; docs/protocol.md has by how much.
+    Rows keep their order, which says nothing about the URIs (``canonical``).
     """
     sides = []
     for side, graph in enumerate((view.source, view.target)):

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
-from mmea_bench.datasets.core.model.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
 from mmea_bench.datasets.core.readers import graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.nodes import pair_kinds
-from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair, canonical
+from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
 from mmea_bench.datasets.core.readers import graphs, text
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
-from mmea_bench.datasets.core.model.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
 from mmea_bench.datasets.core.readers import graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import lexical_value, surface_form

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text, text_array
-from mmea_bench.datasets.core.model.pair import KGPair, canonical
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.synthesis.edges import build_edges
 from mmea_bench.datasets.core.synthesis.facts import build_facts
 from mmea_bench.datasets.core.synthesis.looks import build_looks

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmea_bench.datasets.core.families.nmmea import NMMEA_GRAPHS
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
-from mmea_bench.datasets.core.model.pair import KGPair, canonical
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.synthesis.nmmkg_facts import build_facts, build_labels
 from mmea_bench.datasets.core.synthesis.nmmkg_features import build_features
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import (

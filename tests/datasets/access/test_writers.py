@@ -13,8 +13,9 @@ from mmea_bench.datasets.core.access.writers import (
     write_openea_layout,
 )
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.model.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
 from mmea_bench.datasets.core.readers import dbp15k, openea
 from mmea_bench.datasets.core.readers.mmkg import GraphFiles, MmkgFiles
 from mmea_bench.datasets.core.synthesis.generate import generate_pair
@@ -70,7 +71,7 @@ def test_the_raw_mmkg_layout_reads_back_as_the_same_dataset(pair, nameless, tmp_
 def test_the_raw_mmkg_files_follow_the_published_dialects(pair, tmp_path):
     write_mmkg_layout(pair, tmp_path)
     head, relation, tail, dot = lines_of(tmp_path / "Source_EntityTriples.txt")[0].split(" ")
-    assert head == "http://source.example/Q0000000"
+    assert head == pair.source.entities[0]
     assert relation.startswith("http://source.example/relation/R")
     assert tail.startswith("http://source.example/Q")
     assert dot == "."
@@ -136,8 +137,8 @@ def test_the_dbp15k_layout_reads_back_all_it_can_hold(pair, tmp_path):
 def test_the_dbp15k_files_number_target_after_source(pair, tmp_path):
     folder = tmp_path / "syn"
     write_dbp15k_layout(pair, folder)
-    assert lines_of(folder / "ent_ids_1")[0] == "0\thttp://source.example/Q0000000"
-    assert lines_of(folder / "ent_ids_2")[0] == "150\thttp://target.example/Q0000000"
+    assert lines_of(folder / "ent_ids_1")[0] == f"0\t{pair.source.entities[0]}"
+    assert lines_of(folder / "ent_ids_2")[0] == f"150\t{pair.target.entities[0]}"
     triples = np.loadtxt(folder / "triples_2", dtype=int)
     assert triples[:, [0, 2]].min() >= 150
     assert triples[:, 1].min() == pair.source.n_relations

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pickle
 
 import numpy as np
 import pytest
 
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.canonical import canonical, text_order, with_entity_order
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
-from mmea_bench.datasets.core.model.pair import Fold, KGPair, canonical
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
 from mmea_bench.datasets.core.model.view import train_view
 
 
@@ -47,8 +49,8 @@ def make_pair(**changes: object) -> KGPair:
     return KGPair(**(content | changes))  # type: ignore[arg-type]
 
 
-def test_canonical_order_by_hand() -> None:
-    pair = canonical(make_pair())
+def test_everything_is_sorted_by_hand() -> None:
+    pair = with_entity_order(make_pair(), text_order)
     assert pair.source.entities.tolist() == ["a", "b", "c"]
     assert pair.source.names.tolist() == ["A", "B", "C"]
     assert pair.source.relations.tolist() == ["r", "s"]
@@ -60,6 +62,25 @@ def test_canonical_order_by_hand() -> None:
     assert pair.features["image"][0].present.tolist() == [True, False, True]
     (fold,) = pair.folds
     assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([2], [0], [1])
+
+
+def test_entities_stand_in_the_order_of_a_hash_of_side_and_uri() -> None:
+    def by_hand(side: str, uris: str) -> list[str]:
+        return sorted(uris, key=lambda uri: hashlib.sha256(f"{side}\x00{uri}".encode()).digest())
+
+    pair = canonical(make_pair())
+    assert pair.source.entities.tolist() == by_hand("source", "abc")
+    assert pair.target.entities.tolist() == by_hand("target", "xy")
+
+
+def test_rows_of_partners_that_are_spelt_alike_say_nothing() -> None:
+    n_entities = 1000
+    uris = text_array(f"{row:04d}" for row in range(n_entities))
+    lone = graph("G", "", ids(columns=3), ids(columns=2))
+    alike = dataclasses.replace(lone, entities=uris, names=uris)
+    links = np.stack([np.arange(n_entities, dtype=np.int32)] * 2, axis=1)
+    places = canonical(KGPair("alike", alike, alike, links)).anchor_links
+    assert abs(np.corrcoef(places.T)[0, 1]) < 4 / np.sqrt(n_entities)
 
 
 def test_canonical_order_is_a_fixed_point() -> None:

@@ -16,6 +16,7 @@ from tests.datasets.layouts import (
     SOURCE_ENTITIES,
     TARGET_ENTITIES,
     assert_sentence,
+    by_uri,
     write_eva,
     write_eva_extras,
     write_raw,
@@ -23,7 +24,7 @@ from tests.datasets.layouts import (
 
 
 def read(folder: Path) -> KGPair:
-    return detect(folder).files.read("tiny", ("FB15K", "DB15K"))
+    return by_uri(detect(folder).files.read("tiny", ("FB15K", "DB15K")))
 
 
 def structure(pair: KGPair) -> list[object]:
@@ -38,7 +39,7 @@ def structure(pair: KGPair) -> list[object]:
 
 
 def test_the_same_dataset_in_both_layouts_is_the_same(tmp_path: Path) -> None:
-    raw = detect(write_raw(tmp_path / "raw")).files.read("tiny", ("FB15K", "DB15K"))
+    raw = read(write_raw(tmp_path / "raw"))
     eva = read(write_eva(tmp_path / "eva"))
     assert structure(eva) == structure(raw)
     assert eva.source.entities.tolist() == SOURCE_ENTITIES

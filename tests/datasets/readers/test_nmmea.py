@@ -12,11 +12,11 @@ from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.access.layouts import detect
 from mmea_bench.datasets.core.access.writers import write_nmmea_layout
 from mmea_bench.datasets.core.errors import DataError, MissingDataError
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.graph import text_array
-from mmea_bench.datasets.core.model.pair import canonical
 from mmea_bench.datasets.core.synthesis.nmmkg import generate_nmmkg
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import NmmkgOptions
-from tests.datasets.layouts import tiny_nmmkg
+from tests.datasets.layouts import by_uri, tiny_nmmkg
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_text_files_by_hand(root: Path) -> None:
 
 
 def test_splits_become_folds(root: Path) -> None:
-    pair = open_dataset("nmmea", root).read()
+    pair = by_uri(open_dataset("nmmea", root).read())
     (fold,) = pair.folds
     assert (fold.name, fold.train.tolist(), fold.valid.tolist()) == ("0.3/1", [1], [0])
     assert pair.version == canonical(tiny_nmmkg()).version
@@ -122,7 +122,10 @@ def test_ids_in_the_order_of_partners_are_noted(tmp_path: Path) -> None:
     pair = generate_nmmkg("made", NmmkgOptions(n=300))
     target = pair.target
     order = np.full(target.n_entities, pair.source.n_entities)
-    order[pair.anchor_links[:, 1]] = pair.anchor_links[:, 0]
+    place_of = {uri: place for place, uri in enumerate(sorted(pair.source.entities))}
+    order[pair.anchor_links[:, 1]] = [
+        place_of[pair.source.entities[row]] for row in pair.anchor_links[:, 0]
+    ]
     names = text_array(f"{place:05d}-{row:05d}" for row, place in enumerate(order.tolist()))
     ordered = dataclasses.replace(
         pair, target=dataclasses.replace(target, entities=names), version=""

@@ -13,6 +13,7 @@ from tests.datasets.layouts import (
     SOURCE_ENTITIES,
     TARGET_ENTITIES,
     assert_sentence,
+    by_uri,
     lines,
     write_openea,
     write_raw,
@@ -20,11 +21,11 @@ from tests.datasets.layouts import (
 
 
 def read(folder: Path) -> KGPair:
-    return detect(folder).files.read("tiny", ("FB15K", "DB15K"))
+    return by_uri(detect(folder).files.read("tiny", ("FB15K", "DB15K")))
 
 
 def test_an_openea_folder_equals_the_raw_one(tmp_path: Path) -> None:
-    raw = detect(write_raw(tmp_path / "raw")).files.read("tiny", ("FB15K", "DB15K"))
+    raw = read(write_raw(tmp_path / "raw"))
     pair = read(write_openea(tmp_path / "openea", shuffle=3))
     assert pair.version == raw.version
     assert pair.source.entities.tolist() == SOURCE_ENTITIES
