@@ -14,16 +14,16 @@ from mmea_bench.methods.core.base import (
     Scoring,
 )
 from mmea_bench.methods.core.inputs.features import input_features, modality_features
-from mmea_bench.methods.core.inputs.joint_graph import (
+from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,
 )
+from mmea_bench.methods.core.inputs.graphs.pyg import from_pyg, to_pyg
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.inputs.literals import AttributeValues
 from mmea_bench.methods.core.inputs.names import averaged_word_vectors, name_vectors, ngram_counts
-from mmea_bench.methods.core.inputs.pyg import from_pyg, to_pyg
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
-from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 from mmea_bench.methods.core.layers.graph_layers import (
     EdgeScores,
     GATLayer,

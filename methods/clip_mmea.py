@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.parts.clip.clip_heads import (
     CROSSEA_PAPER,
     DIMS,

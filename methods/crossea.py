@@ -17,7 +17,7 @@ from torch.nn.functional import relu
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train

@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features, modality_features
-from mmea_bench.methods.core.inputs.joint_graph import (
+from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,

@@ -17,8 +17,8 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import attribute_bags
-from mmea_bench.methods.core.inputs.functionality import functional_adjacency
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.functionality import functional_adjacency
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.layers.weightless_gcn import WeightlessGCN
 from mmea_bench.methods.core.losses.margins import pair_margin_loss

@@ -21,7 +21,7 @@ from mmea_bench.methods.core.inputs.encoded_parts import (
     encoded_parts,
 )
 from mmea_bench.methods.core.inputs.features import input_features
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure

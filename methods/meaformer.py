@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import normal_parameter
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.parts.clip.clip_heads import (

@@ -20,7 +20,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA

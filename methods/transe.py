@@ -16,8 +16,8 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.shared_ids import SharedGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.layers.encoders import xavier_normal
 from mmea_bench.methods.core.losses.margins import Norm, margin_loss
 from mmea_bench.methods.core.losses.translation import (

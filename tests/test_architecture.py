@@ -22,8 +22,8 @@ FOLDERS = ("bench", "methods", "datasets", "results", "reports")
 DATA_MODEL = ("datasets/core", "datasets/core/model")
 DATA_FILES = (*DATA_MODEL, "datasets/core/readers", "datasets/core/access")
 METHOD_PARTS = (
-    *("methods/core", "methods/core/inputs", "methods/core/layers"),
-    *("methods/core/losses", "methods/core/training"),
+    *("methods/core", "methods/core/inputs/graphs", "methods/core/inputs"),
+    *("methods/core/layers", "methods/core/losses", "methods/core/training"),
 )
 REPORT_PARTS = (
     *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
@@ -44,11 +44,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "results/core/upgrades": (),  # records of older schemas, brought to the present one
     "results/core": ("results/core/upgrades",),  # schema, store, tables, published numbers
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
-    "methods/core/inputs": (*DATA_MODEL, "methods/core"),  # features and graphs of a view
-    "methods/core/layers": ("methods/core", "methods/core/inputs"),  # modules
+    "methods/core/inputs/graphs": (*DATA_MODEL, "methods/core"),  # both KGs as one graph
+    # Features of a view.
+    "methods/core/inputs": (*DATA_MODEL, "methods/core", "methods/core/inputs/graphs"),
+    "methods/core/layers": METHOD_PARTS[:3],  # modules
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
     # Loops, samplers, pseudo-seeds, kept state.
-    "methods/core/training": ("datasets/core", *METHOD_PARTS[:4]),
+    "methods/core/training": ("datasets/core", *METHOD_PARTS[:5]),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers

@@ -15,7 +15,7 @@ from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.split import split_pairs
 from mmea_bench.datasets.core.model.view import train_view
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.crossea import CrossEA, CrossEAParams, pair_margin_loss

@@ -16,7 +16,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import neighbour_mean_features
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import Linear
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
 from mmea_bench.methods.core.losses.batch import one_way_contrastive_loss

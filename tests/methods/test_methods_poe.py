@@ -14,7 +14,7 @@ from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.sampled_softmax import query_loss
 from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
 from mmea_bench.methods.parts.poe.experts import (

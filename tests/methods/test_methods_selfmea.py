@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 from mmea_bench.methods.core.losses.batch import nca_loss
 from mmea_bench.methods.core.losses.nca import ModalityNCA

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.model.features import FillRule, fill_lacking
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import hashed_word_table, joint_names
 
 TOP_FEATURES = 1000

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 
 _LITERAL = re.compile(
     r'"(?P<text>.*)"(?:\^\^<?(?P<type>[^>]*)>?|@(?P<language>[\w-]+))?', re.DOTALL

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.nodes import NODE_MODALITIES, visual_nodes
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.inputs.joint_graph import IntArray
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 
 
 @dataclass(frozen=True, eq=False)

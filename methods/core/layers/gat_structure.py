@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.multimodal import StructureEncoder
 from mmea_bench.methods.core.layers.sparse import SparsePattern

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from mmea_bench.methods.core.inputs.joint_graph import (
+from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.presence import Presence, masked
 from mmea_bench.methods.core.layers.encoders import Linear, normal_parameter
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation

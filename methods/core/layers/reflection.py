@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.layers.encoders import uniform_parameter
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 

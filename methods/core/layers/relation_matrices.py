@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.optimisers import adamw

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
 from mmea_bench.methods.parts.clamea.attribute_texts import attribute_vectors
 from mmea_bench.methods.parts.clamea.modal_generation import BASE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.triple_sets import TripleSet
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 
 _TRIES = 10
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
-from mmea_bench.methods.core.inputs.triple_sets import TripleSet
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT, normal_parameter
 from mmea_bench.methods.core.layers.sparse import SparsePattern

@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_array, vstack
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 

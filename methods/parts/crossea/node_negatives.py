@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmea_bench.methods.core.base import Similarity
-from mmea_bench.methods.core.inputs.joint_graph import IntArray
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.similarity import ScoreMatrix
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import IntArray
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 from mmea_bench.methods.parts.crossea.node_negatives import NodeNegatives

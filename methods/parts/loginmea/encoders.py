@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import Linear, uniform_parameter
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 from mmea_bench.methods.core.layers.sparse import FixedMatrix

@@ -11,7 +11,7 @@ from mmea_bench.methods.core.inputs.features import (
     modality_features,
     neighbour_mean_features,
 )
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
 from mmea_bench.methods.parts.loginmea.encoders import Features
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
 from mmea_bench.methods.core.layers.encoders import DiagonalGATLayer
 from mmea_bench.methods.core.layers.reflection import (
     ReflectionGraph,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 
 

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 
 _SMALLEST_WIDTH = 1e-3
 _FEWEST_LINKS = 3

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, normalize
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext
 from mmea_bench.methods.core.inputs.features import attribute_bags
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import adamw
 

@@ -14,16 +14,16 @@ from mmea_bench.methods.core.inputs.features import (
     relation_counts,
     word_vectors,
 )
-from mmea_bench.methods.core.inputs.functionality import (
+from mmea_bench.methods.core.inputs.graphs.functionality import (
     functional_adjacency,
     relation_functionality,
 )
-from mmea_bench.methods.core.inputs.joint_graph import (
+from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
     undirected_edges,
 )
-from mmea_bench.methods.core.inputs.shared_ids import SharedGraph, shared_ids
+from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph, shared_ids
 from tests.methods.small_graphs import small_view
 
 

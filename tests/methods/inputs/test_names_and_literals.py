@@ -14,7 +14,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import (
     AttributeValues,
     Literal,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.triple_sets import TripleSet
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from tests.methods.small_graphs import small_view
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import (
     EdgeScores,
     GATLayer,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.reflection import (
     EndReflectionLayer,
     ReflectionGraph,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.relation_matrices import (
     inverse_frequency_adjacency,
     relation_means,

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mmea_bench.methods.clamea import CLAMEAParams, Losses
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.triple_sets import TripleSet
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.parts.clamea.attribute_texts import attribute_name, attribute_texts
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.pair_losses import (

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 from mmea_bench.methods.parts.crossea.meta_paths import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.node_sets import NodeSets
 from mmea_bench.methods.parts.crossea.node_negatives import NodeNegatives
 from tests.methods.nmmkg_views import nmmkg_view

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 
 
 def shared_ids(graph: JointGraph, view: TrainView) -> NDArray[np.int64]:

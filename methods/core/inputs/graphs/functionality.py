@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 
 
 def relation_functionality(

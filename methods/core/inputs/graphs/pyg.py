@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.inputs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 
 if TYPE_CHECKING:  # importing it takes seconds, which only those pay who use it
     from torch_geometric.data import Data, HeteroData

@@ -1,0 +1,1 @@
+"""Graphs of a view: both KGs as one, sets of triples, ids that partners share."""
