@@ -139,8 +139,9 @@ def _table(group: _Group, dataset: str) -> Table:
         )
         for above, row in zip((None, *row_ids), row_ids, strict=False)
     ]
+    shown = sorted(set(labels.values()))
     return Table(
-        f"{dataset}: {group.heading}",
+        f"{shown[0] if len(shown) == 1 else dataset}: {group.heading}",
         ("method", "variant", "input", "repeats"),
         ("dataset", "seed ratio", "metric"),
         tuple(

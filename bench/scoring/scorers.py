@@ -31,6 +31,7 @@ from mmea_bench.bench.scoring.pair_scoring import (
     score_pairs,
 )
 from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.datasets.core.model.folds import fold_split
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
@@ -91,11 +92,16 @@ class Scorer(Contract):
         """The numbers of the finished training."""
 
 
-def make_split(protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int) -> Split:
-    """The split of a repeat.
+def make_split(
+    protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
+) -> Split:
+    """The split of a repeat: drawn, or the published one of this name.
 
     N-MMKG pairs have validation pairs under every protocol: they choose the thresholds.
     """
+    if fold:
+        needs_valid = protocol.valid_share if pair.task == "n-mmkg" else protocol.held_out_share
+        return fold_split(pair, fold, needs_valid, split_seed)
     if pair.task == "n-mmkg":
         return split_pairs(pair.anchor_links, seed_ratio, split_seed)
     return split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.folds import usable_folds
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -149,7 +150,7 @@ def write_openea_layout(pair: KGPair, folder: Path) -> None:
             _write(folder / f"attr_triples_{side + 1}", map("\t".join, facts))
     entities = (pair.source.entities, pair.target.entities)
     _write(folder / "ent_links", map("\t".join, _rows(pair.anchor_links, entities)))
-    for fold in pair.folds:
+    for fold in usable_folds(pair):
         (folder / fold.name).mkdir(parents=True, exist_ok=True)
         for part in ("train", "valid", "test"):
             links = pair.anchor_links[getattr(fold, part)]
@@ -198,7 +199,7 @@ def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
             _write(place / f"{stem}.ids", graph.entities[features.present])
             np.save(place / f"{stem}.npy", features.values[features.present])
     _write_pairs(pair, np.arange(len(pair.anchor_links)), folder / "pairs.tsv")
-    for fold in pair.folds:
+    for fold in usable_folds(pair):
         for part in nmmea.PARTS:
             _write_pairs(pair, getattr(fold, part), folder / "splits" / fold.name / f"{part}.tsv")
     meta = {"name": pair.dataset, "version": pair.version, "simulated": list(pair.simulated)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.nodes import pair_kinds
 from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
-from mmea_bench.datasets.core.readers import graphs, text
+from mmea_bench.datasets.core.readers import folds, graphs, text
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples
 from mmea_bench.datasets.core.readers.sizes import check_table
@@ -49,7 +50,7 @@ class NmmeaFiles:
 
     Attributes:
         folder: Folder with ``pairs.tsv`` and the folders of the two graphs.
-        fold_folders: Folders with one published split each, sorted.
+        fold_folders: Folders with one published split each, in order.
     """
 
     folder: Path
@@ -72,11 +73,12 @@ class NmmeaFiles:
             for side in GRAPH_FOLDERS
             for name in (*_GRAPH_FILES, *features)
         ]
-        paths += [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
         found = [text.stored(path) or path for path in (self.folder / "pairs.tsv", *paths)]
         for path in found:
             if not path.is_file():
                 raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
+        parts = [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
+        found += [file for part in parts if (file := text.stored(part))]
         return (*found, self._meta) if self._meta.is_file() else tuple(found)
 
     def missing(self) -> tuple[str, ...]:
@@ -110,6 +112,11 @@ class NmmeaFiles:
                     f"the pair of {pair[0]!r} and {pair[1]!r} is {wanted}, not {written[pair]!r}"
                 )
                 raise DataError.at(pairs_path, problem, _CORRECT, line)
+        split = partial(_read_fold, self.folder, pairs=written)
+        read = tuple(
+            folds.read_or_broken(_fold_name(self.folder, fold), partial(split, fold))
+            for fold in self.fold_folders
+        )
         return canonical(
             KGPair(
                 dataset=address,
@@ -118,8 +125,8 @@ class NmmeaFiles:
                 anchor_links=links,
                 features=features,
                 simulated=_simulated(self._meta),
-                notes=(*self.missing(), *_order_notes(links, nodes)),
-                folds=tuple(_read_fold(self.folder, fold, written) for fold in self.fold_folders),
+                notes=(*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)),
+                folds=read,
                 task="n-mmkg",
             )
         )
@@ -129,8 +136,12 @@ def locate(folder: Path) -> NmmeaFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
-    parts = folder.glob("splits/*/*/train.tsv*")
-    return NmmeaFiles(folder, tuple(sorted({part.parent for part in parts})))
+    parts = [path for end in ("", ".gz") for path in folder.glob(f"splits/*/*/train.tsv{end}")]
+    return NmmeaFiles(folder, folds.in_order(part.parent for part in parts))
+
+
+def _fold_name(folder: Path, fold: Path) -> str:
+    return fold.relative_to(folder / "splits").as_posix()
 
 
 @dataclass(frozen=True)
@@ -277,7 +288,7 @@ def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], str]) -
             f"{len(pairs) - len(used)} pairs are in no part, such as {pair[0]!r} and {pair[1]!r}"
         )
         raise DataError.at(fold, problem, "Copy the split again.")
-    return Fold(fold.relative_to(folder / "splits").as_posix(), *parts)
+    return Fold(_fold_name(folder, fold), *parts)
 
 
 def _simulated(meta: Path) -> tuple[str, ...]:

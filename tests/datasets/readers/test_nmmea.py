@@ -81,9 +81,6 @@ def test_a_missing_dataset_says_what_to_do(tmp_path: Path) -> None:
         ("pairs.tsv", "p\tx\ttt", "p\tx\tvv", r"line 2: the pair of 'p' and 'x' is tt, not 'vv'"),
         ("pairs.tsv", "p\tx", "x\tp", r"pairs\.tsv, line 2: 'x' is no node"),
         ("pairs.tsv", "p\ty\ttv", "p\tx\ttt", r"line 3: the pair of 'p' and 'x' stands here twice"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv", "p\ty\ttv", r"already stands in train"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv", "q\tx\ttv", r"line 2: the tv pair .* not in pairs"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv\n", "", r"1 pairs are in no part, such as 'q' and 'y'"),
         ("meta.json", "{", "[", r"meta\.json: cannot be read"),
     ],
 )
@@ -94,6 +91,31 @@ def test_every_rule_is_checked(root: Path, name: str, old: str, new: str, words:
     path.write_text(changed)
     with pytest.raises(DataError, match=words):
         open_dataset("nmmea", root).read()
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ("p\ty\ttv\n", "already stands in train"),
+        ("q\tx\ttv\n", "line 2: the tv pair of 'q' and 'x' is not in pairs.tsv"),
+        ("", "1 pairs are in no part, such as 'q' and 'y'"),
+        (None, "the file is missing"),
+    ],
+)
+def test_a_split_that_cannot_be_used_refuses_nothing(
+    root: Path, new: str | None, words: str
+) -> None:
+    path = root / "nmmea" / "splits" / "0.3" / "1" / "test.tsv"
+    header, _, _ = path.read_text().partition("\n")
+    path.unlink()
+    if new is not None:
+        path.write_text(f"{header}\n{new}")
+    dataset = open_dataset("nmmea", root)
+    assert all(file.is_file() for file in dataset.input_files())
+    pair = dataset.read()
+    (fold,) = pair.folds
+    assert words in fold.problem
+    assert pair.notes == (f"The published split 0.3/1 cannot be used: {fold.problem}",)
 
 
 @pytest.mark.parametrize(
