@@ -34,7 +34,8 @@ def _names(columns: Sequence[Column]) -> str:
 def test_columns_are_the_published_ones() -> None:
     assert _names(RESULT_COLUMNS) == (
         "suite method variant dataset dataset_version seed_ratio repeat protocol names iterative "
-        "similarity csls decoder candidates ties inference modality metric direction value n key split"
+        "similarity csls decoder candidates ties inference modality metric direction value n key "
+        "split"
     )
     assert _names(CELL_COLUMNS) == (
         "key method variant dataset seed_ratio repeat rng_seed protocol status reason epochs "
