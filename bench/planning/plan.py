@@ -106,6 +106,8 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
                 without_data |= {address: splits.problem} if splits.problem else {}
         except DataError as error:
             versions[address], without_data[address] = NO_DATA_VERSION, str(error)
+    for address, sentence in _same_files(versions).items():
+        remarks[address] += (sentence,)
     cells = keyed(expand(suite, published), versions, place.method_files)
     done = set() if fresh else store.done_keys()
     of_plan = frozenset(done & {key for key, _ in cells})
@@ -137,6 +139,20 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
 def _version_of(plan: Plan, cell: Cell) -> str:
     version = plan.versions.get(cell.dataset, NO_DATA_VERSION)
     return "" if version == NO_DATA_VERSION else version
+
+
+def _same_files(versions: Mapping[str, str]) -> dict[str, str]:
+    """A sentence for each address whose files an earlier one has, too."""
+    first: dict[str, str] = {}
+    found = {}
+    for address, version in versions.items():
+        other = first.setdefault(version, address)
+        if other != address and version != NO_DATA_VERSION:
+            found[address] = (
+                f"{address}: the same files as {other} (version {version}) under another address, "
+                "which gives other random splits."
+            )
+    return found
 
 
 def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:
