@@ -20,7 +20,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.nodes import pair_kinds
 from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples
 from mmea_bench.datasets.core.readers.sizes import check_table
@@ -136,6 +136,11 @@ class NmmeaFiles:
             folds.read_or_broken(_fold_name(self.folder, fold), partial(split, fold))
             for fold in self.fold_folders
         )
+        notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
+        notes += text.copy_notes(self.input_files())
+        notes += spelling.look_alike_notes(graph for graph, _ in found)
+        for name, both in features.items():
+            notes += images.filler_notes(FEATURE_FILES[name], both)
         return canonical(
             KGPair(
                 dataset=address,
@@ -144,7 +149,7 @@ class NmmeaFiles:
                 anchor_links=links,
                 features=features,
                 simulated=_simulated(self._meta),
-                notes=(*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)),
+                notes=tuple(notes),
                 folds=read,
                 task="n-mmkg",
             )
@@ -287,7 +292,8 @@ def _check_known(
 ) -> None:
     for line, node in enumerate(owners, first_line):
         if node not in nodes:
-            raise DataError.at(path, f"{node!r} is no node of entities.tsv", _CORRECT, line)
+            problem = f"{node!r} is no node of entities.tsv{spelling.hint(node, nodes)}"
+            raise DataError.at(path, problem, _CORRECT, line)
 
 
 def _read_pairs(path: Path) -> dict[tuple[str, str], str]:

@@ -14,9 +14,9 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value, number_notes, surface_forms
 
 KIND = "OpenEA"
 REQUIRED_FILES = ("rel_triples_1", "rel_triples_2", "ent_links")
@@ -103,7 +103,8 @@ class OpeneaFiles:
             folds.read_or_broken(_fold_name(self.folder, fold), partial(split, fold))
             for fold in self.fold_folders
         )
-        notes += folds.broken_notes(read)
+        notes += [*folds.broken_notes(read), *text.copy_notes(self.input_files())]
+        notes += [*spelling.look_alike_notes((source, target)), *number_notes((source, target))]
         return canonical(
             KGPair(
                 dataset=address,
@@ -117,13 +118,15 @@ class OpeneaFiles:
         )
 
     def _read_graph(self, side: str, name: str) -> KnowledgeGraph:
-        rows = text.read_rows(self.folder / f"rel_triples_{side}", ("head", "relation", "tail"))
+        path = self.folder / f"rel_triples_{side}"
+        rows = text.read_rows(path, ("head", "relation", "tail"))
+        spelling.check_header(text.stored(path) or path, rows)
         triples = Triples(*([strip_brackets(row[column]) for row in rows] for column in range(3)))
         attributes = self._attributes(side)
         facts = _read_facts(attributes) if attributes else []
         # OpenEA counts entities that have attributes only, too.
         entities = graphs.positions([*triples.heads, *triples.tails, *(fact[0] for fact in facts)])
-        names = [surface_form(entity) for entity in entities]
+        names = surface_forms(entities)
         return graphs.build_graph(name, triples, facts, entities, names)
 
 
@@ -148,12 +151,15 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 
 def _read_facts(path: Path) -> Facts:
     facts: Facts = []
+    rows: list[list[str]] = []
     for number, line in enumerate(text.read_lines(path), 1):
         parts = line.split("\t", 2)  # a literal may hold tabs itself
         if len(parts) != 3 or not parts[0] or not parts[1]:
             raise text.malformed(path, number, line, "entity TAB attribute TAB literal")
         entity, attribute, literal = parts
+        rows.append(parts)
         facts.append((strip_brackets(entity), strip_brackets(attribute), lexical_value(literal)))
+    spelling.check_header(path, rows)
     return facts
 
 
