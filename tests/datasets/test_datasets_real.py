@@ -11,8 +11,8 @@ from mmea_bench.datasets.core.access import writers
 from mmea_bench.datasets.core.access.cache import load_pair
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.access.layouts import detect
-from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.canonical import canonical
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.readers.names import surface_forms
 

@@ -9,13 +9,13 @@ import pytest
 
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import DataError, MissingDataError
+from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.folds import (
     described,
     fold_series,
     fold_split,
     fold_version,
 )
-from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
 
 N_LINKS = 20
