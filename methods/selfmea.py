@@ -115,7 +115,7 @@ class SelfMEA(Method):
     }
     test_params: ClassVar = {
         "text_encoder": "hashed",
-        "stage1_epochs": 2,
+        "stage1_epochs": 10,  # the first only fills the queue
         "n_neighbours": 6,
         "image_dim": 16,
         "modality_dim": 16,
