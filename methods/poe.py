@@ -12,6 +12,9 @@ that the concatenated vectors can be ranked.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
 The weights of r, n and i are trained on the seed links; only l is trained on other relations.
+
+Beside the others l adds next to nothing where they find their inputs: the KGs share no entity but
+through seed links, so that l alone knows little of the links that are asked for (docs/systems.md).
 """
 
 from __future__ import annotations
