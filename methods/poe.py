@@ -13,8 +13,8 @@ that the concatenated vectors can be ranked.
 
 The weights of r, n and i are trained on the seed links; only l is trained on other relations.
 
-Beside the others l adds next to nothing where they find their inputs: the KGs share no entity but
-through seed links, so that l alone knows little of the links that are asked for (docs/systems.md).
+Beside the others l does not help on made-up pairs, and can cost (docs/systems.md has the numbers):
+the KGs share entities through seed links alone, so that l by itself tells little of other links.
 """
 
 from __future__ import annotations
