@@ -60,7 +60,8 @@ class MCLEAParams(SeedTrainingParams):
     iterative_start: int = 500  # script
     check_every: int = 5  # script
     promote_every: int = 50  # code
-    unsupervised: Literal["no", "image", "name"] = "no"  # pseudo-seeds instead of seed links
+    # Pseudo-seeds instead of seed links, from images, words (name) or bigrams (char) of names; code
+    unsupervised: Literal["no", "image", "name", "char"] = "no"
     unsupervised_pairs: int = 1000  # default of the released code; the paper's is not stated
     eval_every: int = 50  # script
 
@@ -101,6 +102,7 @@ class MCLEA(Method):
         "w/o uncertainty": {"learned_uncertainty": False},
         "MCLEA-V": {"unsupervised": "image"},
         "MCLEA-N": {"unsupervised": "name"},
+        "MCLEA-N (char)": {"unsupervised": "char"},
         "as described": {
             "icl_mean": "of probabilities",
             "ial_reduction": "rows",
@@ -135,15 +137,21 @@ class MCLEA(Method):
     @property
     def further_modalities(self) -> tuple[str, ...]:
         """The modality that gives the seeds, where no links do."""
-        source = self.params.unsupervised
-        return () if source == "no" else (source,)
+        source = self._seed_source
+        return () if source is None else (source,)
+
+    @property
+    def _seed_source(self) -> str | None:
+        """The modality that pseudo-seeds come from; None where seed links give the seeds."""
+        sources = {"image": "image", "name": "name", "char": "name"}
+        return sources.get(self.params.unsupervised)
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why MCLEA cannot run: no usable modality, or nothing to make pseudo-seeds from."""
         if not self.chosen_modalities(modalities):
             return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        source = self.params.unsupervised
-        if source != "no" and source not in modalities:
+        source = self._seed_source
+        if source is not None and source not in modalities:
             return f"pseudo-seeds come from the modality '{source}' and the dataset lacks it"
         return None
 

@@ -11,6 +11,7 @@ from mmea_bench.methods.mclea import MCLEA, MCLEAParams
 CHANGES: dict[str, dict[str, object]] = {
     "MCLEA-V": {"unsupervised": "image"},
     "MCLEA-N": {"unsupervised": "name"},
+    "MCLEA-N (char)": {"unsupervised": "char"},
     "w/o uncertainty": {"learned_uncertainty": False},
     "w/o iter. strategy": {"iterative": False},
 }
@@ -28,7 +29,10 @@ def test_a_variant_changes_what_its_name_says_alone(variant: str) -> None:
     assert changed == CHANGES[variant]
 
 
-@pytest.mark.parametrize(("variant", "source"), [("MCLEA-V", "image"), ("MCLEA-N", "name")])
+@pytest.mark.parametrize(
+    ("variant", "source"),
+    [("MCLEA-V", "image"), ("MCLEA-N", "name"), ("MCLEA-N (char)", "name")],
+)
 def test_without_seed_links_seeds_come_from_the_modality_of_the_name(
     variant: str, source: str
 ) -> None:
