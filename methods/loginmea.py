@@ -20,7 +20,14 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import (
+    Embeddings,
+    Method,
+    RunContext,
+    Scoring,
+    StopRule,
+    StopScore,
+)
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import (
     intra_modal_contrastive_loss,
@@ -161,6 +168,7 @@ class LoginMEA(Method):
     }
     # The reported row is the evaluation with the best Hits@1 on the test links.
     paper_stop: ClassVar[StopRule] = "test"
+    paper_stop_score: ClassVar = StopScore("hits@1", "src2tgt")
 
     @property
     def is_iterative(self) -> bool:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -97,6 +97,7 @@ class MEAformer(Method):
     modalities: ClassVar[tuple[str, ...]] = MEAformerParams.modalities
     Params = MEAformerParams
     paper_stop = "test"
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code
     published_scoring = Scoring("cosine", csls=3)  # script
     published_settings: ClassVar = {
         "fb15k-db15k": {"epochs": 500, "feed_forward_dim": 0},  # code

@@ -63,6 +63,19 @@ class Scoring:
     candidates: Literal["test", "unseeded"] = "test"
 
 
+@dataclass(frozen=True)
+class StopScore:
+    """The number by which released code chooses its checkpoint.
+
+    Attributes:
+        metric: What is measured.
+        direction: Which KG asks; ``mean`` is of both.
+    """
+
+    metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
+    direction: Literal["src2tgt", "tgt2src", "mean"] = "mean"
+
+
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """What a method returns: comparable vectors of all entities of both KGs.
@@ -273,6 +286,8 @@ class Method(ABC):
             others the battery shows that each of them learns.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
+        paper_stop_score: By which number that rule chooses, where it is not ``last``; None is the
+            protocol's.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
             it beside the common rules. None where no source states it.
         published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
@@ -292,6 +307,7 @@ class Method(ABC):
     idle_variants: ClassVar[Mapping[str, str]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
+    paper_stop_score: ClassVar[StopScore | None] = None
     published_scoring: ClassVar[Scoring | None] = None
     published_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
