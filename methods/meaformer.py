@@ -150,12 +150,11 @@ class MEAformer(Method):
         losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
-        first_promotion = params.iterative_start + params.promote_every
         schedule = Schedule(
             params.epochs,
             optimiser=None,
             eval_every=params.eval_every,
-            earliest_stop=first_promotion if params.iterative else 0,
+            earliest_stop=training.warmed_up,
         )
         seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
         return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)

@@ -26,7 +26,8 @@ class Protocol:
         tie_rule: Rank of the true partner among equal scores.
         valid_share: Share of the seeds that ``strict`` holds out.
         eval_every: Epochs between two evaluations; 0 leaves it to the method.
-        patience: Evaluations without improvement after which ``strict`` stops; 0 is never.
+        patience: Evaluations without improvement after which ``strict`` stops, but never within a
+            warm-up, nor before a tenth of the schedule has passed without one; 0 is never.
         stop_metric: Metric of the checkpoint choice, mean of both directions; under ``paper`` a
             method's declared ``paper_stop_score`` goes before it.
     """

@@ -230,7 +230,8 @@ class RunContext:
         device: Where tensors live.
         monitor: Scores embeddings on the links that the protocol allows.
         eval_every: Epochs between two calls of ``monitor``; 0 leaves it to the method.
-        patience: Calls of ``monitor`` without improvement after which training stops; 0 is never.
+        patience: Calls of ``monitor`` without improvement after which training stops, at the least
+            (see ``Schedule.patience``); 0 is never.
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
         cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
