@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.gcn_align import GCNAlign
 from tests.methods.small_graphs import small_view
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.inputs.shared_ids import SharedGraph
+from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.transe import corruption
 

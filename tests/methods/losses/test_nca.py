@@ -37,9 +37,7 @@ def test_more_pairs_than_a_batch_are_shuffled_anew_in_every_epoch() -> None:
         chunks = pairs()[torch.randperm(N_PAIRS, generator=orders)].split(4)
         (vectors,) = rows().values()
         # The joint vectors of a single modality are its own, so that their loss is the same again.
-        expected = [
-            2 * nca_loss(vectors[a] @ vectors[b].T, 15.0) for a, b in (c.T for c in chunks)
-        ]
+        expected = [2 * nca_loss(vectors[a] @ vectors[b].T, 15.0) for a, b in (c.T for c in chunks)]
         assert found.tolist() == pytest.approx(torch.stack(expected).tolist())
         epochs.append(found.tolist())
     assert epochs[0] != epochs[1] != epochs[2]
