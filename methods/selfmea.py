@@ -244,6 +244,7 @@ def fusion_stage(
         params.batch_size,
         params.attraction,
         beta=params.beta,
+        shuffles=ctx.generator("batches"),
     )
     stage = FusionTrainingParams.of(params, own_layer, params.structure_learning_rate)
     return train_on_seeds(encoder, losses, seeds, stage, ctx)

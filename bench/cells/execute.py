@@ -132,6 +132,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     weights, why_no_weights = fusion_weights(outcome.embeddings)
     remarks = [*outcome.facts.notes, *final.notes, why_no_weights]
     remarks += [*outcome.remarks, published_note(method_type, cell), split_note(cell, pair)]
+    remarks.append(_stop_note(outcome, cell.protocol))
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -157,7 +158,8 @@ def _train(
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"], cell.fold)
-    scorer = make_scorer(protocol, pair, split, method.published_scoring)
+    published = (method.published_scoring, method.paper_stop_score)
+    scorer = make_scorer(protocol, pair, split, *published)
     sizes = (pair.source.n_entities, pair.target.n_entities)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer, sizes)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
@@ -239,6 +241,17 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
         "fit_s": round(outcome.fit_s, 3),
         **outcome.facts.columns,
     }
+
+
+def _stop_note(outcome: _Outcome, protocol: Protocol) -> str:
+    """A sentence where the checkpoint was chosen by another number than the protocol's."""
+    links = protocol.stop_rule(outcome.method.paper_stop)
+    stop = protocol.stop_score(outcome.method.paper_stop_score)
+    ranks = outcome.pair.task == "entity-alignment"
+    if not (ranks and outcome.log.epochs) or links == "last" or stop == protocol.stop_score(None):
+        return ""
+    metric, direction = stop.metric.replace("hits", "Hits").replace("mrr", "MRR"), stop.direction
+    return f"the checkpoint was chosen by {metric} ({direction}) of the {links} links, as released"
 
 
 def _failure(job: Job, started_at: str, status: str, reason: str, **known: Any) -> Record:

@@ -61,7 +61,7 @@ def cell_row(job: Job) -> dict[str, Any]:
         "key": job.key,
         **cell_words(cell),
         "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
-        "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
+        "split_seed": split_seed(cell.dataset, cell.repeat),
         "protocol": cell.protocol.name,
         "split": cell.split,
         "suite": job.suite,

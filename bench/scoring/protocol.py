@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mmea_bench.methods.core.base import StopRule
+from mmea_bench.methods.core.base import StopRule, StopScore
 
 SplitKind = Literal["random", "published"]
 """Where the parts of the anchor links come from: a seed, or files that the dataset came with."""
@@ -26,8 +26,10 @@ class Protocol:
         tie_rule: Rank of the true partner among equal scores.
         valid_share: Share of the seeds that ``strict`` holds out.
         eval_every: Epochs between two evaluations; 0 leaves it to the method.
-        patience: Evaluations without improvement after which ``strict`` stops; 0 is never.
-        stop_metric: Metric of the checkpoint choice, mean of both directions.
+        patience: Evaluations without improvement after which ``strict`` stops, but never within a
+            warm-up, nor before a tenth of the schedule has passed without one; 0 is never.
+        stop_metric: Metric of the checkpoint choice, mean of both directions; under ``paper`` a
+            method's declared ``paper_stop_score`` goes before it.
     """
 
     name: Literal["strict", "paper"] = "strict"
@@ -54,3 +56,9 @@ class Protocol:
     def stop_rule(self, paper_stop: StopRule) -> StopRule:
         """On what the checkpoint is chosen, given the rule of the method's released code."""
         return "valid" if self.name == "strict" else paper_stop
+
+    def stop_score(self, paper_stop_score: StopScore | None) -> StopScore:
+        """By which number the checkpoint is chosen, given that of the method's released code."""
+        if self.name == "paper" and paper_stop_score is not None:
+            return paper_stop_score
+        return StopScore(self.stop_metric)

@@ -63,6 +63,19 @@ class Scoring:
     candidates: Literal["test", "unseeded"] = "test"
 
 
+@dataclass(frozen=True)
+class StopScore:
+    """The number by which released code chooses its checkpoint.
+
+    Attributes:
+        metric: What is measured.
+        direction: Which KG asks; ``mean`` is of both.
+    """
+
+    metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
+    direction: Literal["src2tgt", "tgt2src", "mean"] = "mean"
+
+
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """What a method returns: comparable vectors of all entities of both KGs.
@@ -217,7 +230,8 @@ class RunContext:
         device: Where tensors live.
         monitor: Scores embeddings on the links that the protocol allows.
         eval_every: Epochs between two calls of ``monitor``; 0 leaves it to the method.
-        patience: Calls of ``monitor`` without improvement after which training stops; 0 is never.
+        patience: Calls of ``monitor`` without improvement after which training stops, at the least
+            (see ``Schedule.patience``); 0 is never.
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
         cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
@@ -273,6 +287,8 @@ class Method(ABC):
             others the battery shows that each of them learns.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
+        paper_stop_score: By which number that rule chooses, where it is not ``last``; None is the
+            protocol's.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
             it beside the common rules. None where no source states it.
         published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
@@ -292,6 +308,7 @@ class Method(ABC):
     idle_variants: ClassVar[Mapping[str, str]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
+    paper_stop_score: ClassVar[StopScore | None] = None
     published_scoring: ClassVar[Scoring | None] = None
     published_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 

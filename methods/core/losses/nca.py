@@ -15,7 +15,7 @@ from mmea_bench.methods.core.losses.batch import nca_loss
 
 @dataclass(frozen=True)
 class ModalityNCA:
-    """Losses of one epoch: all pairs, in chunks only where they are more than a batch.
+    """Losses of one epoch: all pairs, in shuffled chunks only where they are more than a batch.
 
     The joint loss sees detached vectors and so trains the weights of the fusion alone.
 
@@ -27,6 +27,8 @@ class ModalityNCA:
         attraction: Beta.
         margin: Epsilon.
         beta: Where beta stands, see ``nca_loss``.
+        shuffles: CPU generator of the chunks, which differ in every epoch; None keeps the order of
+            the pairs.
 
     Reference: EVA, AAAI 2021, as its released code computes it.
     """
@@ -38,6 +40,7 @@ class ModalityNCA:
     attraction: float = 10.0
     margin: float = 0.0
     beta: Literal["outside", "inside"] = "outside"
+    shuffles: torch.Generator | None = None
 
     def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
         """One loss per chunk.
@@ -46,6 +49,9 @@ class ModalityNCA:
             encoded: Modality to L2-normalised rows, [n_rows, dim].
             positions: Rows of each pair's source and target, [n_pairs, 2].
         """
+        if self.shuffles is not None and len(positions) > self.batch_size:
+            order = torch.randperm(len(positions), generator=self.shuffles)
+            positions = positions[order.to(positions.device)]
         for chunk in torch.split(positions, self.batch_size):
             source, target = (
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}

@@ -54,7 +54,14 @@ class ProductOfExperts(nn.Module):
             {name: nn.Parameter(start.clone()) for name in self._experts}
         )
 
-    def link_logits(self, heads: Tensor, tails: Tensor, *, paired: bool) -> Tensor:
+    def link_logits(
+        self,
+        heads: Tensor,
+        tails: Tensor,
+        *,
+        paired: bool,
+        rows: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Logits of sameAs.
 
         No gradient is sought for the experts' vectors, which makes this far cheaper than products
@@ -64,6 +71,7 @@ class ProductOfExperts(nn.Module):
             heads: Joint ids of source entities, [n_heads].
             tails: Joint ids of target entities, [n_tails].
             paired: Whether row i is asked for with row i alone.
+            rows: Rows of the latent table of both, where they are gathered already.
 
         Returns:
             [n_heads, n_tails], or [n_heads] where paired.
@@ -72,8 +80,8 @@ class ProductOfExperts(nn.Module):
         def products(source: Tensor, target: Tensor) -> Tensor:
             return (source * target).sum(dim=1) if paired else source @ target.T
 
-        queries = embedding(heads, self.entities) * self.relations[self.same_as]
-        logits = products(queries, embedding(tails, self.entities))
+        head, tail = rows or (embedding(heads, self.entities), embedding(tails, self.entities))
+        logits = products(head * self.relations[self.same_as], tail)
         for name, expert in self._experts.items():
             source = expert.source.index_select(0, heads)
             target = expert.target.index_select(0, tails - self.n_source)
