@@ -205,7 +205,7 @@ def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:
         print_json(outcome.as_json())
         return
     # Whoever has just stopped a run waits for the prompt, not for figures.
-    if outcome.summary.signal_number is None:
+    if outcome.summary.signal_number is None and outcome.tables:
         _show_report(outcome.folder)
     cli_run.report_outcome(outcome)
 
