@@ -164,6 +164,9 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         typer.echo(str(path))
     for name, reason in summary.skipped:
         typer.echo(f"Left out: {name}: {reason}", err=True)
+    if not summary.documents:  # whose notes would say it
+        for problem in summary.problems:
+            typer.echo(f"Warning: {problem}", err=True)
 
 
 def _write_published(

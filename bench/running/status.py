@@ -60,7 +60,7 @@ def folder_status(folder: Path) -> FolderStatus:
     store = ResultStore(folder)
     records = list(store.records())
     planned = planned_cells(folder)
-    if not records and not planned:
+    if not (records or planned or store.problems):
         raise UserError(f"{folder} holds no records. Give the results folder of a run.")
     estimator = Estimator()
     estimator.learn_records(records)

@@ -141,6 +141,16 @@ def test_verbs_that_read_leave_every_record_where_it_is(tmp_path: Path, verb: st
     assert not (tmp_path / "quarantine").exists()
 
 
+@pytest.mark.parametrize("verb", ["status", "report", "check"])
+def test_a_folder_of_a_newer_version_is_said(tmp_path: Path, verb: str) -> None:
+    store = ResultStore(tmp_path)
+    newer = json.loads(make_record("newer").to_json()) | {"schema_version": SCHEMA_VERSION + 1}
+    store.path_of("newer").parent.mkdir()
+    store.path_of("newer").write_text(json.dumps(newer))
+    done = bench(verb, str(tmp_path))
+    assert "Use the version of the program that wrote it" in done.stdout + done.stderr
+
+
 def test_a_run_sets_broken_records_aside_and_leaves_newer_ones(tmp_path: Path) -> None:
     assert run(tmp_path, "--repeats", "1").exit_code == 0
     store = ResultStore(tmp_path / "out")
