@@ -162,6 +162,10 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     _print_tables(summary)
     for path in summary.files:
         typer.echo(str(path))
+    _say_left_out(summary)
+
+
+def _say_left_out(summary: ReportSummary) -> None:
     for name, reason in summary.skipped:
         typer.echo(f"Left out: {name}: {reason}", err=True)
     if not summary.documents:  # whose notes would say it
