@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
 from mmea_bench.bench.planning.suite import Suite
-from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.estimate import Estimator
@@ -27,9 +27,15 @@ from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
 from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
 from mmea_bench.bench.running.run_state import note_plan
 from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
-from mmea_bench.bench.running.stale import set_aside, stale_keys
+from mmea_bench.bench.running.stale import (
+    n_replaced,
+    planned_identities,
+    set_aside,
+    stale_keys,
+)
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.store import ResultStore
 
 
@@ -105,28 +111,68 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
     """
     suite, place, folder = _loaded(request)
     settings = _settings(request)
-    store = ResultStore(folder)
+    store = _writable(folder)
     plan = make_plan(suite, store, place, fresh=request.fresh)
     _check(plan)
-    others = runners_of(folder)
-    if request.fresh and others:
-        raise UserError(
-            f"{folder} is in use by {others[0]}, whose cells --fresh would run again. Wait until "
-            "it ends, or give another folder with --out."
-        )
-    with _executor(request, settings) as executor:
+    planned = planned_identities(plan.cells)
+    with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
         settings = replace(settings, executor=executor)
+        stale = stale_keys(store, plan.cells)
+        _check_others(folder, claims, planned, stale, fresh=request.fresh)
         remove_old(place.cache_dir)
         if not quiet:
             _announce(plan, folder, console)
-        _remove_stale(plan, store, console)
+        _remove_stale(stale, store, console)
         cells = {key: cell_words(cell) for key, cell in plan.cells}
         note_plan(folder, cells, plan.done, cells)
-        summary = _run(plan, place, store, settings, None if quiet else console)
+        summary = _run(plan, place, store, settings, claims, None if quiet else console)
         tables = _write_tables(store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
     return RunOutcome(plan, summary, folder, tables)
+
+
+def _writable(folder: Path) -> ResultStore:
+    """The records of a folder that a run may change, after broken ones were set aside.
+
+    Raises:
+        UserError: If the folder holds records that the run must not change.
+    """
+    store = ResultStore(folder)
+    try:
+        store.quarantine()
+    except ResultsError as error:
+        raise UserError(str(error)) from error
+    return store
+
+
+def _check_others(
+    folder: Path,
+    claims: Claims,
+    planned: Mapping[str, str],
+    stale: Sequence[str],
+    *,
+    fresh: bool,
+) -> None:
+    """Refuses what would take the results of a run that goes on in the same folder.
+
+    Raises:
+        UserError: If there is such a run.
+    """
+
+    def concerns(theirs: Mapping[str, str] | None) -> bool:
+        if fresh or theirs is None:
+            return fresh or bool(stale)
+        return n_replaced(planned, theirs) > 0
+
+    other = claims.other(concerns)
+    if other is None:
+        return
+    what = "--fresh" if fresh else "this run, with other settings, code or data,"
+    raise UserError(
+        f"{folder} is in use by {other}, whose cells {what} would run again. Wait until it ends, "
+        "or give another folder with --out."
+    )
 
 
 def _loaded(request: Request) -> tuple[Suite, Place, Path]:
@@ -196,7 +242,12 @@ def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | No
 
 
 def _run(
-    plan: Plan, place: Place, store: ResultStore, settings: RunSettings, console: Console | None
+    plan: Plan,
+    place: Place,
+    store: ResultStore,
+    settings: RunSettings,
+    claims: Claims,
+    console: Console | None,
 ) -> RunSummary:
     estimator = _estimator(store)
     jobs = with_needs(jobs_of(plan, place), estimator)
@@ -204,7 +255,7 @@ def _run(
     if console is not None:
         progress = make_progress(console, jobs, settings.n_jobs, estimator)
     with progress:
-        return run_jobs(jobs, store, progress, settings)
+        return run_jobs(jobs, store, progress, settings, claims)
 
 
 def _check(plan: Plan) -> None:
@@ -226,8 +277,7 @@ def _announce(plan: Plan, folder: Path, console: Console) -> None:
             say(console, f"Note: {sentence}")
 
 
-def _remove_stale(plan: Plan, store: ResultStore, console: Console) -> None:
-    keys = stale_keys(store, plan.cells)
+def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> None:
     if keys:
         place = set_aside(store, keys)
         say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")

@@ -66,7 +66,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/running": ("datasets/core", "results/core", "bench/planning", "bench/cells"),
     "bench/clusters": (
         *("datasets/core", "datasets/core/access"),
-        *("bench/planning", "bench/cells", "bench/running"),
+        *("results/core", "bench/planning", "bench/cells", "bench/running"),
     ),
     "bench/api.py": (
         *("datasets/core", "datasets/core/access", "results/core"),

@@ -162,8 +162,15 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     _print_tables(summary)
     for path in summary.files:
         typer.echo(str(path))
+    _say_left_out(summary)
+
+
+def _say_left_out(summary: ReportSummary) -> None:
     for name, reason in summary.skipped:
         typer.echo(f"Left out: {name}: {reason}", err=True)
+    if not summary.documents:  # whose notes would say it
+        for problem in summary.problems:
+            typer.echo(f"Warning: {problem}", err=True)
 
 
 def _write_published(
@@ -205,7 +212,7 @@ def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:
         print_json(outcome.as_json())
         return
     # Whoever has just stopped a run waits for the prompt, not for figures.
-    if outcome.summary.signal_number is None:
+    if outcome.summary.signal_number is None and outcome.tables:
         _show_report(outcome.folder)
     cli_run.report_outcome(outcome)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mmea_bench.bench.running.claims import runners_of
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.bench.running.heartbeats import runners_of
+from mmea_bench.results.core.files import read_regular, write_atomic
 
 PLAN_NAME = "plan.json"
 """What the last run of a folder set out to do: ``keys`` of its cells, those ``done`` before."""
@@ -63,9 +63,9 @@ def run_state(folder: Path) -> RunState:
 def _plan_of(folder: Path) -> tuple[set[str], set[str], int]:
     path = folder / PLAN_NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
         return set(content["keys"]), set(content["done"]), path.stat().st_mtime_ns
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set(), set(), 0
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.running.claims import claims_of
 from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.running.heartbeats import claims_of
 from mmea_bench.bench.running.run_state import PLAN_NAME
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.files import read_regular
 from mmea_bench.results.core.store import ResultStore
 
 CellWords = Mapping[str, Any]
@@ -59,7 +60,7 @@ def folder_status(folder: Path) -> FolderStatus:
     store = ResultStore(folder)
     records = list(store.records())
     planned = planned_cells(folder)
-    if not records and not planned:
+    if not (records or planned or store.problems):
         raise UserError(f"{folder} holds no records. Give the results folder of a run.")
     estimator = Estimator()
     estimator.learn_records(records)
@@ -80,9 +81,9 @@ def folder_status(folder: Path) -> FolderStatus:
 def planned_cells(folder: Path) -> dict[str, CellWords]:
     """Cells of the folder's last plan; empty where there is none."""
     try:
-        content = json.loads((folder / PLAN_NAME).read_bytes())
+        content = json.loads(read_regular(folder / PLAN_NAME))
         return {str(key): dict(words) for key, words in content["cells"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -45,12 +45,14 @@ class ReportSummary:
         files: All files, the index first.
         skipped: Name and reason of each report that was not made.
         documents: The reports without a format.
+        problems: Sentences about records that could not be read.
     """
 
     index: Path
     files: list[Path]
     skipped: list[tuple[str, str]]
     documents: list[Document]
+    problems: tuple[str, ...] = ()
 
 
 def build_reports(
@@ -103,7 +105,8 @@ def build_reports(
     text = render_index(tables, linked, skipped, pages=[path.name for path in page])
     write_atomic(index, text.encode("utf-8"))
     files = [index, *page, *(path for _, paths in linked for path in paths)]
-    return ReportSummary(index, files, skipped, [document for document, _ in linked])
+    documents = [document for document, _ in linked]
+    return ReportSummary(index, files, skipped, documents, tables.problems)
 
 
 def make_reports(

@@ -30,6 +30,7 @@ from mmea_bench.reports.formats.web import (
 from mmea_bench.reports.making.build import crash_sentence, make_reports, time_of_making
 from mmea_bench.reports.making.catalogue import catalogue_entries
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.files import read_regular
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables, tables_of
 
@@ -239,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Compared with what is there, so that no path can lead out of the folder.
         for path in report_files(self.server.page.folder):
             if path.name == name:
-                self._send(path.read_bytes(), _FILE_TYPES[path.suffix], _FILE_POLICY, path.suffix)
+                self._send(read_regular(path), _FILE_TYPES[path.suffix], _FILE_POLICY, path.suffix)
                 return
         self._refuse(HTTPStatus.NOT_FOUND, "There is no such file in this report.")
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 
 from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
+from mmea_bench.results.core.files import open_regular, open_regular_text
 from mmea_bench.results.core.schema import TEXT_KINDS, Column, check_names
 
 Values = dict[str, list[Any]]
@@ -31,7 +32,7 @@ def read_csv(path: Path, columns: Sequence[Column]) -> Values:
     """
     values: Values = {column.name: [] for column in columns}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with open_regular_text(path) as stream:
             reader = csv.reader(stream, strict=True)
             _check_header(path, next(reader, []), columns)
             for fields in reader:
@@ -92,11 +93,14 @@ def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
     Raises:
         ResultsError: If the file cannot be read or stands for far more than its size.
     """
-    n_bytes = path.stat().st_size
     try:
+        n_bytes = path.stat().st_size
         # Texts stay in dictionaries: a repeated one is then held once, however long it is.
         texts = [column.name for column in columns if column.kind in (*TEXT_KINDS, "json")]
-        with parquet.ParquetFile(path, read_dictionary=texts) as file:
+        with (
+            open_regular(path) as stream,
+            parquet.ParquetFile(stream, read_dictionary=texts) as file,
+        ):
             _check_header(path, file.schema_arrow.names, columns)
             facts = file.metadata
             unpacked = sum(facts.row_group(n).total_byte_size for n in range(facts.num_row_groups))

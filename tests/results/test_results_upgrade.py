@@ -131,7 +131,7 @@ def test_old_records_that_are_none_are_refused(setting: str, sentence: str) -> N
 
 def test_newer_records_are_refused_with_a_sentence() -> None:
     text = changed(lambda content: content.update(schema_version=3))
-    with pytest.raises(ResultsError, match="columns are"):
+    with pytest.raises(ResultsError, match="schema 3, this program reads schema 2"):
         Record.from_json(text)
     newer = json.dumps({**json.loads(Record.from_json(OLD).to_json()), "schema_version": 3})
     with pytest.raises(ResultsError, match=r"follows schema 3, this program reads schema 2\. Use"):
