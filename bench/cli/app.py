@@ -46,6 +46,11 @@ WithPublished = Annotated[
 WithSignificance = Annotated[
     bool, typer.Option("--significance", help="Mark clear winners in the main table.")
 ]
+Direction = Annotated[str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")]
+Apart = Annotated[
+    list[str] | None,
+    typer.Option("--apart", help="Never average across these: commit, versions, device."),
+]
 
 app = typer.Typer(
     name="mmea-bench",
@@ -113,9 +118,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     csls: Annotated[
         int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; 0 is none.")
     ] = None,
-    direction: Annotated[
-        str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
-    ] = "src2tgt",
+    direction: Direction = "src2tgt",
     metrics: Annotated[
         list[str] | None,
         typer.Option("--metrics", help="Metrics of ranks in tables; figures show the first."),
@@ -131,6 +134,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     ] = 0.5,
     published: WithPublished = False,  # noqa: FBT002
     significance: WithSignificance = False,  # noqa: FBT002
+    apart: Apart = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -150,6 +154,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
             reach=reach,
             published=published,
             significance=significance,
+            apart=tuple(split_list(apart) or ()),
         )
         shown = split_list(metrics)
         options = options if shown is None else replace(options, metrics=tuple(shown))
