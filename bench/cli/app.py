@@ -27,6 +27,7 @@ from mmea_bench.bench.cli.texts import (
     user_errors,
 )
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.running.console import echo
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.datasets.core.errors import UserError
 
@@ -166,9 +167,9 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         return
     _print_tables(summary)
     for path in summary.files:
-        typer.echo(str(path))
+        echo(str(path))
     for name, reason in summary.skipped:
-        typer.echo(f"Left out: {name}: {reason}", err=True)
+        echo(f"Left out: {name}: {reason}", err=True)
 
 
 def _write_published(
@@ -188,9 +189,9 @@ def _write_published(
         print_json({"files": [str(path) for path in made.files], "problem": made.problem})
         return
     for path in made.files:
-        typer.echo(str(path))
+        echo(str(path))
     if made.problem:
-        typer.echo(made.problem, err=True)
+        echo(made.problem, err=True)
 
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")
@@ -227,10 +228,10 @@ def _show_report(folder: Path) -> None:
             if text is None:
                 raise
             # How the cells ended matters more than their report.
-            typer.echo(f"Warning: there is no report: {text}", err=True)
+            echo(f"Warning: there is no report: {text}", err=True)
             return
     _print_tables(summary, only=MAIN_TABLE)
-    typer.echo(f"Report: {summary.index}")
+    echo(f"Report: {summary.index}")
 
 
 def _print_tables(summary: ReportSummary, only: str | None = None) -> None:

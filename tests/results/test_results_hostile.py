@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.safe_text import guarded, unguarded
 from mmea_bench.results.core.schema import CELL_COLUMNS
 from mmea_bench.results.core.store import ResultStore, read_tables
 from mmea_bench.results.core.table import write_tables
