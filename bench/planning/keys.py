@@ -18,6 +18,9 @@ _BENCH = Path(__file__).resolve().parents[1]
 SCORING_FOLDER = _BENCH / "scoring"
 _EXECUTION = _BENCH / "cells" / "execute.py"
 
+_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None]
+"""Method, variant, overrides, and the dataset whose published settings apply."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CodeHashes:
@@ -83,16 +86,20 @@ def keyed(
     code: dict[str, CodeHashes] = {}
     classes: dict[str, type[Method]] = {}  # a file of the user's would be loaded for every cell
     for_scoring = scoring_hash()
+    settings: dict[_Settings, tuple[object, CodeHashes]] = {}  # repeats and places share them
     result = []
     for cell in cells:
         if cell.method not in code:
             sources = method_sources(cell.method, files)
             code[cell.method] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
-        method = configured(classes[cell.method], cell)
-        of_cell = dataclasses.replace(code[cell.method], models=_models_hash(method))
-        key = cell_key(cell, method.params, versions[cell.dataset], of_cell)
-        result.append((key, cell))
+        own = (cell.method, cell.variant, cell.overrides, cell.published_for)
+        if own not in settings:
+            method = configured(classes[cell.method], cell)
+            of_cell = dataclasses.replace(code[cell.method], models=_models_hash(method))
+            settings[own] = (method.params, of_cell)
+        params, hashes = settings[own]
+        result.append((cell_key(cell, params, versions[cell.dataset], hashes), cell))
     return result
 
 
