@@ -16,6 +16,7 @@ _REMEDIES = {
     errno.EPERM: _OTHER_FOLDER,
     errno.ENOTDIR: _OTHER_FOLDER,
     errno.EEXIST: _OTHER_FOLDER,
+    errno.ENAMETOOLONG: _OTHER_FOLDER,
 }
 
 

@@ -65,6 +65,15 @@ def test_errors_are_printed_plain(tmp_path: Path) -> None:
     assert OBEYED.findall(done.output) == []
 
 
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_name_that_no_disk_takes_is_a_sentence(tmp_path: Path, verb: str) -> None:
+    asked = ("--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "1")
+    cache = ("--cache-dir", str(tmp_path / "cache"))
+    done = CliRunner().invoke(app, [verb, *asked, *cache, "--out", str(tmp_path / ("x" * 300))])
+    assert done.exit_code == 2
+    assert "File name too long. Give another folder with --out" in done.output
+
+
 def test_a_console_keeps_its_own_colours_and_drops_those_of_names() -> None:
     out = io.StringIO()
     console = PlainConsole(file=out, force_terminal=True, color_system="standard", width=80)
