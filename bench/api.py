@@ -15,6 +15,7 @@ from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
 from mmea_bench.bench.planning.suite import Suite
@@ -33,6 +34,7 @@ from mmea_bench.bench.running.stale import (
     set_aside,
     stale_keys,
 )
+from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError
@@ -122,6 +124,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         remove_old(place.cache_dir)
         if not quiet:
             _announce(plan, folder, console)
+            _say_other_versions(plan, store, console)
         _remove_stale(stale, store, console)
         cells = {key: cell_words(cell) for key, cell in plan.cells}
         note_plan(folder, cells, plan.done, cells)
@@ -275,6 +278,13 @@ def _announce(plan: Plan, folder: Path, console: Console) -> None:
     for remarks in plan.remarks.values():
         for sentence in remarks:
             say(console, f"Note: {sentence}")
+
+
+def _say_other_versions(plan: Plan, store: ResultStore, console: Console) -> None:
+    kept = (record.cell for record in store.records() if record.key in plan.done)
+    note = other_versions_note(kept, library_versions(), "results that count as done")
+    if note:
+        say(console, f"Note: {note}")
 
 
 def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -21,7 +22,11 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
+from mmea_bench.methods.core.inputs.text_encoders import (
+    encoder_available,
+    encoder_files,
+    text_vectors,
+)
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA
 from mmea_bench.methods.core.settings import taken_from
@@ -150,6 +155,10 @@ class SelfMEA(Method):
         """Why SelfMEA cannot run: no names, or no text encoder."""
         lacking = super().skip_reason(modalities)
         return lacking or encoder_available(self.params.text_encoder)
+
+    def files_read(self) -> tuple[Path, ...]:
+        """The text encoder's, which a parameter names by a word, beside those named by a path."""
+        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links and returns all entities' joint vectors."""

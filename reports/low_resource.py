@@ -141,6 +141,7 @@ def price_of(points: pd.DataFrame, reach: float) -> Price | None:
 
 def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, reach: float) -> Table:
     rows, notes = [], []
+    all_ratios = set(numbers["seed_ratio"])
     for name, own in numbers.groupby("name", sort=True):
         by_repeat = own.groupby(["seed_ratio", "repeat"])[["value", "n_seeds"]].mean()
         points = by_repeat.groupby("seed_ratio").mean().reset_index()
@@ -159,6 +160,10 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
                 notes.append(
                     f"{name}: reached at {percent(price.measured)} already, the smallest ratio run."
                 )
+            skipped = _skipped(set(points["seed_ratio"]), price, all_ratios)
+            if skipped:
+                listed = ", ".join(map(percent, skipped))
+                notes.append(f"{name}: interpolated across {listed}, where it has no number.")
         rows.append(Row((str(name),), cells))
     columns = (
         ("seed ratio", "smallest run"),
@@ -168,6 +173,12 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
     notes += list(_price_rules(numbers))
     title = f"Seeds to reach {METRIC_NAMES[metric]} {reach:g}: {comparison.title}"
     return Table(title, ("method",), ("group", "number"), columns, tuple(rows), tuple(notes))
+
+
+def _skipped(own: set[float], price: Price, all_ratios: set[float]) -> list[float]:
+    """Ratios that others have and that a price is interpolated across, sorted."""
+    before = max((ratio for ratio in own if ratio < price.measured), default=price.measured)
+    return sorted(ratio for ratio in all_ratios - own if before < ratio < price.measured)
 
 
 def _price_rules(numbers: pd.DataFrame) -> Iterator[str]:

@@ -69,7 +69,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         "vectors that tell less apart can weigh more. Compare with the ablations.",
         *mark_notes(numbers),
         *lacking_notes(tables, options, numbers["key"], "weights of modalities"),
-        *current_cells(tables).notes,
+        *current_cells(tables).replaced_notes,
     )
     return Document(NAME, "Modality weights", tuple(blocks), notes)
 

@@ -78,7 +78,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         "show means, all by one scale.",
         *mark_notes(numbers),
         *lacking_notes(tables, options, numbers["key"], "vectors by modality"),
-        *current_cells(tables).notes,
+        *current_cells(tables).replaced_notes,
     )
     return Document(NAME, "Similarity distribution", tuple(blocks), notes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import torch
 
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
+from mmea_bench.bench.cells.reasons import message_of, named_message_of, traceback_tail
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
@@ -45,8 +45,6 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import COVERAGE, NO_DECODER, SCORING_COLUMNS
 
 __all__ = ["Job", "execute_cell"]
-
-_TRACEBACK_LINES = 12
 
 StatesListener = Callable[[CellStates], None]
 """Gets what keeps a training's state, as soon as there is one."""
@@ -90,18 +88,19 @@ def execute_cell(
     except StoppedError:
         raise
     except MissingDataError as error:
-        record = _failure(job, started_at, "skipped", str(error))
+        record = _failure(job, started_at, "skipped", message_of(error))
     except DivergedError as error:
-        record = _failure(job, started_at, "diverged", str(error) or "the loss is not finite")
+        record = _failure(
+            job, started_at, "diverged", message_of(error) or "the loss is not finite"
+        )
     except DeadlineError:
         reason = f"the training took longer than the {job.deadline_s:g} s allowed"
         record = _failure(job, started_at, "timeout", reason)
     except UserError as error:
-        record = _failure(job, started_at, "failed", str(error))
+        record = _failure(job, started_at, "failed", message_of(error))
     except Exception as error:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        reason = f"{type(error).__name__}: {error}"
-        tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
+        reason, tail = named_message_of(error), traceback_tail(error)
         record = _failure(job, started_at, status, reason, notes=tail)
     return record
 
@@ -272,7 +271,7 @@ def _peak_memory() -> dict[str, float]:
 def _is_out_of_memory(error: Exception) -> bool:
     texts = ("not enough memory", "out of memory", "can't allocate memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+        isinstance(error, RuntimeError) and any(text in message_of(error).lower() for text in texts)
     )
 
 

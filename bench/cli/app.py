@@ -27,6 +27,7 @@ from mmea_bench.bench.cli.texts import (
     user_errors,
 )
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.running.console import echo
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.datasets.core.errors import UserError
 
@@ -45,6 +46,11 @@ WithPublished = Annotated[
 ]
 WithSignificance = Annotated[
     bool, typer.Option("--significance", help="Mark clear winners in the main table.")
+]
+Direction = Annotated[str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")]
+Apart = Annotated[
+    list[str] | None,
+    typer.Option("--apart", help="Never average across these: commit, versions, device."),
 ]
 
 app = typer.Typer(
@@ -113,9 +119,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     csls: Annotated[
         int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; 0 is none.")
     ] = None,
-    direction: Annotated[
-        str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
-    ] = "src2tgt",
+    direction: Direction = "src2tgt",
     metrics: Annotated[
         list[str] | None,
         typer.Option("--metrics", help="Metrics of ranks in tables; figures show the first."),
@@ -131,6 +135,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
     ] = 0.5,
     published: WithPublished = False,  # noqa: FBT002
     significance: WithSignificance = False,  # noqa: FBT002
+    apart: Apart = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -150,6 +155,7 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
             reach=reach,
             published=published,
             significance=significance,
+            apart=tuple(split_list(apart) or ()),
         )
         shown = split_list(metrics)
         options = options if shown is None else replace(options, metrics=tuple(shown))
@@ -161,16 +167,16 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         return
     _print_tables(summary)
     for path in summary.files:
-        typer.echo(str(path))
+        echo(str(path))
     _say_left_out(summary)
 
 
 def _say_left_out(summary: ReportSummary) -> None:
     for name, reason in summary.skipped:
-        typer.echo(f"Left out: {name}: {reason}", err=True)
+        echo(f"Left out: {name}: {reason}", err=True)
     if not summary.documents:  # whose notes would say it
         for problem in summary.problems:
-            typer.echo(f"Warning: {problem}", err=True)
+            echo(f"Warning: {problem}", err=True)
 
 
 def _write_published(
@@ -190,9 +196,9 @@ def _write_published(
         print_json({"files": [str(path) for path in made.files], "problem": made.problem})
         return
     for path in made.files:
-        typer.echo(str(path))
+        echo(str(path))
     if made.problem:
-        typer.echo(made.problem, err=True)
+        echo(made.problem, err=True)
 
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")
@@ -229,10 +235,10 @@ def _show_report(folder: Path) -> None:
             if text is None:
                 raise
             # How the cells ended matters more than their report.
-            typer.echo(f"Warning: there is no report: {text}", err=True)
+            echo(f"Warning: there is no report: {text}", err=True)
             return
     _print_tables(summary, only=MAIN_TABLE)
-    typer.echo(f"Report: {summary.index}")
+    echo(f"Report: {summary.index}")
 
 
 def _print_tables(summary: ReportSummary, only: str | None = None) -> None:

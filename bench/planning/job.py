@@ -64,6 +64,7 @@ def cell_row(job: Job) -> dict[str, Any]:
         "split_seed": split_seed(cell.dataset, cell.repeat),
         "protocol": cell.protocol.name,
         "split": cell.split,
+        "protocol_settings": json.dumps(cell.protocol.settings, sort_keys=True),
         "suite": job.suite,
         "overrides": json.dumps(dict(cell.overrides), sort_keys=True),
         "versions": json.dumps(library_versions(), sort_keys=True),

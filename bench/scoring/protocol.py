@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from mmea_bench.methods.core.base import StopRule, StopScore
 
@@ -47,6 +48,12 @@ class Protocol:
             raise ValueError("csls needs neighbourhood sizes of 0 or more")
         if not 0.0 < self.valid_share < 1.0:
             raise ValueError("valid_share must lie between 0 and 1")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What stands behind the name: every rule that this protocol follows, by field."""
+        no_part = {"name"} if self.name == "strict" else {"name", "valid_share", "patience"}
+        return {name: value for name, value in asdict(self).items() if name not in no_part}
 
     @property
     def held_out_share(self) -> float:

@@ -20,6 +20,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.options import build_options
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.read_files import files_of_parameters
 
 StopRule = Literal["last", "valid", "test"]
 Similarity = Literal["cosine", "abs-cosine", "inner", "manhattan", "euclidean"]
@@ -389,6 +390,14 @@ class Method(ABC):
         """
         read = (*self.chosen_modalities(offered), *self.requires, *self.further_modalities)
         return tuple(modality for modality in dict.fromkeys(read) if modality in offered)
+
+    def files_read(self) -> tuple[Path, ...]:
+        """Files beside the dataset that this configuration reads; their content moves its keys.
+
+        Every file, or folder of a model, that a parameter names by its path; add others in a
+        method that finds them in another way.
+        """
+        return files_of_parameters(self.params)
 
     @abstractmethod
     def fit(self, view: TrainView, ctx: RunContext) -> Alignment:

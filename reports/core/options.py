@@ -11,6 +11,9 @@ from mmea_bench.results.core.schema import DIRECTIONS
 CORRECTIONS = ("holm", "none", "bonferroni", "fdr_bh")
 """Corrections of p-values for multiple comparisons, by their names in statsmodels."""
 
+APART = ("commit", "versions", "device")
+"""What can tell cells apart that would else be repeats of each other."""
+
 
 @dataclass(frozen=True)
 class ReportOptions:
@@ -28,6 +31,7 @@ class ReportOptions:
         published: Whether tables show the printed numbers of the papers beside the measured ones.
         significance: Whether the main table marks a best number that is significantly better
             than the second.
+        apart: Cells that differ in these are no repeats of each other; of ``APART``.
 
     Raises:
         ReportError: If a direction, a metric or a correction does not exist, or ``reach`` cannot
@@ -42,11 +46,13 @@ class ReportOptions:
     reach: float = 0.5
     published: bool = False
     significance: bool = False
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check("direction", (self.direction,), DIRECTIONS)
         _check("metric", (*self.metrics, self.curve_metric), tuple(METRIC_NAMES))
         _check("correction", (self.correction,), CORRECTIONS)
+        _check("word of --apart", self.apart, APART)
         if not 0.0 < self.reach <= 1.0:
             raise ReportError(
                 f"The value to reach must lie above 0 and not above 1, not {self.reach:g}. "

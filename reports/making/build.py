@@ -12,6 +12,7 @@ from typing import TypeVar
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.origins import kept_apart
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.reports.formats.terminal import render_terminal
@@ -80,7 +81,7 @@ def build_reports(
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
     options = options or ReportOptions()
-    tables = read_tables(folder)
+    tables = kept_apart(read_tables(folder), options.apart)
     target = folder / "report" if out is None else out
 
     def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:

@@ -13,6 +13,7 @@ from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
     DATASET_COLUMNS,
+    GAINED_COLUMNS,
     RESULT_COLUMNS,
     SCHEMA_VERSION,
     Column,
@@ -137,8 +138,7 @@ class Record:
                 )
             if version == schema_1.VERSION:
                 content = schema_1.upgraded(content)
-            # Columns that this version of the schema has gained; older records leave them empty.
-            cell = {"split": None, **content["cell"]}
+            cell = {**dict.fromkeys(GAINED_COLUMNS), **content["cell"]}
             dataset = content.get("dataset")
             record = cls(
                 _in_order(cell, CELL_COLUMNS),

@@ -80,6 +80,15 @@ def test_price_table_names_who_never_and_who_always_reaches_it() -> None:
     )
 
 
+def test_a_price_across_a_ratio_without_a_number_says_so() -> None:
+    records = [make_record("a", r, seed_ratio=r) for r in (0.1, 0.2, 0.4, 0.8)]
+    records += [make_record("b", r, seed_ratio=r) for r in (0.1, 0.8)]
+    records += [make_record("c", r, seed_ratio=r) for r in (0.1, 0.4, 0.8)]
+    notes = _document(records, reach=0.6).tables[1].notes
+    assert "b: interpolated across 20 %, 40 %, where it has no number." in notes
+    assert not any(note.startswith(("a:", "c:")) for note in notes)
+
+
 def test_ranks_have_no_price() -> None:
     document = _document(ratio_records(), metrics=("mean_rank",))
     assert len(document.tables) == 1

@@ -21,6 +21,8 @@ COLUMN_WIDTH_IN = 3.4
 LABEL_SIZE = 6.5
 """Points of ticks and labels."""
 
+_LARGEST_TITLE = 0.45
+"""Share of a figure's height; a longer title is cut, for it stands in full in its document."""
 _TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
 
 # Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
@@ -132,13 +134,14 @@ def text_width(text: str, size: float = LABEL_SIZE) -> float:
 
 
 def put_title(canvas: Canvas, title: str) -> float:
-    """Writes a title over the whole width, in as many lines as it needs.
+    """Writes a title over the whole width, in as many lines as it needs and the panels leave.
 
     Returns:
         Where the panels below may begin, as a fraction of the height.
     """
-    lines = textwrap.wrap(title, _TITLE_LETTERS)
     height = canvas.get_figheight()
+    most = max(1, int((_LARGEST_TITLE * height - 0.14) / 0.12))
+    lines = textwrap.wrap(title, _TITLE_LETTERS, max_lines=most, placeholder=" …")
     canvas.text(0.02, 1.0 - 0.06 / height, "\n".join(lines), ha="left", va="top", fontsize=6.5)
     return 1.0 - (0.14 + 0.12 * len(lines)) / height
 

@@ -16,8 +16,8 @@ from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.verdicts import VERDICTS, CheckRow
 from mmea_bench.reports.core.rows.select import name_of
-from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.safe_text import unguarded
 
 MISSING = "missing"
 _TEXTS = ("method", "variant", "dataset", "protocol", "setting", "metric")

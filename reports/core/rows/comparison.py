@@ -12,6 +12,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, NumberStyle
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.origins import origin_notes, origins
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
@@ -45,7 +46,8 @@ class Comparison:
         slug: The place as part of a file name.
         numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
             ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``,
-            ``on_test`` (the checkpoint was chosen on test links), ``simulated``.
+            ``on_test`` (the checkpoint was chosen on test links), ``simulated``, ``origin`` (what
+            the cell was made with).
         metrics: Metrics in printing order; the first is the one that figures show.
         dataset: Printed name of the dataset.
         seed_ratio: Share of the anchor links, None where all ratios are together.
@@ -101,6 +103,7 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
         overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
         on_test=shown["key"].map(cells["stopped_on"]) == "test",
         simulated=shown["key"].map(cells["simulated_features"]).notna(),
+        origin=shown["key"].map(origins(cells)),
     )
 
 
@@ -150,9 +153,13 @@ def name_marks(numbers: pd.DataFrame) -> str:
 
 
 def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What the marks behind the names of these rows mean; nothing for marks that do not occur."""
+    """What the marks behind the names of these rows mean, and which means are over unlike repeats.
+
+    Nothing for what does not occur.
+    """
     notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}
-    return tuple(note for column, note in notes.items() if numbers[column].any())
+    marks = tuple(note for column, note in notes.items() if numbers[column].any())
+    return marks + origin_notes(numbers)
 
 
 def overrides_of(text: str) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
-from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.safe_text import guarded, unguarded
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.published_factory import measured_cell
 
