@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from mmea_bench.reports.core.document import Document, Figure, Missing
 from mmea_bench.reports.core.figures.lines import lines_width, range_line
-from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
     grid_lines,
@@ -25,6 +25,7 @@ from mmea_bench.reports.core.figures.style import (
     line_styles,
     text_width,
 )
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.rows.curves import chosen_points
@@ -73,12 +74,14 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         on="key",
         validate="m:1",
     )
-    labels = dataset_labels(curves)
+    labels = dataset_labels(curves, options.names)
     pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
     curves = curves.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
     figures = [
         _figure(
-            points, str(points["metric"].iloc[0]), str(protocol), str(dataset), float(str(ratio))
+            points,
+            f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol",
+            options.names,
         )
         for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
     ]
@@ -91,25 +94,30 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     return Document(NAME, "Learning curves", tuple(figures), notes)
 
 
-def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:
-    title = f"{dataset}, {percent(ratio)} seeds, {protocol} protocol"
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{dataset} {100 * ratio:.10g} {protocol}".lower())
-    draw = partial(_draw, points=points, metric=metric, title=textwrap.fill(title, _TITLE_LETTERS))
+def _figure(points: pd.DataFrame, title: str, names: Names) -> Figure:
+    draw = partial(_draw, points=points, title=textwrap.fill(title, _TITLE_LETTERS), names=names)
     n_lines = len(points[["method", "variant"]].drop_duplicates())
     height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
-    labels = _labels(points)
+    labels = _labels(points, names)
     # The words of the legend stand in the place of the labels, too.
     width = lines_width([*labels.values(), _LEGEND_WORDS])
-    notes = short_names(labels).notes
-    return Figure(slug.strip("-"), title, draw, width, height, notes)
+    notes = short_names(labels, names).notes
+    return Figure(_slug(points), title, draw, width, height, notes)
 
 
-def _labels(points: pd.DataFrame) -> dict[tuple[str, str], str]:
+def _slug(points: pd.DataFrame) -> str:
+    """Dataset, seed ratio and protocol as part of a file name."""
+    place = points.iloc[0]
+    words = f"{place['dataset_label']} {100 * place['seed_ratio']:.10g} {place['protocol']}"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def _labels(points: pd.DataFrame, names: Names) -> dict[tuple[str, str], str]:
     """Method and variant to the name in the figure, with the mark of made-up features."""
     pairs = sorted(set(zip(points["method"], points["variant"], strict=True)))
     simulated = points.loc[points["simulated_features"].notna(), ["method", "variant"]]
     is_marked = set(simulated.itertuples(index=False, name=None))
-    texts = short_names(pairs).texts
+    texts = short_names(pairs, names).texts
     return {pair: texts[pair] + SIMULATED * (pair in is_marked) for pair in pairs}
 
 
@@ -131,15 +139,15 @@ def _notes(curves: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None:
+def _draw(canvas: Canvas, points: pd.DataFrame, title: str, names: Names) -> None:
     top, bottom = canvas.subplots(
         2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12}
     )
-    names = _labels(points)
-    looks = short_names(names).looks
+    labels = _labels(points, names)
+    looks = shared_looks(labels)
     styles = line_styles(looks.values())
     width = canvas.get_figwidth()
-    beside = _BESIDE_IN + max(text_width(name) for name in (*names.values(), _LEGEND_WORDS))
+    beside = _BESIDE_IN + max(text_width(name) for name in (*labels.values(), _LEGEND_WORDS))
     canvas.subplots_adjust(
         left=_LEFT_IN / width,
         right=1.0 - beside / width,
@@ -147,16 +155,16 @@ def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None
         bottom=0.125,
     )
     ends: dict[str, LineEnd] = {}
-    for identity in names:
+    for identity in labels:
         style = styles[looks[identity]]
         own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]
         for links in ("test", "valid"):  # validation last, so that it lies on top
             shown = own[own["links"] == links]
             end = range_line(top, shown, "value", style, dashes=_DASHES[links])
             if end is not None:
-                ends[names[identity]] = end
+                ends[labels[identity]] = end
         range_line(bottom, own.drop_duplicates(["key", "epoch"]), "loss", style)
-    _finish(top, bottom, points, metric)
+    _finish(top, bottom, points, str(points["metric"].iloc[0]))
     top.set_title(title, loc="left")
     label_ends(top, ends)
 

@@ -45,7 +45,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             continue
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
-        own = own.assign(name=method_names(own))
+        own = own.assign(name=method_names(own, options.names))
         shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
         blocks.append(_figure(comparison, own, metric, options.reach if has_price else None))

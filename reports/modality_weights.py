@@ -15,10 +15,11 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Miss
 from mmea_bench.reports.core.figures.lines import method_names
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
 from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, percent
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.schema import WEIGHT
 from mmea_bench.results.core.table import Tables
@@ -52,15 +53,16 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         return cannot_be_made(
             "No method told how much each modality counts in its fusion.", tables, options
         )
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
     numbers = numbers.assign(
-        name=method_names(numbers), dataset_label=[labels.get(pair, pair[0]) for pair in pairs]
+        name=method_names(numbers, options.names),
+        dataset_label=[labels.get(pair, pair[0]) for pair in pairs],
     )
     blocks: list[Block] = []
     for (protocol, dataset, ratio), own in numbers.groupby(_PLACE, sort=True):
         title = f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
-        blocks += [_figure(own, title), _table(own, title)]
+        blocks += [_figure(own, title, options.names), _table(own, title)]
     notes = (
         "Share of each modality in the fusion at the reported checkpoint; the shares of a method "
         "add up to 1. Where a method weighs every entity by itself, the mean over the entities of "
@@ -90,16 +92,16 @@ def _table(numbers: pd.DataFrame, title: str) -> Table:
     return Table(title, ("method", "repeats"), ("group", "modality"), columns, tuple(rows))
 
 
-def _figure(numbers: pd.DataFrame, title: str) -> Figure:
+def _figure(numbers: pd.DataFrame, title: str, names: Names) -> Figure:
     grid = numbers.pivot_table(index="name", columns="modality", values="value", aggfunc="mean")
     grid = grid[ordered_modalities(grid.columns)].sort_index()
     pairs = numbers.drop_duplicates("name").set_index("name")[["method", "variant"]]
     variants = {name: (str(pair[0]), str(pair[1])) for name, *pair in pairs.itertuples()}
-    short = short_names(variants.values())
+    short = short_names(variants.values(), names)
     # The marks behind a name stay.
     grid.index = pd.Index(
         [
-            short.texts[variants[name]] + name.removeprefix(name_of(*variants[name]))
+            short.texts[variants[name]] + name.removeprefix(names.of(*variants[name]))
             for name in grid.index
         ]
     )

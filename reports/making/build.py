@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.reports.formats.terminal import render_terminal
@@ -23,6 +24,8 @@ from mmea_bench.reports.formats.web import (
     web_section,
 )
 from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entries
+from mmea_bench.reports.making.kept import Kept, read_kept
+from mmea_bench.reports.making.paper_names import paper_names
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
@@ -65,7 +68,7 @@ def build_reports(
     Args:
         folder: Results folder of a run, complete or not.
         out: Where to write; ``folder/report`` if None.
-        only: Names of the reports to make; all if None.
+        only: Names of the reports to make, beside which the others stay as they are; all if None.
         formats: Of ``FORMATS``.
         options: Choices of the reader.
 
@@ -78,19 +81,31 @@ def build_reports(
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
     options = options or ReportOptions()
-    tables = read_tables(folder)
+    tables = chosen_tables(read_tables(folder), options)
     target = folder / "report" if out is None else out
+    remarks = choice_notes(options)
+    in_paper = replace(options, names=paper_names(options.names, tables.cells["method"]))
+    by_name = {entry.name: entry for entry in entries}
 
     def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:
-        files = write_document(document, target, formats)
+        paper = None
+        if "tex" in formats and document.tables:
+            rebuilt = _make(by_name[document.name], tables, in_paper)
+            paper = rebuilt if isinstance(rebuilt, Document) else None
+        files = write_document(document, target, formats, paper)
         names = [path.name for path in files]
         return document, files, web_section(document, names) if WEB in formats else None
 
     made, skipped = make_reports(entries, tables, options, write)
-    page: list[Path] = []
+    kept = Kept()
+    if only is not None:
+        kept = read_kept(target / INDEX, target / WEB_PAGE, set(by_name))
+    page = [target / WEB_PAGE] if kept.has_page else []
     if WEB in formats:
         sections = [section for _, _, section in made if section is not None]
-        state = PageState(time_of_making())
+        state = PageState(
+            time_of_making(), kept=kept.sections, kept_left_out=kept.left_out, remarks=remarks
+        )
         try:
             text = render_page(tables, sections, skipped, options, state)
         except Exception as error:  # whatever a record holds, the other formats stay
@@ -100,9 +115,21 @@ def build_reports(
             write_atomic(page[0], text.encode("utf-8"))
     index = target / INDEX
     linked = [(document, files) for document, files, _ in made]
-    text = render_index(tables, linked, skipped, pages=[path.name for path in page])
+    text = render_index(
+        tables,
+        linked,
+        skipped,
+        [path.name for path in page],
+        kept.lines,
+        title=options.title,
+        remarks=remarks,
+    )
     write_atomic(index, text.encode("utf-8"))
-    files = [index, *page, *(path for _, paths in linked for path in paths)]
+    files = [
+        index,
+        *(page if WEB in formats else []),
+        *(path for _, paths in linked for path in paths),
+    ]
     return ReportSummary(index, files, skipped, [document for document, _ in linked])
 
 

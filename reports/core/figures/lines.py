@@ -12,6 +12,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from mmea_bench.reports.core.figures.short_names import shared_looks
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineEnd,
@@ -23,8 +24,8 @@ from mmea_bench.reports.core.figures.style import (
     put_title,
     text_width,
 )
-from mmea_bench.reports.core.rows.comparison import FULL, SIMULATED, STOPPED_ON_TEST
-from mmea_bench.reports.core.rows.select import name_of
+from mmea_bench.reports.core.names import Names
+from mmea_bench.reports.core.rows.comparison import SIMULATED, STOPPED_ON_TEST
 from mmea_bench.reports.core.statistics.statistics import mean_interval
 
 _AXIS_NAME_IN = 0.3  # the turned name of the y axis, its ticks and the air between
@@ -37,10 +38,10 @@ _N_MARKERS = 6
 _NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
 
 
-def method_names(numbers: pd.DataFrame) -> list[str]:
+def method_names(numbers: pd.DataFrame, names: Names) -> list[str]:
     """Printed name of each row: method, variant, for N-MMKG pairs the inference, and marks."""
     return [
-        name_of(method, variant)
+        names.of(method, variant)
         + (f", {inference}" if inference else "")
         + SIMULATED * simulated
         + STOPPED_ON_TEST * on_test
@@ -51,10 +52,16 @@ def method_names(numbers: pd.DataFrame) -> list[str]:
 
 
 def name_styles(numbers: pd.DataFrame) -> dict[str, LineStyle]:
-    """Look of each printed name, from the columns ``method`` and ``name``."""
+    """Look of each printed name.
+
+    Args:
+        numbers: Columns ``method``, ``variant``, ``inference`` and ``name``.
+    """
+    shared = shared_looks(zip(numbers["method"], numbers["variant"], strict=True))
+    own = [shared[pair][1] for pair in zip(numbers["method"], numbers["variant"], strict=True)]
     # Two inferences of one method are two lines; the look takes the second for a variant.
-    plain = numbers["name"].str.rstrip(SIMULATED + STOPPED_ON_TEST) == numbers["method"]
-    kinds = numbers["name"].where(~plain, FULL)
+    of_inference = ", " + numbers["inference"]
+    kinds = pd.Series(own, numbers.index) + of_inference.where(numbers["inference"] != "", "")
     looks = line_styles(zip(numbers["method"], kinds, strict=True))
     rows = zip(numbers["name"], numbers["method"], kinds, strict=True)
     return {str(name): looks[str(method), str(kind)] for name, method, kind in rows}

@@ -24,7 +24,6 @@ from mmea_bench.reports.core.rows.select import (
 from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
-FULL = "full"
 SIMULATED = "†"
 SIMULATED_NOTE = f"{SIMULATED} with simulated features, not measured ones."
 STOPPED_ON_TEST = "‡"
@@ -115,7 +114,7 @@ def comparisons(
         all_ratios: Whether all seed ratios of a dataset stay together.
     """
     numbers = numbers[numbers["modality"] == ""]
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     place = _PLACE[:-1] if all_ratios else _PLACE
     by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
     rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from mmea_bench.reports.core.document import Row, Table
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.select import percent
 
 _PLACE = ["protocol", "dataset", "seed_ratio"]
 _LABELS = ("method", "variant", "protocol", "dataset", "seed ratio", "repeats", "status", "reason")
 
 
-def outcome_table(cells: pd.DataFrame, shown_keys: set[str], csls: int | None) -> Table | None:
-    """All cells without a number in the report, with the reason; None if there are none.
+def outcomes(cells: pd.DataFrame, shown_keys: set[str], csls: int | None) -> pd.DataFrame:
+    """All cells without a number in the report, one row each, with ``status`` and ``reason``.
 
     Args:
         cells: Cells that count.
@@ -23,17 +24,26 @@ def outcome_table(cells: pd.DataFrame, shown_keys: set[str], csls: int | None) -
     unscored = f"has no number for what is shown (csls={csls})"
     reasons = hidden["reason"].where(hidden["status"] != "ok", unscored).fillna("no reason given")
     frame = pd.concat([hidden.assign(reason=reasons), never_run(cells)], ignore_index=True)
+    return frame.assign(reason=[" ".join(str(reason).split()) for reason in frame["reason"]])
+
+
+def outcome_table(
+    cells: pd.DataFrame, shown_keys: set[str], csls: int | None, names: Names
+) -> Table | None:
+    """``outcomes`` as a table, repeats of one method and place together; None if there are none."""
+    frame = outcomes(cells, shown_keys, csls)
     if frame.empty:
         return None
-    frame["reason"] = [" ".join(str(reason).split()) for reason in frame["reason"]]
     by = ["method", "variant", *_PLACE, "status", "reason"]
     rows = []
     for (method, variant, protocol, dataset, ratio, status, reason), repeats in frame.groupby(
         by, sort=True
     )["repeat"]:
         numbers = ", ".join(str(repeat) for repeat in sorted(set(repeats)))
-        place = (str(method), str(variant), str(protocol), str(dataset), percent(float(str(ratio))))
-        rows.append(Row((*place, numbers, str(status).replace("_", " "), str(reason))))
+        who = names.method(str(method)), names.variant(str(method), str(variant))
+        place = (str(protocol), names.dataset(str(dataset)), percent(float(str(ratio))))
+        words = (str(status).replace("_", " "), str(reason))
+        rows.append(Row((*who, *place, numbers, *words)))
     return Table("Cells without a number", _LABELS, rows=tuple(rows))
 
 

@@ -27,7 +27,7 @@ def points(method: str, repeats: dict[float, list[float]]) -> pd.DataFrame:
         for x, values in repeats.items()
         for repeat, value in enumerate(values)
     ]
-    return pd.DataFrame(rows).assign(method=method, variant="full", name=method)
+    return pd.DataFrame(rows).assign(method=method, variant="full", inference="", name=method)
 
 
 def interval_by_hand(values: list[float]) -> tuple[float, float]:
