@@ -13,6 +13,7 @@ from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
+from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.reports.formats.terminal import render_terminal
@@ -83,54 +84,81 @@ def build_reports(
     options = options or ReportOptions()
     tables = chosen_tables(read_tables(folder), options)
     target = folder / "report" if out is None else out
-    remarks = choice_notes(options)
-    in_paper = replace(options, names=paper_names(options.names, tables.cells["method"]))
-    by_name = {entry.name: entry for entry in entries}
+    paper = _paper(entries, tables, options) if "tex" in formats else {}
 
-    def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:
-        paper = None
-        if "tex" in formats and document.tables:
-            rebuilt = _make(by_name[document.name], tables, in_paper)
-            paper = rebuilt if isinstance(rebuilt, Document) else None
-        files = write_document(document, target, formats, paper)
+    def write(document: Document) -> _Made:
+        files = write_document(document, target, formats, paper.get(document.name))
         names = [path.name for path in files]
-        return document, files, web_section(document, names) if WEB in formats else None
+        section = web_section(document, names) if WEB in formats else None
+        return _Made(document, tuple(files), section)
 
     made, skipped = make_reports(entries, tables, options, write)
     kept = Kept()
     if only is not None:
-        kept = read_kept(target / INDEX, target / WEB_PAGE, set(by_name))
-    page = [target / WEB_PAGE] if kept.has_page else []
+        remade = {entry.name for entry in entries}
+        kept = read_kept(target / INDEX, target / WEB_PAGE, remade)
+    remarks = (state_sentence(tables), *choice_notes(options))
+    page: list[Path] = []
     if WEB in formats:
-        sections = [section for _, _, section in made if section is not None]
-        state = PageState(
-            time_of_making(), kept=kept.sections, kept_left_out=kept.left_out, remarks=remarks
-        )
-        try:
-            text = render_page(tables, sections, skipped, options, state)
-        except Exception as error:  # whatever a record holds, the other formats stay
-            skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
-        else:
-            page = [target / WEB_PAGE]
-            write_atomic(page[0], text.encode("utf-8"))
+        page = _write_page(target / WEB_PAGE, tables, made, skipped, kept, options, remarks)
     index = target / INDEX
-    linked = [(document, files) for document, files, _ in made]
     text = render_index(
         tables,
-        linked,
+        [(each.document, each.files) for each in made],
         skipped,
-        [path.name for path in page],
+        [WEB_PAGE] if page or kept.has_page else [],
         kept.lines,
         title=options.title,
         remarks=remarks,
     )
     write_atomic(index, text.encode("utf-8"))
-    files = [
-        index,
-        *(page if WEB in formats else []),
-        *(path for _, paths in linked for path in paths),
-    ]
-    return ReportSummary(index, files, skipped, [document for document, _ in linked])
+    files = [index, *page, *(path for each in made for path in each.files)]
+    return ReportSummary(index, files, skipped, [each.document for each in made])
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A report that was written."""
+
+    document: Document
+    files: tuple[Path, ...]
+    section: WebSection | None
+
+
+def _paper(
+    entries: Sequence[CatalogueEntry], tables: Tables, options: ReportOptions
+) -> dict[str, Document]:
+    """The reports by name, with the names of papers."""
+    names = paper_names(options.names, tables.cells["method"])
+    made, _ = make_reports(entries, tables, replace(options, names=names), _itself)
+    return {document.name: document for document in made}
+
+
+def _itself(document: Document) -> Document:
+    return document
+
+
+def _write_page(
+    path: Path,
+    tables: Tables,
+    made: Sequence[_Made],
+    skipped: list[tuple[str, str]],
+    kept: Kept,
+    options: ReportOptions,
+    remarks: tuple[str, ...],
+) -> list[Path]:
+    """Writes the web page; a defect of it becomes one more left-out report."""
+    sections = [each.section for each in made if each.section is not None]
+    state = PageState(
+        time_of_making(), kept=kept.sections, kept_left_out=kept.left_out, remarks=remarks
+    )
+    try:
+        text = render_page(tables, sections, skipped, options, state)
+    except Exception as error:  # whatever a record holds, the other formats stay
+        skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
+        return []
+    write_atomic(path, text.encode("utf-8"))
+    return [path]
 
 
 def make_reports(
@@ -178,7 +206,9 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
     if entry.build is None:
         return entry.error or "its file cannot be used"
     outcome = entry.build(tables, options)
-    return outcome if isinstance(outcome, Document) else outcome.reason
+    if not isinstance(outcome, Document):
+        return outcome.reason
+    return with_state(outcome, tables, options.names)
 
 
 def crash_sentence(name: str, error: Exception) -> str:

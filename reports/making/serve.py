@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.completeness import state_sentence
 from mmea_bench.reports.formats.web import (
     WEB_PAGE,
     PageState,
@@ -127,7 +128,12 @@ class LivePage:
             self._options,
             lambda document: web_section(document, _files_of(document, names)),
         )
-        state = PageState(time_of_making(), is_live=True, signature=signature)
+        state = PageState(
+            time_of_making(),
+            is_live=True,
+            signature=signature,
+            remarks=(state_sentence(tables),) if entries else (),
+        )
         return render_page(tables, made, skipped, self._options, state)
 
 

@@ -11,8 +11,10 @@ import pandas as pd
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.select import name_of
+from mmea_bench.results.core.plans.plan_file import CellWords
 from mmea_bench.results.core.table import Tables
 
+NamesOf = Callable[[str], tuple[str, ...]]
 _MOST_LISTED = 12
 
 
@@ -25,20 +27,9 @@ def chosen_tables(tables: Tables, options: ReportOptions) -> Tables:
     cells = tables.cells
     if cells.empty:
         return tables
-    names = options.names
     is_wanted = pd.Series(data=True, index=cells.index)
-    is_wanted &= _matches(
-        "method", options.methods, cells["method"], lambda m: (m, names.method(m))
-    )
-    is_wanted &= _matches(
-        "variant", options.variants, cells["variant"], lambda v: (v, v.partition("[")[0])
-    )
-    is_wanted &= _matches(
-        "dataset",
-        options.datasets,
-        cells["dataset"],
-        lambda d: (d, d.partition("[")[0], names.dataset(d)),
-    )
+    for what, chosen, names_of in _asked(options):
+        is_wanted &= _matches(what, chosen, cells[what], names_of)
     if not is_wanted.any():
         raise ReportError(
             "No cell has all that was asked for: a method in --methods, a variant in --variants "
@@ -54,6 +45,7 @@ def chosen_tables(tables: Tables, options: ReportOptions) -> Tables:
         results=_only(tables.results, "key", keys),
         curves=_only(tables.curves, "key", keys),
         datasets=_only(tables.datasets, "dataset", datasets),
+        planned=_planned(tables, options),
     )
 
 
@@ -68,6 +60,32 @@ def choice_notes(options: ReportOptions) -> tuple[str, ...]:
     return (f"Shown on request: {'; '.join(words)} only.",) if words else ()
 
 
+def _planned(tables: Tables, options: ReportOptions) -> dict[str, CellWords]:
+    """The planned cells that were asked for, run or not."""
+    return {
+        key: words
+        for key, words in tables.planned.items()
+        if all(
+            not chosen or not set(chosen).isdisjoint(names_of(str(words.get(what, ""))))
+            for what, chosen, names_of in _asked(options)
+        )
+    }
+
+
+def _asked(options: ReportOptions) -> list[tuple[str, tuple[str, ...], NamesOf]]:
+    """Column, what was asked for in it, and the names by which a value may be asked for."""
+    names = options.names
+    return [
+        ("method", options.methods, lambda m: (m, names.method(m))),
+        ("variant", options.variants, lambda v: (v, v.partition("[")[0])),
+        (
+            "dataset",
+            options.datasets,
+            lambda d: (d, d.partition("[")[0], names.dataset(d)),
+        ),
+    ]
+
+
 def _only(frame: pd.DataFrame, column: str, values: set[str]) -> pd.DataFrame:
     return frame[frame[column].isin(values)].reset_index(drop=True)
 
@@ -76,7 +94,7 @@ def _matches(
     what: str,
     asked: tuple[str, ...],
     column: pd.Series[str],
-    names_of: Callable[[str], Iterable[str]],
+    names_of: NamesOf,
 ) -> pd.Series[bool]:
     """Whether each row is asked for by one of its names; all are where nothing was asked."""
     if not asked:

@@ -26,8 +26,9 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
         options: Choices of the reader.
         numbers: Rows that the report can show, with a column ``key``.
     """
-    cells = current_cells(tables).tables.cells
-    gaps = outcomes(cells, set(numbers["key"]), options.csls)
+    current = current_cells(tables).tables
+    cells = current.cells
+    gaps = outcomes(current, set(numbers["key"]), options.csls)
     if gaps.empty:
         return ()
     by = ["method", "variant", "protocol", "dataset", "seed_ratio", "status", "reason", "repeat"]
@@ -46,10 +47,11 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
         notes.append(f"{len(ended)} of {len(cells)} cells {verb} no number: {listed}.")
     if missing.any():
         noun = "cell is" if missing.sum() == 1 else "cells are"
+        why = "planned and not run"
+        if not tables.completeness.has_plan:
+            why = "not run yet or not part of the suite"
         listed = _listed(gaps[missing], place, _LONGEST_LIST // 2, options.names)
-        notes.append(
-            f"{missing.sum()} {noun} missing, not run yet or not part of the suite: {listed}."
-        )
+        notes.append(f"{missing.sum()} {noun} missing, {why}: {listed}.")
     return tuple(notes)
 
 
