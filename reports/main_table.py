@@ -13,7 +13,7 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.outcomes import outcome_table
-from mmea_bench.reports.core.rows.remarks import partial_copies
+from mmea_bench.reports.core.rows.remarks import early_checkpoints, early_notes, partial_copies
 from mmea_bench.reports.core.rows.rivals import contest
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
@@ -291,11 +291,22 @@ def _table_notes(
     if simulated:
         kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
         yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."
+    yield from early_notes(_printed(group))
     if unranked:
         yield (
             f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released "
             "code of the method; not ranked with the others."
         )
+
+
+def _printed(group: _Group) -> pd.DataFrame:
+    """The numbers with what ``early_notes`` reads."""
+    numbers, names = group.numbers, group.options.names
+    pairs = zip(numbers["method"], numbers["variant"], strict=True)
+    return numbers.assign(
+        is_early=numbers["key"].isin(early_checkpoints(group.cells)),
+        printed=[names.of(method, variant) for method, variant in pairs],
+    )
 
 
 def _document_notes(shown: pd.DataFrame) -> Iterable[str]:
