@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.figures.lines import lines_width, method_names
+from mmea_bench.reports.core.figures.lines import left_inches, lines_width, method_names
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
@@ -245,10 +245,15 @@ def _draw(
         hspace=_GAP_IN / panel_in,
     )
     for axes, axis in zip(found[:, 0], panels, strict=True):
-        _scatter(axes, points, axis, reached, width * axes.get_position().width)
+        ends = _scatter(axes, points, axis, reached, width * axes.get_position().width)
+        label_ends(axes, ends)
+    canvas.subplots_adjust(left=left_inches(*found[:, 0]) / width)
 
 
-def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_in: float) -> None:
+def _scatter(
+    axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_in: float
+) -> dict[str, LineEnd]:
+    """Draws the points and returns where their labels belong."""
     points = points[points[axis.column] > 0]
     looks = line_styles(zip(points["method"], points["look"], strict=True))
     axes.set_xscale("log")
@@ -256,7 +261,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_
     for (method, variant, label), own in points.groupby(["method", "look", "label"], sort=True):
         look = looks[str(method), str(variant)]
         x, y = float(own[axis.column].mean()), float(own["value"].mean())
-        axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3)
+        axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3, clip_on=False)
         ends[str(label)] = LineEnd(x, y, look)
     axes.margins(x=0.08)
     _tick(axes, width_in)
@@ -264,7 +269,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_
     axes.set_xlabel(axis.label)
     axes.set_ylabel(reached)
     grid_lines(axes)
-    label_ends(axes, ends)
+    return ends
 
 
 def _tick(axes: Axes, width_in: float) -> None:

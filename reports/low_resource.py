@@ -82,6 +82,16 @@ def _draw(
     low, high = axes.get_ylim()
     if reach is not None and low < reach < high:
         axes.axhline(reach, color="#777777", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
+        axes.annotate(
+            f"value to reach: {reach:g}",
+            (0.01, reach),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 1),
+            textcoords="offset points",
+            fontsize=5.5,
+            color="#555555",
+            va="bottom",
+        )
 
 
 def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
