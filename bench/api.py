@@ -25,7 +25,7 @@ from mmea_bench.bench.running.estimate import Estimator
 from mmea_bench.bench.running.executor import Executor
 from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
 from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
-from mmea_bench.bench.running.run_state import note_plan
+from mmea_bench.bench.running.run_state import note_names, note_plan
 from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
 from mmea_bench.bench.running.stale import set_aside, stale_keys
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
@@ -124,6 +124,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
             key: {**cell_words(cell), "protocol": cell.protocol.name} for key, cell in plan.cells
         }
         note_plan(folder, cells, plan.done, cells)
+        note_names(folder, plan.suite.names)
         summary = _run(plan, place, store, settings, None if quiet else console)
         tables = _write_tables(store, summary)
     for problem in store.problems:

@@ -86,7 +86,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/core/published": (*REPORT_PARTS[:3], "results/core"),  # measured against printed
     "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
-    "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
+    "reports/making": (  # build all, serve
+        *(*REPORT_PARTS, "results/core", "results/core/plans", "reports/formats"),
+    ),
     "bench/cli": (
         *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
         *("bench/planning", "bench/running"),

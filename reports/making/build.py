@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import BY_ID, names_of
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
 from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
@@ -28,6 +29,7 @@ from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entrie
 from mmea_bench.reports.making.kept import Kept, read_kept
 from mmea_bench.reports.making.paper_names import paper_names
 from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
 
@@ -81,7 +83,7 @@ def build_reports(
         if suffix not in FORMATS:
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
-    options = options or ReportOptions()
+    options = with_names(options or ReportOptions(), folder)
     tables = chosen_tables(read_tables(folder), options)
     target = folder / "report" if out is None else out
     paper = _paper(entries, tables, options) if "tex" in formats else {}
@@ -114,6 +116,17 @@ def build_reports(
     write_atomic(index, text.encode("utf-8"))
     files = [index, *page, *(path for each in made for path in each.files)]
     return ReportSummary(index, files, skipped, [each.document for each in made])
+
+
+def with_names(options: ReportOptions, folder: Path) -> ReportOptions:
+    """The options with the printed names of the folder's suite, where the reader gave none.
+
+    Raises:
+        ReportError: If the folder's names were written by something else.
+    """
+    if options.names != BY_ID:
+        return options
+    return replace(options, names=names_of(names_content(folder), str(folder / NAMES_FILE)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.running.run_state import note_names
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.reports import main_table
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
@@ -195,3 +198,20 @@ def test_one_report_made_again_leaves_the_others_in_index_and_page(tmp_path: Pat
 def _section(page: str, name: str) -> str:
     start = page.index(f'<section id="report-{name}"')
     return page[start : page.index("</section>", start)]
+
+
+def test_the_names_of_a_suite_are_those_of_its_reports(tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text(
+        'methods = ["eva"]\ndatasets = ["synthetic[n=300]"]\n'
+        '[names.methods]\neva = "EVA 2021"\n[names.datasets]\nsynthetic = "Synth"\n'
+    )
+    note_names(tmp_path, load_suite(str(suite)).names)
+    ResultStore(tmp_path).write(make_record("eva", 0.3, dataset="synthetic[n=300]"))
+    build_reports(tmp_path, formats=("md",))
+    text = (tmp_path / "report/main_table.md").read_text()
+    assert "| EVA 2021 | full |" in text
+    assert "Synth\\[n=300\\]" in text
+    suite.write_text('methods = ["eva"]\ndatasets = ["synthetic"]\n[names]\neva = "EVA"\n')
+    with pytest.raises(UserError, match="`names` takes the tables methods, variants, datasets"):
+        load_suite(str(suite))
