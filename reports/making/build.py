@@ -221,7 +221,8 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
     outcome = entry.build(tables, options)
     if not isinstance(outcome, Document):
         return outcome.reason
-    return with_state(outcome, tables, options.names)
+    chosen = replace(outcome, notes=(*choice_notes(options), *outcome.notes))
+    return with_state(chosen, tables, options.names)
 
 
 def crash_sentence(name: str, error: Exception) -> str:
