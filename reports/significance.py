@@ -105,8 +105,8 @@ def _notes(shown: pd.DataFrame, options: ReportOptions) -> Iterator[str]:
         "its interval is that of the noncentral t distribution. Student's test assumes equal "
         "variances, Welch's does not, the paired one compares repeat by repeat (methods share the "
         "splits; – where fewer than two repeats match or all differ alike). "
-        f"The column of {_P_NAMES[options.test]} is corrected for the number of rows of its table. Ablations "
-        "and other settings of a method are no rivals: the ablation report compares them."
+        f"The column of {_P_NAMES[options.test]} is corrected for the number of rows of its table. "
+        "Ablations and other settings of a method are no rivals: the ablation report compares them."
     ).removeprefix("Reference. ")
     yield from mark_notes(shown)
 
