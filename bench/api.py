@@ -26,7 +26,7 @@ from mmea_bench.bench.running.estimate import Estimator
 from mmea_bench.bench.running.executor import Executor
 from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
 from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
-from mmea_bench.bench.running.run_state import note_plan
+from mmea_bench.bench.running.run_state import note_names, note_plan
 from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
 from mmea_bench.bench.running.stale import (
     n_replaced,
@@ -126,8 +126,11 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
             _announce(plan, folder, console)
             _say_other_versions(plan, store, console)
         _remove_stale(stale, store, console)
-        cells = {key: cell_words(cell) for key, cell in plan.cells}
+        cells = {
+            key: {**cell_words(cell), "protocol": cell.protocol.name} for key, cell in plan.cells
+        }
         note_plan(folder, cells, plan.done, cells)
+        note_names(folder, plan.suite.names)
         summary = _run(plan, place, store, settings, claims, None if quiet else console)
         tables = _write_tables(store, summary)
     for problem in store.problems:

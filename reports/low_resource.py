@@ -45,7 +45,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             continue
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
-        own = own.assign(name=method_names(own))
+        own = own.assign(name=method_names(own, options.names))
         shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
         blocks.append(_figure(comparison, own, metric, options.reach if has_price else None))
@@ -82,6 +82,16 @@ def _draw(
     low, high = axes.get_ylim()
     if reach is not None and low < reach < high:
         axes.axhline(reach, color="#777777", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
+        axes.annotate(
+            f"value to reach: {reach:g}",
+            (0.01, reach),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 1),
+            textcoords="offset points",
+            fontsize=5.5,
+            color="#555555",
+            va="bottom",
+        )
 
 
 def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:

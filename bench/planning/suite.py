@@ -30,6 +30,7 @@ SUITE_KEYS = (
     "protocol",
     "set",
     "use_test_params",
+    "names",
     "timeout_s",
 )
 
@@ -55,6 +56,7 @@ class Suite:
         overrides: Method to parameter to the value that replaces the default.
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
+        names: How reports print ids, in tables ``methods``, ``variants`` and ``datasets``.
         left_out: Sentences about methods that "all" names but that cannot be used here.
     """
 
@@ -72,6 +74,7 @@ class Suite:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     @property

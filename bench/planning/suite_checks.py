@@ -23,6 +23,7 @@ from mmea_bench.bench.planning.toml_values import (
     as_whole,
     merged,
     parameter_table,
+    printed_names,
     split_kinds,
 )
 from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
@@ -94,6 +95,7 @@ class SuiteChecker:
             overrides=self._overrides(raw, methods, fixed),
             protocol=self._protocol(raw),
             timeout_s=self._timeout(raw),
+            names=self._try({}, printed_names, raw.get("names", {})),
             left_out=tuple(self._left_out),
         )
         self._check_settings(suite)

@@ -162,15 +162,18 @@ class TrainingLog:
 
     @property
     def is_iterative(self) -> bool:
-        """Whether the returned embeddings learned from pseudo-labels."""
-        # A training that keeps no account of its epochs returns what it has at the end.
-        kept = self.best_epoch or self.first_pseudo_epoch
-        return 0 < self.first_pseudo_epoch <= kept
+        """Whether the training learned from pseudo-labels, whichever epoch was kept of it.
+
+        The kept epoch decides nothing: it would put repeats of one method into different rows.
+        """
+        # A training that keeps no account of its epochs got as far as it says.
+        trained = self.epochs or self.first_pseudo_epoch
+        return 0 < self.first_pseudo_epoch <= trained
 
     @property
     def pseudo_label_note(self) -> str:
         """A sentence where pseudo-labels were learned, but after the kept checkpoint; else ""."""
-        if self.is_iterative or not 0 < self.first_pseudo_epoch <= self.epochs:
+        if not self.is_iterative or not 0 < self.best_epoch < self.first_pseudo_epoch:
             return ""
         return (
             f"the kept checkpoint (epoch {self.best_epoch}) precedes pseudo-label learning "

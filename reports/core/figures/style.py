@@ -87,18 +87,25 @@ def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineS
 
     A method of this project looks alike in every figure. The colour of another hangs on its name;
     only when it falls on a colour that the figure shows already does it take the next free one.
-    Variants share the colour and differ by hollow markers.
+    Variants share the colour and differ by hollow markers; in a figure of one method alone, several
+    variants have a colour each.
     """
     wanted = sorted(set(names))
     looks = _method_looks({method for method, _ in wanted})
     styles = {}
+    is_alone = len(looks) == 1
     for method, variant in wanted:
         colour, marker = looks[method]
         others = [name for owner, name in wanted if owner == method and name != "full"]
         if variant == "full":
             styles[method, variant] = LineStyle(colour, marker, is_filled=True)
         else:
-            hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
+            place = others.index(variant)
+            hollow = _HOLLOW_MARKERS[place % len(_HOLLOW_MARKERS)]
+            if is_alone and len(others) > 1:
+                # Nobody to be taken for: seven settings of one method in one colour read as one.
+                turn = place + (len(others) < len(wanted))  # the full method keeps its own
+                colour = _COLOURS[(_COLOURS.index(colour) + turn) % len(_COLOURS)]
             styles[method, variant] = LineStyle(colour, hollow, is_filled=False)
     return styles
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmea_bench.reports.core.document import Cell, Row, Table
+from mmea_bench.reports.core.names import FULL
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.papers.layouts import Layout
+from mmea_bench.reports.core.papers.layouts import Layout, RowName
 from mmea_bench.reports.core.papers.measured_names import (
     Found,
     MeasuredNumbers,
@@ -35,6 +36,7 @@ from mmea_bench.reports.core.papers.tables import (
 )
 from mmea_bench.reports.core.rows.comparison import STOPPED_ON_TEST, STOPPED_ON_TEST_NOTE
 from mmea_bench.reports.core.rows.remarks import partial_copies, simulated_features, stopped_on_test
+from mmea_bench.reports.core.rows.rivals import contest
 from mmea_bench.reports.core.statistics.ranking import (
     SIGNIFICANT,
     clear_winner,
@@ -224,12 +226,18 @@ def _measured_cells(side: _Side, options: ReportOptions) -> list[list[Cell]]:
                 _values(side.found[place][column] if is_ranked[place][column] else None)
                 for place in places
             ]
-            marked = with_winner(
-                [made[place][column] for place in places], clear_winner(values, options.correction)
-            )
+            rows = [_variant(side.lines[place].row) for place in places]
+            winner = clear_winner(contest(rows, values), options.correction)
+            marked = with_winner([made[place][column] for place in places], winner)
             for place, cell in zip(places, marked, strict=True):
                 made[place][column] = cell
     return made
+
+
+def _variant(row: RowName) -> tuple[str, str]:
+    """A printed row as method and variant; the same method with another inference is one too."""
+    method, variant = row
+    return method, FULL if variant in ("", "-md") else variant
 
 
 def _values(found: Found | None) -> Values:

@@ -13,6 +13,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import Cell, NumberStyle
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.origins import origin_notes, origins
+from mmea_bench.reports.core.rows.remarks import early_checkpoints, early_notes
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
@@ -25,7 +26,6 @@ from mmea_bench.reports.core.rows.select import (
 from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
-FULL = "full"
 SIMULATED = "†"
 SIMULATED_NOTE = f"{SIMULATED} with simulated features, not measured ones."
 STOPPED_ON_TEST = "‡"
@@ -47,7 +47,8 @@ class Comparison:
         numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
             ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``,
             ``on_test`` (the checkpoint was chosen on test links), ``simulated``, ``origin`` (what
-            the cell was made with).
+            the cell was made with), ``is_early`` (it precedes learning from pseudo-labels),
+            ``printed`` (name of method and variant).
         metrics: Metrics in printing order; the first is the one that figures show.
         dataset: Printed name of the dataset.
         seed_ratio: Share of the anchor links, None where all ratios are together.
@@ -104,6 +105,10 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
         on_test=shown["key"].map(cells["stopped_on"]) == "test",
         simulated=shown["key"].map(cells["simulated_features"]).notna(),
         origin=shown["key"].map(origins(cells)),
+        is_early=shown["key"].isin(early_checkpoints(current.cells)),
+        printed=[
+            options.names.of(*pair) for pair in zip(shown["method"], shown["variant"], strict=True)
+        ],
     )
 
 
@@ -118,7 +123,7 @@ def comparisons(
         all_ratios: Whether all seed ratios of a dataset stay together.
     """
     numbers = numbers[numbers["modality"] == ""]
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     place = _PLACE[:-1] if all_ratios else _PLACE
     by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
     rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}
@@ -153,13 +158,14 @@ def name_marks(numbers: pd.DataFrame) -> str:
 
 
 def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What the marks behind the names of these rows mean, and which means are over unlike repeats.
+    """What the marks behind the names of these rows mean; nothing for marks that do not occur.
 
-    Nothing for what does not occur.
+    Also which means are over unlike repeats, and which of the rows, iterative by name, are of a
+    checkpoint from before the second stage.
     """
     notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}
     marks = tuple(note for column, note in notes.items() if numbers[column].any())
-    return marks + origin_notes(numbers)
+    return (*marks, *origin_notes(numbers), *early_notes(numbers))
 
 
 def overrides_of(text: str) -> Mapping[str, Any]:

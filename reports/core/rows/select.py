@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.rows.identity import (
     CELL_IDENTITY,
     newest_numbers,
@@ -208,7 +209,7 @@ def choose_csls(found: set[int], asked: int | None) -> int | None:
     return DEFAULT_CSLS if DEFAULT_CSLS in found else min(found, default=None)
 
 
-def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+def dataset_labels(frame: pd.DataFrame, names: Names = BY_ID) -> dict[tuple[str, str], str]:
     """Printed name of each (dataset, version); the version shows where there are several.
 
     A published split shows wherever one was used.
@@ -218,7 +219,7 @@ def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     n_versions = files.nunique()
 
     def label(dataset: str, version: str) -> str:
-        name = f"{dataset} @{version[:6]}" if n_versions[dataset] > 1 else dataset
+        name = names.dataset(dataset) + (f" @{version[:6]}" if n_versions[dataset] > 1 else "")
         return f"{name}, published split" if version.endswith(PUBLISHED) else name
 
     return {
@@ -228,10 +229,8 @@ def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def name_of(method: str, variant: str) -> str:
-    """Printed name of a method in a variant."""
-    if variant == "full":
-        return method
-    return f"{method}{variant[4:]}" if variant.startswith("full[") else f"{method} {variant}"
+    """A method in a variant as it is addressed; what the reader calls it says ``Names.of``."""
+    return BY_ID.of(method, variant)
 
 
 def percent(ratio: float) -> str:

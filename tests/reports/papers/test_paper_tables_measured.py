@@ -7,6 +7,7 @@ import pytest
 from mmea_bench.reports import paper_tables
 from mmea_bench.reports.core.document import Document, Missing, Table
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.papers.layout_files import read_layouts
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.reports_factory import make_record
@@ -43,6 +44,30 @@ def test_nothing_that_a_paper_prints_gives_a_reason() -> None:
     assert isinstance(made, Missing)
     made = paper_tables.build(tables_of([make_record("eva", 0.2, seed_ratio=0.4)]), ReportOptions())
     assert isinstance(made, Missing)
+    assert "Table 1: it is for 20 %, 50 %, 80 % seeds, and 40 % was run." in made.reason
+
+
+def test_every_table_that_is_left_out_says_why() -> None:
+    document = measured([make_record("eva", 0.2, all_csls=(3,))])
+    reasons = dict(row.labels for row in document.tables[-1].rows)
+    shown = {table.title.partition(":")[0] for table in document.tables[:-1]}
+    layouts = {f"{layout.paper}, {layout.table}" for layout in read_layouts()}
+    assert shown | set(reasons) == layouts
+    assert not shown & set(reasons)
+    assert reasons["MCLEA (COLING 2022), Table 1"] == (
+        "none of its datasets was run (DBP15K ZH-EN, DBP15K JA-EN, DBP15K FR-EN)"
+    )
+    assert reasons["CLAMEA (EMNLP Findings 2025), Table 2"] == (
+        "none of its methods was run on its datasets (CLAMEA)"
+    )
+    assert reasons["CrossEA (COLING 2025), Table 6"].startswith("it lists single runs")
+
+
+def test_failures_are_a_reason_of_their_own() -> None:
+    failed = make_record("loginmea", 0.0, status="failed", reason="crash")
+    document = measured([make_record("eva", 0.2, all_csls=(3,)), failed])
+    reasons = dict(row.labels for row in document.tables[-1].rows)
+    assert reasons["LoginMEA (ECAI 2024), Table 3"] == ("no cell of its methods ended ok (failed)")
 
 
 def setting_record(method: str, score: float, words: dict[str, str], **changes: Any) -> Record:
