@@ -120,7 +120,9 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         if not quiet:
             _announce(plan, folder, console)
         _remove_stale(plan, store, console)
-        cells = {key: cell_words(cell) for key, cell in plan.cells}
+        cells = {
+            key: {**cell_words(cell), "protocol": cell.protocol.name} for key, cell in plan.cells
+        }
         note_plan(folder, cells, plan.done, cells)
         summary = _run(plan, place, store, settings, None if quiet else console)
         tables = _write_tables(store, summary)

@@ -42,7 +42,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins
     "results/published": (),  # what the papers print, as data
     "results/core/upgrades": (),  # records of older schemas, brought to the present one
-    "results/core": ("results/core/upgrades",),  # schema, store, tables, published numbers
+    "results/core/plans": (),  # what a folder was asked for, and how much of it is there
+    # Schema, store, tables, published numbers.
+    "results/core": ("results/core/plans", "results/core/upgrades"),
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
     "methods/core/inputs/graphs": (*DATA_MODEL, "methods/core"),  # both KGs as one graph
     # Features of a view.
@@ -63,7 +65,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning"),
     ),
-    "bench/running": ("datasets/core", "results/core", "bench/planning", "bench/cells"),
+    "bench/running": (
+        *("datasets/core", "results/core", "results/core/plans"),
+        *("bench/planning", "bench/cells"),
+    ),
     "bench/clusters": (
         *("datasets/core", "datasets/core/access"),
         *("bench/planning", "bench/cells", "bench/running"),
@@ -72,8 +77,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/access", "results/core"),
         *("bench/planning", "bench/cells", "bench/running", "bench/clusters"),
     ),
-    "reports/core": ("results/core",),  # documents, options, words
-    "reports/core/rows": ("results/core", "reports/core"),  # which rows a report shows
+    "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
+    # Which rows a report shows.
+    "reports/core/rows": ("results/core", "results/core/plans", "reports/core"),
     "reports/core/statistics": ("results/core", "reports/core"),  # tests and ranks
     "reports/core/figures": (*REPORT_PARTS[:3], "results/core"),  # drawing
     "reports/core/papers": (*REPORT_PARTS[:3], "results/core"),  # tables as papers lay them out

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from mmea_bench.bench.running.claims import runners_of
 from mmea_bench.results.core.files import write_atomic
-
-PLAN_NAME = "plan.json"
-"""What the last run of a folder set out to do: ``keys`` of its cells, those ``done`` before."""
+from mmea_bench.results.core.plans.plan_file import PLAN_NAME, plan_content, planned_cells
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,25 @@ def note_plan(
 ) -> None:
     """Leaves in the folder what a run sets out to do; its time tells old records from new ones.
 
+    What the folder was asked for before stays asked for: a run of a part does not make the whole
+    complete. A cell that other code, data or rules gave a new key takes the place of the old one.
+
     Args:
         folder: Results folder.
         keys: Every cell of the run.
         done: Those that need not run.
         cells: What the keys stand for, in words.
     """
-    content = {"keys": list(keys), "done": sorted(done), "cells": dict(cells or {})}
+    now = {key: dict(words) for key, words in (cells or {}).items()}
+    again = set(map(_spelled, now.values()))
+    before = planned_cells(folder)
+    kept = {key: words for key, words in before.items() if words and _spelled(words) not in again}
+    content = {"keys": list(keys), "done": sorted(done), "cells": {**kept, **now}}
     write_atomic(folder / PLAN_NAME, json.dumps(content, indent=1).encode("utf-8"))
+
+
+def _spelled(words: Mapping[str, object]) -> str:
+    return json.dumps(words, sort_keys=True)
 
 
 def run_state(folder: Path) -> RunState:
@@ -61,11 +70,11 @@ def run_state(folder: Path) -> RunState:
 
 
 def _plan_of(folder: Path) -> tuple[set[str], set[str], int]:
-    path = folder / PLAN_NAME
+    content = plan_content(folder)
     try:
-        content = json.loads(path.read_bytes())
-        return set(content["keys"]), set(content["done"]), path.stat().st_mtime_ns
-    except (OSError, ValueError, KeyError, TypeError):
+        keys, done = set(content["keys"]), set(content["done"])
+        return keys, done, (folder / PLAN_NAME).stat().st_mtime_ns
+    except (OSError, KeyError, TypeError):
         return set(), set(), 0
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.running.claims import claims_of
 from mmea_bench.bench.running.estimate import Estimator
-from mmea_bench.bench.running.run_state import PLAN_NAME
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.plans.completeness import Completeness, completeness
+from mmea_bench.results.core.plans.plan_file import CellWords, planned_cells
 from mmea_bench.results.core.store import ResultStore
-
-CellWords = Mapping[str, Any]
-"""Method, variant, dataset, seed ratio and repeat of a cell, by name."""
 
 GOOD = ("ok", "skipped")
 
@@ -28,14 +24,14 @@ class FolderStatus:
     Attributes:
         rows: Row of cells.csv of every record.
         running: Cells that run now, with the runner that has them.
-        n_missing: Cells of the last plan without a record; None where there is no plan.
+        completeness: What was asked of the folder, and what became of it.
         seconds_left: Expected time with as many cells at once as run now; None if nothing is known.
         problems: Sentences about records that could not be read.
     """
 
     rows: list[dict[str, Any]]
     running: list[tuple[CellWords, str]]
-    n_missing: int | None
+    completeness: Completeness
     seconds_left: float | None
     problems: tuple[str, ...] = field(default=())
 
@@ -43,6 +39,11 @@ class FolderStatus:
     def n_by_status(self) -> Counter[str]:
         """Records by the way they ended."""
         return Counter(row["status"] for row in self.rows)
+
+    @property
+    def n_missing(self) -> int | None:
+        """Cells that were asked for and have no record; None where there is no plan."""
+        return self.completeness.counts().missing if self.completeness.has_plan else None
 
     @property
     def failures(self) -> list[dict[str, Any]]:
@@ -66,28 +67,20 @@ def folder_status(folder: Path) -> FolderStatus:
     runners = claims_of(folder)
     names = {record.key: record.cell for record in records} | dict(planned)
     running = [(names[key], str(runners[key])) for key in sorted(runners) if key in names]
-    done = {record.key for record in records}
-    missing = [key for key in planned if key not in done]
+    found = completeness(planned, [record.cell for record in records])
     return FolderStatus(
         [record.cell for record in records],
         running,
-        len(missing) if planned else None,
-        _seconds_left(estimator, [planned[key] for key in missing], len(running)),
+        found,
+        _seconds_left(estimator, found.words("missing"), len(running)),
         store.problems,
     )
 
 
-def planned_cells(folder: Path) -> dict[str, CellWords]:
-    """Cells of the folder's last plan; empty where there is none."""
-    try:
-        content = json.loads((folder / PLAN_NAME).read_bytes())
-        return {str(key): dict(words) for key, words in content["cells"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
 def _seconds_left(estimator: Estimator, cells: list[CellWords], n_running: int) -> float | None:
-    known = [estimator.seconds_of(str(cell["method"]), str(cell["dataset"])) for cell in cells]
+    known = [
+        estimator.seconds_of(str(cell.get("method")), str(cell.get("dataset"))) for cell in cells
+    ]
     if None in known:
         return None
     return sum(seconds or 0.0 for seconds in known) / max(1, n_running)

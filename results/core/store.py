@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mmea_bench.results.core import table
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import TEMPORARY_SUFFIX, write_atomic
+from mmea_bench.results.core.plans.plan_file import planned_cells
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
@@ -151,11 +153,11 @@ def read_tables(folder: Path) -> Tables:
     if not folder.is_dir():
         raise ResultsError(f"{folder} is not a folder. Give the results folder of a run.")
     if any((folder / "cells").glob("*.json")):
-        return ResultStore(folder).tables()
+        return replace(ResultStore(folder).tables(), planned=planned_cells(folder))
     tables = table.read_table_files(folder)
     if tables is None:
         raise ResultsError(
             f"{folder} holds no results: neither cells/*.json nor results.csv. "
             "Give the results folder of a run, or run a suite first."
         )
-    return tables
+    return replace(tables, planned=planned_cells(folder))

@@ -14,6 +14,8 @@ import pandas as pd
 from mmea_bench.results.core.csv_text import guarded
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.plans.completeness import Completeness, completeness
+from mmea_bench.results.core.plans.plan_file import CellWords
 from mmea_bench.results.core.record import Record, Row
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
@@ -33,6 +35,8 @@ TABLE_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "datasets": DATASET_COLUMNS,
 }
 _OPTIONAL = ("datasets",)  # folders written by older versions lack it
+
+_CELL_WORDS = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol")
 
 _SORT_BY = (
     "method",
@@ -63,6 +67,8 @@ class Tables:
         problems: Sentences about records that could not be read.
         datasets: One row per count of a dataset (``DATASET_COLUMNS``), each dataset version once,
             source KG before target KG.
+        planned: Key to words of every cell that the folder was asked for; empty where it does not
+            say.
     """
 
     results: pd.DataFrame
@@ -70,6 +76,14 @@ class Tables:
     curves: pd.DataFrame
     problems: tuple[str, ...] = ()
     datasets: pd.DataFrame = field(default_factory=lambda: _frame([], DATASET_COLUMNS))
+    planned: Mapping[str, CellWords] = field(default_factory=dict)
+
+    @property
+    def completeness(self) -> Completeness:
+        """What was planned, and what of it is done, failed or missing; see there how to use it."""
+        columns = ("key", "status", *_CELL_WORDS)
+        values = zip(*(self.cells[column].tolist() for column in columns), strict=True)
+        return completeness(self.planned, [dict(zip(columns, row, strict=True)) for row in values])
 
 
 def tables_of(records: Sequence[Record], problems: Sequence[str] = ()) -> Tables:

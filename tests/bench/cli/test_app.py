@@ -271,3 +271,18 @@ def test_status_says_what_runs_where_and_how_long_the_rest_takes(tmp_path: Path)
     assert found["running"][0]["repeat"] == 2
     after = json.loads(invoke("status", str(tmp_path), "--json").stdout)
     assert after["running"] == []
+
+
+def test_a_run_of_a_part_does_not_make_the_whole_complete(tmp_path: Path) -> None:
+    done = make_record("mclea", 0.4)
+    ResultStore(tmp_path).write(done)
+    names = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol")
+    words = {name: done.cell[name] for name in names}
+    note_plan(tmp_path, ["a", done.key], [], {done.key: words, "a": {**words, "method": "eva"}})
+    note_plan(tmp_path, [done.key], [done.key], {done.key: words})
+    found = json.loads(invoke("status", str(tmp_path), "--json").stdout)
+    assert found["n_missing"] == 1
+    # The same cell under a new key, after a change of the code, is one cell.
+    note_plan(tmp_path, ["b"], [], {"b": {**words, "method": "eva"}})
+    found = json.loads(invoke("status", str(tmp_path), "--json").stdout)
+    assert found["n_missing"] == 1

@@ -1,0 +1,44 @@
+"""The plan of a results folder: the cells that its runs set out to do, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PLAN_NAME = "plan.json"
+"""``keys`` of the last run's cells, those ``done`` before it, and ``cells``: every cell that the
+folder was ever asked for, key to words."""
+
+LARGEST_PLAN_BYTES = 2**30
+
+CellWords = Mapping[str, Any]
+"""Method, variant, dataset, seed ratio, repeat and protocol of a cell, by name."""
+
+
+def planned_cells(folder: Path) -> dict[str, CellWords]:
+    """Key to words of every cell that a results folder was asked for; empty without a plan.
+
+    A plan that cannot be read is no plan. Words may be empty, where an older version noted keys
+    only.
+    """
+    content = plan_content(folder)
+    try:
+        words = {str(key): dict(given) for key, given in content.get("cells", {}).items()}
+        return {**{str(key): {} for key in content.get("keys", ())}, **words}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def plan_content(folder: Path) -> dict[str, Any]:
+    """All that the plan of a folder says; empty where there is none, or none that can be read."""
+    path = folder / PLAN_NAME
+    try:
+        # A pipe or a device in its place would be read for ever.
+        if not path.is_file() or path.stat().st_size > LARGEST_PLAN_BYTES:
+            return {}
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
