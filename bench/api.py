@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +15,11 @@ from rich.console import Console
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
-from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
-from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
+from mmea_bench.bench.planning.request import RUNS_FOLDER, Request
+from mmea_bench.bench.planning.requests.folder_names import folder_name
+from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.claims import runners_of
 from mmea_bench.bench.running.console import say
@@ -28,6 +31,7 @@ from mmea_bench.bench.running.progress import Progress, SilentProgress, make_pro
 from mmea_bench.bench.running.run_state import note_plan
 from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
 from mmea_bench.bench.running.stale import set_aside, stale_keys
+from mmea_bench.bench.running.twins import write_twins
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.store import ResultStore
@@ -87,9 +91,9 @@ def plan_request(request: Request) -> PlanOutcome:
     """
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
-    plan = make_plan(suite, store, place, fresh=request.fresh)
-    missing = (cell for _key, cell in plan.missing)
-    return PlanOutcome(plan, folder, _estimator(store).seconds(missing, request.jobs))
+    plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
+    to_train = (cell for _key, cell in plan.to_train)
+    return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
 
 
 def run_request(request: Request, console: Console, *, quiet: bool = False) -> RunOutcome:
@@ -106,7 +110,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
     suite, place, folder = _loaded(request)
     settings = _settings(request)
     store = ResultStore(folder)
-    plan = make_plan(suite, store, place, fresh=request.fresh)
+    plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
     _check(plan)
     others = runners_of(folder)
     if request.fresh and others:
@@ -125,7 +129,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         }
         note_plan(folder, cells, plan.done, cells)
         summary = _run(plan, place, store, settings, None if quiet else console)
-        tables = _write_tables(store, summary)
+        tables = _write_tables(plan, store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
     return RunOutcome(plan, summary, folder, tables)
@@ -142,12 +146,24 @@ def _loaded(request: Request) -> tuple[Suite, Place, Path]:
         )
     changes = request.suite_changes()
     suite = load_suite(request.suite, changes, place.data_root, place.method_files)
-    return suite, place, request.out or RUNS_FOLDER / suite.name
+    return suite, place, request.out or RUNS_FOLDER / _folder_name(request, suite, place)
+
+
+def _folder_name(request: Request, suite: Suite, place: Place) -> str:
+    if request.suite is None:
+        return folder_name(suite, None, place.method_files)
+    try:
+        base = load_suite(request.suite, None, place.data_root)
+    except UserError:  # it names no datasets, say, and the command line does
+        base = suite
+    return folder_name(suite, base, place.method_files)
 
 
 def _place(request: Request) -> Place:
-    if request.device not in DEVICES:
-        raise UserError(f"--device takes {', '.join(DEVICES)}, not '{request.device}'.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", request.device):
+        raise UserError(
+            f"--device takes auto, cpu, cuda or one GPU such as cuda:1, not '{request.device}'."
+        )
     limit = request.memory_limit
     return Place(
         # The request already carries MMEA_DATA; no environment is read anywhere else.
@@ -169,9 +185,10 @@ def _settings(request: Request) -> RunSettings:
     return RunSettings(n_jobs=request.jobs, fail_fast=request.fail_fast, cells_per_gpu=per_gpu)
 
 
-def _write_tables(store: ResultStore, summary: RunSummary) -> list[Path]:
-    """Writes the tables; a disk that refuses them does not hide how the cells ended."""
+def _write_tables(plan: Plan, store: ResultStore, summary: RunSummary) -> list[Path]:
+    """Writes what is made of the records; a disk that refuses it hides not how the cells ended."""
     try:
+        summary.n_by_status.update(write_twins(plan, store))
         return store.write_tables()
     except OSError as error:
         text = spell_disk_error(error)
@@ -217,8 +234,8 @@ def _check(plan: Plan) -> None:
 
 
 def _announce(plan: Plan, folder: Path, console: Console) -> None:
-    done = f", {len(plan.done)} of them done already" if plan.done else ""
-    say(console, f"{plan.suite.title}: {len(plan.cells)} cells{done}. Results: {folder}")
+    title = "" if plan.suite.title == CUSTOM else f"{plan.suite.title}: "
+    say(console, f"{title}{spell_plan(plan)}. Results: {folder}")
     for sentence in plan.suite.left_out:
         say(console, f"Left out: {sentence}")
     for dataset, sentence in plan.without_data.items():

@@ -61,6 +61,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "bench/scoring",
     ),
     "bench/planning": (*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+    # A request as a whole: its folder, what it will skip, what it trains once.
+    "bench/planning/requests": (
+        *("datasets/core", "methods/core", "results/core", "bench/planning"),
+    ),
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning"),
@@ -75,7 +79,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "bench/api.py": (
         *("datasets/core", "datasets/core/access", "results/core"),
-        *("bench/planning", "bench/cells", "bench/running", "bench/clusters"),
+        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
+        "bench/clusters",
     ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
@@ -89,7 +94,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
     "bench/cli": (
         *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
-        *("bench/planning", "bench/running"),
+        *("bench/planning", "bench/planning/requests", "bench/running"),
         *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
         *("reports/making",),
     ),

@@ -135,7 +135,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
-        "device": _device(job.device).type,
+        "device": _device(job).type,
         "started_at": started_at,
         "finished_at": _now(),
         **_peak_memory(),
@@ -167,7 +167,7 @@ def _train(
     seconds_before = states.seconds_before if states is not None else 0.0
     ctx = RunContext(
         rng_seed=row["rng_seed"],
-        device=_device(job.device),
+        device=_device(job),
         monitor=sealed(monitor),
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
@@ -263,12 +263,20 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
+def _device(job: Job) -> torch.device:
+    if job.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("No CUDA device was found. Use --device cpu or --device auto.")
-    return torch.device(wanted)
+    kind, _colon, number = job.device.partition(":")
+    # Of a GPU that was given to the cell, the process sees nothing else.
+    index = 0 if job.gpu is not None else int(number or 0)
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and index >= n_gpus:
+        found = f"of {n_gpus} " if n_gpus else ""
+        raise UserError(
+            f"No CUDA device {number + ' ' if number else ''}{found}was found. Use --device cpu or "
+            "--device auto."
+        )
+    return torch.device(kind, index) if number else torch.device(kind)
 
 
 def _now() -> str:

@@ -58,6 +58,11 @@ class ResultStore:
             if record is not None:
                 yield record
 
+    def record(self, key: str) -> Record | None:
+        """The record of a cell; None if there is none that can be read."""
+        path = self.path_of(key)
+        return self._read(path) if path.exists() else None
+
     def check(self) -> list[str]:
         """Reads every record; returns a sentence for each one set aside by this call."""
         before = len(self._problems)
