@@ -15,6 +15,7 @@ import torch
 
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
+from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
@@ -101,6 +102,8 @@ def execute_cell(
     except Exception as error:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         reason = f"{type(error).__name__}: {error}"
+        where = user_frames(error, job.method_files)
+        reason = f"{where}: {reason}" if where else reason
         tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
         record = _failure(job, started_at, status, reason, notes=tail)
     return record

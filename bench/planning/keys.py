@@ -11,6 +11,7 @@ from pathlib import Path
 from mmea_bench.bench.planning.cell import Cell, configured
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources, project_sources
+from mmea_bench.methods.core.source_code import bare_code
 
 KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parents[1]
@@ -103,9 +104,10 @@ def scoring_hash() -> str:
 def hash_files(paths: Iterable[Path]) -> str:
     """Content hash of source files, 16 hex digits; where they lie does not matter.
 
-    Line ends count as one, so that a checkout on Windows gives the same keys.
+    Comments, docstrings and line ends do not count, so that explaining a method does not train it
+    again, and a checkout on Windows gives the same keys.
     """
-    contents = sorted((path.name, path.read_bytes().replace(b"\r\n", b"\n")) for path in paths)
+    contents = sorted((path.name, bare_code(path.read_bytes())) for path in paths)
     digest = hashlib.sha256()
     for name, content in contents:
         digest.update(f"{name}:{len(content)}\n".encode())

@@ -150,3 +150,40 @@ def test_a_suite_keeps_its_folder_unless_its_rules_change() -> None:
     changed = load_suite("quick", {"protocol": "paper"})
     assert folder_name(changed, base).startswith("quick_")
     assert folder_name(changed, base) != "quick"
+
+
+def test_a_crash_in_a_users_file_says_where(
+    sweep: list[str], make_method: Any, tmp_path: Path
+) -> None:
+    body = "_ = torch.zeros(2, 3) @ torch.zeros(2, 3)"
+    path = make_method("crashes", body)
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if body in text)
+    words = ["--methods", "crashes", "--method-file", str(path), *sweep[2:]]
+    done = invoke("run", *words)
+    where = f"crashes.py, line {line}, in fit: {body}"
+    assert done.exit_code == 1
+    assert where in done.stderr
+    assert "RuntimeError: mat1" in done.stderr
+    assert where in invoke("status", str(tmp_path / "out")).stdout
+
+
+@pytest.mark.parametrize("returned", ["None", "(1, 2)", "{'source': 3}"])
+def test_a_wrong_return_value_says_what_fit_must_return(
+    sweep: list[str], make_method: Any, returned: str
+) -> None:
+    path = make_method("returns", f"return {returned}")
+    done = invoke("run", "--methods", "returns", "--method-file", str(path), *sweep[2:])
+    assert done.exit_code == 1
+    assert "it must return Embeddings(source, target) with one row per entity" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("import torch\n\nx = undefined", "line 3: NameError"), ("\nx = (", "line 2: SyntaxError")],
+)
+def test_a_file_that_cannot_be_loaded_names_the_line(tmp_path: Path, text: str, part: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    done = invoke("run", "--method-file", str(path), *HERE)
+    assert done.exit_code == 2
+    assert part in done.stderr
