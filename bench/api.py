@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,14 @@ from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
-from mmea_bench.bench.planning.request import RUNS_FOLDER, Request
+from mmea_bench.bench.planning.request import RUNS_FOLDER, WHAT, Request
 from mmea_bench.bench.planning.requests.folder_names import folder_name
+from mmea_bench.bench.planning.requests.from_record import (
+    differences,
+    find_record,
+    method_files_of,
+    suite_of,
+)
 from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.claims import runners_of
@@ -34,7 +40,12 @@ from mmea_bench.bench.running.stale import set_aside, stale_keys
 from mmea_bench.bench.running.twins import write_twins
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
+
+_WHAT = {each.name for each in fields(Request) if each.metadata["panel"] == WHAT}
+_BESIDE_A_RECORD = {each.name for each in fields(Request)} - _WHAT | {"from_record"}
+"""Options that may stand beside --from-record: how and where, not what."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +140,19 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         }
         note_plan(folder, cells, plan.done, cells)
         summary = _run(plan, place, store, settings, None if quiet else console)
-        tables = _write_tables(plan, store, summary)
+        tables = _write_tables(plan, place, store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
+    if request.from_record is not None and not quiet:
+        _compare(plan, store, find_record(request.from_record, None, RUNS_FOLDER), console)
     return RunOutcome(plan, summary, folder, tables)
 
 
 def _loaded(request: Request) -> tuple[Suite, Place, Path]:
     """The checked suite, where it runs, and its results folder."""
     place = _place(request)
+    if request.from_record is not None:
+        return _repeated(request, place)
     has_methods = request.methods or request.method_files
     if request.suite is None and not (request.datasets and has_methods):
         raise UserError(
@@ -147,6 +162,22 @@ def _loaded(request: Request) -> tuple[Suite, Place, Path]:
     changes = request.suite_changes()
     suite = load_suite(request.suite, changes, place.data_root, place.method_files)
     return suite, place, request.out or RUNS_FOLDER / _folder_name(request, suite, place)
+
+
+def _repeated(request: Request, place: Place) -> tuple[Suite, Place, Path]:
+    """The cell of a record in a folder of its own, with the method file as it was."""
+    if request != replace(Request(), **{name: getattr(request, name) for name in _BESIDE_A_RECORD}):
+        raise UserError(
+            "--from-record says what to run; give with it only how and where (--device, --jobs, "
+            "--out, --data-root, ...)."
+        )
+    record = find_record(request.from_record or "", None, RUNS_FOLDER)
+    changes = suite_of(record)
+    folder = request.out or RUNS_FOLDER / f"repeat_{record.key}"
+    files = method_files_of(record, folder)
+    place = replace(place, method_files=tuple(path.resolve() for path in files))
+    suite = load_suite(None, changes, place.data_root, place.method_files)
+    return replace(suite, only_repeat=int(record.cell["repeat"])), place, folder
 
 
 def _folder_name(request: Request, suite: Suite, place: Place) -> str:
@@ -185,10 +216,10 @@ def _settings(request: Request) -> RunSettings:
     return RunSettings(n_jobs=request.jobs, fail_fast=request.fail_fast, cells_per_gpu=per_gpu)
 
 
-def _write_tables(plan: Plan, store: ResultStore, summary: RunSummary) -> list[Path]:
+def _write_tables(plan: Plan, place: Place, store: ResultStore, summary: RunSummary) -> list[Path]:
     """Writes what is made of the records; a disk that refuses it hides not how the cells ended."""
     try:
-        summary.n_by_status.update(write_twins(plan, store))
+        summary.n_by_status.update(write_twins(plan, store, place.method_files))
         return store.write_tables()
     except OSError as error:
         text = spell_disk_error(error)
@@ -231,6 +262,16 @@ def _check(plan: Plan) -> None:
         raise UserError(f"Suite {plan.suite.name} has no cells.")
     if len(plan.without_data) == len(plan.suite.datasets):
         raise UserError("\n".join(plan.without_data.values()))
+
+
+def _compare(plan: Plan, store: ResultStore, before: Record, console: Console) -> None:
+    """Says whether a repeated cell gave the numbers of its record."""
+    for key, _cell in plan.cells:
+        after = store.record(key)
+        if after is not None:
+            say(console, differences(before, after))
+            if after.key != before.key:
+                say(console, "Code, data or rules have changed since: the key is another one.")
 
 
 def _announce(plan: Plan, folder: Path, console: Console) -> None:

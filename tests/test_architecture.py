@@ -30,6 +30,13 @@ REPORT_PARTS = (
     *("reports/core/papers", "reports/core/published"),
 )
 
+CLI_PARTS = (
+    *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
+    *("bench/planning", "bench/planning/requests", "bench/running"),
+    *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
+    "reports/making",
+)
+
 ROOMS: Mapping[str, tuple[str, ...]] = {
     # Rooms from the ground up; beside each, the other rooms that its files may import.
     # A file in a room may also import its neighbours, in one direction.
@@ -70,7 +77,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("results/core", "bench/scoring", "bench/planning"),
     ),
     "bench/running": (
-        *("datasets/core", "results/core", "results/core/plans"),
+        *("methods/core", "datasets/core", "results/core", "results/core/plans"),
         *("bench/planning", "bench/cells"),
     ),
     "bench/clusters": (
@@ -92,13 +99,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (*REPORT_PARTS, "results/core", "reports/formats"),  # build all, serve
-    "bench/cli": (
-        *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
-        *("bench/planning", "bench/planning/requests", "bench/running"),
-        *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
-        *("reports/making",),
-    ),
-    "bench/__main__.py": ("bench/cli",),
+    "bench/cli": CLI_PARTS,  # options and texts; one verb a file
+    "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list
+    "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
+    "bench/cli/app.py": (*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records"),
+    "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.
     "datasets/api.py": (*DATA_FILES, "datasets/core/families"),
     "methods/api.py": (*DATA_MODEL, *METHOD_PARTS),

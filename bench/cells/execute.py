@@ -7,12 +7,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
+from mmea_bench.bench.cells.configuration import configuration_of
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
 from mmea_bench.bench.cells.user_frames import user_frames
@@ -86,8 +87,9 @@ def execute_cell(
         StoppedError: If the training was asked to stop and has kept its state.
     """
     started_at = _now()
+    configuration: dict[str, Any] = {}
     try:
-        record = _run(job, tick, started_at, listener)
+        record = _run(job, tick, started_at, listener, configuration)
     except StoppedError:
         raise
     except MissingDataError as error:
@@ -106,15 +108,23 @@ def execute_cell(
         reason = f"{where}: {reason}" if where else reason
         tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
         record = _failure(job, started_at, status, reason, notes=tail)
-    return record
+    return replace(record, configuration=configuration)
 
 
-def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListener | None) -> Record:
+def _run(
+    job: Job,
+    tick: Ticker | None,
+    started_at: str,
+    listener: StatesListener | None,
+    configuration: dict[str, Any],
+) -> Record:
     if job.threads:
         torch.set_num_threads(job.threads)
     cell = job.cell
     method_type = get_method(cell.method, job.method_files)
     method = configured(method_type, cell)
+    # Before the training: who edits the file while it runs changes the next cell, not this one.
+    configuration |= configuration_of(job, method)
     dataset = open_dataset(cell.dataset, job.data_root)
     pair = load_pair(dataset, job.cache_dir)
     if job.dataset_version and pair.version != job.dataset_version:

@@ -40,6 +40,12 @@ class Request:
     suite: str | None = field(
         default=None, metadata=_option("Name of a suite, or a .toml file.", WHAT)
     )
+    from_record: str | None = field(
+        default=None,
+        metadata=_option(
+            "Repeat the cell of this key, or of this record's file, as it was configured.", WHAT
+        ),
+    )
     methods: tuple[str, ...] = field(
         default=(), metadata=_option("Methods, separated by commas.", WHAT)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +55,7 @@ class Suite:
         overrides: Method to parameter to the value that replaces the default.
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
+        only_repeat: The one repeat to run, None for all of them.
         left_out: Sentences about methods that "all" names but that cannot be used here.
     """
 
@@ -72,6 +73,7 @@ class Suite:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
+    only_repeat: int | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -83,7 +85,14 @@ class Suite:
             one_by_one = self.grid_mode == "one at a time" and lengths
             n_points = sum(lengths) if one_by_one else math.prod(lengths)
             n_settings += n_points * len(self.variants.get(method, (FULL,)))
-        return n_settings * len(self.datasets) * len(self.seed_ratios) * self.repeats
+        n_repeats = len(self.wanted_repeats)
+        return n_settings * len(self.datasets) * len(self.seed_ratios) * n_repeats
+
+    @property
+    def wanted_repeats(self) -> Sequence[int]:
+        """Numbers of the repeats that are run."""
+        every = range(1, self.repeats + 1)
+        return every if self.only_repeat is None else [self.only_repeat]
 
 
 def settings(suite: Suite, method: str) -> Iterator[tuple[str, dict[str, object]]]:
