@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mmea_bench.bench.cli.listing.parameters  # noqa: F401 - adds its verb
 from mmea_bench.bench.cli import run as cli_run
 from mmea_bench.bench.cli.check import check_command
 from mmea_bench.bench.cli.data import data_app
-from mmea_bench.bench.cli.listing.catalogues import list_app
+from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
 from mmea_bench.bench.cli.options import takes_request
@@ -22,7 +23,6 @@ from mmea_bench.bench.cli.serve import serve_command
 from mmea_bench.bench.cli.texts import (
     AsJson,
     print_json,
-    print_table,
     split_list,
     stdout,
     user_errors,
@@ -219,14 +219,15 @@ def _write_published(
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")
 def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Every report that can be made."""
+    """Every report that can be made, and what it shows."""
     from mmea_bench.reports.making.catalogue import catalogue_entries
 
     entries = catalogue_entries()
-    if as_json:
-        print_json([{"report": entry.name, "problem": entry.error or ""} for entry in entries])
-    else:
-        print_table(["report", "problem"], [[entry.name, entry.error or ""] for entry in entries])
+    rows = [
+        {"report": entry.name, "shows": entry.summary, "problem": entry.error or ""}
+        for entry in entries
+    ]
+    show_rows(rows, as_json=as_json)
 
 
 def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.methods.core.base import FULL
@@ -16,22 +16,53 @@ DEFAULT_SEED_RATIOS = (0.3,)
 
 GridMode = Literal["all combinations", "one at a time"]
 
-SUITE_KEYS = (
-    "title",
-    "description",
-    "methods",
-    "datasets",
-    "seed_ratios",
-    "split",
-    "repeats",
-    "variants",
-    "grid",
-    "grid_mode",
-    "protocol",
-    "set",
-    "use_test_params",
-    "timeout_s",
-)
+
+def _key(form: str, default: str, meaning: str) -> Any:
+    return field(default=None, metadata={"form": form, "default": default, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class SuiteTable:
+    """The keys of a suite's TOML file, each with its form, its default and what it says."""
+
+    title: object = _key("text", "name of the file", "Printed name.")
+    description: object = _key("text", "", "What the suite answers and how long it takes.")
+    methods: object = _key('list of names, or "all"', "needed", "Methods to run.")
+    datasets: object = _key("list of addresses", "needed", "Datasets to run on.")
+    seed_ratios: object = _key("list of numbers", "[0.3]", "Shares of anchor links that are seeds.")
+    split: object = _key(
+        '"published", "random", or a table by dataset',
+        "published where a dataset has some",
+        "Whose split: fold k for repeat k, or drawn.",
+    )
+    repeats: object = _key("whole number", "3", "Splits and trainings of each setting.")
+    variants: object = _key(
+        'list of names, "all", or a table by method', '["full"]', "Named variants to run."
+    )
+    grid: object = _key(
+        'tables such as `[grid.mclea]` of lists, or "published"',
+        "none",
+        "Values of parameters that are run; `[grid.'*']` for every method that has them.",
+    )
+    grid_mode: object = _key(
+        '"all combinations" or "one at a time"',
+        '"all combinations"',
+        "Whether all values meet, or one parameter moves while the others keep their defaults. Two "
+        "names of one configuration are trained once.",
+    )
+    protocol: object = _key(
+        "name, or table `[protocol]`", '"strict"', "Rules of training, stopping and scoring."
+    )
+    set: object = _key(
+        '`"method.parameter" = value`, `"*"` for every method', "none", "Changed parameters."
+    )
+    use_test_params: object = _key(
+        "true or false", "false", "Start from the small settings of the methods' own tests."
+    )
+    timeout_s: object = _key("number", "no limit", "Seconds after which a cell is stopped.")
+
+
+SUITE_KEYS = tuple(each.name for each in fields(SuiteTable))
 
 
 @dataclass(frozen=True)
