@@ -31,8 +31,14 @@ REPORT_PARTS = (
 )
 
 CLI_PARTS = (
-    *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
-    *("bench/planning", "bench/planning/requests", "bench/running"),
+    *(*DATA_FILES, "methods/core", "results/core", "results/core/plans"),
+    *(
+        "bench/scoring",
+        "bench/battery",
+        "bench/planning",
+        "bench/planning/requests",
+        "bench/running",
+    ),
     *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
     "reports/making",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +169,7 @@ def show_status(folder: Path, *, as_json: bool) -> None:
     for words, runner in status.running:
         say(stdout(), f"running: {_spell_words(words)}: {runner}")
     if status.n_missing is not None:
+        say(stdout(), f"{status.completeness.counts().sentence()}.")
         say(stdout(), _spell_missing(status))
     _print_failures(status.failures)
     for problem in status.problems:
@@ -200,6 +202,7 @@ def _status_json(folder: Path, status: FolderStatus) -> dict[str, Any]:
         "n_by_status": dict(status.n_by_status),
         "running": [{**words, "runner": runner} for words, runner in status.running],
         "n_missing": status.n_missing,
+        "cells": asdict(status.completeness.counts()),
         "seconds_left": status.seconds_left,
         "failures": [{key: row[key] for key in keys} for row in status.failures],
         "problems": list(status.problems),

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from mmea_bench.bench.battery.run import run_checks
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.bench.cli.app import app
+from mmea_bench.methods.api import JointGraph
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
-from mmea_bench.methods.core.inputs.joint_graph import JointGraph
 from mmea_bench.results.core.store import read_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_method.md"

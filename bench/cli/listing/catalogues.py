@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +21,7 @@ list_app = typer.Typer(
     no_args_is_help=True,
 )
 
-Rows = Sequence[dict[str, object]]
+Rows = Sequence[Mapping[str, object]]
 MethodFiles = Annotated[
     list[Path] | None,
     typer.Option("--method-file", help="A method of your own. Repeatable."),
@@ -96,12 +96,12 @@ def list_suite_keys(as_json: AsJson = False) -> None:  # noqa: FBT002
         {"key": each.name, **{name: each.metadata[name] for name in ("form", "default", "meaning")}}
         for each in fields(SuiteTable)
     ]
-    rows += [
+    of_protocol: Rows = [
         {"key": f"protocol.{each.name}", "form": str(each.type), "default": str(each.default)}
         | {"meaning": "see docs/protocol.md"}
         for each in fields(Protocol)
     ]
-    show_rows(rows, as_json=as_json)
+    show_rows([*rows, *of_protocol], as_json=as_json)
 
 
 @list_app.command("variants", epilog="Example: mmea-bench list variants --methods mclea,eva")

@@ -70,5 +70,5 @@ def _joined(names: Sequence[str], noun: str) -> str:
         return f"{len(names)}-{noun}"
     # An own folder is named by its last part; its path would be no file name.
     short = [name.rstrip("/").rpartition("/")[2] for name in names]
-    words = "+".join(re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-.") for name in short)
+    words = "+".join(re.sub(r"[^A-Za-z0-9_.+]+", "-", name).strip("-.") for name in short)
     return words[:_LONGEST_PART].strip("-.+") or noun
