@@ -73,7 +73,15 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",
     ),
-    "bench/planning": (*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+    # Values of a suite file, from TOML to what a run takes.
+    "bench/planning/values": ("datasets/core", "methods/core", "bench/scoring"),
+    "bench/planning": (
+        *DATA_FILES,
+        "methods/core",
+        "results/core",
+        "bench/scoring",
+        "bench/planning/values",
+    ),
     # A request as a whole: its folder, what it will skip, what it trains once.
     "bench/planning/requests": (
         *("datasets/core", "methods/core", "results/core", "bench/planning"),

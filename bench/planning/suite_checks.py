@@ -15,19 +15,18 @@ from mmea_bench.bench.planning.suite import (
     Suite,
     settings,
 )
-from mmea_bench.bench.planning.suite_values import (
+from mmea_bench.bench.planning.values.suite_values import (
     ALL,
     Parameters,
     Table,
     build,
     build_protocol,
     configure,
-    kinds_of_datasets,
     no_parameters,
     no_values,
     number_or_none,
 )
-from mmea_bench.bench.planning.toml_values import (
+from mmea_bench.bench.planning.values.toml_values import (
     as_number,
     as_table,
     as_texts,
@@ -383,7 +382,14 @@ class SuiteChecker:
             method_type = self._type(method)
             if method_type is None:
                 continue
-            kinds = kinds_of_datasets(suite, method_type)
+            kinds = _kinds_of_datasets(suite, method_type)
             for variant, overrides in settings(suite, method):
                 for dataset in kinds:
                     self._try(None, configure, method_type, method, variant, overrides, dataset)
+
+
+def _kinds_of_datasets(suite: Suite, method_type: type[Method]) -> tuple[str | None, ...]:
+    """One dataset for each set of published settings that the suite applies; None for none."""
+    if suite.protocol.name != "paper":
+        return (None,)
+    return tuple({method_type.published_for(name)[0]: name for name in suite.datasets}.values())

@@ -47,6 +47,7 @@ def _is_part(suite: Suite, base: Suite) -> bool:
         set(suite.datasets) <= set(base.datasets)
         and set(suite.seed_ratios) <= set(base.seed_ratios)
         and suite.protocol == base.protocol
+        and suite.splits == base.splits
         and all(
             _settings_of(suite, method) == _settings_of(base, method)
             and set(suite.variants.get(method, ())) <= set(base.variants.get(method, ()))

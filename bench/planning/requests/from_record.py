@@ -99,6 +99,7 @@ def suite_of(record: Record) -> dict[str, object]:
         "methods": [cell["method"]],
         "datasets": [cell["dataset"]],
         "seed_ratios": [cell["seed_ratio"]],
+        "split": cell["split"] or "random",
         "repeats": cell["repeat"],
         "variants": [_variant(record)],
         "set": {cell["method"]: kept["overrides"]} if kept["overrides"] else {},

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mmea_bench.bench.planning.suite import Suite
-from mmea_bench.bench.planning.toml_values import as_number, as_table
+from mmea_bench.bench.planning.values.toml_values import as_number, as_table
 from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.options import build_options
@@ -17,13 +16,6 @@ ALL = "all"
 
 Table = Mapping[str, object]
 Parameters = dict[str, dict[str, object]]
-
-
-def kinds_of_datasets(suite: Suite, method_type: type[Method]) -> tuple[str | None, ...]:
-    """One dataset for each set of published settings that the suite applies; None for none."""
-    if suite.protocol.name != "paper":
-        return (None,)
-    return tuple({method_type.published_for(name)[0]: name for name in suite.datasets}.values())
 
 
 def configure(
