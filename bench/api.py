@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from rich.console import Console
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
-from mmea_bench.bench.planning.load_suite import load_suite
+from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
 from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
-from mmea_bench.bench.planning.request import DEVICES, RUNS_FOLDER, Request
+from mmea_bench.bench.planning.request import RUNS_FOLDER, WHAT, Request
+from mmea_bench.bench.planning.requests.folder_names import folder_name
+from mmea_bench.bench.planning.requests.from_record import (
+    differences,
+    find_record,
+    method_files_of,
+    suite_of,
+)
+from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.console import say
@@ -34,11 +43,17 @@ from mmea_bench.bench.running.stale import (
     set_aside,
     stale_keys,
 )
+from mmea_bench.bench.running.twins import write_twins
 from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
+
+_WHAT = {each.name for each in fields(Request) if each.metadata["panel"] == WHAT}
+_BESIDE_A_RECORD = {each.name for each in fields(Request)} - _WHAT | {"from_record"}
+"""Options that may stand beside --from-record: how and where, not what."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +110,9 @@ def plan_request(request: Request) -> PlanOutcome:
     """
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
-    plan = make_plan(suite, store, place, fresh=request.fresh)
-    missing = (cell for _key, cell in plan.missing)
-    return PlanOutcome(plan, folder, _estimator(store).seconds(missing, request.jobs))
+    plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
+    to_train = (cell for _key, cell in plan.to_train)
+    return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
 
 
 def run_request(request: Request, console: Console, *, quiet: bool = False) -> RunOutcome:
@@ -114,7 +129,7 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
     suite, place, folder = _loaded(request)
     settings = _settings(request)
     store = _writable(folder)
-    plan = make_plan(suite, store, place, fresh=request.fresh)
+    plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
     _check(plan)
     planned = planned_identities(plan.cells)
     with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
@@ -132,9 +147,11 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         note_plan(folder, cells, plan.done, cells)
         note_names(folder, plan.suite.names)
         summary = _run(plan, place, store, settings, claims, None if quiet else console)
-        tables = _write_tables(store, summary)
+        tables = _write_tables(plan, place, store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
+    if request.from_record is not None and not quiet:
+        _compare(plan, store, find_record(request.from_record, None, RUNS_FOLDER), console)
     return RunOutcome(plan, summary, folder, tables)
 
 
@@ -184,6 +201,8 @@ def _check_others(
 def _loaded(request: Request) -> tuple[Suite, Place, Path]:
     """The checked suite, where it runs, and its results folder."""
     place = _place(request)
+    if request.from_record is not None:
+        return _repeated(request, place)
     has_methods = request.methods or request.method_files
     if request.suite is None and not (request.datasets and has_methods):
         raise UserError(
@@ -192,12 +211,40 @@ def _loaded(request: Request) -> tuple[Suite, Place, Path]:
         )
     changes = request.suite_changes()
     suite = load_suite(request.suite, changes, place.data_root, place.method_files)
-    return suite, place, request.out or RUNS_FOLDER / suite.name
+    return suite, place, request.out or RUNS_FOLDER / _folder_name(request, suite, place)
+
+
+def _repeated(request: Request, place: Place) -> tuple[Suite, Place, Path]:
+    """The cell of a record in a folder of its own, with the method file as it was."""
+    if request != replace(Request(), **{name: getattr(request, name) for name in _BESIDE_A_RECORD}):
+        raise UserError(
+            "--from-record says what to run; give with it only how and where (--device, --jobs, "
+            "--out, --data-root, ...)."
+        )
+    record = find_record(request.from_record or "", None, RUNS_FOLDER)
+    changes = suite_of(record)
+    folder = request.out or RUNS_FOLDER / f"repeat_{record.key}"
+    files = method_files_of(record, folder)
+    place = replace(place, method_files=tuple(path.resolve() for path in files))
+    suite = load_suite(None, changes, place.data_root, place.method_files)
+    return replace(suite, only_repeat=int(record.cell["repeat"])), place, folder
+
+
+def _folder_name(request: Request, suite: Suite, place: Place) -> str:
+    if request.suite is None:
+        return folder_name(suite, None, place.method_files)
+    try:
+        base = load_suite(request.suite, None, place.data_root)
+    except UserError:  # it names no datasets, say, and the command line does
+        base = suite
+    return folder_name(suite, base, place.method_files)
 
 
 def _place(request: Request) -> Place:
-    if request.device not in DEVICES:
-        raise UserError(f"--device takes {', '.join(DEVICES)}, not '{request.device}'.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", request.device):
+        raise UserError(
+            f"--device takes auto, cpu, cuda or one GPU such as cuda:1, not '{request.device}'."
+        )
     limit = request.memory_limit
     return Place(
         # The request already carries MMEA_DATA; no environment is read anywhere else.
@@ -219,9 +266,10 @@ def _settings(request: Request) -> RunSettings:
     return RunSettings(n_jobs=request.jobs, fail_fast=request.fail_fast, cells_per_gpu=per_gpu)
 
 
-def _write_tables(store: ResultStore, summary: RunSummary) -> list[Path]:
-    """Writes the tables; a disk that refuses them does not hide how the cells ended."""
+def _write_tables(plan: Plan, place: Place, store: ResultStore, summary: RunSummary) -> list[Path]:
+    """Writes what is made of the records; a disk that refuses it hides not how the cells ended."""
     try:
+        summary.n_by_status.update(write_twins(plan, store, place.method_files))
         return store.write_tables()
     except OSError as error:
         text = spell_disk_error(error)
@@ -271,9 +319,19 @@ def _check(plan: Plan) -> None:
         raise UserError("\n".join(plan.without_data.values()))
 
 
+def _compare(plan: Plan, store: ResultStore, before: Record, console: Console) -> None:
+    """Says whether a repeated cell gave the numbers of its record."""
+    for key, _cell in plan.cells:
+        after = store.record(key)
+        if after is not None:
+            say(console, differences(before, after))
+            if after.key != before.key:
+                say(console, "Code, data or rules have changed since: the key is another one.")
+
+
 def _announce(plan: Plan, folder: Path, console: Console) -> None:
-    done = f", {len(plan.done)} of them done already" if plan.done else ""
-    say(console, f"{plan.suite.title}: {len(plan.cells)} cells{done}. Results: {folder}")
+    title = "" if plan.suite.title == CUSTOM else f"{plan.suite.title}: "
+    say(console, f"{title}{spell_plan(plan)}. Results: {folder}")
     for sentence in plan.suite.left_out:
         say(console, f"Left out: {sentence}")
     for dataset, sentence in plan.without_data.items():

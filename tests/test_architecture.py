@@ -30,6 +30,19 @@ REPORT_PARTS = (
     *("reports/core/papers", "reports/core/published"),
 )
 
+CLI_PARTS = (
+    *(*DATA_FILES, "methods/core", "results/core", "results/core/plans"),
+    *(
+        "bench/scoring",
+        "bench/battery",
+        "bench/planning",
+        "bench/planning/requests",
+        "bench/running",
+    ),
+    *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
+    "reports/making",
+)
+
 ROOMS: Mapping[str, tuple[str, ...]] = {
     # Rooms from the ground up; beside each, the other rooms that its files may import.
     # A file in a room may also import its neighbours, in one direction.
@@ -60,13 +73,25 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",
     ),
-    "bench/planning": (*DATA_FILES, "methods/core", "results/core", "bench/scoring"),
+    # Values of a suite file, from TOML to what a run takes.
+    "bench/planning/values": ("datasets/core", "methods/core", "bench/scoring"),
+    "bench/planning": (
+        *DATA_FILES,
+        "methods/core",
+        "results/core",
+        "bench/scoring",
+        "bench/planning/values",
+    ),
+    # A request as a whole: its folder, what it will skip, what it trains once.
+    "bench/planning/requests": (
+        *("datasets/core", "methods/core", "results/core", "bench/planning"),
+    ),
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning"),
     ),
     "bench/running": (
-        *("datasets/core", "results/core", "results/core/plans"),
+        *("methods/core", "datasets/core", "results/core", "results/core/plans"),
         *("bench/planning", "bench/cells"),
     ),
     "bench/clusters": (
@@ -75,7 +100,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "bench/api.py": (
         *("datasets/core", "datasets/core/access", "results/core"),
-        *("bench/planning", "bench/cells", "bench/running", "bench/clusters"),
+        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
+        "bench/clusters",
     ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
@@ -89,13 +115,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/making": (  # build all, serve
         *(*REPORT_PARTS, "results/core", "results/core/plans", "reports/formats"),
     ),
-    "bench/cli": (
-        *(*DATA_FILES, "methods/core", "results/core", "bench/scoring", "bench/battery"),
-        *("bench/planning", "bench/running"),
-        *("bench/api.py", "reports/core", "reports/core/published", "reports/formats"),
-        *("reports/making",),
-    ),
-    "bench/__main__.py": ("bench/cli",),
+    "bench/cli": CLI_PARTS,  # options and texts; one verb a file
+    "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list
+    "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
+    "bench/cli/app.py": (*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records"),
+    "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.
     "datasets/api.py": (*DATA_FILES, "datasets/core/families"),
     "methods/api.py": (*DATA_MODEL, *METHOD_PARTS),

@@ -6,15 +6,17 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
+from mmea_bench.bench.cells.configuration import configuration_of
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
 from mmea_bench.bench.cells.reasons import message_of, named_message_of, traceback_tail
+from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
@@ -83,8 +85,9 @@ def execute_cell(
         StoppedError: If the training was asked to stop and has kept its state.
     """
     started_at = _now()
+    configuration: dict[str, Any] = {}
     try:
-        record = _run(job, tick, started_at, listener)
+        record = _run(job, tick, started_at, listener, configuration)
     except StoppedError:
         raise
     except MissingDataError as error:
@@ -101,16 +104,26 @@ def execute_cell(
     except Exception as error:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         reason, tail = named_message_of(error), traceback_tail(error)
+        where = user_frames(error, job.method_files)
+        reason = f"{where}: {reason}" if where else reason
         record = _failure(job, started_at, status, reason, notes=tail)
-    return record
+    return replace(record, configuration=configuration)
 
 
-def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListener | None) -> Record:
+def _run(
+    job: Job,
+    tick: Ticker | None,
+    started_at: str,
+    listener: StatesListener | None,
+    configuration: dict[str, Any],
+) -> Record:
     if job.threads:
         torch.set_num_threads(job.threads)
     cell = job.cell
     method_type = get_method(cell.method, job.method_files)
     method = configured(method_type, cell)
+    # Before the training: who edits the file while it runs changes the next cell, not this one.
+    configuration |= configuration_of(job, method)
     dataset = open_dataset(cell.dataset, job.data_root)
     pair = load_pair(dataset, job.cache_dir)
     if job.dataset_version and pair.version != job.dataset_version:
@@ -135,7 +148,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
-        "device": _device(job.device).type,
+        "device": _device(job).type,
         "started_at": started_at,
         "finished_at": _now(),
         **_peak_memory(),
@@ -168,7 +181,7 @@ def _train(
     seconds_before = states.seconds_before if states is not None else 0.0
     ctx = RunContext(
         rng_seed=row["rng_seed"],
-        device=_device(job.device),
+        device=_device(job),
         monitor=sealed(monitor),
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
@@ -275,12 +288,20 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
+def _device(job: Job) -> torch.device:
+    if job.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("No CUDA device was found. Use --device cpu or --device auto.")
-    return torch.device(wanted)
+    kind, _colon, number = job.device.partition(":")
+    # Of a GPU that was given to the cell, the process sees nothing else.
+    index = 0 if job.gpu is not None else int(number or 0)
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and index >= n_gpus:
+        found = f"of {n_gpus} " if n_gpus else ""
+        raise UserError(
+            f"No CUDA device {number + ' ' if number else ''}{found}was found. Use --device cpu or "
+            "--device auto."
+        )
+    return torch.device(kind, index) if number else torch.device(kind)
 
 
 def _now() -> str:

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mmea_bench.bench.cli.listing.parameters  # noqa: F401 - adds its verb
 from mmea_bench.bench.cli import run as cli_run
 from mmea_bench.bench.cli.check import check_command
 from mmea_bench.bench.cli.data import data_app
-from mmea_bench.bench.cli.listing import list_app
+from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
 from mmea_bench.bench.cli.options import takes_report_options, takes_request
 from mmea_bench.bench.cli.published import published_command
+from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
 from mmea_bench.bench.cli.texts import (
     AsJson,
     print_json,
-    print_table,
     split_list,
     stdout,
     user_errors,
@@ -61,9 +62,37 @@ app.command("check", epilog="Example: mmea-bench check results/runs/quick --base
 app.command("test-method", epilog="Example: mmea-bench test-method my_methods/neighbour_means.py")(
     battery_command
 )
+app.command("show", epilog="Example: mmea-bench show 3f0a9c21 --in results/runs/quick")(
+    show_command
+)
 app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
     merge_command
 )
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        from mmea_bench.bench.planning.machine import code_version, library_versions
+
+        commit = code_version()
+        typer.echo(f"mmea-bench {library_versions()['mmea-bench']} (commit {commit})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _print_version(asked=asked),
+            is_eager=True,
+            help="Print the version of the program and its commit.",
+        ),
+    ] = False,
+) -> None:
+    """Benchmark of multi-modal entity alignment: plan, run, measure, report."""
 
 
 @app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
@@ -168,14 +197,15 @@ def _write_published(
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")
 def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Every report that can be made."""
+    """Every report that can be made, and what it shows."""
     from mmea_bench.reports.making.catalogue import catalogue_entries
 
     entries = catalogue_entries()
-    if as_json:
-        print_json([{"report": entry.name, "problem": entry.error or ""} for entry in entries])
-    else:
-        print_table(["report", "problem"], [[entry.name, entry.error or ""] for entry in entries])
+    rows = [
+        {"report": entry.name, "shows": entry.summary, "problem": entry.error or ""}
+        for entry in entries
+    ]
+    show_rows(rows, as_json=as_json)
 
 
 def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:

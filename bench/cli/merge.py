@@ -25,9 +25,17 @@ def merge_command(
     kept below conflicts/, and the exit code is 1.
     """
     with user_errors():
+        from mmea_bench.bench.running.run_state import note_plan
         from mmea_bench.results.core.merge import merge_folders
+        from mmea_bench.results.core.plans.plan_file import CellWords, planned_cells
+        from mmea_bench.results.core.store import ResultStore
 
+        planned: dict[str, CellWords] = {}
+        for folder in [out, *folders]:
+            planned |= planned_cells(folder)
         merge = merge_folders(folders, out)
+        if planned:  # what one host has not done is missing in the joint too
+            note_plan(out, planned, ResultStore(out).done_keys(also_failed=True), planned)
     if as_json:
         print_json({"out": str(out), **dataclasses.asdict(merge)})
     else:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from rich.markup import escape
 
-from mmea_bench.bench.cli.texts import assignments, numbers, split_list, user_errors
+from mmea_bench.bench.cli.texts import assignments, numbers, split_list, sweeps, user_errors
 from mmea_bench.bench.planning.request import Request
 from mmea_bench.reports.core.options import ReportOptions
 
@@ -22,6 +22,10 @@ _FORMS: dict[Any, tuple[Any, Callable[[str, Any], Any]]] = {
     tuple[float, ...]: (_TEXTS, lambda flag, given: tuple(numbers(flag, given) or ())),
     tuple[Path, ...]: (list[Path] | None, lambda _flag, given: tuple(given or ())),
     Mapping[str, object] | None: (_TEXTS, lambda _flag, given: assignments(given) or None),
+    Mapping[str, tuple[object, ...]] | None: (
+        _TEXTS,
+        lambda _flag, given: sweeps(given) or None,
+    ),
 }
 """Type of a field to the type of its option, and to what reads the option's texts."""
 

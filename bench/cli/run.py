@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmea_bench.bench.cli.texts import print_json, print_table, stderr, stdout
 from mmea_bench.bench.planning.request import Request
 from mmea_bench.bench.running.console import say
+from mmea_bench.datasets.core.options import format_address
 
 if TYPE_CHECKING:
     from mmea_bench.bench.api import RunOutcome
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mmea_bench.bench.running.status import FolderStatus
 
 _MOST_FAILURES = 10
+_MOST_ROWS = 40
+"""Rows of a plan beyond which the points of a method share one; --json lists every cell."""
 
 
 def run(request: Request, *, quiet: bool) -> RunOutcome:
@@ -57,6 +61,7 @@ def show_plan(request: Request, *, as_json: bool) -> None:
         UserError: If the request cannot be run at all.
     """
     from mmea_bench.bench.api import plan_request
+    from mmea_bench.bench.planning.requests.outlook import spell_plan
     from mmea_bench.bench.running.estimate import spell_duration
 
     planned = plan_request(request)
@@ -64,30 +69,48 @@ def show_plan(request: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(_plan_json(plan, folder, seconds))
         return
-    print_table(["method", "dataset", "seed ratio", "cells", "done"], _plan_rows(plan))
+    for title, rows in _plan_tables(plan):
+        print_table(title, rows)
     console = stdout()
     left = "unknown until a cell of this folder has ended"
-    if not plan.missing:
+    if not plan.to_train:
         left = "none"
     elif seconds is not None:
         left = f"about {spell_duration(seconds)} with --jobs {request.jobs}"
-    say(
-        console,
-        f"{len(plan.cells)} cells, {len(plan.done)} done, {len(plan.missing)} missing. "
-        f"Time left: {left}. Results: {folder}",
-    )
+    say(console, f"{spell_plan(plan)}. Time left: {left}. Results: {folder}")
     remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
     for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks):
         say(console, f"Note: {sentence}")
 
 
-def _plan_rows(plan: Plan) -> list[list[str]]:
-    groups = [(cell.method, cell.dataset, f"{cell.seed_ratio:g}") for _key, cell in plan.cells]
-    n_cells = Counter(groups)
-    n_done = Counter(
-        group for group, (key, _cell) in zip(groups, plan.cells, strict=True) if key in plan.done
-    )
-    return [[*group, str(count), str(n_done[group])] for group, count in n_cells.items()]
+def _plan_tables(plan: Plan) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """What runs, by method and point of a sweep, and where; long lists are joined."""
+    counts = ("cells", "done", "to train", "to skip")
+    names = [
+        (cell.method, format_address(cell.variant, dict(cell.overrides)))
+        for _key, cell in plan.cells
+    ]
+    if len(set(names)) > _MOST_ROWS:
+        n_points = Counter(method for method, _point in dict.fromkeys(names))
+        names = [(method, f"{n_points[method]} variants and points") for method, _point in names]
+    yield ["method", "variant", *counts], _plan_rows(plan, names)
+    places = [(cell.dataset, f"{cell.seed_ratio:g}") for _key, cell in plan.cells]
+    yield ["dataset", "seed ratio", *counts], _plan_rows(plan, places)
+
+
+def _plan_rows(plan: Plan, groups: list[tuple[str, str]]) -> list[list[str]]:
+    to_train = {key for key, _cell in plan.to_train}
+    counted: dict[tuple[str, str], Counter[str]] = {}
+    for group, (key, _cell) in zip(groups, plan.cells, strict=True):
+        counter = counted.setdefault(group, Counter())
+        counter["cells"] += 1
+        counter["done"] += key in plan.done
+        counter["to train"] += key in to_train
+        counter["to skip"] += key in plan.to_skip and key not in plan.done
+    columns = ("cells", "done", "to train", "to skip")
+    return [
+        [*group, *(str(counter[name]) for name in columns)] for group, counter in counted.items()
+    ]
 
 
 def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any]:
@@ -97,6 +120,8 @@ def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any
         "n_cells": len(plan.cells),
         "n_done": len(plan.done),
         "n_missing": len(plan.missing),
+        "n_to_train": len(plan.to_train),
+        "n_to_skip": sum(key in plan.to_skip for key, _cell in plan.missing),
         "estimated_s": seconds,
         "without_data": dict(plan.without_data),
         "left_out": list(plan.suite.left_out),
@@ -112,6 +137,8 @@ def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any
                 "repeat": cell.repeat,
                 "protocol": cell.protocol.name,
                 "done": key in plan.done,
+                "to_skip": plan.to_skip.get(key),
+                "same_training_as": plan.twins.get(key),
             }
             for key, cell in plan.cells
         ],
@@ -144,6 +171,7 @@ def show_status(folder: Path, *, as_json: bool) -> None:
     for words, runner in status.running:
         say(stdout(), f"running: {_spell_words(words)}: {runner}")
     if status.n_missing is not None:
+        say(stdout(), f"{status.completeness.counts().sentence()}.")
         say(stdout(), _spell_missing(status))
     _print_failures(status.failures)
     versions = other_versions_note(status.rows, library_versions(), "cells")
@@ -179,6 +207,7 @@ def _status_json(folder: Path, status: FolderStatus) -> dict[str, Any]:
         "n_by_status": dict(status.n_by_status),
         "running": [{**words, "runner": runner} for words, runner in status.running],
         "n_missing": status.n_missing,
+        "cells": asdict(status.completeness.counts()),
         "seconds_left": status.seconds_left,
         "failures": [{key: row[key] for key in keys} for row in status.failures],
         "problems": list(status.problems),

@@ -84,19 +84,47 @@ def assignments(given: Iterable[str] | None) -> dict[str, object]:
     A value is read as TOML where it is TOML (``10``, ``true``, ``[1, 2]``), else as text.
 
     Raises:
-        UserError: If a text is no assignment.
+        UserError: If a text is no assignment, or a parameter is named twice.
     """
-    table: dict[str, object] = {}
+    texts = _values_by_parameter("--set", "value", given)
+    return {name: _toml_or_text(value) for name, value in texts.items()}
+
+
+def sweeps(given: Iterable[str] | None) -> dict[str, tuple[object, ...]]:
+    """``method.parameter=value,value`` texts as parameter to values, each read as by ``--set``.
+
+    Raises:
+        UserError: If a text is no assignment, or a parameter is named twice.
+    """
+    texts = _values_by_parameter("--grid", "value,value", given)
+    return {
+        name: tuple(map(_toml_or_text, dict.fromkeys(split_list([value]) or ())))
+        for name, value in texts.items()
+    }
+
+
+def _values_by_parameter(option: str, form: str, given: Iterable[str] | None) -> dict[str, str]:
+    table: dict[str, str] = {}
     for text in given or ():
         name, equals, value = text.partition("=")
         method, dot, parameter = name.strip().partition(".")
         if not dot:
             method, parameter = "*", method
-        if not (equals and method and parameter and value.strip()):
+        if not (equals and method and parameter and value.strip(" ,")):
             raise UserError(
-                f"--set takes method.parameter=value, or parameter=value for all, not '{text}'."
+                f"{option} takes method.parameter={form}, or parameter={form} for all, not "
+                f"'{text}'."
             )
-        table[f"{method}.{parameter}"] = _toml_or_text(value.strip())
+        full_name = f"{method.replace('-', '_')}.{parameter}"
+        if full_name in table:
+            hint = (
+                " Several values of one parameter are a sweep: --grid." if option == "--set" else ""
+            )
+            raise UserError(
+                f"{option} names {full_name.removeprefix('*.')} twice: {table[full_name]} and "
+                f"{value.strip()}. Give it once.{hint}"
+            )
+        table[full_name] = value.strip()
     return table
 
 

@@ -39,7 +39,7 @@ def expand(suite: Suite, published: SeriesByDataset | None = None) -> list[Cell]
             fold=place.fold,
             fold_version=place.fold_version,
         )
-        for repeat in range(1, suite.repeats + 1)
+        for repeat in suite.wanted_repeats
         for dataset in suite.datasets
         for place in _places(suite, dataset, repeat, published or {})
         for method in suite.methods

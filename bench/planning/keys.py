@@ -12,6 +12,7 @@ from pathlib import Path
 from mmea_bench.bench.planning.cell import Cell, configured
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources, project_sources
+from mmea_bench.methods.core.source_code import bare_code
 
 KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parents[1]
@@ -122,7 +123,8 @@ def scoring_hash() -> str:
 def hash_files(paths: Iterable[Path]) -> str:
     """Content hash of files, 16 hex digits; where they lie does not matter.
 
-    In source files line ends count as one, so that a checkout on Windows gives the same keys.
+    In source files comments, docstrings and line ends do not count, so that explaining a method
+    does not train it again, and a checkout on Windows gives the same keys.
     """
     digest = hashlib.sha256()
     for name, content in sorted((path.name, _content_hash(path)) for path in paths):
@@ -132,7 +134,7 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 def _content_hash(path: Path) -> str:
     if path.suffix == ".py":
-        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        return hashlib.sha256(bare_code(path.read_bytes())).hexdigest()
     status = path.stat()
     return _hash_of_large(path, status.st_size, status.st_mtime_ns, status.st_ino)
 

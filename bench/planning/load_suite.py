@@ -9,6 +9,9 @@ from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.planning.suite_checks import SuiteChecker
 from mmea_bench.bench.planning.suite_files import read_suite_table
 
+CUSTOM = "custom"
+"""Name of what is asked for without a suite."""
+
 
 def load_suite(
     name_or_file: str | None,
@@ -28,6 +31,6 @@ def load_suite(
     Raises:
         UserError: If something is wrong; the text lists every problem, one per line.
     """
-    name, table = ("custom", {}) if name_or_file is None else read_suite_table(name_or_file)
+    name, table = (CUSTOM, {}) if name_or_file is None else read_suite_table(name_or_file)
     where = name_or_file or "the command line"
     return SuiteChecker(where, data_root, tuple(method_files)).check(name, table, changes or {})

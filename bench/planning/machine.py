@@ -34,11 +34,26 @@ def code_version() -> str:
     The checkout is the one that the running code lies in, wherever the user stands; "unknown"
     outside a checkout or without git.
     """
-    commit = _git("rev-parse", "--short=12", "HEAD")
     # A package installed into an environment that itself lies in some checkout is none of ours.
-    if not commit or _git("rev-parse", "--show-prefix") != "":
+    if _git(_CHECKOUT, "rev-parse", "--show-prefix") != "":
         return UNKNOWN
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return _commit(_CHECKOUT) or UNKNOWN
+
+
+@cache
+def commit_of(folder: Path) -> str | None:
+    """Short commit of the checkout that a folder lies in, ``-dirty`` when files differ from it.
+
+    None outside a checkout or without git.
+    """
+    return _commit(folder)
+
+
+def _commit(folder: Path) -> str | None:
+    commit = _git(folder, "rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return f"{commit}-dirty" if changed else commit
 
 
@@ -61,11 +76,11 @@ def threads_of_cell(n_at_once: int, environment: Mapping[str, str]) -> int:
     return min(share, int(most)) if most.isdecimal() and int(most) else share
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603 - fixed words, no text of the user
             ["git", *arguments],  # noqa: S607 - git belongs to the user's path
-            cwd=_CHECKOUT,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=10,

@@ -20,7 +20,7 @@ from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.access.layouts import FolderDataset
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.folds import FoldSeries
-from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.pair import KGPair, Task
 from mmea_bench.datasets.core.model.statistics import partial_copy
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import ResultStore
@@ -62,6 +62,9 @@ class Plan:
         done: Keys that a results folder holds already.
         without_data: Dataset to the sentence that says what is missing.
         versions: Dataset to the content hash of its files.
+        offers: Dataset to its task and its modalities.
+        to_skip: Key to the reason why the cell will be skipped; see ``with_outlook``.
+        twins: Key of a missing cell to the key of the cell whose training is its own as well.
         remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
             a partial copy lacks, simulated features, methods that cannot do what it asks.
     """
@@ -72,11 +75,24 @@ class Plan:
     without_data: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    offers: Mapping[str, tuple[Task, tuple[str, ...]]] = field(default_factory=dict)
+    to_skip: Mapping[str, str] = field(default_factory=dict)
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[tuple[str, Cell]]:
-        """Cells that are to be run."""
+        """Cells without a result."""
         return [(key, cell) for key, cell in self.cells if key not in self.done]
+
+    @property
+    def to_run(self) -> list[tuple[str, Cell]]:
+        """Missing cells that get a process of their own; a twin takes the result of another."""
+        return [(key, cell) for key, cell in self.missing if key not in self.twins]
+
+    @property
+    def to_train(self) -> list[tuple[str, Cell]]:
+        """Cells to run that will not be skipped."""
+        return [(key, cell) for key, cell in self.to_run if key not in self.to_skip]
 
 
 def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = False) -> Plan:
@@ -93,11 +109,13 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     without_data: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
     published: dict[str, Sequence[FoldSeries]] = {}
+    offers: dict[str, tuple[Task, tuple[str, ...]]] = {}
     for address in suite.datasets:
         try:
             dataset = open_dataset(address, place.data_root)
             pair = load_pair(dataset, place.cache_dir)
             versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
+            offers[address] = pair.task, pair.modalities
             remarks[address] += mismatch_remark(address, pair.task, methods)
             splits = planned_splits(suite, pair)
             if splits is not None:
@@ -111,7 +129,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     cells = keyed(expand(suite, published), versions, place.method_files)
     done = set() if fresh else store.done_keys()
     of_plan = frozenset(done & {key for key, _ in cells})
-    return Plan(suite, cells, of_plan, without_data, remarks, versions)
+    return Plan(suite, cells, of_plan, without_data, remarks, versions, offers)
 
 
 def jobs_of(plan: Plan, place: Place) -> list[Job]:
@@ -132,7 +150,7 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             dataset_version=_version_of(plan, cell),
             memory_limit_mib=place.memory_limit_mib,
         )
-        for key, cell in plan.missing
+        for key, cell in plan.to_run
     ]
 
 

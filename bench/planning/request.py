@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 RUNS_FOLDER = Path("results") / "runs"
-DEVICES = ("auto", "cpu", "cuda")
 DEFAULT_EVERY_MIN = 10.0
 
 WHAT = "What to run"
@@ -41,6 +40,12 @@ class Request:
     suite: str | None = field(
         default=None, metadata=_option("Name of a suite, or a .toml file.", WHAT)
     )
+    from_record: str | None = field(
+        default=None,
+        metadata=_option(
+            "Repeat the cell of this key, or of this record's file, as it was configured.", WHAT
+        ),
+    )
     methods: tuple[str, ...] = field(
         default=(), metadata=_option("Methods, separated by commas.", WHAT)
     )
@@ -73,12 +78,22 @@ class Request:
             flag="--set",
         ),
     )
+    grid: Mapping[str, tuple[object, ...]] | None = field(
+        default=None,
+        metadata=_option(
+            "Values to sweep, such as method.tau=0.05,0.1,0.2, in all combinations; in place of "
+            "the suite's grid. Repeatable.",
+            WHAT,
+        ),
+    )
     method_files: tuple[Path, ...] = field(
         default=(),
         metadata=_option("A method of your own. Repeatable.", WHAT, flag="--method-file"),
     )
     timeout: float | None = field(default=None, metadata=_option("Seconds allowed per cell.", HOW))
-    device: str = field(default="auto", metadata=_option("auto, cpu or cuda.", HOW))
+    device: str = field(
+        default="auto", metadata=_option("auto, cpu, cuda, or one GPU such as cuda:1.", HOW)
+    )
     jobs: int = field(
         default=1, metadata=_option("Cells at the same time.", HOW, plans=True, min=1)
     )
@@ -109,7 +124,10 @@ class Request:
     )
     fail_fast: bool = field(default=False, metadata=_option("Stop at the first failure.", HOW))
     out: Path | None = field(
-        default=None, metadata=_option("Results folder; default results/runs/SUITE.", WHERE)
+        default=None,
+        metadata=_option(
+            "Results folder; default results/runs/, named after what is asked.", WHERE
+        ),
     )
     data_root: Path | None = field(
         default=None, metadata=_option("Folder that holds the datasets.", WHERE, envvar="MMEA_DATA")
@@ -129,6 +147,7 @@ class Request:
             "variants": list(self.variants),
             "protocol": self._protocol_changes() or None,
             "set": self.set_values,
+            "grid": self.grid and grid_table(self.grid),
             "timeout_s": self.timeout,
         }
         # An empty list asks for nothing; a number of 0 is a wish, which the checks refuse.
@@ -137,3 +156,12 @@ class Request:
     def _protocol_changes(self) -> dict[str, object]:
         asked = {"name": self.protocol, "decoders": list(self.decoders)}
         return {key: value for key, value in asked.items() if value}
+
+
+def grid_table(grid: Mapping[str, tuple[object, ...]]) -> dict[str, dict[str, list[object]]]:
+    """``method.parameter`` to values as the table ``grid`` of a suite: by method, by parameter."""
+    table: dict[str, dict[str, list[object]]] = {}
+    for name, values in grid.items():
+        method, _dot, parameter = name.partition(".")
+        table.setdefault(method, {})[parameter] = list(values)
+    return table

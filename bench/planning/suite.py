@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.methods.core.base import FULL
@@ -16,23 +16,58 @@ DEFAULT_SEED_RATIOS = (0.3,)
 
 GridMode = Literal["all combinations", "one at a time"]
 
-SUITE_KEYS = (
-    "title",
-    "description",
-    "methods",
-    "datasets",
-    "seed_ratios",
-    "split",
-    "repeats",
-    "variants",
-    "grid",
-    "grid_mode",
-    "protocol",
-    "set",
-    "use_test_params",
-    "names",
-    "timeout_s",
-)
+
+def _key(form: str, default: str, meaning: str) -> Any:
+    return field(default=None, metadata={"form": form, "default": default, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class SuiteTable:
+    """The keys of a suite's TOML file, each with its form, its default and what it says."""
+
+    title: object = _key("text", "name of the file", "Printed name.")
+    description: object = _key("text", "", "What the suite answers and how long it takes.")
+    methods: object = _key('list of names, or "all"', "needed", "Methods to run.")
+    datasets: object = _key("list of addresses", "needed", "Datasets to run on.")
+    seed_ratios: object = _key("list of numbers", "[0.3]", "Shares of anchor links that are seeds.")
+    split: object = _key(
+        '"published", "random", or a table by dataset',
+        "published where a dataset has some",
+        "Whose split: fold k for repeat k, or drawn.",
+    )
+    repeats: object = _key("whole number", "3", "Splits and trainings of each setting.")
+    variants: object = _key(
+        'list of names, "all", or a table by method', '["full"]', "Named variants to run."
+    )
+    grid: object = _key(
+        'tables such as `[grid.mclea]` of lists, or "published"',
+        "none",
+        "Values of parameters that are run; `[grid.'*']` for every method that has them.",
+    )
+    grid_mode: object = _key(
+        '"all combinations" or "one at a time"',
+        '"all combinations"',
+        "Whether all values meet, or one parameter moves while the others keep their defaults. Two "
+        "names of one configuration are trained once.",
+    )
+    protocol: object = _key(
+        "name, or table `[protocol]`", '"strict"', "Rules of training, stopping and scoring."
+    )
+    set: object = _key(
+        '`"method.parameter" = value`, `"*"` for every method', "none", "Changed parameters."
+    )
+    use_test_params: object = _key(
+        "true or false", "false", "Start from the small settings of the methods' own tests."
+    )
+    names: object = _key(
+        "tables `[names.methods]`, `[names.variants]`, `[names.datasets]`",
+        "ids",
+        "How reports print ids.",
+    )
+    timeout_s: object = _key("number", "no limit", "Seconds after which a cell is stopped.")
+
+
+SUITE_KEYS = tuple(each.name for each in fields(SuiteTable))
 
 
 @dataclass(frozen=True)
@@ -57,6 +92,7 @@ class Suite:
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
         names: How reports print ids, in tables ``methods``, ``variants`` and ``datasets``.
+        only_repeat: The one repeat to run, None for all of them.
         left_out: Sentences about methods that "all" names but that cannot be used here.
     """
 
@@ -75,6 +111,7 @@ class Suite:
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    only_repeat: int | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -86,7 +123,14 @@ class Suite:
             one_by_one = self.grid_mode == "one at a time" and lengths
             n_points = sum(lengths) if one_by_one else math.prod(lengths)
             n_settings += n_points * len(self.variants.get(method, (FULL,)))
-        return n_settings * len(self.datasets) * len(self.seed_ratios) * self.repeats
+        n_repeats = len(self.wanted_repeats)
+        return n_settings * len(self.datasets) * len(self.seed_ratios) * n_repeats
+
+    @property
+    def wanted_repeats(self) -> Sequence[int]:
+        """Numbers of the repeats that are run."""
+        every = range(1, self.repeats + 1)
+        return every if self.only_repeat is None else [self.only_repeat]
 
 
 def settings(suite: Suite, method: str) -> Iterator[tuple[str, dict[str, object]]]:

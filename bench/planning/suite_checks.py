@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast, get_args
+from typing import ParamSpec, TypeVar, cast, get_args
 
 from mmea_bench.bench.planning.suite import (
     DEFAULT_REPEATS,
@@ -16,7 +15,18 @@ from mmea_bench.bench.planning.suite import (
     Suite,
     settings,
 )
-from mmea_bench.bench.planning.toml_values import (
+from mmea_bench.bench.planning.values.suite_values import (
+    ALL,
+    Parameters,
+    Table,
+    build,
+    build_protocol,
+    configure,
+    no_parameters,
+    no_values,
+    number_or_none,
+)
+from mmea_bench.bench.planning.values.toml_values import (
     as_number,
     as_table,
     as_texts,
@@ -26,16 +36,13 @@ from mmea_bench.bench.planning.toml_values import (
     printed_names,
     split_kinds,
 )
-from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.split import LARGEST_SEED_RATIO, SMALLEST_SEED_RATIO
-from mmea_bench.datasets.core.options import build_options
 from mmea_bench.methods.core.base import FULL, Method
 from mmea_bench.methods.core.catalogue import get_method, method_names
 
-ALL = "all"
 ANY = "*"
 PUBLISHED = "published"
 MOST_CELLS = 100_000
@@ -44,8 +51,6 @@ MOST_LISTED = 50
 
 P = ParamSpec("P")
 ValueT = TypeVar("ValueT")
-Table = Mapping[str, object]
-Parameters = dict[str, dict[str, object]]
 
 
 class SuiteChecker:
@@ -73,7 +78,7 @@ class SuiteChecker:
         Raises:
             UserError: With every problem, one per line.
         """
-        fixed = self._try(_no_parameters(), parameter_table, changes.get("set", {}))
+        fixed = self._try(no_parameters(), parameter_table, changes.get("set", {}))
         raw = self._try(dict(table), merged, table, changes)
         for key in raw:
             if key not in SUITE_KEYS:
@@ -90,7 +95,7 @@ class SuiteChecker:
             splits=self._try({}, split_kinds, raw.get("split", {}), datasets, self._address),
             repeats=self._repeats(raw),
             variants=self._variants(raw, methods),
-            grid=self._grid(raw, methods, fixed),
+            grid=self._grid(raw, methods, fixed, chosen="grid" in changes),
             grid_mode=self._grid_mode(raw),
             overrides=self._overrides(raw, methods, fixed),
             protocol=self._protocol(raw),
@@ -187,7 +192,7 @@ class SuiteChecker:
     def _seed_ratios(self, raw: Table) -> tuple[float, ...]:
         given = raw.get("seed_ratios", list(DEFAULT_SEED_RATIOS))
         ratios = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-        checked = [self._try(None, _number_or_none, "seed_ratios", ratio) for ratio in ratios]
+        checked = [self._try(None, number_or_none, "seed_ratios", ratio) for ratio in ratios]
         for ratio in checked:
             if ratio is not None and not SMALLEST_SEED_RATIO <= ratio <= LARGEST_SEED_RATIO:
                 self._problems.append(
@@ -215,7 +220,7 @@ class SuiteChecker:
     def _protocol(self, raw: Table) -> Protocol:
         given = raw.get("protocol", {})
         table = {"name": given} if isinstance(given, str) else given
-        return self._try(Protocol(), _build_protocol, table)
+        return self._try(Protocol(), build_protocol, table)
 
     def _variants(self, raw: Table, methods: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         given = raw.get("variants", [FULL])
@@ -260,7 +265,7 @@ class SuiteChecker:
         )
 
     def _grid(
-        self, raw: Table, methods: tuple[str, ...], fixed: Parameters
+        self, raw: Table, methods: tuple[str, ...], fixed: Parameters, *, chosen: bool
     ) -> dict[str, dict[str, tuple[object, ...]]]:
         given = raw.get("grid", {})
         if given == PUBLISHED:
@@ -274,16 +279,40 @@ class SuiteChecker:
             )
             return {}
         grids: dict[str, dict[str, tuple[object, ...]]] = {}
-        for method, parameters in table.items():
-            values = self._try(_no_values(), as_table, f"grid.{method}", parameters)
+        for method, parameters in self._by_method(table, methods).items():
+            if chosen and methods and method not in methods:
+                self._problems.append(unknown_name("method in --grid", method, methods))
+            values = self._try(no_values(), as_table, f"grid.{method}", parameters)
             checked = {
                 name: tuple(self._value(method, name, value) for value in self._list(name, listed))
                 for name, listed in values.items()
                 if name not in {**fixed.get(method, {}), **fixed.get(ANY, {})}
             }
+            if chosen and len(checked) < len(values):
+                names = ", ".join(sorted(values.keys() - checked.keys()))
+                self._problems.append(
+                    f"--set and --grid both name {names} of {method}. Keep one of them."
+                )
             if method in methods:
                 grids[method] = checked
         return grids
+
+    def _by_method(self, table: Table, methods: tuple[str, ...]) -> Table:
+        """The grid by method; a parameter for every method goes to those that have it."""
+        if ANY not in table:
+            return table
+        shared = self._try(no_values(), as_table, f"grid.{ANY}", table[ANY])
+        self._check_shared(shared, methods)
+        types = {method: self._type(method) for method in methods}
+        by_method = dict(table)
+        del by_method[ANY]
+        for method, kind in types.items():
+            fields = getattr(getattr(kind, "Params", None), "__dataclass_fields__", {})
+            own = {name: values for name, values in shared.items() if name in fields}
+            if own:
+                given = self._try(no_values(), as_table, f"grid.{method}", table.get(method, {}))
+                by_method[method] = {**own, **given}
+        return by_method
 
     def _grid_mode(self, raw: Table) -> GridMode:
         given = raw.get("grid_mode", "all combinations")
@@ -305,13 +334,13 @@ class SuiteChecker:
         if method_type is None:
             return value
         options = {name: value}
-        built = self._try(None, _build, f"parameter of {method}", method_type.Params, options)
+        built = self._try(None, build, f"parameter of {method}", method_type.Params, options)
         return value if built is None else getattr(built, name)
 
     def _overrides(
         self, raw: Table, methods: tuple[str, ...], fixed: Parameters
     ) -> dict[str, dict[str, object]]:
-        given = self._try(_no_parameters(), parameter_table, raw.get("set", {}))
+        given = self._try(no_parameters(), parameter_table, raw.get("set", {}))
         use_test_params = raw.get("use_test_params", False)
         if not isinstance(use_test_params, bool):
             self._problems.append("`use_test_params` must be true or false.")
@@ -359,7 +388,7 @@ class SuiteChecker:
             kinds = _kinds_of_datasets(suite, method_type)
             for variant, overrides in settings(suite, method):
                 for dataset in kinds:
-                    self._try(None, _configure, method_type, method, variant, overrides, dataset)
+                    self._try(None, configure, method_type, method, variant, overrides, dataset)
 
 
 def _kinds_of_datasets(suite: Suite, method_type: type[Method]) -> tuple[str | None, ...]:
@@ -367,33 +396,3 @@ def _kinds_of_datasets(suite: Suite, method_type: type[Method]) -> tuple[str | N
     if suite.protocol.name != "paper":
         return (None,)
     return tuple({method_type.published_for(name)[0]: name for name in suite.datasets}.values())
-
-
-def _configure(
-    method_type: type[Method], name: str, variant: str, overrides: Table, dataset: str | None
-) -> Method | None:
-    return method_type.configure(name, variant, overrides, dataset)
-
-
-def _build(kind: str, options_type: type[Any], given: Table) -> Any | None:
-    return build_options(kind, options_type, given)
-
-
-def _build_protocol(given: object) -> Protocol:
-    protocol = build_options("protocol setting", Protocol, as_table("protocol", given))
-    asked = DECODERS if ALL in protocol.decoders else protocol.decoders
-    # One decoder has one spelling, so that a cell has one key.
-    decoders = dict.fromkeys(decoder_address(parse_decoder(address)) for address in asked)
-    return replace(protocol, decoders=tuple(decoders))
-
-
-def _number_or_none(key: str, value: object) -> float | None:
-    return as_number(key, value)
-
-
-def _no_parameters() -> Parameters:
-    return {}
-
-
-def _no_values() -> dict[str, object]:
-    return {}

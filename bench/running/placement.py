@@ -95,7 +95,11 @@ class Gate:
 
     def _gpu_for(self, job: Job) -> int | None:
         """The GPU with the fewest cells that still has room; None if none has."""
-        free = [gpu for gpu in range(len(self.machine.gpu_memory_mib)) if self._has_room(gpu, job)]
+        number = job.device.partition(":")[2]  # of cuda:1
+        wanted = [
+            gpu for gpu in range(len(self.machine.gpu_memory_mib)) if number in ("", str(gpu))
+        ]
+        free = [gpu for gpu in wanted if self._has_room(gpu, job)]
         return min(free, key=lambda gpu: (len(self._on(gpu)), gpu), default=None)
 
     def _has_room(self, gpu: int, job: Job) -> bool:

@@ -156,10 +156,12 @@ def _load_user_method(path: Path) -> type[Method]:
     try:
         spec.loader.exec_module(module)
     except ImportError as error:
-        reason = _moved(error) or _last_line(error)
+        reason = _moved(error) or _located(error, path)
         raise UserError(f"Method file {path} cannot be imported: {reason}") from error
     except Exception as error:
-        raise UserError(f"Method file {path} cannot be imported: {_last_line(error)}") from error
+        raise UserError(
+            f"Method file {path} cannot be imported: {_located(error, path)}"
+        ) from error
     return _only_method(module, str(path))
 
 
@@ -222,3 +224,14 @@ def _imported_names(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()
+
+
+def _located(error: BaseException, path: Path) -> str:
+    """As ``_last_line``, with the line of the user's file that it passed last."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path.resolve()
+    ]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return _last_line(error) if line is None else f"line {line}: {_last_line(error)}"

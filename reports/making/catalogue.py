@@ -28,11 +28,13 @@ class CatalogueEntry:
         name: File name without ``.py``.
         build: Its function from tables to a document, None if the file cannot be used.
         error: Why it cannot be used, None if it can.
+        summary: First line of its file: what it shows.
     """
 
     name: str
     build: BuildReport | None
     error: str | None
+    summary: str = ""
 
 
 def report_names() -> list[str]:
@@ -72,4 +74,4 @@ def _load(name: str) -> CatalogueEntry:
         return CatalogueEntry(
             name, None, f"{where} must define NAME = '{name}' and build(tables, options)."
         )
-    return CatalogueEntry(name, build, None)
+    return CatalogueEntry(name, build, None, (module.__doc__ or "").strip().partition("\n")[0])

@@ -37,6 +37,9 @@ class Record:
         schema_version: Schema that the rows follow.
         dataset: Rows of datasets.csv; empty if the cell ended before it had loaded its dataset,
             and in records that older versions wrote.
+        configuration: How the cell was configured, so that it can be repeated: resolved parameters,
+            what set them, protocol settings, the user's method files as they were. Empty where the
+            cell could not say, and in records that older versions wrote.
     """
 
     cell: Row
@@ -44,6 +47,7 @@ class Record:
     curves: list[Row]
     schema_version: int = SCHEMA_VERSION
     dataset: list[Row] = field(default_factory=list)
+    configuration: Row = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -93,6 +97,8 @@ class Record:
                 f"schema {SCHEMA_VERSION}. Run the cell again."
             )
         check_record(self.cell)
+        if not isinstance(self.configuration, dict):
+            raise ResultsError(f"cell {self.key}: its configuration is no table.")
         what = f"cell {self.key}"
         # The key is a file name.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.key):
@@ -118,6 +124,8 @@ class Record:
         }
         if self.dataset:
             content["dataset"] = _packed(self.dataset, DATASET_COLUMNS)
+        if self.configuration:
+            content["configuration"] = self.configuration
         return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -146,6 +154,7 @@ class Record:
                 _unpacked(content["curves"], cell, CURVE_COLUMNS),
                 content["schema_version"],
                 [] if dataset is None else _unpacked(dataset, cell, DATASET_COLUMNS),
+                content.get("configuration") or {},
             )
             record.check()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

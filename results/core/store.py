@@ -104,6 +104,13 @@ class ResultStore:
             )
         return self._moved[before:]
 
+    def record(self, key: str) -> Record | None:
+        """The record of a cell; None if there is none that can be read."""
+        try:
+            return read_record(self.path_of(key))
+        except (OSError, ResultsError):
+            return None
+
     def done_keys(self, *, also_failed: bool = False) -> set[str]:
         """Keys of the cells that need not run again.
 

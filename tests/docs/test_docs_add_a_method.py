@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from mmea_bench.bench.battery.run import run_checks
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.bench.cli.app import app
+from mmea_bench.methods.api import JointGraph
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.results.core.store import read_tables
@@ -42,25 +46,55 @@ def test_the_example_passes_the_battery(method_file: Path) -> None:
     }
 
 
-def test_the_example_with_a_layer_of_pyg_gives_the_same_vectors(method_file: Path) -> None:
-    names: dict[str, Any] = {}
-    exec(block("python", 1), names)  # noqa: S102
-    view = tiny_view(tiny_pair())
-    found = names["neighbour_means"](view, 2, torch.device("cpu"))
+def test_the_example_trains(method_file: Path) -> None:
+    """The first thing that a newcomer copies has a loop, a monitor and parameters that learn."""
     method = get_method("neighbour_means", [method_file]).configure("neighbour_means", "full", {})
-    expected = method.fit(view, RunContext(rng_seed=1))
-    torch.testing.assert_close(found.source, expected.source)
-    torch.testing.assert_close(found.target, expected.target)
+    seen: list[int] = []
+    ctx = RunContext(rng_seed=1, monitor=lambda epoch, _loss, _found: seen.append(epoch))
+    method.fit(tiny_view(tiny_pair()), ctx)
+    assert ctx.log.epochs == method.params.epochs
+    assert ctx.log.n_parameters > 0
+    assert len(seen) == method.params.epochs // method.params.eval_every
+
+
+def test_the_example_with_a_layer_of_pyg_gives_the_same_vectors(method_file: Path) -> None:
+    plain: dict[str, Any] = {"__name__": "plain"}
+    sys.modules["plain"] = types.ModuleType("plain")  # dataclasses look their module up
+    exec(method_file.read_text(), plain)  # noqa: S102
+    with_pyg: dict[str, Any] = {}
+    exec(block("python", 1), with_pyg)  # noqa: S102
+    graph = JointGraph.of(tiny_view(tiny_pair()))
+    vectors = torch.randn(graph.n_entities, 8)
+    adjacency = plain["normalised_adjacency"](graph, torch.device("cpu"))
+    expected = plain["propagated"](adjacency, vectors, 2)
+    torch.testing.assert_close(with_pyg["propagated"](graph, vectors, 2), expected)
+
+
+def commands(number: int) -> list[list[str]]:
+    """The commands of a console block of the page, without ``python -m bench``."""
+    lines = block("console", number).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[3:] for line in lines]
 
 
 def test_the_command_of_the_page_runs(
     method_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(block("console").replace("\\\n", " "))[3:]
+    words = commands(0)[0]
     words[words.index("neighbour_means,eva")] = "neighbour_means,random_scores"
     with pytest.raises(SystemExit) as ended:
         app([*words, "--out", str(tmp_path / "out")])
     assert ended.value.code in (0, None)
     results = read_tables(tmp_path / "out").results
     assert set(results["method"]) == {"neighbour_means", "random_scores"}
+
+
+def test_the_further_commands_of_the_page_are_understood(
+    method_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sweep, listing = commands(0)[1:]
+    for words in (["plan", *sweep[1:]], listing):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+    assert commands(1)[0] == ["test-method", "my_methods/neighbour_means.py"]

@@ -10,10 +10,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
 from mmea_bench.datasets.core.readers import spelling
 from mmea_bench.datasets.core.readers.text import stored
+
+_MOST_NAMED = 5
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 
@@ -112,19 +114,37 @@ def build_links(
     Raises:
         DataError: If an entity is unknown.
     """
-    place = stored(path) or path
-    for number, row in enumerate(rows, 1):
-        for entity, index, side in zip(row, sides, ("source", "target"), strict=True):
-            if entity not in index:
-                raise DataError.at(
-                    place,
-                    f"the link names {entity!r}, which is no entity of the {side} KG"
-                    f"{spelling.hint(entity, index)}",
-                    "Remove the line, or add the entity's triples.",
-                    number,
-                )
+    _check_ends(stored(path) or path, rows, sides)
     distinct = list(dict.fromkeys(rows))
     links: NDArray[np.int32] = np.empty((len(distinct), 2), dtype=np.int32)
     for column, index in enumerate(sides):
         links[:, column] = encode([row[column] for row in distinct], index)
     return links
+
+
+def _check_ends(
+    place: Path, rows: Sequence[tuple[str, str]], sides: Sequence[Mapping[str, int]]
+) -> None:
+    """Raises one error for all links to unknown entities: one file may lack thousands."""
+    unknown: dict[tuple[str, str], int] = {}  # entity and side to the first line
+    lines = set()
+    for number, row in enumerate(rows, 1):
+        for entity, index, side in zip(row, sides, ("source", "target"), strict=True):
+            if entity not in index:
+                unknown.setdefault((entity, side), number)
+                lines.add(number)
+    if not unknown:
+        return
+    (entity, side), number = next(iter(unknown.items()))
+    index = sides[0] if side == "source" else sides[1]
+    problem = (
+        f"the link names {shown(entity)}, which is no entity of the {side} KG"
+        f"{spelling.hint(entity, index)}"
+    )
+    further = [f"{shown(name)} ({kg})" for name, kg in list(unknown)[1:_MOST_NAMED]]
+    if further:
+        problem += (
+            f"; {len(lines):,} of {len(rows):,} links name {len(unknown):,} such entities, among "
+            f"them {', '.join(further)}"
+        )
+    raise DataError.at(place, problem, "Remove the lines, or add the entities' triples.", number)

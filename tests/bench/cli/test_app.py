@@ -286,3 +286,14 @@ def test_a_run_of_a_part_does_not_make_the_whole_complete(tmp_path: Path) -> Non
     note_plan(tmp_path, ["b"], [], {"b": {**words, "method": "eva"}})
     found = json.loads(invoke("status", str(tmp_path), "--json").stdout)
     assert found["n_missing"] == 1
+
+
+def test_what_no_host_has_done_is_missing_in_the_joint_folder(tmp_path: Path) -> None:
+    done = make_record("mclea", 0.4)
+    ResultStore(tmp_path / "a").write(done)
+    words = {name: done.cell[name] for name in ("method", "variant", "dataset", "seed_ratio")}
+    cells = {done.key: {**words, "repeat": 1}, "b": {**words, "repeat": 2}}
+    note_plan(tmp_path / "a", cells, [], cells)
+    assert invoke("merge", str(tmp_path / "a"), "--out", str(tmp_path / "all")).exit_code == 0
+    shown = invoke("status", str(tmp_path / "all")).stdout
+    assert "1 of 2 cells done, 1 missing." in shown

@@ -260,3 +260,50 @@ def test_the_files_of_a_text_encoder_move_the_key(tmp_path: Path, monkeypatch: A
         weights.write_bytes(content)
         found.append(keyed(cells, VERSIONS, ())[0][0])
     assert len(set(found)) == 3
+
+
+_PLAIN = """class Mine:
+    variants = {"a": {"x": 1}}
+
+    def fit(self):
+        return 1
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _PLAIN.replace("return 1", "return 1  # because"),
+        _PLAIN.replace("def fit(self):", 'def fit(self):\n        """Why."""'),
+        '"""Mine."""\n\n\n' + _PLAIN,
+        _PLAIN.replace('{"a": {"x": 1}}', '{"a": {"x": 1}, "b": {"x": 2}}'),
+        _PLAIN.replace("\n", "\r\n"),
+    ],
+)
+def test_what_cannot_change_a_result_does_not_train_again(tmp_path: Path, text: str) -> None:
+    assert _hash_of(tmp_path, text) == _hash_of(tmp_path, _PLAIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _PLAIN.replace("return 1", "return 2"),
+        _PLAIN.replace("return 1", "return '1'"),
+        _PLAIN + "x = 1\n",
+        "no Python at all (",
+    ],
+)
+def test_what_can_change_a_result_does(tmp_path: Path, text: str) -> None:
+    assert _hash_of(tmp_path, text) != _hash_of(tmp_path, _PLAIN)
+
+
+def test_variants_that_the_code_reads_count(tmp_path: Path) -> None:
+    reads = _PLAIN.replace("return 1", "return len(self.variants)")
+    more = reads.replace('{"a": {"x": 1}}', "{}")
+    assert _hash_of(tmp_path, reads) != _hash_of(tmp_path, more)
+
+
+def _hash_of(folder: Path, text: str) -> str:
+    path = folder / "mine.py"
+    path.write_bytes(text.encode())
+    return hash_files([path])

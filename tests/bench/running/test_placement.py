@@ -82,6 +82,13 @@ def test_cells_go_to_the_gpu_with_the_fewest_cells() -> None:
             assert not is_let_in(gate, job("e"))
 
 
+def test_a_gpu_that_was_named_takes_all_cells() -> None:
+    gate = Gate(Machine(1e6, (GPU_MIB, GPU_MIB)), cells_per_gpu=2)
+    named = [replace(job(key), device="cuda:1") for key in "ab"]
+    with gate.room(named[0]) as first, gate.room(named[1]) as second:
+        assert (first.gpu, second.gpu) == (1, 1)
+
+
 def test_packing_by_measured_memory() -> None:
     gate = Gate(Machine(1e6, (GPU_MIB,)), cells_per_gpu="auto")
     with gate.room(job("a", gpu_memory_mib=400.0)):

@@ -189,3 +189,28 @@ def test_an_image_id_that_stands_twice(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path)
     assert_sentence(caught.value, path, "image id 'F0' stands twice", 4)
+
+
+def test_links_to_unknown_entities_are_named_together(tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    links = tmp_path / "DB15K" / "DB15K_SameAsLink.txt"
+    n_before = len(links.read_text(encoding="utf-8").splitlines())
+    for number in range(9):
+        append(links, f"/m/a <SameAs> <gone{number}> .")
+    with pytest.raises(DataError) as raised:
+        read(tmp_path)
+    text = str(raised.value)
+    assert f"DB15K_SameAsLink.txt, line {n_before + 1}: the link names 'gone0'" in text
+    assert f"9 of {n_before + 9} links name 9 such entities" in text
+    assert "'gone1' (target), 'gone2' (target)" in text
+    assert text.count("gone") == 5
+
+
+@pytest.mark.parametrize("folder", [".", "FB15K", "DB15K"])
+def test_a_pickle_of_images_gets_a_hint(tmp_path: Path, folder: str) -> None:
+    """A pickle is read in the layout of DBP15K alone."""
+    write_raw(tmp_path)
+    (tmp_path / folder / "FB15K_id_img_feature_dict.pkl").write_bytes(b"")
+    missing = " ".join(detect(tmp_path).files.missing())
+    assert "FB15K_id_img_feature_dict.pkl is not read in this layout" in missing
+    assert "save them as images.npz" in missing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,24 +12,32 @@ from mmea_bench.bench.cli.texts import AsJson, print_json, print_table, split_li
 
 if TYPE_CHECKING:
     from mmea_bench.methods.core.base import Method
+    from mmea_bench.methods.core.catalogue import CatalogueEntry
 
 list_app = typer.Typer(
     name="list",
-    help="List methods, datasets, suites, variants, decoders or reports.",
+    help="List methods, datasets, suites, variants, parameters, decoders or reports.",
     epilog="Example: mmea-bench list methods",
     no_args_is_help=True,
 )
 
-Rows = Sequence[dict[str, object]]
+Rows = Sequence[Mapping[str, object]]
+MethodFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--method-file", help="A method of your own. Repeatable."),
+]
 
 
 @list_app.command("methods", epilog="Example: mmea-bench list methods")
-def list_methods(as_json: AsJson = False) -> None:  # noqa: FBT002
+def list_methods(
+    method_files: MethodFiles = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Every method: its paper, what it reads and requires, how its numbers were published."""
-    from mmea_bench.methods.core.catalogue import catalogue_entries
-
+    with user_errors():
+        entries = _entries(method_files)
     rows: list[dict[str, object]] = []
-    for entry in catalogue_entries():
+    for entry in entries:
         kind = entry.method_type
         paper = kind.paper if kind is not None else None
         rows.append(
@@ -43,7 +52,7 @@ def list_methods(as_json: AsJson = False) -> None:  # noqa: FBT002
                 "problem": entry.error or "",
             }
         )
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @list_app.command("datasets", epilog="Example: mmea-bench list datasets")
@@ -59,7 +68,7 @@ def list_datasets(as_json: AsJson = False) -> None:  # noqa: FBT002
         }
         for entry in catalogue_entries()
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @list_app.command("suites", epilog="Example: mmea-bench list suites")
@@ -72,7 +81,27 @@ def list_suites(as_json: AsJson = False) -> None:  # noqa: FBT002
         table = read_suite_table(name)[1]
         description = " ".join(str(table.get("description", "")).split())
         rows.append({"suite": name, "title": table.get("title", name), "description": description})
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
+
+
+@list_app.command("suite-keys", epilog="Example: mmea-bench list suite-keys")
+def list_suite_keys(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Every key of a suite file, and every setting of its table `[protocol]`."""
+    from dataclasses import fields
+
+    from mmea_bench.bench.planning.suite import SuiteTable
+    from mmea_bench.bench.scoring.protocol import Protocol
+
+    rows: list[dict[str, object]] = [
+        {"key": each.name, **{name: each.metadata[name] for name in ("form", "default", "meaning")}}
+        for each in fields(SuiteTable)
+    ]
+    of_protocol: Rows = [
+        {"key": f"protocol.{each.name}", "form": str(each.type), "default": str(each.default)}
+        | {"meaning": "see docs/protocol.md"}
+        for each in fields(Protocol)
+    ]
+    show_rows([*rows, *of_protocol], as_json=as_json)
 
 
 @list_app.command("variants", epilog="Example: mmea-bench list variants --methods mclea,eva")
@@ -80,18 +109,20 @@ def list_variants(
     methods: Annotated[
         list[str] | None, typer.Option("--methods", help="Only these methods.")
     ] = None,
+    method_files: MethodFiles = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Every variant of every method with the parameters that make it."""
     from mmea_bench.methods.core.base import FULL
-    from mmea_bench.methods.core.catalogue import catalogue_entries, get_method
+    from mmea_bench.methods.core.catalogue import get_method
 
     with user_errors():
         wanted = split_list(methods)
+        files = method_files or []
         kinds = (
-            {entry.name: entry.method_type for entry in catalogue_entries() if entry.method_type}
+            {entry.name: entry.method_type for entry in _entries(files) if entry.method_type}
             if wanted is None
-            else {name.replace("-", "_"): get_method(name) for name in wanted}
+            else {name.replace("-", "_"): get_method(name, files) for name in wanted}
         )
     rows: list[dict[str, object]] = [
         {
@@ -102,7 +133,16 @@ def list_variants(
         for name, kind in kinds.items()
         for variant, overrides in {FULL: {}, **kind.variants}.items()
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
+
+
+def _entries(method_files: Sequence[Path] | None) -> list[CatalogueEntry]:
+    """The catalogue with the user's files, which win over methods of their name."""
+    from mmea_bench.methods.core.catalogue import CatalogueEntry, catalogue_entries, get_method
+
+    own = {path.stem.replace("-", "_"): path for path in method_files or ()}
+    of_user = [CatalogueEntry(name, get_method(name, [path]), None) for name, path in own.items()]
+    return [*(entry for entry in catalogue_entries() if entry.name not in own), *of_user]
 
 
 def _scoring_text(kind: type[Method]) -> str:
@@ -140,10 +180,11 @@ def list_decoders(as_json: AsJson = False) -> None:  # noqa: FBT002
         }
         for name, kind in DECODERS.items()
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
-def _show(rows: Rows, *, as_json: bool) -> None:
+def show_rows(rows: Rows, *, as_json: bool) -> None:
+    """Rows as a table without the columns that are empty in all, or as JSON."""
     if as_json:
         print_json(rows)
         return

@@ -1,0 +1,1 @@
+"""Verbs on single records."""

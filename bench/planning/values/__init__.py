@@ -1,0 +1,1 @@
+"""Values of a suite file: read from TOML, checked and built."""

@@ -1,0 +1,54 @@
+"""The values of a suite, built one by one from what its table says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mmea_bench.bench.planning.values.toml_values import as_number, as_table
+from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.datasets.core.options import build_options
+from mmea_bench.methods.core.base import Method
+
+ALL = "all"
+
+Table = Mapping[str, object]
+Parameters = dict[str, dict[str, object]]
+
+
+def configure(
+    method_type: type[Method], name: str, variant: str, overrides: Table, dataset: str | None
+) -> Method | None:
+    """The method of a variant with overrides and the published settings of a dataset."""
+    return method_type.configure(name, variant, overrides, dataset)
+
+
+def build(kind: str, options_type: type[Any], given: Table) -> Any | None:
+    """An options dataclass of given values."""
+    return build_options(kind, options_type, given)
+
+
+def build_protocol(given: object) -> Protocol:
+    """The protocol, each decoder in its one spelling."""
+    protocol = build_options("protocol setting", Protocol, as_table("protocol", given))
+    asked = DECODERS if ALL in protocol.decoders else protocol.decoders
+    # One decoder has one spelling, so that a cell has one key.
+    decoders = dict.fromkeys(decoder_address(parse_decoder(address)) for address in asked)
+    return replace(protocol, decoders=tuple(decoders))
+
+
+def number_or_none(key: str, value: object) -> float | None:
+    """A number, in a type that leaves room for none."""
+    return as_number(key, value)
+
+
+def no_parameters() -> Parameters:
+    """Parameters of no method."""
+    return {}
+
+
+def no_values() -> dict[str, object]:
+    """Values of no parameter."""
+    return {}
