@@ -8,6 +8,9 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import DIRECTIONS
 
+COMPLETE = ("places", "methods")
+"""What rank tests keep where a method lacks a place: every place, or every method."""
+
 CORRECTIONS = ("holm", "none", "bonferroni", "fdr_bh")
 """Corrections of p-values for multiple comparisons, by their names in statsmodels."""
 
