@@ -1,4 +1,4 @@
-"""How often ``reproduced`` is said of a method that is not the published one: ``python -m`` this file.
+"""How often ``reproduced`` is said of a method that is not the published one (``python -m``).
 
 The published number is one run of the true method with the spread sd; ours are n runs of a method
 whose true mean lies ``shift`` away, with the same spread. A shift of 0 shows how often a true
