@@ -11,7 +11,7 @@ from mmea_bench.reports.core.document import Cell, Document, Missing, NumberStyl
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.rows.lacking import cannot_be_made
-from mmea_bench.reports.core.rows.select import current_cells, dataset_labels
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, files_version
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.published import Published, read_published
 from mmea_bench.results.core.schema import COVERAGE
@@ -141,6 +141,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
 
 def _counted(counts: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Counted]:
     """The dataset versions of cells that count, by name."""
+    cells = cells.assign(dataset_version=files_version(cells["dataset_version"]))
     used = set(zip(cells["dataset"], cells["dataset_version"], strict=True))
     pairs = zip(counts["dataset"], counts["dataset_version"], strict=True)
     counts = counts[pd.Series([pair in used for pair in pairs], counts.index, dtype=bool)]

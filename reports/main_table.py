@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ from mmea_bench.results.core.table import Tables
 NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
+CERTAIN = "°"
+CERTAIN_NOTE = f"{CERTAIN} 1 whatever the scores: no more than k candidates were ranked for Hits@k."
 _NONE: Values = np.array([], dtype=float)
 
 RowId = tuple[str, str, str, str]
@@ -101,19 +103,14 @@ def _table(group: _Group, dataset: str) -> Table:
     if set(metrics) & set(PAIR_METRICS):
         # Pairs are predicted; that the best candidate is right (Hits@1) comes after.
         metrics.sort(key=RANK_METRICS.__contains__)
-    places = sorted(
-        {
-            (dataset, version, ratio)
-            for dataset, version, ratio in numbers[
-                ["dataset", "dataset_version", "seed_ratio"]
-            ].itertuples(index=False)
-        }
-    )
-    columns = [(*place, metric) for place in places for metric in metrics]
+    places = numbers[["dataset", "dataset_version", "seed_ratio"]].drop_duplicates()
+    by_place = sorted(places.itertuples(index=False, name=None))
+    columns = [(*place, metric) for place in by_place for metric in metrics]
     samples = _samples(numbers)
     own_cells = group.cells[group.cells["key"].isin(set(numbers["key"]))]
     on_test = set(own_cells.loc[own_cells["stopped_on"] == "test", "key"])
     unranked = set(numbers.loc[numbers["key"].isin(on_test), "row"])
+    certain = {place for place, column in enumerate(columns) if _is_certain(numbers, column)}
     sections = {row: (row in unranked, _section_order(row[0])) for row in set(numbers["row"])}
     row_ids = sorted(sections, key=lambda row: (sections[row], _row_order(row)))
     grid = {row: [_cell(samples, row, column) for column in columns] for row in row_ids}
@@ -129,6 +126,7 @@ def _table(group: _Group, dataset: str) -> Table:
                 marked = with_winner(marked, winner)
             for row, cell in zip(rivals, marked, strict=True):
                 grid[row][position] = cell
+    grid = {row: _with_certain(cells, certain) for row, cells in grid.items()}
     simulated = _simulated_by_row(numbers, own_cells)
     rows = [
         Row(
@@ -139,8 +137,9 @@ def _table(group: _Group, dataset: str) -> Table:
         )
         for above, row in zip((None, *row_ids), row_ids, strict=False)
     ]
+    shown = sorted(set(labels.values()))
     return Table(
-        f"{dataset}: {group.heading}",
+        f"{shown[0] if len(shown) == 1 else dataset}: {group.heading}",
         ("method", "variant", "input", "repeats"),
         ("dataset", "seed ratio", "metric"),
         tuple(
@@ -150,9 +149,34 @@ def _table(group: _Group, dataset: str) -> Table:
         tuple(rows),
         (
             *_table_notes(group, labels, simulated, unranked),
+            *((CERTAIN_NOTE,) if certain else ()),
             *_winner_notes(grid.values(), group.options),
         ),
     )
+
+
+def _with_certain(cells: Sequence[Cell], places: set[int]) -> list[Cell]:
+    """The cells with a mark on those that no method can miss; they have no best one."""
+    return [
+        replace(cell, marks=(*cell.marks, CERTAIN), is_best=False, is_second=False)
+        if place in places and cell.mean is not None
+        else cell
+        for place, cell in enumerate(cells)
+    ]
+
+
+def _is_certain(numbers: pd.DataFrame, column: tuple[object, ...]) -> bool:
+    """Whether a Hits@k was measured among no more than k candidates, the entities of its links."""
+    dataset, version, ratio, metric = column
+    k = str(metric).removeprefix("hits@")
+    own = numbers[
+        (numbers["dataset"] == dataset)
+        & (numbers["dataset_version"] == version)
+        & (numbers["seed_ratio"] == ratio)
+        & (numbers["metric"] == metric)
+        & (numbers["candidates"] == "test")
+    ]
+    return k.isdecimal() and bool(len(own) and (own["n"] <= int(k)).all())
 
 
 def _winner_notes(grid: Iterable[Sequence[Cell]], options: ReportOptions) -> Iterable[str]:

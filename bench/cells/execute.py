@@ -15,7 +15,7 @@ import torch
 
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
-from mmea_bench.bench.planning.cell import configured, published_note
+from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
@@ -131,7 +131,7 @@ def _run(job: Job, tick: Ticker | None, started_at: str, listener: StatesListene
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
     weights, why_no_weights = fusion_weights(outcome.embeddings)
     remarks = [*outcome.facts.notes, *final.notes, why_no_weights]
-    remarks += [*outcome.remarks, published_note(method_type, cell)]
+    remarks += [*outcome.remarks, published_note(method_type, cell), split_note(cell, pair)]
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -156,7 +156,7 @@ def _train(
 ) -> _Outcome:
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
-    split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"])
+    split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"], cell.fold)
     scorer = make_scorer(protocol, pair, split, method.published_scoring)
     sizes = (pair.source.n_entities, pair.target.n_entities)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer, sizes)

@@ -124,6 +124,23 @@ def stats_command(
         _print_stats(described)
 
 
+@data_app.command(
+    "convert", epilog="Example: mmea-bench data convert ./my_pair --layout openea --out copy"
+)
+def convert_command(
+    name: Annotated[str, typer.Argument(help="Dataset name or address.")],
+    layout: Annotated[str, typer.Option(help="mmkg, dbp15k, openea or nmmea.")],
+    out: Annotated[Path, typer.Option(help="New folder for the files.")],
+    data_root: DataRoot = None,
+    cache_dir: CacheDir = None,
+) -> None:
+    """Writes a dataset in another layout and reads it back; what that has no place for is lost."""
+    from mmea_bench.bench.cli.data_status import convert
+
+    with sentences():
+        stdout().print(convert(name, layout, out, _data_root(data_root), _cache_dir(cache_dir)))
+
+
 @data_app.command("fetch", epilog="Example: mmea-bench data fetch fb15k-db15k --data-root data")
 def fetch_command(
     names: Names = None,

@@ -15,8 +15,9 @@ from mmea_bench.datasets.core.access.catalogue import (
     load_pair,
     open_dataset,
 )
-from mmea_bench.datasets.core.access.layouts import LayoutDataset
+from mmea_bench.datasets.core.access.layouts import LayoutDataset, detect
 from mmea_bench.datasets.core.access.published_files import PUBLISHED, WORD_VECTORS
+from mmea_bench.datasets.core.access.writers import LAYOUTS
 from mmea_bench.datasets.core.errors import MissingDataError, UserError, unknown_name
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import Deviation, compare, n_in_several_links
@@ -213,3 +214,26 @@ def _layout(dataset: PairDataset) -> str:
         nmmea.NmmeaFiles: nmmea.KIND,
     }
     return next((name for kind, name in kinds.items() if isinstance(files, kind)), "")
+
+
+def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Path | None) -> str:
+    """Writes a dataset in another layout; a sentence that says whether the copy is the same.
+
+    Raises:
+        UserError: If there is no such layout, the folder is there already, or the layout cannot
+            hold the dataset.
+    """
+    if layout not in LAYOUTS:
+        raise UserError(unknown_name("layout", layout, LAYOUTS))
+    if out.exists():
+        raise UserError(f"{out} is there already. Name a new folder.")
+    pair = load_pair(open_dataset(address, data_root), cache_dir)
+    LAYOUTS[layout](pair, out)
+    files = detect(out).files
+    copy = files.read(pair.dataset, files.graph_names)
+    if copy.version == pair.version:
+        return f"{out}: the same content as {address}, version {copy.version}."
+    return (
+        f"{out}: version {copy.version}, where {address} has {pair.version}: the layout has no "
+        "place for all of it (docs/add_a_dataset.md)."
+    )

@@ -36,7 +36,7 @@ def merge_command(
             f"{merge.n_records} cells in {out}; {merge.n_equal} were in several folders with the "
             "same numbers.",
         )
-        lines = [f"Note: {sentence}" for sentence in merge.replaced]
+        lines = [f"Note: {sentence}" for sentence in (*merge.replaced, *merge.twins)]
         lines += [f"Warning: {sentence}" for sentence in merge.problems]
         lines += [
             f"Conflict: {found.what}: {found.difference} ({found.kept} against {found.set_aside})."

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
+from mmea_bench.datasets.core.model.folds import described
+from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.options import format_address
 from mmea_bench.methods.core.base import Method
 
@@ -22,6 +24,9 @@ class Cell:
         seed_ratio: Share of the anchor links that are seeds.
         repeat: Counted from 1.
         protocol: Rules of training and scoring.
+        split: Whether the links are split at random or as published.
+        fold: Name of the published split; "" for a random one, or where there is none.
+        fold_version: Content hash of that split.
     """
 
     method: str
@@ -31,6 +36,9 @@ class Cell:
     seed_ratio: float
     repeat: int
     protocol: Protocol
+    split: SplitKind = "random"
+    fold: str = ""
+    fold_version: str = ""
 
     @property
     def published_for(self) -> str | None:
@@ -56,6 +64,17 @@ def published_note(method_type: type[Method], cell: Cell) -> str:
     applied = {name: value for name, value in published.items() if name not in replaced}
     words = ", ".join(f"{name}={value}" for name, value in applied.items())
     return f"published settings for {pattern}: {words}" if applied else ""
+
+
+def split_note(cell: Cell, pair: KGPair) -> str:
+    """A sentence about the published split that a cell was trained on; "" for a random one."""
+    fold = next((each for each in pair.folds if each.name == cell.fold), None)
+    if fold is None:
+        return ""
+    note = f"published split {described(pair, fold)}"
+    if cell.protocol.name == "strict" and not len(fold.valid):
+        note += "; validation links are held out of its training links"
+    return note
 
 
 def cell_words(cell: Cell) -> dict[str, Any]:

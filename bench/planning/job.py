@@ -63,6 +63,7 @@ def cell_row(job: Job) -> dict[str, Any]:
         "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
         "split_seed": split_seed(cell.dataset, cell.seed_ratio, cell.repeat),
         "protocol": cell.protocol.name,
+        "split": cell.split,
         "suite": job.suite,
         "overrides": json.dumps(dict(cell.overrides), sort_keys=True),
         "versions": json.dumps(library_versions(), sort_keys=True),

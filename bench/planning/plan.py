@@ -12,12 +12,14 @@ from mmea_bench.bench.planning.expand import expand
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.keys import keyed
 from mmea_bench.bench.planning.machine import threads_of_cell
+from mmea_bench.bench.planning.splits import planned_splits
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.planning.tasks import mismatch_remark
 from mmea_bench.datasets.core.access.base import PairDataset
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.access.layouts import FolderDataset
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.folds import FoldSeries
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import partial_copy
 from mmea_bench.methods.core.catalogue import get_method
@@ -90,15 +92,23 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     versions: dict[str, str] = {}
     without_data: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
+    published: dict[str, Sequence[FoldSeries]] = {}
     for address in suite.datasets:
         try:
             dataset = open_dataset(address, place.data_root)
             pair = load_pair(dataset, place.cache_dir)
             versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
             remarks[address] += mismatch_remark(address, pair.task, methods)
+            splits = planned_splits(suite, pair)
+            if splits is not None:
+                published[address] = splits.series
+                remarks[address] += splits.remarks
+                without_data |= {address: splits.problem} if splits.problem else {}
         except DataError as error:
             versions[address], without_data[address] = NO_DATA_VERSION, str(error)
-    cells = keyed(expand(suite), versions, place.method_files)
+    for address, sentence in _same_files(versions).items():
+        remarks[address] += (sentence,)
+    cells = keyed(expand(suite, published), versions, place.method_files)
     done = set() if fresh else store.done_keys()
     of_plan = frozenset(done & {key for key, _ in cells})
     return Plan(suite, cells, of_plan, without_data, remarks, versions)
@@ -129,6 +139,20 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
 def _version_of(plan: Plan, cell: Cell) -> str:
     version = plan.versions.get(cell.dataset, NO_DATA_VERSION)
     return "" if version == NO_DATA_VERSION else version
+
+
+def _same_files(versions: Mapping[str, str]) -> dict[str, str]:
+    """A sentence for each address whose files an earlier one has, too."""
+    first: dict[str, str] = {}
+    found = {}
+    for address, version in versions.items():
+        other = first.setdefault(version, address)
+        if other != address and version != NO_DATA_VERSION:
+            found[address] = (
+                f"{address}: the same files as {other} (version {version}) under another address, "
+                "which gives other random splits."
+            )
+    return found
 
 
 def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:

@@ -50,6 +50,12 @@ class Request:
     seed_ratios: tuple[float, ...] = field(
         default=(), metadata=_option("Shares of seeds, such as 0.2,0.5.", WHAT)
     )
+    split: str | None = field(
+        default=None,
+        metadata=_option(
+            "`published` or `random`; by default published where a dataset has splits.", WHAT
+        ),
+    )
     repeats: int | None = field(
         default=None, metadata=_option("Splits and trainings per cell.", WHAT)
     )
@@ -118,6 +124,7 @@ class Request:
             "methods": list(self.methods),
             "datasets": list(self.datasets),
             "seed_ratios": list(self.seed_ratios),
+            "split": self.split,
             "repeats": self.repeats,
             "variants": list(self.variants),
             "protocol": self._protocol_changes() or None,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.methods.core.base import FULL
 
 DEFAULT_REPEATS = 3
@@ -22,6 +22,7 @@ SUITE_KEYS = (
     "methods",
     "datasets",
     "seed_ratios",
+    "split",
     "repeats",
     "variants",
     "grid",
@@ -44,6 +45,8 @@ class Suite:
         methods: Catalogue names.
         datasets: Canonical addresses.
         seed_ratios: Shares of the anchor links that are seeds.
+        splits: Dataset to the kind of split that was asked for; one without an entry takes the
+            published splits where it has some.
         repeats: Splits and trainings per cell.
         variants: Method to its variants; every method of the suite has an entry.
         grid: Method to parameter to the values that are run.
@@ -61,6 +64,7 @@ class Suite:
     title: str = ""
     description: str = ""
     seed_ratios: tuple[float, ...] = DEFAULT_SEED_RATIOS
+    splits: Mapping[str, SplitKind] = field(default_factory=dict)
     repeats: int = DEFAULT_REPEATS
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grid: Mapping[str, Mapping[str, tuple[object, ...]]] = field(default_factory=dict)

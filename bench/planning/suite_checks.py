@@ -23,6 +23,7 @@ from mmea_bench.bench.planning.toml_values import (
     as_whole,
     merged,
     parameter_table,
+    split_kinds,
 )
 from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
 from mmea_bench.bench.scoring.protocol import Protocol
@@ -76,13 +77,15 @@ class SuiteChecker:
             if key not in SUITE_KEYS:
                 self._problems.append(unknown_name("key", key, SUITE_KEYS))
         methods = self._methods(raw, chosen="methods" in changes)
+        datasets = self._datasets(raw)
         suite = Suite(
             name=name,
             title=self._text(raw, "title", name),
             description=self._text(raw, "description", ""),
             methods=methods,
-            datasets=self._datasets(raw),
+            datasets=datasets,
             seed_ratios=self._seed_ratios(raw),
+            splits=self._try({}, split_kinds, raw.get("split", {}), datasets, self._address),
             repeats=self._repeats(raw),
             variants=self._variants(raw, methods),
             grid=self._grid(raw, methods, fixed),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast, get_args
 
-from mmea_bench.datasets.core.errors import UserError, shown
+from mmea_bench.bench.scoring.protocol import SplitKind
+from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 
 
 def as_texts(key: str, value: object) -> tuple[str, ...]:
@@ -65,6 +66,28 @@ def parameter_table(value: object) -> dict[str, dict[str, object]]:
                 'such as `"mclea.epochs" = 100`; "*" stands for every method.'
             )
     return table
+
+
+def split_kinds(
+    value: object, datasets: Sequence[str], address: Callable[[str], str | None]
+) -> dict[str, SplitKind]:
+    """Dataset to the kind of its split, from one word for all or a table by dataset.
+
+    Args:
+        value: What the suite says.
+        datasets: Addresses of the suite.
+        address: The address of a dataset in its one spelling.
+
+    Raises:
+        UserError: If a word is no kind of split.
+    """
+    given = value if isinstance(value, Mapping) else dict.fromkeys(datasets, value)
+    kinds: dict[str, SplitKind] = {}
+    for dataset, word in given.items():
+        if word not in get_args(SplitKind):
+            raise UserError(unknown_name("`split`", str(word), get_args(SplitKind)))
+        kinds[address(dataset) or dataset] = cast("SplitKind", word)
+    return kinds
 
 
 def merged(table: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

@@ -32,6 +32,11 @@ def metrics_of_ranks(ranks: NDArray[np.float64]) -> dict[str, float]:
     return values
 
 
+def certain_hits(n_candidates: int) -> tuple[str, ...]:
+    """Metrics that are 1 whatever the scores: Hits@k among no more than k candidates."""
+    return tuple(f"hits@{k}" for k in HITS_AT if n_candidates <= k)
+
+
 def by_direction(
     src2tgt: NDArray[np.float64], tgt2src: NDArray[np.float64]
 ) -> dict[str, dict[str, float]]:

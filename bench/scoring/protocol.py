@@ -7,6 +7,9 @@ from typing import Literal
 
 from mmea_bench.methods.core.base import StopRule
 
+SplitKind = Literal["random", "published"]
+"""Where the parts of the anchor links come from: a seed, or files that the dataset came with."""
+
 
 @dataclass(frozen=True)
 class Protocol:

@@ -19,7 +19,7 @@ from mmea_bench.bench.scoring.decoders import (
     parse_decoder,
 )
 from mmea_bench.bench.scoring.evaluate import Layout, RankingTask, rank_links, ranking_task
-from mmea_bench.bench.scoring.metrics import by_direction
+from mmea_bench.bench.scoring.metrics import by_direction, certain_hits
 from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
     CandidateScores,
@@ -31,6 +31,7 @@ from mmea_bench.bench.scoring.pair_scoring import (
     score_pairs,
 )
 from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.datasets.core.model.folds import fold_split
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
@@ -91,11 +92,16 @@ class Scorer(Contract):
         """The numbers of the finished training."""
 
 
-def make_split(protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int) -> Split:
-    """The split of a repeat.
+def make_split(
+    protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
+) -> Split:
+    """The split of a repeat: drawn, or the published one of this name.
 
     N-MMKG pairs have validation pairs under every protocol: they choose the thresholds.
     """
+    if fold:
+        needs_valid = protocol.valid_share if pair.task == "n-mmkg" else protocol.held_out_share
+        return fold_split(pair, fold, needs_valid, split_seed)
     if pair.task == "n-mmkg":
         return split_pairs(pair.anchor_links, seed_ratio, split_seed)
     return split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
@@ -205,7 +211,7 @@ class RankingScorer:
             if isinstance(decoder, Sinkhorn | OneToOne):
                 numbers += self._decoded(alignment, task, decoder)
         numbers += self._as_published(alignment)
-        return FinalScores((*numbers, *_counterpart_numbers(alignment, task)))
+        return FinalScores((*numbers, *_counterpart_numbers(alignment, task)), _few_notes(task))
 
     def _ranked(
         self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...], **further: object
@@ -253,6 +259,15 @@ class RankingScorer:
             size = scoring.csls or decoder.csls_size
             if not (is_same and size in self._sizes):
                 yield from self._ranked(compared, task, (size,), **candidates)
+
+
+def _few_notes(task: RankingTask) -> tuple[str, ...]:
+    """A sentence where there are so few candidates that some Hits@k cannot be missed."""
+    layout = Layout(task)
+    n_candidates = min(len(layout.sources), len(layout.targets))
+    certain = " and ".join(certain_hits(n_candidates))
+    told = f"among {n_candidates} candidates {certain} cannot be missed"
+    return (told,) * bool(certain)
 
 
 def _counterpart_numbers(alignment: Alignment, task: RankingTask) -> Iterator[Number]:

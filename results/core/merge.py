@@ -48,6 +48,7 @@ class Merge:
         replaced: Sentences about records that did not end ok and gave way to one that did.
         conflicts: Cells with different numbers.
         problems: Sentences about files that are no records.
+        twins: Sentences about equal files under several addresses, whose splits differ.
     """
 
     n_records: int = 0
@@ -55,6 +56,7 @@ class Merge:
     replaced: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    twins: list[str] = field(default_factory=list)
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
@@ -97,7 +99,24 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
         ResultStore(out / CONFLICTS_FOLDER / str(number)).write(record)
     merge.n_records = len(chosen)
     store.write_tables()
+    merge.twins = _twins(record for _folder, record in chosen.values())
     return merge
+
+
+def _twins(records: Iterable[Record]) -> list[str]:
+    """Sentences about addresses that stand for the same files."""
+    addresses: dict[str, set[str]] = {}
+    for record in records:
+        addresses.setdefault(record.cell["dataset_version"] or "", set()).add(
+            record.cell["dataset"]
+        )
+    return [
+        f"{' and '.join(sorted(found))} are the same files (version {version}) under "
+        f"{len(found)} addresses. A random split depends on the address, so their numbers are on "
+        "different splits and stand apart; run them under one address to compare them."
+        for version, found in sorted(addresses.items())
+        if version and len(found) > 1
+    ]
 
 
 def _check(folders: Sequence[Path], out: Path) -> None:

@@ -131,7 +131,8 @@ class Record:
             content = json.loads(text, parse_constant=_reject_constant)
             if content["schema_version"] == schema_1.VERSION:
                 content = schema_1.upgraded(content)
-            cell = content["cell"]
+            # Columns that this version of the schema has gained; older records leave them empty.
+            cell = {"split": None, **content["cell"]}
             dataset = content.get("dataset")
             record = cls(
                 _in_order(cell, CELL_COLUMNS),

@@ -83,6 +83,14 @@ _VERSION = Column("dataset_version", "text", "", "content hash of the dataset")
 _RATIO = Column("seed_ratio", "fraction", "", "training share of the anchor links")
 _REPEAT = Column("repeat", "int", "", "number of the repetition, counted from 1")
 _PROTOCOL = Column("protocol", "text", "", "rules of training and stopping: strict, paper")
+_SPLIT = Column(
+    "split",
+    "word",
+    "",
+    "where seed and test links come from; empty (older records) is random",
+    nullable=True,
+    choices=("random", "published"),
+)
 _SUITE = Column("suite", "text", "", "suite that asked for the cell")
 _NAMES = Column("names", "word", "", "whether entity names were read", choices=("yes", "no"))
 _ITERATIVE = Column(
@@ -125,6 +133,7 @@ RESULT_COLUMNS = (
     _VALUE,
     Column("n", "int", "links", "test links behind the number; entities behind a weight"),
     _KEY,
+    _SPLIT,
 )
 """results.csv: one row per number."""
 
@@ -187,6 +196,7 @@ CELL_COLUMNS = (
         nullable=True,
         longest=LONGEST_PROSE,
     ),
+    _SPLIT,
 )
 """cells.csv: one row per cell."""
 

@@ -11,7 +11,7 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, own_numbers
 from tests.reports.studies_factory import PAIR_SCORING
 
 
@@ -262,3 +262,20 @@ def test_predicted_pairs_are_shown_whatever_csls_and_direction_are_asked_for() -
 def test_metrics_of_one_pair_kind_can_be_asked_for() -> None:
     table = _table([_pair_record("a", 0.3)], metrics=("f1_tv",))
     assert [name for _, _, name in table.columns] == ["F1 tv"]
+
+
+def test_hits_among_no_more_than_k_candidates_are_marked_and_nobody_is_best() -> None:
+    def few(name: str, score: float) -> Record:
+        record = make_record(name, score)
+        numbers = own_numbers(record, n=6)
+        return Record.of(record.cell, numbers)
+
+    table = _table([few("a", 0.1), few("b", 0.3)])
+    by_metric = dict(
+        zip([column[-1] for column in table.columns], table.rows[0].cells, strict=True)
+    )
+    assert by_metric["Hits@10"].marks == (main_table.CERTAIN,)
+    assert by_metric["Hits@1"].marks == ()
+    assert not any(row.cells[1].is_best for row in table.rows)
+    assert main_table.CERTAIN_NOTE in table.notes
+    assert main_table.CERTAIN_NOTE not in _table([make_record("a", 0.1)]).notes

@@ -91,3 +91,18 @@ def test_the_joint_must_not_be_one_of_the_parts(tmp_path: Path) -> None:
     first = fill(tmp_path / "a", make_record("mclea", 0.4))
     with pytest.raises(ResultsError, match="one of the folders"):
         merge_folders([first], first)
+
+
+def test_one_content_under_two_addresses_is_pointed_out(tmp_path: Path) -> None:
+    """Splits depend on the address: such numbers look like those of two datasets."""
+    names = {"a": "./pair", "b": "/data/release3"}
+    for key, dataset in names.items():
+        ResultStore(tmp_path / key).write(make_record(key, 0.2, dataset=dataset))
+    merge = merge_folders([tmp_path / key for key in names], tmp_path / "both")
+    (sentence,) = merge.twins
+    assert sentence.startswith(
+        "./pair and /data/release3 are the same files (version aaaaaaaaaaaa)"
+    )
+    other = make_record("b", 0.2, dataset="x", dataset_version="b" * 12)
+    ResultStore(tmp_path / "c").write(other)
+    assert merge_folders([tmp_path / key for key in "ac"], tmp_path / "apart").twins == []

@@ -34,14 +34,15 @@ def _names(columns: Sequence[Column]) -> str:
 def test_columns_are_the_published_ones() -> None:
     assert _names(RESULT_COLUMNS) == (
         "suite method variant dataset dataset_version seed_ratio repeat protocol names iterative "
-        "similarity csls decoder candidates ties inference modality metric direction value n key"
+        "similarity csls decoder candidates ties inference modality metric direction value n key "
+        "split"
     )
     assert _names(CELL_COLUMNS) == (
         "key method variant dataset seed_ratio repeat rng_seed protocol status reason epochs "
         "best_epoch stopped_on n_train n_valid n_test n_parameters fit_s eval_s peak_memory_mib "
         "peak_gpu_memory_mib device simulated_features started_at finished_at git_commit versions "
         "suite dataset_version split_seed overrides notes modalities names iterative "
-        "own_similarity lacking partial_copy"
+        "own_similarity lacking partial_copy split"
     )
     assert _names(CURVE_COLUMNS) == (
         "key method variant dataset seed_ratio repeat epoch loss links names iterative similarity "
@@ -145,7 +146,7 @@ def test_count_that_breaks_the_schema_says_so(changes: dict[str, Any], sentence:
 def test_columns_of_a_file_are_checked() -> None:
     names = [column.name for column in RESULT_COLUMNS]
     check_names(names, RESULT_COLUMNS, "results.csv")
-    with pytest.raises(ResultsError, match=r"results.csv: column 'key' is missing"):
+    with pytest.raises(ResultsError, match=r"results.csv: column 'split' is missing"):
         check_names(names[:-1], RESULT_COLUMNS, "results.csv")
     with pytest.raises(ResultsError, match="out of order"):
         check_names(names[::-1], RESULT_COLUMNS, "results.csv")

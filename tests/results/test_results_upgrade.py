@@ -143,3 +143,9 @@ def test_settings_are_canonical(text: str) -> None:
     assert parse_setting(RANKED)["csls"] == "3"
     with pytest.raises(ValueError, match="not canonical"):
         parse_setting(text)
+
+
+def test_records_from_before_the_column_split_leave_it_empty() -> None:
+    content = json.loads(Record.from_json(OLD).to_json())
+    del content["cell"]["split"]
+    assert Record.from_json(json.dumps(content)).cell["split"] is None

@@ -126,7 +126,7 @@ def _is_folder(address: str) -> bool:
 
 def _open_folder(address: str) -> FolderDataset:
     try:
-        folder = Path(address).expanduser().resolve()
+        folder = _absolute(Path(address).expanduser())
         folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:
         problem = f"cannot be a folder ({shown(error, quote='')})"
@@ -134,9 +134,25 @@ def _open_folder(address: str) -> FolderDataset:
     if not folder.is_dir():
         raise DataError.at(folder, "there is no such folder", "Check the path.")
     here = Path.cwd()
+    if not folder.is_relative_to(here):
+        # The working folder itself may have been written by way of a link.
+        beside = folder.parent.resolve() / folder.name
+        folder = beside if beside.is_relative_to(here) else folder
     inside = folder.is_relative_to(here)
     spelled = f"./{folder.relative_to(here).as_posix()}" if inside else folder.as_posix()
     return FolderDataset(spelled, NoOptions(), folder)
+
+
+def _absolute(path: Path) -> Path:
+    """The path that was given, from the root on: a link keeps its own name.
+
+    Where a link leads differs from machine to machine, and splits depend on the address. The parent
+    of a link is that of its target, as the system has it.
+    """
+    found = Path.cwd()
+    for part in path.parts:
+        found = found.resolve().parent if part == ".." else found / part
+    return found
 
 
 def _entry(name: str) -> CatalogueEntry:

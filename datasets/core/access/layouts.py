@@ -68,7 +68,13 @@ class Layout:
     def sentences(self) -> tuple[str, ...]:
         """What was found and what is missing, for the user."""
         found = f"{self.folder} has the {self.kind} layout: {', '.join(self.found)}."
-        return (found, *self.missing)
+        others = [
+            f"{self.folder} holds the files of the {module.KIND} layout, too; they are not read."
+            for module in (nmmea, dbp15k, openea)
+            if self.kind != module.KIND
+            and all(text.stored(self.folder / name) for name in module.REQUIRED_FILES)
+        ]
+        return (found, *others, *self.missing)
 
 
 def detect(folder: Path) -> Layout:

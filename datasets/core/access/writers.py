@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import pickle
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.model.folds import usable_folds
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.readers import nmmea
+from mmea_bench.datasets.core.readers.names import escaped, lexical_value
 
 _CHUNK_ROWS = 1 << 16
 _BLANK = re.compile(r"\s")
@@ -49,7 +51,6 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
     relations = (pair.source.relations, _bracketed(pair.target.relations))
     for graph in graphs:
         _refuse(_BLANK, "a blank inside", graph.entities, graph.relations, graph.attributes)
-        _refuse(_NEWLINE, "a line break inside", graph.attribute_values)
         if np.any(graph.attribute_values == ""):
             raise DataError(
                 f"{graph.name} has attributes without a value, which the raw MMKG layout cannot "
@@ -62,9 +63,10 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
             (f"{head} {relation} {tail} ." for head, relation, tail in triples),
         )
         facts = _fact_columns(graph, entities[side], _bracketed(graph.attributes))
+        form = "{} {} {} ." if side else "{}\t{}\t{}"
+        written = _typed if side else _bare
         lines = (
-            f"{entity} {attribute} {_typed(value)} ." if side else f"{entity}\t{attribute}\t{value}"
-            for entity, attribute, value in facts
+            form.format(entity, attribute, written(value)) for entity, attribute, value in facts
         )
         _write(folder / f"{graph.name}_NumericalTriples.txt", lines)
     links = _rows(pair.anchor_links, entities)
@@ -79,8 +81,9 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
 def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
     """Writes the layout of EVA, MCLEA and MEAformer.
 
-    Target ids follow the source ids, for entities and for relations. Files: ``ent_ids_1/2``,
-    ``triples_1/2``, ``ill_ent_ids``, ``training_attrs_1/2``, ``translated_ent_name/dbp_NAME.json``
+    Target ids follow the source ids, for entities and for relations; relations that have ids of
+    this layout keep them. Files: ``ent_ids_1/2``, ``triples_1/2``, ``ill_ent_ids``,
+    ``training_attrs_1/2``, ``translated_ent_name/dbp_NAME.json``
     and ``pkls/NAME_GA_id_img_feature_dict.pkl``, where NAME is the name of the folder.
 
     Args:
@@ -92,15 +95,17 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     first_entity = (0, pair.source.n_entities)
-    first_relation = (0, pair.source.n_relations)
+    relation_ids = _relation_ids(pair)
     for side, graph in enumerate((pair.source, pair.target)):
         _refuse(re.compile(r"[\t\r\n]"), "a tab or line break", graph.entities, graph.attributes)
         _write(
             folder / f"ent_ids_{side + 1}",
             (f"{number}\t{uri}" for number, uri in enumerate(graph.entities, first_entity[side])),
         )
-        shift = np.array([first_entity[side], first_relation[side], first_entity[side]])
-        _write_numbers(folder / f"triples_{side + 1}", graph.relation_triples, shift)
+        triples = graph.relation_triples.astype(np.int64)
+        triples[:, 1] = relation_ids[side][triples[:, 1]]
+        shift = np.array([first_entity[side], 0, first_entity[side]])
+        _write_numbers(folder / f"triples_{side + 1}", triples, shift)
         if len(graph.attribute_triples):
             _write(folder / f"training_attrs_{side + 1}", _attribute_lines(graph))
     _write_numbers(folder / "ill_ent_ids", pair.anchor_links, np.array(first_entity))
@@ -135,21 +140,21 @@ def write_openea_layout(pair: KGPair, folder: Path) -> None:
         folder: Where the files go; created if needed.
 
     Raises:
-        DataError: If a URI holds a tab, or any text a line break.
+        DataError: If a URI holds a tab or a line break.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for side, graph in enumerate((pair.source, pair.target)):
         texts = (graph.entities, graph.relations, graph.attributes)
         _refuse(re.compile(r"[\t\r\n]"), "a tab or line break", *texts)
-        _refuse(_NEWLINE, "a line break", graph.attribute_values)
         triples = _triple_columns(graph, graph.entities, graph.relations)
         _write(folder / f"rel_triples_{side + 1}", map("\t".join, triples))
         if len(graph.attribute_triples):
             facts = _fact_columns(graph, graph.entities, graph.attributes)
-            _write(folder / f"attr_triples_{side + 1}", map("\t".join, facts))
+            lines = ((entity, attribute, _bare(value)) for entity, attribute, value in facts)
+            _write(folder / f"attr_triples_{side + 1}", map("\t".join, lines))
     entities = (pair.source.entities, pair.target.entities)
     _write(folder / "ent_links", map("\t".join, _rows(pair.anchor_links, entities)))
-    for fold in pair.folds:
+    for fold in usable_folds(pair):
         (folder / fold.name).mkdir(parents=True, exist_ok=True)
         for part in ("train", "valid", "test"):
             links = pair.anchor_links[getattr(fold, part)]
@@ -198,7 +203,7 @@ def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
             _write(place / f"{stem}.ids", graph.entities[features.present])
             np.save(place / f"{stem}.npy", features.values[features.present])
     _write_pairs(pair, np.arange(len(pair.anchor_links)), folder / "pairs.tsv")
-    for fold in pair.folds:
+    for fold in usable_folds(pair):
         for part in nmmea.PARTS:
             _write_pairs(pair, getattr(fold, part), folder / "splits" / fold.name / f"{part}.tsv")
     meta = {"name": pair.dataset, "version": pair.version, "simulated": list(pair.simulated)}
@@ -218,6 +223,15 @@ def _write_table(path: Path, columns: Iterable[str], rows: Iterable[tuple[str, .
     _write(path, map("\t".join, [tuple(columns), *rows]))
 
 
+LAYOUTS: Mapping[str, Callable[[KGPair, Path], None]] = {
+    "mmkg": write_mmkg_layout,
+    "dbp15k": write_dbp15k_layout,
+    "openea": write_openea_layout,
+    "nmmea": write_nmmea_layout,
+}
+"""Name of each layout to its writer."""
+
+
 def _bracketed(texts: Text) -> Text:
     array = np.empty(len(texts), dtype=object)
     array[:] = [f"<{text}>" for text in texts]
@@ -230,7 +244,13 @@ def _typed(value: str) -> str:
         kind = "integer"
     elif _DECIMAL.match(value):
         kind = "double"
-    return f'"{value}"^^<{_TYPES}{kind}>'
+    return f'"{escaped(value)}"^^<{_TYPES}{kind}>'
+
+
+def _bare(value: str) -> str:
+    """The value as it is; a literal where it would break lines or be read as something else."""
+    is_plain = lexical_value(value) == value == value.strip() and not _NEWLINE.search(value)
+    return value if is_plain and not value.endswith((" .", "\t.")) else f'"{escaped(value)}"'
 
 
 def _refuse(pattern: re.Pattern[str], what: str, *columns: Text) -> None:
@@ -276,7 +296,21 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         stream.writelines(f"{line}\n" for line in lines)
 
 
-def _write_numbers(path: Path, ids: Ids, shift: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+def _relation_ids(pair: KGPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids of the relations of both KGs: their own where they are ids of this layout, else new."""
+    texts = [graph.relations.tolist() for graph in (pair.source, pair.target)]
+    both = [*texts[0], *texts[1]]
+    if len(set(both)) == len(both) and all(
+        text.isascii() and text.isdigit() and text == str(int(text)) for text in both
+    ):
+        return np.array(texts[0], dtype=np.int64), np.array(texts[1], dtype=np.int64)
+    n_source = len(texts[0])
+    return np.arange(n_source), np.arange(n_source, len(both))
+
+
+def _write_numbers(
+    path: Path, ids: NDArray[np.integer], shift: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> None:
     _write(path, ("\t".join(map(str, row)) for row in (ids + shift).tolist()))
 
 

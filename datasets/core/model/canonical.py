@@ -53,7 +53,11 @@ def with_entity_order(pair: KGPair, entity_order: EntityOrder) -> KGPair:
         for modality, sides in pair.features.items()
     }
     folds = tuple(
-        Fold(fold.name, *(np.sort(position[rows]) for rows in (fold.train, fold.valid, fold.test)))
+        Fold(
+            fold.name,
+            *(np.sort(position[rows]) for rows in (fold.train, fold.valid, fold.test)),
+            problem=fold.problem,
+        )
         for fold in pair.folds
     )
     return KGPair(

@@ -26,12 +26,28 @@ MODALITIES = ("structure", "relation", "attribute", "image", "text", "name")
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One published split: link rows as positions in ``KGPair.anchor_links``."""
+    """One published split: link rows as positions in ``KGPair.anchor_links``.
+
+    Attributes:
+        name: Folder of its files, below that of the dataset.
+        train: Links to train on.
+        valid: Links to choose a checkpoint by; may be empty.
+        test: Links to evaluate on.
+        problem: Why it cannot be used; the parts are then empty. A split that nobody asks for
+            must not refuse its dataset, and one that is asked for must not be replaced by another.
+    """
 
     name: str
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
     test: NDArray[np.int64]
+    problem: str = field(default="", kw_only=True)
+
+    @classmethod
+    def broken(cls, name: str, problem: str) -> Fold:
+        """A split whose files cannot be used."""
+        nothing = (np.empty(0, dtype=np.int64) for _ in range(3))
+        return cls(name, *nothing, problem=problem)
 
 
 @dataclass(frozen=True, eq=False)

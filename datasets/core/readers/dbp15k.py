@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import graphs, images, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
 
@@ -28,6 +29,7 @@ LINKS = "ill_ent_ids"
 SPLIT_LINKS = ("sup_ent_ids", "ref_ent_ids")
 """Training and test links, as GCN-Align, RDGCN, SRPRS and DWY100K publish them."""
 
+_SPLIT_NAME = "+".join(SPLIT_LINKS)
 REQUIRED_FILES = (*GRAPH_FILES, LINKS)
 REQUIRED = f"{', '.join(REQUIRED_FILES)} (or {' and '.join(SPLIT_LINKS)})"
 IMAGES = "images.npz"
@@ -72,12 +74,16 @@ class Dbp15kFiles:
             lacking.append("translated_ent_name/*.json is missing: there are no names.")
         if self.vectors is None:
             lacking.append(f"{PICKLES} (or {IMAGES}) is missing: there are no images.")
+        elif self.vectors.suffix != ".npz" and (self.folder / IMAGES).is_file():
+            lacking.append(f"{IMAGES} is not read: {self.vectors.name} is.")
         return tuple(lacking)
 
     @property
     def _links(self) -> tuple[Path, ...]:
-        """The file of all links, or the files of training and test links."""
-        names = (LINKS,) if text.stored(self.folder / LINKS) else SPLIT_LINKS
+        """The file of all links, the files of training and test links, or all three."""
+        names = [LINKS] if text.stored(self.folder / LINKS) else []
+        if all(text.stored(self.folder / name) for name in SPLIT_LINKS):
+            names += SPLIT_LINKS
         return tuple(self.folder / name for name in names)
 
     def _attributes(self, side: str) -> Path | None:
@@ -113,6 +119,8 @@ class Dbp15kFiles:
             *relation_notes,
             *link_notes,
             *image_notes,
+            *text.copy_notes(self.input_files()),
+            *spelling.look_alike_notes(graph for graph, _ in built),
         ]
         return canonical(
             KGPair(
@@ -128,19 +136,33 @@ class Dbp15kFiles:
 
     def _read_links(self, ids: Sequence[dict[str, int]]) -> tuple[Ids, tuple[Fold, ...], list[str]]:
         """All links, the published split where two files hold them, and notes."""
+        if self._links[0].name == LINKS:
+            return self._read_all_links(ids)
         parts = [(path, _read_pairs(path)) for path in self._links]
         read = [graphs.build_links(path, pairs, ids) for path, pairs in parts]
         notes = [note for part in parts for note in graphs.repeat_notes(*part)]
-        if len(read) == 1:
-            return read[0], (), notes
         train, test = read
         again = set(map(tuple, test.tolist())) & set(map(tuple, train.tolist()))
         if again:
             problem = f"{len(again):,} of its links stand in {SPLIT_LINKS[0]}, too"
             raise DataError.at(self._links[1], problem, "Keep each link in one of the two files.")
         rows = np.arange(len(train) + len(test))
-        fold = Fold("+".join(SPLIT_LINKS), rows[: len(train)], rows[:0].copy(), rows[len(train) :])
+        fold = Fold(_SPLIT_NAME, rows[: len(train)], rows[:0].copy(), rows[len(train) :])
         return np.concatenate(read), (fold,), notes
+
+    def _read_all_links(
+        self, ids: Sequence[dict[str, int]]
+    ) -> tuple[Ids, tuple[Fold, ...], list[str]]:
+        """All links of one file; training and test links beside it are the published split."""
+        path, *parts = self._links
+        pairs = _read_pairs(path)
+        links = graphs.build_links(path, pairs, ids)
+        notes = graphs.repeat_notes(path, pairs)
+        if not parts:
+            return links, (), notes
+        read = partial(folds.link_split, _SPLIT_NAME, parts, _read_pairs, pairs)
+        fold = folds.read_or_broken(_SPLIT_NAME, read)
+        return links, (fold,), [*notes, *folds.broken_notes([fold])]
 
     def _read_graph(
         self, side: int, name: str, triples: Triples, uris: Sequence[str], surface: Sequence[str]
@@ -194,7 +216,15 @@ def _names_file(folder: Path) -> Path | None:
         for path in (folder.parent / "translated_ent_name").glob("*.json")
         if path.stem.endswith(folder.name)
     )
-    return next(iter(inside + beside), None)
+    found = inside if len(inside) < 2 else [p for p in inside if p.stem.endswith(folder.name)]
+    found = found or inside or beside
+    if len(found) > 1:
+        raise DataError.at(
+            found[0].parent,
+            f"holds {len(found)} files of names ({', '.join(path.name for path in found)})",
+            f"Keep the one that you mean, or let its name end with {folder.name!r}.",
+        )
+    return next(iter(found), None)
 
 
 def _vectors_file(folder: Path) -> Path | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
+from mmea_bench.datasets.core.readers import spelling
 from mmea_bench.datasets.core.readers.text import stored
 
 ItemT = TypeVar("ItemT", bound=Hashable)
@@ -83,11 +84,12 @@ def known_facts(path: Path, facts: Facts, entities: Mapping[str, int]) -> tuple[
     """Attribute triples of known entities, and a sentence where some were left out."""
     kept = [fact for fact in facts if fact[0] in entities]
     left_out = len(facts) - len(kept)
+    unknown = (fact[0] for fact in facts if fact[0] not in entities)
     if not left_out:
         return kept, []
     return kept, [
         f"{path.name}: {left_out:,} attribute triples belong to entities without a relation "
-        "triple and were left out."
+        f"triple and were left out.{spelling.left_out_hint(unknown, entities)}"
     ]
 
 
@@ -116,7 +118,8 @@ def build_links(
             if entity not in index:
                 raise DataError.at(
                     place,
-                    f"the link names {entity!r}, which is no entity of the {side} KG",
+                    f"the link names {entity!r}, which is no entity of the {side} KG"
+                    f"{spelling.hint(entity, index)}",
                     "Remove the line, or add the entity's triples.",
                     number,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
 from mmea_bench.datasets.core.readers.sizes import check_table
+from mmea_bench.datasets.core.readers.spelling import left_out_hint
 
 _AGAIN = "Copy or fetch the file again."
 _LARGEST_VECTOR = 2**20
 _DEEPEST_GROUP = 4
+_FEWEST_FILLERS = 5
+_FILLER_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,31 @@ def to_features(vectors: Vectors, index: Mapping[str, int], n_ent: int) -> Featu
     return Features(values, counts > 0)
 
 
+def filler_notes(name: str, features: Sequence[Features]) -> list[str]:
+    """Sentences about vectors that stand for nothing: all zero, or one row for many entities.
+
+    They are kept as they are: whether an entity has an image is the files' word.
+    """
+    n_rows = sum(side.n_present for side in features)
+    n_zero = 0
+    alike: Counter[int] = Counter()
+    for side in features:
+        for row in np.flatnonzero(side.present):
+            vector = side.values[row]
+            if vector.any():
+                alike[hash(vector.tobytes())] += 1
+            else:
+                n_zero += 1
+    notes = [f"{name}: {n_zero:,} of {n_rows:,} vectors are all zero."] * bool(n_zero)
+    n_equal = max(alike.values(), default=0)
+    if n_equal >= max(_FEWEST_FILLERS, _FILLER_SHARE * n_rows):
+        notes.append(
+            f"{name}: {n_equal:,} of {n_rows:,} vectors are one and the same; they tell no "
+            "entity from another."
+        )
+    return notes
+
+
 def shared_features(
     path: Path, vectors: Vectors, sides: Sequence[Mapping[str, int]], sizes: Sequence[int]
 ) -> tuple[dict[str, tuple[Features, Features]], list[str]]:
@@ -209,13 +238,17 @@ def shared_features(
     notes = []
     for size in sizes:
         check_table(path, size, vectors.values.shape[1], vectors.values.nbytes)
-    unknown = sum(not any(key in side for side in sides) for key in vectors.keys)
+    unknown = [key for key in vectors.keys if not any(key in side for side in sides)]
     if unknown:
-        notes.append(f"{path.name}: {unknown:,} vectors belong to no entity and were left out.")
+        alike = left_out_hint(unknown, {**sides[0], **sides[1]})
+        notes.append(
+            f"{path.name}: {len(unknown):,} vectors belong to no entity and were left out.{alike}"
+        )
     features = (
         to_features(vectors, sides[0], sizes[0]),
         to_features(vectors, sides[1], sizes[1]),
     )
+    notes += filler_notes(path.name, features)
     if not all(side.n_present for side in features):
         notes.append(f"{path.name}: one KG has no image vector, so the dataset lacks images.")
         return {}, notes

@@ -15,9 +15,9 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.readers import graphs, images, text
+from mmea_bench.datasets.core.readers import graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value, number_notes, surface_forms
 from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "raw MMKG"
@@ -105,6 +105,8 @@ class MmkgFiles:
             names = " and ".join(f"{name}_ImageData.h5" for name in self.graph_names)
             instead = f"{self.vectors.name} is used" if self.vectors else "there are no images"
             lacking.append(f"{names} with their ImageIndex.txt are not both there: {instead}.")
+        elif self.vectors is not None:
+            lacking.append(f"{self.vectors.name} is not read: the published image files are.")
         return tuple(lacking)
 
     def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
@@ -121,6 +123,11 @@ class MmkgFiles:
         links = _read_links(links_path)
         notes_on_links = graphs.repeat_notes(links_path, links)
         features, notes = self._read_images(sides)
+        notes += [
+            *text.copy_notes(self.input_files()),
+            *spelling.look_alike_notes((source, target)),
+        ]
+        notes += number_notes((source, target))
         simulated = ("image",) if features and self.vectors_simulated and not self.has_h5 else ()
         if simulated:
             notes.append("The image vectors are simulated, not measured.")
@@ -156,7 +163,7 @@ def _read_graph(files: GraphFiles, name: str) -> tuple[KnowledgeGraph, list[str]
     notes: list[str] = []
     if files.optional("NumericalTriples.txt"):
         facts, notes = graphs.known_facts(facts_path, read_facts(facts_path), entities)
-    names = [surface_form(entity) for entity in entities]
+    names = surface_forms(entities)
     return graphs.build_graph(name, triples, facts, entities, names), notes
 
 
@@ -167,6 +174,7 @@ def read_triples(path: Path) -> Triples:
         DataError: If a line is not ``head relation tail .``.
     """
     rows = _dotted_rows(path, _TRIPLE)
+    spelling.check_header(text.stored(path) or path, rows)
     heads, relations, tails, _ = zip(*rows, strict=True)
     # Each text is stripped once, not once per line: there are 20 times more lines than texts.
     bare = {raw: strip_brackets(raw) for column in (heads, relations, tails) for raw in set(column)}
@@ -234,6 +242,7 @@ def _read_h5_images(
             f"vectors have {second.dim} numbers, those of {source.name} have {first.dim}",
             "Both files need the same dimension.",
         )
+    notes += images.filler_notes("ImageData.h5", (first, second))
     return {"image": (first, second)}, notes
 
 

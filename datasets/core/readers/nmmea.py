@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.nodes import pair_kinds
 from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
-from mmea_bench.datasets.core.readers import graphs, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples
 from mmea_bench.datasets.core.readers.sizes import check_table
@@ -38,7 +39,8 @@ FEATURE_FILES = {"text": "feat_t", "image": "feat_v"}
 LETTERS = {"t": "text", "v": "image"}
 MOST_ID_CORRELATION = 0.05
 
-_GRAPH_FILES = ("entities.tsv", "rel_triples.tsv", "attr_triples.tsv")
+_GRAPH_FILES = ("entities.tsv", "rel_triples.tsv")
+_ATTRIBUTES = "attr_triples.tsv"
 _CORRECT = "Correct the line, or copy the file again."
 _Rows = list[list[str]]
 
@@ -49,7 +51,7 @@ class NmmeaFiles:
 
     Attributes:
         folder: Folder with ``pairs.tsv`` and the folders of the two graphs.
-        fold_folders: Folders with one published split each, sorted.
+        fold_folders: Folders with one published split each, in order.
     """
 
     folder: Path
@@ -66,22 +68,41 @@ class NmmeaFiles:
 
     def input_files(self) -> tuple[Path, ...]:
         """Every file that ``read`` opens."""
-        features = [f"{stem}.{end}" for stem in FEATURE_FILES.values() for end in ("npy", "ids")]
-        paths = [
-            self.folder / side / name
-            for side in GRAPH_FOLDERS
-            for name in (*_GRAPH_FILES, *features)
-        ]
-        paths += [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
+        paths = []
+        optional = []
+        for side in map(self.folder.joinpath, GRAPH_FOLDERS):
+            paths += [side / name for name in _GRAPH_FILES]
+            optional.append(side / _ATTRIBUTES)
+            for stem in FEATURE_FILES.values():
+                # A graph without nodes of a modality has no files for it, or empty ones.
+                is_there = text.stored_content(side / f"{stem}.ids") is not None
+                (paths if is_there else optional).extend(
+                    side / f"{stem}.{end}" for end in ("npy", "ids")
+                )
         found = [text.stored(path) or path for path in (self.folder / "pairs.tsv", *paths)]
         for path in found:
             if not path.is_file():
                 raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
+        optional += [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
+        found += [file for path in optional if (file := text.stored(path))]
         return (*found, self._meta) if self._meta.is_file() else tuple(found)
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
-        return () if self.fold_folders else ("splits/ is missing: pairs are split at random.",)
+        lacking = [
+            f"{side}/{text.lacking(path)}: that graph has no attributes."
+            for side in GRAPH_FOLDERS
+            if text.stored_content(path := self.folder / side / _ATTRIBUTES) is None
+        ]
+        lacking += [
+            f"{side}/{text.lacking(path)}: that graph has no {kind}s."
+            for side in GRAPH_FOLDERS
+            for kind, stem in FEATURE_FILES.items()
+            if text.stored_content(path := self.folder / side / f"{stem}.ids") is None
+        ]
+        if not self.fold_folders:
+            lacking.append("splits/ is missing: pairs are split at random.")
+        return tuple(lacking)
 
     def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
         """The dataset in canonical order.
@@ -94,7 +115,7 @@ class NmmeaFiles:
         sides = [_Side(self.folder / folder) for folder in GRAPH_FOLDERS]
         found = [side.read(name) for side, name in zip(sides, graph_names, strict=True)]
         nodes = [graphs.positions(graph.entities.tolist()) for graph, _ in found]
-        features = {name: (found[0][1][name], found[1][1][name]) for name in FEATURE_FILES}
+        features = {name: _both(found[0][1][name], found[1][1][name]) for name in FEATURE_FILES}
         pairs_path = self.folder / "pairs.tsv"
         written = _read_pairs(pairs_path)
         for column in range(2):
@@ -110,6 +131,16 @@ class NmmeaFiles:
                     f"the pair of {pair[0]!r} and {pair[1]!r} is {wanted}, not {written[pair]!r}"
                 )
                 raise DataError.at(pairs_path, problem, _CORRECT, line)
+        split = partial(_read_fold, self.folder, pairs=written)
+        read = tuple(
+            folds.read_or_broken(_fold_name(self.folder, fold), partial(split, fold))
+            for fold in self.fold_folders
+        )
+        notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
+        notes += text.copy_notes(self.input_files())
+        notes += spelling.look_alike_notes(graph for graph, _ in found)
+        for name, both in features.items():
+            notes += images.filler_notes(FEATURE_FILES[name], both)
         return canonical(
             KGPair(
                 dataset=address,
@@ -118,8 +149,8 @@ class NmmeaFiles:
                 anchor_links=links,
                 features=features,
                 simulated=_simulated(self._meta),
-                notes=(*self.missing(), *_order_notes(links, nodes)),
-                folds=tuple(_read_fold(self.folder, fold, written) for fold in self.fold_folders),
+                notes=tuple(notes),
+                folds=read,
                 task="n-mmkg",
             )
         )
@@ -129,8 +160,12 @@ def locate(folder: Path) -> NmmeaFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
-    parts = folder.glob("splits/*/*/train.tsv*")
-    return NmmeaFiles(folder, tuple(sorted({part.parent for part in parts})))
+    parts = [path for end in ("", ".gz") for path in folder.glob(f"splits/*/*/train.tsv{end}")]
+    return NmmeaFiles(folder, folds.in_order(part.parent for part in parts))
+
+
+def _fold_name(folder: Path, fold: Path) -> str:
+    return fold.relative_to(folder / "splits").as_posix()
 
 
 @dataclass(frozen=True)
@@ -143,8 +178,10 @@ class _Side:
         modality, labels = self._entities()
         nodes = graphs.positions(modality)
         triples = self._triples(nodes, modality)
-        facts_path = self.folder / "attr_triples.tsv"
-        facts = _read_table(facts_path, FACT_COLUMNS, last_may_be_empty=True)
+        facts_path = self.folder / _ATTRIBUTES
+        facts: _Rows = []
+        if text.stored_content(facts_path) is not None:
+            facts = _read_table(facts_path, FACT_COLUMNS, last_may_be_empty=True)
         _check_known(facts_path, [row[0] for row in facts], nodes)
         graph = graphs.build_graph(
             name, triples, [(row[0], row[1], row[2]) for row in facts], nodes, labels
@@ -183,7 +220,7 @@ class _Side:
         self, kind: str, stem: str, nodes: Mapping[str, int], modality: Mapping[str, str]
     ) -> Features:
         ids_path, path = self.folder / f"{stem}.ids", self.folder / f"{stem}.npy"
-        owners = text.read_lines(ids_path)
+        owners = text.read_lines(ids_path) if text.stored_content(ids_path) else []
         _check_known(ids_path, owners, nodes, first_line=1)
         seen: set[str] = set()
         for line, node in enumerate(owners, 1):
@@ -199,6 +236,8 @@ class _Side:
         if lacking is not None:
             problem = f"node {lacking!r} has {kind}, but no row"
             raise DataError.at(ids_path, problem, "Add its vector.")
+        if not owners and not path.is_file():
+            return Features(np.zeros((len(nodes), 0), np.float32), np.zeros(len(nodes), np.bool_))
         rows = _read_vectors(path, owners)
         check_table(path, len(nodes), rows.shape[1], rows.nbytes)
         values = np.zeros((len(nodes), rows.shape[1]), dtype=np.float32)
@@ -208,9 +247,21 @@ class _Side:
         return Features(values, present)
 
 
+def _both(source: Features, target: Features) -> tuple[Features, Features]:
+    """Features of both graphs; one without nodes of a modality has as many columns as the other."""
+    dims = [side.dim for side in (source, target) if side.n_present] or [1]
+    empty = [
+        side
+        if side.n_present
+        else Features(np.zeros((len(side.values), dims[0]), np.float32), side.present)
+        for side in (source, target)
+    ]
+    return empty[0], empty[1]
+
+
 def _read_vectors(path: Path, owners: Sequence[str]) -> NDArray[np.float32]:
     rows = load_array(path)
-    if rows.dtype.kind not in "fiu" or rows.ndim != 2 or not rows.shape[1]:
+    if rows.dtype.kind not in "fiu" or rows.ndim != 2 or (len(rows) and not rows.shape[1]):
         raise DataError.at(path, "holds no table of numbers", "Save a float32 array [n, d].")
     if len(rows) != len(owners):
         problem = f"has {len(rows)} rows, the ids file has {len(owners)}"
@@ -241,7 +292,8 @@ def _check_known(
 ) -> None:
     for line, node in enumerate(owners, first_line):
         if node not in nodes:
-            raise DataError.at(path, f"{node!r} is no node of entities.tsv", _CORRECT, line)
+            problem = f"{node!r} is no node of entities.tsv{spelling.hint(node, nodes)}"
+            raise DataError.at(path, problem, _CORRECT, line)
 
 
 def _read_pairs(path: Path) -> dict[tuple[str, str], str]:
@@ -277,7 +329,7 @@ def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], str]) -
             f"{len(pairs) - len(used)} pairs are in no part, such as {pair[0]!r} and {pair[1]!r}"
         )
         raise DataError.at(fold, problem, "Copy the split again.")
-    return Fold(fold.relative_to(folder / "splits").as_posix(), *parts)
+    return Fold(_fold_name(folder, fold), *parts)
 
 
 def _simulated(meta: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import graphs, images, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value, number_notes, surface_forms
 
 KIND = "OpenEA"
 REQUIRED_FILES = ("rel_triples_1", "rel_triples_2", "ent_links")
@@ -32,13 +33,11 @@ class OpeneaFiles:
 
     Attributes:
         folder: Folder with the required files.
-        fold_folders: Folders with one published split each, sorted.
-        half_folds: Folders with training links, but without test links.
+        fold_folders: Folders with one published split each, in order.
     """
 
     folder: Path
     fold_folders: tuple[Path, ...] = ()
-    half_folds: tuple[Path, ...] = ()
 
     @property
     def graph_names(self) -> tuple[str, str]:
@@ -52,10 +51,9 @@ class OpeneaFiles:
 
     def input_files(self) -> tuple[Path, ...]:
         """Every file that ``read`` opens."""
-        paths = [self.folder / name for name in REQUIRED_FILES]
-        paths += [folder / part for folder in self.fold_folders for part in _FOLD_PARTS]
-        found = [text.stored(path) or path for path in paths]
-        found = [path for path in found if path.name != _OPTIONAL_PART or path.is_file()]
+        found = [text.stored(path) or path for path in map(self.folder.joinpath, REQUIRED_FILES)]
+        parts = [folder / part for folder in self.fold_folders for part in _FOLD_PARTS]
+        found += [path for part in parts if (path := text.stored(part))]
         found += [path for side in "12" if (path := self._attributes(side))]
         found += [self._vectors] if self._vectors else []
         return tuple(found)
@@ -74,10 +72,6 @@ class OpeneaFiles:
             "that fold has no validation links."
             for fold in self.fold_folders
             if text.stored_content(fold / _OPTIONAL_PART) is None
-        ]
-        lacking += [
-            f"{fold.relative_to(self.folder).as_posix()} has no test_links: it is no fold."
-            for fold in self.half_folds
         ]
         return tuple(lacking)
 
@@ -104,6 +98,13 @@ class OpeneaFiles:
             features, notes = images.shared_features(
                 self._vectors, keyed, sides, [len(side) for side in sides]
             )
+        split = partial(_read_fold, self.folder, links=rows)
+        read = tuple(
+            folds.read_or_broken(_fold_name(self.folder, fold), partial(split, fold))
+            for fold in self.fold_folders
+        )
+        notes += [*folds.broken_notes(read), *text.copy_notes(self.input_files())]
+        notes += [*spelling.look_alike_notes((source, target)), *number_notes((source, target))]
         return canonical(
             KGPair(
                 dataset=address,
@@ -112,18 +113,20 @@ class OpeneaFiles:
                 anchor_links=graphs.build_links(links_path, rows, sides),
                 features=features,
                 notes=(*self.missing(), *graphs.repeat_notes(links_path, rows), *notes),
-                folds=tuple(_read_fold(self.folder, fold, rows) for fold in self.fold_folders),
+                folds=read,
             )
         )
 
     def _read_graph(self, side: str, name: str) -> KnowledgeGraph:
-        rows = text.read_rows(self.folder / f"rel_triples_{side}", ("head", "relation", "tail"))
+        path = self.folder / f"rel_triples_{side}"
+        rows = text.read_rows(path, ("head", "relation", "tail"))
+        spelling.check_header(text.stored(path) or path, rows)
         triples = Triples(*([strip_brackets(row[column]) for row in rows] for column in range(3)))
         attributes = self._attributes(side)
         facts = _read_facts(attributes) if attributes else []
         # OpenEA counts entities that have attributes only, too.
         entities = graphs.positions([*triples.heads, *triples.tails, *(fact[0] for fact in facts)])
-        names = [surface_form(entity) for entity in entities]
+        names = surface_forms(entities)
         return graphs.build_graph(name, triples, facts, entities, names)
 
 
@@ -131,10 +134,14 @@ def locate(folder: Path) -> OpeneaFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
-    parts = [*folder.glob("*/train_links*"), *folder.glob("*/*/train_links*")]
-    folds = sorted({part.parent for part in parts})
-    whole = tuple(fold for fold in folds if text.stored(fold / "test_links") is not None)
-    return OpeneaFiles(folder, whole, tuple(fold for fold in folds if fold not in whole))
+    names = [f"{level}/train_links{end}" for level in ("*", "*/*") for end in ("", ".gz")]
+    return OpeneaFiles(
+        folder, folds.in_order(path.parent for n in names for path in folder.glob(n))
+    )
+
+
+def _fold_name(folder: Path, fold: Path) -> str:
+    return fold.relative_to(folder).as_posix()
 
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -144,12 +151,15 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 
 def _read_facts(path: Path) -> Facts:
     facts: Facts = []
+    rows: list[list[str]] = []
     for number, line in enumerate(text.read_lines(path), 1):
         parts = line.split("\t", 2)  # a literal may hold tabs itself
         if len(parts) != 3 or not parts[0] or not parts[1]:
             raise text.malformed(path, number, line, "entity TAB attribute TAB literal")
         entity, attribute, literal = parts
+        rows.append(parts)
         facts.append((strip_brackets(entity), strip_brackets(attribute), lexical_value(literal)))
+    spelling.check_header(path, rows)
     return facts
 
 
@@ -173,4 +183,4 @@ def _read_fold(folder: Path, fold: Path, links: list[tuple[str, str]]) -> Fold:
                 )
             used[link] = part
         parts.append(np.array([position[link] for link in pairs], dtype=np.int64))
-    return Fold(fold.relative_to(folder).as_posix(), *parts)
+    return Fold(_fold_name(folder, fold), *parts)

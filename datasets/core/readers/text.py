@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,6 +22,15 @@ def stored(path: Path) -> Path | None:
     """The file itself, else its ``.gz`` copy beside it, else None."""
     compressed = path.with_name(path.name + ".gz")
     return next((candidate for candidate in (path, compressed) if candidate.is_file()), None)
+
+
+def copy_notes(files: Iterable[Path]) -> list[str]:
+    """A sentence for each file that has a compressed copy beside it, which is not read."""
+    return [
+        f"{file.name}.gz is not read: {file.name} stands beside it."
+        for file in files
+        if file.suffix != ".gz" and file.with_name(f"{file.name}.gz").is_file()
+    ]
 
 
 def stored_content(path: Path) -> Path | None:

@@ -11,6 +11,8 @@ from mmea_bench.results.core.schema import NO_DECODER
 from mmea_bench.results.core.table import Tables
 
 DEFAULT_CSLS = 3
+PUBLISHED = "+published split"
+"""Ends the version of a dataset whose published split a number was measured on."""
 PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
@@ -48,6 +50,7 @@ def current_cells(tables: Tables) -> Current:
     A cell that was run again under another key must not count as one more repeat. A cell that
     ended ok wins, then the newest.
     """
+    tables = _with_split_versions(tables)
     cells = tables.cells
     order = cells.assign(
         _ok=cells["status"] == "ok", _when=cells["finished_at"].fillna("").astype(str)
@@ -67,6 +70,34 @@ def current_cells(tables: Tables) -> Current:
         ),
         len(cells) - len(kept),
     )
+
+
+def _with_split_versions(tables: Tables) -> Tables:
+    """Tables in which numbers on the published split are about another version of the dataset.
+
+    What they were trained and tested on differs from a split that was drawn, so that they stand
+    in rows and tables of their own wherever versions of a dataset do.
+    """
+    cells = tables.cells
+    keys = set(cells.loc[cells["split"] == "published", "key"])
+    if not keys:
+        return tables
+
+    def marked(frame: pd.DataFrame) -> pd.DataFrame:
+        if "dataset_version" not in frame:
+            return frame
+        versions = frame["dataset_version"]
+        is_published = frame["key"].isin(keys) & versions.notna()
+        return frame.assign(dataset_version=versions.where(~is_published, versions + PUBLISHED))
+
+    return replace(
+        tables, results=marked(tables.results), cells=marked(cells), curves=marked(tables.curves)
+    )
+
+
+def files_version(versions: pd.Series[str]) -> pd.Series[str]:
+    """The versions of the files alone, whatever split was used."""
+    return versions.str.removesuffix(PUBLISHED)
 
 
 def in_own_similarity(tables: Tables) -> pd.DataFrame:
@@ -166,11 +197,20 @@ def choose_csls(found: set[int], asked: int | None) -> int | None:
 
 
 def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Printed name of each (dataset, version); the version shows where there are several."""
+    """Printed name of each (dataset, version); the version shows where there are several.
+
+    A published split shows wherever one was used.
+    """
     pairs = frame[["dataset", "dataset_version"]].dropna().drop_duplicates()
-    n_versions = pairs.groupby("dataset")["dataset_version"].nunique()
+    files = files_version(pairs["dataset_version"]).groupby(pairs["dataset"])
+    n_versions = files.nunique()
+
+    def label(dataset: str, version: str) -> str:
+        name = f"{dataset} @{version[:6]}" if n_versions[dataset] > 1 else dataset
+        return f"{name}, published split" if version.endswith(PUBLISHED) else name
+
     return {
-        (dataset, version): f"{dataset} @{version[:6]}" if n_versions[dataset] > 1 else dataset
+        (dataset, version): label(dataset, version)
         for dataset, version in pairs.itertuples(index=False)
     }
 

@@ -301,3 +301,16 @@ def test_the_real_datasets_deviate_exactly_as_known(tmp_path: Path):
     assert note in checks["fb15k-db15k"]["notes"]
     assert checks["fb15k-db15k"]["simulated"] == ["image"]
     assert checks["dbp15k-zh-en"]["simulated"] == []
+
+
+def test_convert_writes_a_layout_and_says_whether_the_copy_is_the_same(tmp_path: Path):
+    def convert(address: str, layout: str, out: str) -> Any:
+        options = ["--layout", layout, "--out", str(tmp_path / out)]
+        return RUNNER.invoke(data_app, ["convert", address, *options], env={"COLUMNS": "500"})
+
+    first = convert("synthetic[n=100]", "openea", "a")
+    assert (first.exit_code, "version" in first.stdout) == (0, True)
+    second = convert(str(tmp_path / "a"), "openea", "b")
+    assert f"the same content as {tmp_path / 'a'}" in second.stdout
+    assert "is there already" in convert("synthetic[n=100]", "openea", "b").stderr
+    assert "Did you mean 'openea'" in convert("synthetic[n=100]", "openeaa", "c").stderr

@@ -58,3 +58,25 @@ def test_the_final_numbers_hold_every_size(embeddings: Embeddings) -> None:
         if (number.metric, number.direction) == ("mrr", "src2tgt")
     }
     assert by_size == pytest.approx({size: expected_mrr(embeddings, size) for size in (0, 3)})
+
+
+@pytest.mark.parametrize(
+    ("n_links", "certain"),
+    [(4, "hits@5 and hits@10"), (6, "hits@10"), (10, "hits@10"), (11, None)],
+)
+def test_hits_that_nobody_can_miss_are_told(
+    n_links: int, certain: str | None, embeddings: Embeddings
+) -> None:
+    """Among k candidates the true one is one of the k best, whatever the scores."""
+    scorer = RankingScorer(Protocol(), {"test": ranking_task(LINKS[:n_links], LINKS)})
+    found = scorer.final(embeddings)
+    note = f"among {n_links} candidates {certain} cannot be missed"
+    assert found.notes == ((note,) if certain else ())
+    told = {n.value for n in found.numbers if certain and n.metric in certain.split(" and ")}
+    assert told == ({1.0} if certain else set())
+
+
+def test_other_candidates_make_hits_uncertain(embeddings: Embeddings) -> None:
+    """Candidates ``unseeded`` are all entities that do not train, so six links are no limit."""
+    task = ranking_task(LINKS[:6], LINKS, (40, 40), LINKS[30:])
+    assert RankingScorer(Protocol(), {"test": task}).final(embeddings).notes == ()

@@ -100,10 +100,25 @@ def test_a_folder_has_one_address_that_opens_again(
     assert (pair.source.name, pair.target.name) == ("FB15K", "DB15K")
     assert "raw MMKG" in dataset.layout().sentences[0]
     monkeypatch.chdir("/")
-    assert (
-        open_dataset(str(tmp_path / "mine")).address == str((tmp_path / "mine").resolve())[0:]
-        or True
-    )
+    assert open_dataset(str(tmp_path / "mine")).address == f".{tmp_path / 'mine'}"
+
+
+def test_the_address_is_the_path_that_was_given_not_where_a_link_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, store = tmp_path / "here", tmp_path / "store" / "release3"
+    here.mkdir()
+    write_raw(store)
+    (here / "pair").symlink_to(store)
+    (here / "data").symlink_to(store.parent)
+    monkeypatch.chdir(here)
+    assert open_dataset("./pair").address == "./pair"
+    assert open_dataset(str(here / "pair")).address == "./pair"
+    assert open_dataset("data/release3").address == "./data/release3"
+    assert open_dataset("./data/../store/release3").address == store.as_posix()
+    assert open_dataset("./pair").read().version == open_dataset(str(store)).read().version
+    (tmp_path / "alias").symlink_to(here)
+    assert open_dataset(str(tmp_path / "alias" / "pair")).address == "./pair"
 
 
 def test_a_registered_name_wins_over_a_folder(

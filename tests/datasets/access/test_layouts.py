@@ -88,3 +88,12 @@ def test_an_absent_dataset_says_where_it_was_sought(tmp_path: Path, name: str) -
         open_dataset(name, tmp_path).input_files()
     assert f"data fetch {name}" in str(caught.value)
     assert str(tmp_path / ("mmkb" if "db15k" in name else "dbp15k")) in str(caught.value)
+
+
+def test_a_second_layout_in_one_folder_is_named(tmp_path: Path) -> None:
+    write_openea(write_eva(tmp_path))
+    layout = detect(tmp_path)
+    assert layout.kind.startswith("DBP15K")
+    assert f"{tmp_path} holds the files of the OpenEA layout, too; they are not read." in (
+        layout.sentences
+    )

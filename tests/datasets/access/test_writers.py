@@ -155,10 +155,29 @@ def test_what_a_layout_cannot_hold_is_refused(tmp_path):
     with pytest.raises(DataError, match="without a value"):
         write_mmkg_layout(tiny_pair(value=""), tmp_path)
     with pytest.raises(DataError, match="line break"):
-        write_openea_layout(tiny_pair(value="a\nb"), tmp_path)
+        write_openea_layout(tiny_pair(entity="a\nb"), tmp_path)
     with pytest.raises(DataError, match="tab"):
         write_dbp15k_layout(tiny_pair(entity="http://a/x\ty"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *('say "hi"', "back\\slash", r"C:\new", "two\nlines", "a\tb", '"quoted"'),
+        *(" edges ", "ends .", '"typed"^^<t>', "\u200b", "1e5"),
+    ],
+)
+def test_every_literal_comes_back_as_it_was(tmp_path, value):
+    written = canonical(tiny_pair(value=value))
+    write_openea_layout(written, tmp_path / "openea")
+    copies = [openea.locate(tmp_path / "openea").read("copy", ("A", "B"))]
+    write_mmkg_layout(written, tmp_path / "raw")
+    files = (GraphFiles(name, tmp_path / "raw") for name in ("A", "B"))
+    copies.append(MmkgFiles(*files).read("copy", ("A", "B")))
+    for copy in copies:
+        for graph in (copy.source, copy.target):
+            assert graph.attribute_values.tolist() == [value]
 
 
 def test_a_memory_mapped_dataset_is_written_as_plain_arrays(tmp_path):

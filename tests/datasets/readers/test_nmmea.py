@@ -14,6 +14,7 @@ from mmea_bench.datasets.core.access.writers import write_nmmea_layout
 from mmea_bench.datasets.core.errors import DataError, MissingDataError
 from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.readers.nmmea import FEATURE_FILES
 from mmea_bench.datasets.core.synthesis.nmmkg import generate_nmmkg
 from mmea_bench.datasets.core.synthesis.nmmkg_settings import NmmkgOptions
 from tests.datasets.layouts import by_uri, tiny_nmmkg
@@ -81,9 +82,6 @@ def test_a_missing_dataset_says_what_to_do(tmp_path: Path) -> None:
         ("pairs.tsv", "p\tx\ttt", "p\tx\tvv", r"line 2: the pair of 'p' and 'x' is tt, not 'vv'"),
         ("pairs.tsv", "p\tx", "x\tp", r"pairs\.tsv, line 2: 'x' is no node"),
         ("pairs.tsv", "p\ty\ttv", "p\tx\ttt", r"line 3: the pair of 'p' and 'x' stands here twice"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv", "p\ty\ttv", r"already stands in train"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv", "q\tx\ttv", r"line 2: the tv pair .* not in pairs"),
-        ("splits/0.3/1/test.tsv", "q\ty\tvv\n", "", r"1 pairs are in no part, such as 'q' and 'y'"),
         ("meta.json", "{", "[", r"meta\.json: cannot be read"),
     ],
 )
@@ -94,6 +92,31 @@ def test_every_rule_is_checked(root: Path, name: str, old: str, new: str, words:
     path.write_text(changed)
     with pytest.raises(DataError, match=words):
         open_dataset("nmmea", root).read()
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ("p\ty\ttv\n", "already stands in train"),
+        ("q\tx\ttv\n", "line 2: the tv pair of 'q' and 'x' is not in pairs.tsv"),
+        ("", "1 pairs are in no part, such as 'q' and 'y'"),
+        (None, "the file is missing"),
+    ],
+)
+def test_a_split_that_cannot_be_used_refuses_nothing(
+    root: Path, new: str | None, words: str
+) -> None:
+    path = root / "nmmea" / "splits" / "0.3" / "1" / "test.tsv"
+    header, _, _ = path.read_text().partition("\n")
+    path.unlink()
+    if new is not None:
+        path.write_text(f"{header}\n{new}")
+    dataset = open_dataset("nmmea", root)
+    assert all(file.is_file() for file in dataset.input_files())
+    pair = dataset.read()
+    (fold,) = pair.folds
+    assert words in fold.problem
+    assert pair.notes == (f"The published split 0.3/1 cannot be used: {fold.problem}",)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +139,50 @@ def test_a_missing_file_is_named(root: Path) -> None:
     (root / "nmmea" / "kg2" / "feat_v.npy").unlink()
     with pytest.raises(DataError, match=r"feat_v\.npy: the file is missing"):
         open_dataset("nmmea", root).input_files()
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "no rows"])
+@pytest.mark.parametrize(("kind", "node"), [("text", "x"), ("image", "y")])
+def test_a_graph_of_one_modality_loads(root: Path, how: str, kind: str, node: str) -> None:
+    """Files of the other modality may be missing or empty; its nodes are gone from every file."""
+    folder = root / "nmmea"
+    graph, stem = folder / "kg2", FEATURE_FILES[kind]
+    for path in (folder / "pairs.tsv", *graph.glob("*.tsv")):
+        kept = [line for line in path.read_text().splitlines() if node not in line.split("\t")]
+        path.write_text("\n".join(kept) + "\n")
+    for path in (graph / f"{stem}.npy", graph / f"{stem}.ids"):
+        path.unlink()
+        if how != "missing" and path.suffix == ".ids":
+            path.touch()
+    if how == "no rows":
+        np.save(graph / f"{stem}.npy", np.zeros((0, 3), dtype=np.float32))
+    (graph / "rel_triples.tsv").write_text("head\trelation\ttail\tkind\n")
+    dataset = open_dataset("nmmea", root)
+    assert all(file.is_file() for file in dataset.input_files())
+    pair = dataset.read()
+    other = "image" if kind == "text" else "text"
+    assert pair.features[kind][1].n_present == 0
+    assert pair.features[other][1].n_present == pair.target.n_entities == 1
+    assert (kind in pair.modalities, other in pair.modalities) == (False, True)
+    how_lacking = "missing" if how == "missing" else "empty"
+    assert f"kg2/{stem}.ids is {how_lacking}: that graph has no {kind}s." in pair.notes
+
+
+@pytest.mark.parametrize("content", [None, "", "entity\tattribute\tvalue\n"])
+def test_a_graph_without_attributes_loads(root: Path, content: str | None) -> None:
+    path = root / "nmmea" / "kg1" / "attr_triples.tsv"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    pair = open_dataset("nmmea", root).read()
+    assert (pair.source.n_attributes, pair.target.n_attributes) == (0, 1)
+    assert "attribute" not in pair.modalities
+
+
+def test_vectors_without_ids_are_refused(root: Path) -> None:
+    (root / "nmmea" / "kg2" / "feat_v.ids").write_text("")
+    with pytest.raises(DataError, match=r"node 'y' has image, but no row"):
+        open_dataset("nmmea", root).read()
 
 
 def test_ids_in_the_order_of_partners_are_noted(tmp_path: Path) -> None:

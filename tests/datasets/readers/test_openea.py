@@ -63,8 +63,6 @@ def test_image_archive(tmp_path: Path) -> None:
         ("rel_triples_1", "a\tb", "`head TAB relation TAB tail`"),
         ("attr_triples_2", "a\tb", "`entity TAB attribute TAB literal`"),
         ("ent_links", "/m/a\tnowhere", "'nowhere', which is no entity of the target KG"),
-        ("721_5fold/1/test_links", "x\ty", "is not in ent_links"),
-        ("721_5fold/1/test_links", f"/m/b\t{DBP}AC/DC", "already stands in train_links"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, file: str, line: str, words: str) -> None:
@@ -90,11 +88,46 @@ def test_a_fold_needs_no_validation_links(tmp_path: Path, how: str) -> None:
     assert all(file.is_file() for file in detect(tmp_path).files.input_files())
 
 
-def test_training_links_without_test_links_are_no_fold(tmp_path: Path) -> None:
-    (write_openea(tmp_path) / "721_5fold" / "1" / "test_links").unlink()
+@pytest.mark.parametrize(
+    ("part", "line", "words"),
+    [
+        ("test_links", None, "the file is missing"),
+        ("train_links", "", "the file is empty"),
+        ("test_links", "x\ty", "is not in ent_links"),
+        ("test_links", f"/m/b\t{DBP}AC/DC", "already stands in train_links"),
+        ("valid_links", "one column", "`source entity TAB target entity`"),
+    ],
+)
+def test_a_fold_that_cannot_be_used_keeps_its_place_and_refuses_nothing(
+    tmp_path: Path, part: str, line: str | None, words: str
+) -> None:
+    path = write_openea(tmp_path) / "721_5fold" / "1" / part
+    before = read(tmp_path)
+    content = path.read_text(encoding="utf-8")
+    path.unlink()
+    if line is not None:
+        path.write_text(f"{content}{line}\n" * bool(line), encoding="utf-8")
     pair = read(tmp_path)
-    assert pair.folds == ()
-    assert "721_5fold/1 has no test_links: it is no fold." in pair.notes
+    (fold,) = pair.folds
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (0, 0, 0)
+    assert (fold.name, words in fold.problem, str(path) in fold.problem) == (
+        "721_5fold/1",
+        True,
+        True,
+    )
+    assert f"The published split 721_5fold/1 cannot be used: {fold.problem}" in pair.notes
+    assert pair.version == before.version
+    assert all(file.is_file() for file in detect(tmp_path).files.input_files())
+
+
+def test_folds_are_counted_as_people_count(tmp_path: Path) -> None:
+    folder = write_openea(tmp_path) / "721_5fold"
+    for name in ("10", "2"):
+        (folder / name).mkdir()
+        for part in (folder / "1").iterdir():
+            (folder / name / part.name).write_bytes(part.read_bytes())
+    names = [fold.name for fold in read(tmp_path).folds]
+    assert names == ["721_5fold/1", "721_5fold/2", "721_5fold/10"]
 
 
 def test_repeated_links_count_once(tmp_path: Path) -> None:
