@@ -64,7 +64,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             if part.numbers["name"].nunique() >= 2:  # one method alone competes with nobody
                 families.setdefault(family, []).append(part)
     for family, parts in families.items():
-        blocks += rank_blocks(family, parts, options.correction)
+        blocks += rank_blocks(family, parts, options.correction, options.complete)
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
         reason = "No two methods have two or more repeats on the same dataset and ratio."

@@ -27,6 +27,7 @@ class ReportOptions:
             Cosines by rank and weights of modalities have reports of their own.
         curve_metric: Metric of learning curves; those of predicted pairs show F1.
         correction: Correction of p-values for multiple comparisons.
+        complete: What rank tests keep where a method lacks a place; of ``COMPLETE``.
         reach: Value of the first metric whose price in seed links is asked for, in (0, 1].
         published: Whether tables show the printed numbers of the papers beside the measured ones.
         significance: Whether the main table marks a best number that is significantly better
@@ -42,6 +43,7 @@ class ReportOptions:
     metrics: tuple[str, ...] = ("hits@1", "hits@10", "mrr", "precision", "recall", "f1")
     curve_metric: str = "mrr"
     correction: str = "holm"
+    complete: str = "places"
     reach: float = 0.5
     published: bool = False
     significance: bool = False
@@ -50,6 +52,7 @@ class ReportOptions:
         _check("direction", (self.direction,), DIRECTIONS)
         _check("metric", (*self.metrics, self.curve_metric), tuple(METRIC_NAMES))
         _check("correction", (self.correction,), CORRECTIONS)
+        _check("complete", (self.complete,), COMPLETE)
         if not 0.0 < self.reach <= 1.0:
             raise ReportError(
                 f"The value to reach must lie above 0 and not above 1, not {self.reach:g}. "
