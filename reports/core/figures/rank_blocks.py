@@ -124,11 +124,11 @@ def _is_enough(grid: pd.DataFrame) -> bool:
 def _left_out(whole: pd.DataFrame, grid: pd.DataFrame) -> Iterator[str]:
     """Which methods are left out for which places, and which places for which methods."""
     for name in sorted(set(whole.columns) - set(grid.columns)):
-        lacking = whole.index[whole[name].isna()]
-        yield f"{name} is left out: no number at {', '.join(map(str, lacking))}."
+        places = [str(place) for place, value in whole[name].items() if pd.isna(value)]
+        yield f"{name} is left out: no number at {', '.join(places)}."
     for place in sorted(set(whole.index) - set(grid.index)):
-        lacking = grid.columns[whole.loc[place, grid.columns].isna()]
-        yield f"{place} is left out: no number of {', '.join(map(str, lacking))}."
+        lacking = [name for name in grid.columns if pd.isna(whole.loc[place, name])]
+        yield f"{place} is left out: no number of {', '.join(lacking)}."
 
 
 def _too_few(n_methods: int, grid: pd.DataFrame) -> str:
