@@ -118,6 +118,13 @@ class CLAMEA(Method):
         # Ours: a step costs about a fifth on a CPU; --set sampled_pairs works with every variant
         "sampled seeds": {"sampled_pairs": 512, "vae_sample": 512},
     }
+    idle_variants: ClassVar = {
+        **dict.fromkeys(
+            ("w/o R", "w/o V", "w/o A"),
+            "the attention of the modality that stands in no joint vector has no loss",
+        ),
+        "w/o DMMG": "its attention flows are the inputs of the generation that is left out",
+    }
     test_params: ClassVar = {
         "epochs": 16,
         "dim": 20,

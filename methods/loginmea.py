@@ -145,6 +145,10 @@ class LoginMEA(Method):
             "lacking_image": "normal",  # section 5.1
         },
     }
+    idle_variants: ClassVar = {
+        "repl. Concat Fusion": "the weights of the concatenation that it replaces weigh nothing",
+        "as described": "the weights of the concatenation, which the code adds, weigh nothing",
+    }
     test_params: ClassVar = {
         "epochs": 40,
         "dim": 24,

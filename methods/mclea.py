@@ -112,6 +112,11 @@ class MCLEA(Method):
             "restart_from": 1_000_000,
         },
     }
+    idle_variants: ClassVar = {
+        "w/o ICL": "the weights of this loss have nothing to weigh",
+        "w/o IAL": "the weights of this loss have nothing to weigh",
+        "w/o ICL and IAL": "the weights of both losses have nothing to weigh",
+    }
     test_params: ClassVar = {
         "epochs": 60,
         "structure_dim": 32,

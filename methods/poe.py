@@ -12,6 +12,9 @@ that the concatenated vectors can be ranked.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
 The weights of r, n and i are trained on the seed links; only l is trained on other relations.
+
+Beside the others l does not help on made-up pairs, and can cost (docs/systems.md has the numbers):
+the KGs share entities through seed links alone, so that l by itself tells little of other links.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ NAME = "paper_tables"
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Every published table of which at least one number was measured."""
-    published = read_published().results
+    published = read_published()
     groups = list(measured_groups(tables, options))
     made: list[Table] = []
     for layout in read_layouts():

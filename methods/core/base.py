@@ -268,6 +268,9 @@ class Method(ABC):
         variants: Name as the paper prints it to the overrides that make it.
         no_op_variants: Variants that leave the vectors as they are (such as another way of
             scoring), with the reason; of all others the battery shows that they change them.
+        idle_variants: Variants in which some trainable parameters learn nothing (such as the
+            weight of a loss that is left out), with the reason; in the full method and in all
+            others the battery shows that each of them learns.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
@@ -286,6 +289,7 @@ class Method(ABC):
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     no_op_variants: ClassVar[Mapping[str, str]] = {}
+    idle_variants: ClassVar[Mapping[str, str]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
     published_scoring: ClassVar[Scoring | None] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class ModalityNCA:
         batch_size: Pairs per chunk.
         attraction: Beta.
         margin: Epsilon.
-        joint_loss: Whether the joint vectors have a loss at all; without it the weights stay.
+        beta: Where beta stands, see ``nca_loss``.
 
     Reference: EVA, AAAI 2021, as its released code computes it.
     """
@@ -36,7 +37,7 @@ class ModalityNCA:
     batch_size: int
     attraction: float = 10.0
     margin: float = 0.0
-    joint_loss: bool = True
+    beta: Literal["outside", "inside"] = "outside"
 
     def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
         """One loss per chunk.
@@ -54,15 +55,13 @@ class ModalityNCA:
             loss = torch.zeros((), device=positions.device)
             for name in encoded:
                 loss = loss + self._nca(cosines[name], self.scales.get(name, self.joint_scale))
-            if self.joint_loss:
-                joint = self.fusion.joint_cosines(
-                    _detached(source), _detached(target), _detached(cosines)
-                )
-                loss = loss + self._nca(joint, self.joint_scale)
-            yield loss
+            joint = self.fusion.joint_cosines(
+                _detached(source), _detached(target), _detached(cosines)
+            )
+            yield loss + self._nca(joint, self.joint_scale)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
-        return nca_loss(cosines, scale, self.attraction, self.margin)
+        return nca_loss(cosines, scale, self.attraction, self.margin, self.beta)
 
 
 def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -39,11 +39,15 @@ class ProductOfExperts(nn.Module):
         self._experts = {name: expert.to(ctx.device) for name, expert in experts.items()}
         self.has_latent = latent_dim > 0
         std = 1 / math.sqrt(max(1, latent_dim))
+        # Without the latent expert both tables are there with no columns, so that nothing else
+        # need ask for them.
         self.entities = normal_parameter((graph.n_entities, latent_dim), std, generator)
         # Weights near one make a relation start as an inner product, which keeps gradients alive.
         self.relations = nn.Parameter(
             1 + 0.1 * torch.randn(graph.n_relations + 1, latent_dim, generator=generator)
         )
+        self.entities.requires_grad_(self.has_latent)
+        self.relations.requires_grad_(self.has_latent)
         # Weights stay positive: more evidence never speaks against a pair.
         start = torch.tensor(math.log(expert_weight))
         self.log_weights = nn.ParameterDict(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.options import ReportOptions
@@ -43,6 +42,7 @@ from mmea_bench.reports.core.statistics.ranking import (
     with_winner,
 )
 from mmea_bench.reports.core.statistics.statistics import Values
+from mmea_bench.results.core.published import Published
 
 SIMULATED = "†"
 _MEASURED = "measured"
@@ -98,17 +98,18 @@ class _Side:
 
 
 def measured_table(
-    layout: Layout, published: pd.DataFrame, measured: MeasuredNumbers, options: ReportOptions
+    layout: Layout, published: Published, measured: MeasuredNumbers, options: ReportOptions
 ) -> Table | None:
     """A published table with measured numbers; None where none of its rows was measured.
 
     Args:
         layout: The table.
-        published: ``Published.results``.
+        published: The printed numbers and what is known of them.
         measured: What was measured.
         options: With ``published`` the printed numbers stand beside, and all rows remain.
     """
-    lines, columns = lines_of(layout, published), columns_of(layout)
+    lines = lines_of(layout, published.results, published.scoring)
+    columns = columns_of(layout)
     found = [[_find(layout, line, column, measured) for column in columns] for line in lines]
     side = _Side(layout, lines, columns, found, measured)
     shown = [place for place in range(len(lines)) if options.published or side.is_measured(place)]

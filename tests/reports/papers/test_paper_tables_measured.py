@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mmea_bench.reports import paper_tables
 from mmea_bench.reports.core.document import Document, Missing, Table
 from mmea_bench.reports.core.options import ReportOptions
@@ -63,6 +65,58 @@ def test_names_and_pseudo_labels_must_be_those_that_the_paper_states() -> None:
     ]
     ablation = table_of(measured(records), "MCLEA (COLING 2022), Table 4")
     assert labels(ablation) == ["MCLEA", "w/o name"]
+
+
+@pytest.mark.parametrize(
+    "variant", ["iterative, w/o names", "w/o name", "without surface forms", "IL, no names"]
+)
+def test_the_row_without_names_is_found_by_its_setting_not_by_its_spelling(variant: str) -> None:
+    place = {"dataset": "dbp15k-zh-en", "seed_ratio": 0.3}
+    words = {"iterative": "yes", "names": "no"}
+    records = [
+        setting_record("meaformer", 0.7, words, variant=variant, **place),
+        setting_record("meaformer", 0.5, {"iterative": "no", "names": "yes"}, **place),
+        # Another method, whatever it reads.
+        setting_record("meaformer", 0.8, words, variant="w/o attention", **place),
+    ]
+    table = table_of(measured(records), "LoginMEA (ECAI 2024), Table 2")
+    assert [(row.labels[1], row.cells[0].plain) for row in table.rows] == [("MEAformer", ".720")]
+
+
+def test_of_two_settings_that_fit_the_one_that_reads_more_stands_in_the_table() -> None:
+    words = {"iterative": "yes", "names": "no"}
+    records = [
+        setting_record(
+            "meaformer", 0.6, words, variant="iterative, w/o names", modalities="structure"
+        ),
+        setting_record(
+            "meaformer", 0.7, words, variant="iterative", modalities="structure attribute"
+        ),
+    ]
+    table = table_of(measured(records), "LoginMEA (ECAI 2024), Table 1")
+    assert [row.cells[0].plain for row in table.rows] == [".720"]
+
+
+def test_settings_that_a_table_does_not_state_are_taken_from_how_its_numbers_were_scored() -> None:
+    place = {"dataset": "dbp15k-zh-en", "seed_ratio": 0.3}
+    records = [
+        setting_record("eva", 0.6, {"iterative": "no"}, **place),
+        setting_record("eva", 0.7, {"iterative": "yes"}, variant="iterative", **place),
+        setting_record("eva", 0.5, {"iterative": "yes"}, variant="unsupervised", **place),
+    ]
+    table = table_of(measured(records), "MCLEA (COLING 2022), Table 1")
+    assert [row.cells[0].plain for row in table.rows] == [".720"]
+
+
+def test_one_training_gives_crossea_with_and_without_its_inference() -> None:
+    place = {"dataset": "synthetic-nmmkg[n=14921]", "seed_ratio": 0.3}
+    table = table_of(
+        measured([pairs_record("crossea", 0.6, "both", **place)]), "CrossEA (COLING 2025), Table 5"
+    )
+    assert {row.labels[0]: row.cells[0].plain for row in table.rows} == {
+        "CrossEA": "0.700",
+        "w/o AIM": "0.600",
+    }
 
 
 def test_published_numbers_stand_beside_on_request() -> None:
