@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import pandas as pd
 
@@ -29,6 +30,7 @@ from mmea_bench.reports.core.rows.comparison import (
 )
 from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
 from mmea_bench.reports.core.rows.reference import Competitors, competitors_of, why_no_test
+from mmea_bench.reports.core.statistics.selected_best import best_p_values
 from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
@@ -72,7 +74,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     for contest in contests:
         blocks += contest.blocks()
     for family, own in families.items():
-        blocks += rank_blocks(family, own, options.correction)
+        blocks += rank_blocks(family, own, options.correction, options.complete)
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
         found = [contest.found for contest in contests]
@@ -105,7 +107,9 @@ def _notes(shown: pd.DataFrame, options: ReportOptions) -> Iterator[str]:
         "its interval is that of the noncentral t distribution. Student's test assumes equal "
         "variances, Welch's does not, the paired one compares repeat by repeat (methods share the "
         "splits; – where fewer than two repeats match or all differ alike). "
-        f"The column of {_P_NAMES[options.test]} is corrected for the number of rows of its table. "
+        f"The column of {_P_NAMES[options.test]} is corrected for "
+        "the rows of its table where a reference was named, else for all pairs of these methods, "
+        "because their numbers choose the best. "
         "Ablations and other settings of a method are no rivals: the ablation report compares them."
     ).removeprefix("Reference. ")
     yield from mark_notes(shown)
@@ -175,13 +179,7 @@ class _Contest:
             for name in found.runs
             if name != found.first
         }
-        done = {
-            name: _p(tested, options.test)
-            for name, tested in tests.items()
-            if not isinstance(tested, str)
-        }
-        p_values = dict(zip(done, corrected(list(done.values()), options.correction), strict=True))
-        return cls(part, family, found, tests, p_values, options)
+        return cls(part, family, found, tests, _corrected(found, tests, options), options)
 
     @property
     def runs(self) -> dict[str, pd.Series[float]]:
@@ -303,6 +301,34 @@ def _tests(first: pd.Series[float], other: pd.Series[float], test: str) -> TwoSa
     if test == "paired" and not isinstance(found, str) and found.paired is None:
         return "fewer than two repeats match, or all differ alike"
     return found
+
+
+def _corrected(
+    found: Competitors, tests: Mapping[str, TwoSampleTests | str], options: ReportOptions
+) -> dict[str, float]:
+    """Corrected p of every rival that is tested.
+
+    A reference that was named beforehand makes one family with its rivals; the best one was chosen
+    by the numbers, so all pairs are the family.
+    """
+    done = {
+        name: _p(tested, options.test)
+        for name, tested in tests.items()
+        if not isinstance(tested, str)
+    }
+    if options.reference:
+        return dict(zip(done, corrected(list(done.values()), options.correction), strict=True))
+    if options.test == "welch":
+        names = list(found.runs)
+        samples = [found.runs[name].to_numpy() for name in names]
+        places = best_p_values(samples, names.index(found.first), options.correction)
+        return {names[place]: p for place, p in places.items()}
+    for first, second in combinations([name for name in found.runs if name != found.first], 2):
+        tested = _tests(found.runs[first], found.runs[second], options.test)
+        if not isinstance(tested, str):
+            done[f"{first} against {second}"] = _p(tested, options.test)
+    family = dict(zip(done, corrected(list(done.values()), options.correction), strict=True))
+    return {name: p for name, p in family.items() if name in tests}
 
 
 def _p(found: TwoSampleTests, test: str) -> float:

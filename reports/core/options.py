@@ -10,6 +10,9 @@ from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import DIRECTIONS
 
+COMPLETE = ("places", "methods")
+"""What rank tests keep where a method lacks a place: every place, or every method."""
+
 CORRECTIONS = ("holm", "none", "bonferroni", "fdr_bh")
 """Corrections of p-values for multiple comparisons, by their names in statsmodels."""
 
@@ -44,6 +47,7 @@ class ReportOptions:
         across_inputs: Whether the reference is also held against methods with other input.
         test: Which t-test decides; of ``TESTS``.
         correction: Correction of p-values for multiple comparisons.
+        complete: What rank tests keep where a method lacks a place; of ``COMPLETE``.
         reach: Value of the first metric whose price in seed links is asked for, in (0, 1].
         published: Whether tables show the printed numbers of the papers beside the measured ones.
         significance: Whether the main table marks a best number that is significantly better
@@ -75,6 +79,9 @@ class ReportOptions:
     )
     test: str = _option("welch", "t-test of the significance report: welch, student or paired.")
     correction: str = _option("holm", "Of p-values: holm, none, bonferroni or fdr_bh.")
+    complete: str = _option(
+        "places", "What rank tests keep where a method lacks a place: places or methods."
+    )
     apart: tuple[str, ...] = _option((), "Never average across these: commit, versions, device.")
     reach: float = _option(0.5, "Value whose price in seed links is shown.")
     published: bool = _option(
@@ -96,6 +103,7 @@ class ReportOptions:
         _check("correction", (self.correction,), CORRECTIONS)
         _check("word of --apart", self.apart, APART)
         _check("test", (self.test,), TESTS)
+        _check("complete", (self.complete,), COMPLETE)
         if not 0.0 < self.reach <= 1.0:
             raise ReportError(
                 f"The value to reach must lie above 0 and not above 1, not {self.reach:g}. "

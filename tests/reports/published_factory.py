@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mmea_bench.results.core.record import Record
+from tests.reports.reports_factory import own_numbers
 
 RANKED = {"candidates": "test", "ties": "realistic"}
 
@@ -91,3 +92,12 @@ def measured_cell(value: float, **changes: Any) -> Record:
         for direction in (("pairs",) if is_pairs else ("src2tgt", "tgt2src"))
     ]
     return Record.of(cell, numbers)
+
+
+def three_repeats(record: Record) -> list[Record]:
+    """The same cell in three repeats of equal numbers: as many as a verdict needs."""
+    numbers = own_numbers(record)
+    return [
+        Record.of({**record.cell, "repeat": n, "key": f"{record.key}-{n}"}, numbers)
+        for n in (1, 2, 3)
+    ]

@@ -247,7 +247,25 @@ def test_a_method_that_lacks_places_is_left_out_of_the_ranks_by_name() -> None:
     records += _repeated("poe", [0.1, 0.2], dataset="synthetic[n=1000]")
     ranks = _document(records).tables[-2]
     assert [row.labels[0] for row in ranks.rows] == ["loginmea", "mclea", "eva"]
-    assert any("lack a number in some place: poe" in note for note in ranks.notes)
+    (note,) = [note for note in ranks.notes if note.startswith("poe is left out")]
+    assert note.count("synthetic[n=") == 4  # each place that it lacks is named
+    assert len(ranks.columns) == 1 + 5  # and the others keep all their places
+
+
+def test_a_method_on_few_places_cannot_turn_the_order() -> None:
+    """a wins five of eight places; over the three places of c alone, b would be first."""
+    wins = dict(zip(range(8), "bbbaaaaa", strict=True))
+    records = [
+        make_record(name, 0.5 + 0.1 * (name == first), dataset=f"synthetic[n={1000 + place}]")
+        for place, first in wins.items()
+        for name in "abd"
+    ]
+    records += [make_record("c", 0.1, dataset=f"synthetic[n={1000 + place}]") for place in range(3)]
+    ranks = _document(records).tables[-2]
+    assert [row.labels[0] for row in ranks.rows] == ["a", "b", "d"]
+    ranks = _document(records, complete="methods").tables[-2]
+    assert ranks.rows[0].labels[0] == "b"
+    assert sum("is left out: no number of c" in note for note in ranks.notes) == 5
 
 
 def test_too_few_places_for_ranks_is_said() -> None:

@@ -59,21 +59,23 @@ class Family:
         return metric_style(self.metric)
 
 
-def rank_blocks(family: Family, parts: Sequence[Comparison], correction: str) -> Iterator[Block]:
+def rank_blocks(
+    family: Family, parts: Sequence[Comparison], correction: str, complete: str = "places"
+) -> Iterator[Block]:
     """Rank tests of one family over all its places, or a sentence why there are none.
 
     Args:
         family: What the places have in common.
         parts: Places with their numbers of the family's metric and a column ``name``.
         correction: Of Wilcoxon's p-values.
+        complete: What is kept where a method lacks a place: ``places`` or ``methods``.
     """
     numbers = pd.concat([part.numbers.assign(place=part.place) for part in parts])
     plain = numbers[numbers["variant"] == FULL]
     has_plain = plain["name"].nunique() >= FEWEST_METHODS
     shown = plain if has_plain else numbers
-    grid, dropped = _complete(
-        shown.pivot_table(index="place", columns="name", values="value", aggfunc="mean")
-    )
+    whole = shown.pivot_table(index="place", columns="name", values="value", aggfunc="mean")
+    grid = _complete(whole, complete)
     title = f"{METRIC_NAMES[family.metric]} over places: {family.rules_text}"
     tests = rank_tests(family.sign * grid, correction)
     if isinstance(tests, str):
@@ -81,8 +83,7 @@ def rank_blocks(family: Family, parts: Sequence[Comparison], correction: str) ->
         yield Text(f"{title}: {reason}")
         return
     notes = [f"Places: {', '.join(tests.places)}."]
-    if dropped:
-        notes.append(f"Left out, because they lack a number in some place: {', '.join(dropped)}.")
+    notes += _left_out(whole, grid)
     if has_plain and len(plain) < len(numbers):
         notes.append("Variants are left out: they are no methods of their own.")
     if len({part.dataset for part in parts}) < len(tests.places):
@@ -98,21 +99,37 @@ def rank_blocks(family: Family, parts: Sequence[Comparison], correction: str) ->
     yield Text(" ".join(_sentences(tests, correction)))
 
 
-def _complete(grid: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Places where all methods have a number; the emptiest methods go until there are enough.
+def _complete(grid: pd.DataFrame, kept: str) -> pd.DataFrame:
+    """The part of a grid in which every method has a number in every place.
+
+    To keep the places, methods that lack one go: a method that ran on few places must not take the
+    others from the comparison of those that ran on all. To keep the methods, places go. Where that
+    leaves too little, the emptiest methods go and then places, until there is enough.
 
     Args:
         grid: Places by methods, NaN for no number.
-
-    Returns:
-        The complete part, and the methods left out.
+        kept: ``places`` or ``methods``.
     """
-    kept = grid
-    while len(kept.dropna()) < FEWEST_PLACES and kept.shape[1] > FEWEST_METHODS:
-        counts = kept.notna().sum()
-        emptiest = max(kept.columns, key=lambda name: (-counts[name], name))
-        kept = kept.drop(columns=emptiest)
-    return kept.dropna(), sorted(set(grid.columns) - set(kept.columns))
+    whole = grid.dropna(axis="columns" if kept == "places" else "index")
+    while not _is_enough(whole) and grid.shape[1] > FEWEST_METHODS:
+        counts = grid.notna().sum()
+        grid = grid.drop(columns=max(grid.columns, key=lambda name: (-counts[name], name)))
+        whole = grid.dropna(axis="columns" if kept == "places" else "index")
+    return whole if _is_enough(whole) else grid.dropna()
+
+
+def _is_enough(grid: pd.DataFrame) -> bool:
+    return grid.shape[0] >= FEWEST_PLACES and grid.shape[1] >= FEWEST_METHODS
+
+
+def _left_out(whole: pd.DataFrame, grid: pd.DataFrame) -> Iterator[str]:
+    """Which methods are left out for which places, and which places for which methods."""
+    for name in sorted(set(whole.columns) - set(grid.columns)):
+        places = [str(place) for place, value in whole[name].items() if pd.isna(value)]
+        yield f"{name} is left out: no number at {', '.join(places)}."
+    for place in sorted(set(whole.index) - set(grid.index)):
+        lacking = [name for name in grid.columns if pd.isna(whole.loc[place, name])]
+        yield f"{place} is left out: no number of {', '.join(lacking)}."
 
 
 def _too_few(n_methods: int, grid: pd.DataFrame) -> str:

@@ -23,6 +23,7 @@ _GROUP = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol"),
     *("names", "iterative", "inference", "ties"),
 ]
+_CELLS = ["method", "variant", "dataset", "seed_ratio", "protocol"]
 _USUAL_TIES = "realistic"
 
 
@@ -39,6 +40,7 @@ class Measured:
         numbers: Columns ``repeat``, ``metric``, ``value``, and ``scoring`` (a ``Scoring``).
         reasons: What speaks against any comparison with published numbers.
         remark: What the reader must know; empty for nothing.
+        n_failed: Repeats of the same that did not end ok.
     """
 
     place: Place
@@ -49,6 +51,7 @@ class Measured:
     numbers: pd.DataFrame
     reasons: tuple[Reason, ...]
     remark: str
+    n_failed: int
 
     @property
     def method(self) -> str:
@@ -96,10 +99,22 @@ def measured_numbers(tables: Tables, csls: int | None = None) -> Iterator[Measur
     )
     cells = tables.cells.set_index("key")
     for _place, group in shown.groupby(_GROUP, sort=True):
-        yield _measured_of(group, cells.loc[sorted(set(group["key"]))])
+        own = cells.loc[sorted(set(group["key"]))]
+        yield _measured_of(group, own, _n_failed(own, tables.cells))
 
 
-def _measured_of(group: pd.DataFrame, cells: pd.DataFrame) -> Measured:
+def _n_failed(own: pd.DataFrame, cells: pd.DataFrame) -> int:
+    """Repeats that stand beside these cells and did not end ok; a skipped one never began."""
+    first = own.iloc[0]
+    is_same = (cells[_CELLS] == first[_CELLS]).all(axis=1)
+    is_version = cells["dataset_version"].isna() | (
+        cells["dataset_version"] == first["dataset_version"]
+    )
+    beside = cells[is_same & is_version & ~cells["status"].isin(("ok", "skipped"))]
+    return len(set(beside["repeat"]) - set(own["repeat"]))
+
+
+def _measured_of(group: pd.DataFrame, cells: pd.DataFrame, n_failed: int) -> Measured:
     first = group.iloc[0]
     place = Place(
         str(first["method"]),
@@ -121,6 +136,7 @@ def _measured_of(group: pd.DataFrame, cells: pd.DataFrame) -> Measured:
         group[["repeat", "metric", "value", "scoring"]],
         tuple(_own_reasons(cells, place, str(first["ties"]))),
         "the checkpoint was chosen on the test links, as in the released code" * is_on_test,
+        n_failed,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
+from scipy import stats
 
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.match import (
@@ -20,13 +21,16 @@ from mmea_bench.reports.core.published.match import (
 from mmea_bench.reports.core.published.measured import METRICS, Measured, measured_numbers
 from mmea_bench.reports.core.published.scoring import Choice, Scoring, choose
 from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, current_cells, name_of
+from mmea_bench.reports.core.statistics.statistics import CONFIDENCE
 from mmea_bench.results.core.published_scoring import PrintedScoring
 from mmea_bench.results.core.table import Tables
 
 Verdict = Literal["reproduced", "close", "better", "off", "not comparable"]
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "close", "better", "off", "not comparable")
 REPRODUCED_WITHIN = 0.01
+REPRODUCED_WITHIN_INTERVAL = 0.02
 CLOSE_WITHIN = 0.03
+FEWEST_REPEATS = 3
 # Differences of printed decimals are never exact in binary: .455 - .445 is a little above .01.
 _ROUNDING = 1e-9
 
@@ -48,7 +52,8 @@ class CheckRow:
         published_scoring: The same of the published number; ``not stated``.
         mean: Mean over repeats.
         sd: Sample standard deviation, None for one repeat.
-        n: Repeats.
+        n: Repeats that ended ok.
+        n_failed: Repeats that did not.
         plain: Mean without CSLS, None if that was not scored or is ``mean`` itself.
         published: The number to compare with, None if there is none for the seed ratio.
         source: Where it is printed.
@@ -72,6 +77,7 @@ class CheckRow:
     mean: float
     sd: float | None
     n: int
+    n_failed: int
     plain: float | None
     published: float | None
     source: str
@@ -113,22 +119,40 @@ class Check:
         return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 
-def verdict_of(difference: float, sd: float | None = None, tolerance: float = math.nan) -> Verdict:
+def verdict_of(
+    difference: float,
+    sd: float | None = None,
+    n: int = 1,
+    tolerance: float = math.nan,
+    *,
+    n_failed: int = 0,
+) -> Verdict:
     """How near a measured number is to the published one.
 
+    Spread helps a number over the line by no more than 0.01: the noisier a method, the wider its
+    interval, and a verdict must not be the easier to have.
+
     Args:
-        difference: Measured less published.
-        sd: Standard deviation of the measured one over repeats; none counts as 0.
+        difference: Mean of the measured repeats less published.
+        sd: Standard deviation of the repeats; None for one.
+        n: Repeats.
         tolerance: Difference that the published number itself allows for; NaN for none.
+        n_failed: Repeats that did not end ok.
 
     Returns:
-        ``reproduced`` within the largest of 0.01, two deviations and the tolerance, in either
-        direction; else ``close`` within 0.03; else ``better`` above and ``off`` below.
+        ``reproduced`` within 0.01 or the tolerance, or within 0.02 where the published number lies
+        in the 95 % interval of the mean; three repeats are needed, and none may have failed. Else
+        ``close`` within 0.03 or the tolerance; else ``better`` above and ``off`` below.
     """
-    widest = max(REPRODUCED_WITHIN, 2.0 * (sd or 0.0), 0.0 if math.isnan(tolerance) else tolerance)
-    if abs(difference) <= widest + _ROUNDING:
+    interval = 0.0
+    if sd is not None and n >= 2:
+        interval = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
+    allowed = 0.0 if math.isnan(tolerance) else tolerance
+    by_spread = min(REPRODUCED_WITHIN_INTERVAL, interval)
+    is_near = abs(difference) <= max(REPRODUCED_WITHIN, by_spread, allowed) + _ROUNDING
+    if is_near and n >= FEWEST_REPEATS and n_failed == 0:
         return "reproduced"
-    if abs(difference) <= CLOSE_WITHIN + _ROUNDING:
+    if abs(difference) <= max(CLOSE_WITHIN, allowed) + _ROUNDING:
         return "close"
     return "better" if difference > 0 else "off"
 
@@ -224,10 +248,12 @@ def _row(
     difference = None if best is None else mean - best.value
     verdict: Verdict = "not comparable"
     if best is not None and all(reason.kind in despite for reason in reasons):
-        verdict = verdict_of(mean - best.value, sd, best.tolerance)
+        verdict = verdict_of(
+            mean - best.value, sd, len(values), best.tolerance, n_failed=measured.n_failed
+        )
     place = measured.place
     assumption = choice.assumption if best else ""
-    remarks = (measured.remark, assumption, _trust_remark(best))
+    remarks = (measured.remark, _failed_remark(measured, len(values)), assumption)
     return CheckRow(
         method=place.method,
         variant=measured.variant,
@@ -242,6 +268,7 @@ def _row(
         mean=mean,
         sd=sd,
         n=len(values),
+        n_failed=measured.n_failed,
         plain=float(plain.mean()) if len(plain) else None,
         published=best.value if best else None,
         source=best.source if best else "",
@@ -249,8 +276,15 @@ def _row(
         verdict=verdict,
         reasons=tuple(sorted(reasons, key=lambda reason: REASON_KINDS.index(reason.kind))),
         others=tuple(printed[1:]),
-        remark="; ".join(filter(None, remarks)),
+        remark="; ".join(filter(None, (*remarks, _trust_remark(best)))),
     )
+
+
+def _failed_remark(measured: Measured, n_ok: int) -> str:
+    if not measured.n_failed:
+        return ""
+    n_all = n_ok + measured.n_failed
+    return f"{measured.n_failed} of {n_all} repeats failed, so it cannot count as reproduced"
 
 
 def _trust_remark(printed: Printed | None) -> str:
@@ -291,10 +325,11 @@ def _notes(rows: Sequence[CheckRow]) -> Iterator[str]:
         f"usually is, or with CSLS of k = {DEFAULT_CSLS}. Difference is ours less published."
     )
     yield (
-        f"reproduced: within the larger of {REPRODUCED_WITHIN} and twice the standard deviation; "
+        f"reproduced: within {REPRODUCED_WITHIN}, or within {REPRODUCED_WITHIN_INTERVAL} and in "
+        f"the 95 % interval of the mean, with {FEWEST_REPEATS} repeats or more and none failed; "
         f"close: within {CLOSE_WITHIN}; better and off: further above and below."
     )
-    if any(row.sd is None for row in rows):
-        yield "Where there is one repeat only, the standard deviation is unknown and taken as 0."
+    if any(row.n < FEWEST_REPEATS for row in rows):
+        yield f"With fewer than {FEWEST_REPEATS} repeats no number counts as reproduced."
     if any(row.verdict != "not comparable" and row.reasons for row in rows):
         yield "Verdicts that come with a reason were asked for despite it."

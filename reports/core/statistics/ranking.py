@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from mmea_bench.reports.core.document import Cell
+from mmea_bench.reports.core.statistics.selected_best import best_p_values
 from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
     Values,
-    corrected,
-    two_sample_tests,
 )
 
 SIGNIFICANT = "•"
@@ -57,7 +56,7 @@ def clear_winner(
 
     Args:
         columns: Values over repeats of every number of a column; empty for none.
-        correction: Of the p-values of the best against each other one.
+        correction: Of the p-values of all pairs, because the numbers choose the best.
         is_less_better: Whether the smallest mean is the best.
     """
     sign = -1.0 if is_less_better else 1.0
@@ -66,14 +65,10 @@ def clear_winner(
     if len(places) < 2:
         return None
     best, second = places[0], places[1]
-    found = {place: two_sample_tests(columns[best], columns[place]) for place in places[1:]}
-    p_values = {place: test.welch for place, test in found.items() if not isinstance(test, str)}
     # A correction never makes a p-value smaller, and is slow.
-    if p_values.get(second, 1.0) >= LEVEL:
+    if best_p_values(columns, best, "none").get(second, 1.0) >= LEVEL:
         return None
-    if len(p_values) > 1:
-        p_values = dict(zip(p_values, corrected(list(p_values.values()), correction), strict=True))
-    return best if p_values[second] < LEVEL else None
+    return best if best_p_values(columns, best, correction)[second] < LEVEL else None
 
 
 def with_winner(cells: Sequence[Cell], winner: int | None) -> list[Cell]:

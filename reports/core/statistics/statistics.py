@@ -28,7 +28,10 @@ CORRECTION_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """How a sentence names each correction."""
 
-_SAME = 1e-12
+SAME = 1e-12
+"""Standard deviations below it come from rounding alone."""
+
+_LARGE_T = 200.0
 
 
 def mean_interval(values: Values) -> tuple[float, float] | None:
@@ -80,7 +83,7 @@ def two_sample_tests(
     """
     if min(len(first), len(second)) < 2:
         return "fewer than two repeats"
-    if max(first.std(), second.std()) < _SAME:
+    if max(first.std(), second.std()) < SAME:
         return "no variance between repeats"
     with warnings.catch_warnings():
         # Said where one of the two methods has (nearly) equal repeats; its tests still hold.
@@ -93,7 +96,7 @@ def _tests(first: Values, second: Values, pairs: tuple[Values, Values] | None) -
     welch = stats.ttest_ind(first, second, equal_var=False)
     interval = welch.confidence_interval(CONFIDENCE)
     paired = None
-    if pairs is not None and len(pairs[0]) >= 2 and (pairs[0] - pairs[1]).std() > _SAME:
+    if pairs is not None and len(pairs[0]) >= 2 and (pairs[0] - pairs[1]).std() > SAME:
         paired = float(stats.ttest_rel(*pairs).pvalue)
     sizes = (len(first), len(second))
     g, g_interval = hedges_g(float(student.statistic), sizes)
@@ -120,12 +123,19 @@ def hedges_g(student_t: float, sizes: tuple[int, int]) -> tuple[float, tuple[flo
         student_t: Statistic of Student's test with equal variances.
         sizes: Number of values in the first and in the second sample.
 
+    Where repeats hardly vary, t is so large that the search for these noncentralities does not
+    end; there the limit holds: ``t = noncentrality / sqrt(chi2 / freedom)``, the normal part of t
+    being negligible.
+
     Source: Hedges and Olkin 1985, Statistical Methods for Meta-Analysis, ch. 5; Steiger and
     Fouladi 1997 for the noncentral interval.
     """
     freedom = sum(sizes) - 2
     scale = (1 - 3 / (4 * freedom - 1)) * np.sqrt(1 / sizes[0] + 1 / sizes[1])
     tail = (1 - CONFIDENCE) / 2
+    if abs(student_t) > _LARGE_T:
+        ends = sorted(student_t * np.sqrt(stats.chi2.ppf((tail, 1 - tail), freedom) / freedom))
+        return float(scale * student_t), (float(scale * ends[0]), float(scale * ends[1]))
     low, high = (special.nctdtrinc(freedom, p, student_t) for p in (1 - tail, tail))
     return float(scale * student_t), (float(scale * low), float(scale * high))
 

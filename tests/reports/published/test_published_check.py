@@ -13,7 +13,12 @@ from mmea_bench.reports.core.published.verdicts import Check, CheckRow, check_ro
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
-from tests.reports.published_factory import measured_cell, published_frame, published_row
+from tests.reports.published_factory import (
+    measured_cell,
+    published_frame,
+    published_row,
+    three_repeats,
+)
 
 
 def check(records: list[Record], *printed: dict[str, Any], **options: Any) -> Check:
@@ -21,56 +26,75 @@ def check(records: list[Record], *printed: dict[str, Any], **options: Any) -> Ch
 
 
 def only_row(record: Record, *printed: dict[str, Any], **options: Any) -> CheckRow:
-    (row,) = check([record], *printed, **options).rows
+    (row,) = check(three_repeats(record), *printed, **options).rows
     return row
 
 
 @pytest.mark.parametrize(
     ("difference", "sd", "verdict"),
     [
-        (0.0, None, "reproduced"),
-        (0.01, None, "reproduced"),
-        (-0.01, None, "reproduced"),
-        (0.0101, None, "close"),
-        (-0.0101, None, "close"),
-        (0.03, None, "close"),
-        (-0.03, None, "close"),
-        (0.0301, None, "better"),
-        (-0.0301, None, "off"),
-        (0.02, 0.01, "reproduced"),
-        (-0.04, 0.02, "reproduced"),
-        (0.0201, 0.01, "close"),
-        (-0.05, 0.02, "off"),
-        (0.009, 0.001, "reproduced"),
+        (0.0, 0.0, "reproduced"),
+        (0.01, 0.0, "reproduced"),
+        (-0.01, 0.0, "reproduced"),
+        (0.0101, 0.0, "close"),
+        (-0.0101, 0.0, "close"),
+        (0.03, 0.0, "close"),
+        (-0.03, 0.0, "close"),
+        (0.0301, 0.0, "better"),
+        (-0.0301, 0.0, "off"),
+        # Half the interval of three repeats is 4.3027 / sqrt(3) = 2.4842 standard deviations.
+        (0.0149, 0.006, "reproduced"),
+        (0.0150, 0.006, "close"),
+        (-0.02, 0.02, "reproduced"),
+        (-0.0201, 0.02, "close"),
+        (0.098, 0.05, "better"),
+        (-0.070, 0.05, "off"),
     ],
 )
-def test_bands_include_their_edges(difference: float, sd: float | None, verdict: str) -> None:
-    assert verdict_of(difference, sd) == verdict
+def test_bands_include_their_edges(difference: float, sd: float, verdict: str) -> None:
+    assert verdict_of(difference, sd, 3) == verdict
 
 
 def test_edges_hold_for_printed_decimals() -> None:
-    assert verdict_of(0.455 - 0.445) == "reproduced"  # a little above .01 in binary
-    assert verdict_of(0.415 - 0.445) == "close"
+    assert verdict_of(0.455 - 0.445, 0.0, 3) == "reproduced"  # a little above .01 in binary
+    assert verdict_of(0.415 - 0.445, 0.0, 3) == "close"
+
+
+def test_fewer_than_three_repeats_or_a_failed_one_are_close_at_best() -> None:
+    assert verdict_of(0.0) == verdict_of(0.0, 0.001, 2) == "close"
+    assert verdict_of(0.0, 0.001, 4) == "reproduced"
+    assert verdict_of(0.0, 0.001, 4, n_failed=1) == "close"
 
 
 def test_tolerance_of_a_loose_number_widens_the_band() -> None:
-    assert verdict_of(-0.025, None, 0.025) == "reproduced"
-    assert verdict_of(-0.025, None, math.nan) == "close"
+    assert verdict_of(-0.04, 0.0, 3, 0.04) == "reproduced"
+    assert verdict_of(-0.04, 0.0, 3, math.nan) == "off"
+    assert verdict_of(-0.04, 0.0, 1, 0.04) == "close"
 
 
 def test_mean_and_deviation_come_from_the_repeats() -> None:
-    records = [measured_cell(value, repeat=n) for n, value in enumerate((0.30, 0.34), 1)]
+    records = [measured_cell(value, repeat=n) for n, value in enumerate((0.27, 0.28, 0.31), 1)]
     (row,) = check(records, published_row(0.27)).rows
-    assert (row.mean, row.n) == (pytest.approx(0.32), 2)
-    assert row.sd == pytest.approx(0.0282843, abs=1e-6)
-    assert row.difference == pytest.approx(0.05)
-    assert row.verdict == "reproduced"  # within two deviations
+    assert (row.mean, row.n) == (pytest.approx(0.28667, abs=1e-5), 3)
+    assert row.sd == pytest.approx(0.0208167, abs=1e-6)
+    assert row.difference == pytest.approx(0.01667, abs=1e-5)
+    assert row.verdict == "reproduced"  # in the interval of the mean, and within .02
 
 
 def test_one_repeat_has_no_deviation_and_says_so() -> None:
     found = check([measured_cell(0.3)], published_row(0.3))
     assert found.rows[0].sd is None
-    assert any("unknown and taken as 0" in note for note in found.notes)
+    assert any("fewer than 3 repeats no number counts" in note for note in found.notes)
+
+
+def test_a_failed_repeat_keeps_a_number_from_reproduced() -> None:
+    failed = measured_cell(0, repeat=4, status="failed", reason="no luck")
+    (row,) = check([*three_repeats(measured_cell(0.3)), failed], published_row(0.3)).rows
+    assert (row.verdict, row.n, row.n_failed) == ("close", 3, 1)
+    assert "1 of 4 repeats failed" in row.remark
+    elsewhere = measured_cell(0, repeat=4, seed_ratio=0.5, status="failed", reason="no luck")
+    (row,) = check([*three_repeats(measured_cell(0.3)), elsewhere], published_row(0.3)).rows
+    assert (row.verdict, row.n_failed) == ("reproduced", 0)
 
 
 def test_csls_of_three_is_compared_and_the_plain_number_stands_beside() -> None:
@@ -79,7 +103,7 @@ def test_csls_of_three_is_compared_and_the_plain_number_stands_beside() -> None:
         if number["csls"] == 0 and number["direction"] == "src2tgt":
             number["value"] = 0.2
     row = only_row(record, published_row(0.3))
-    assert (row.mean, row.plain) == (0.3, 0.2)
+    assert (row.mean, row.plain) == (0.3, pytest.approx(0.2))
     assert row.verdict == "reproduced"
 
 
@@ -306,11 +330,11 @@ def test_rows_without_a_counterpart_stay_out() -> None:
 def test_real_contradictions_are_respected() -> None:
     published = read_published().results
     eva = measured_cell(0.2, method="eva")
-    (row,) = check_rows(tables_of([eva]), published).rows
+    (row,) = check_rows(tables_of(three_repeats(eva)), published).rows
     assert (row.published, row.source) == (0.199, "pmf_repo images/results.png")
     assert row.verdict == "reproduced"
     poe = measured_cell(0.25, method="poe", metric="hits@10")
-    (row,) = check_rows(tables_of([poe]), published).rows
+    (row,) = check_rows(tables_of(three_repeats(poe)), published).rows
     assert (row.published, row.verdict) == (0.251, "reproduced")
 
 

@@ -11,7 +11,12 @@ from mmea_bench.reports.core.published.document import check_document, sections,
 from mmea_bench.reports.core.published.verdicts import Check, check_rows
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
-from tests.reports.published_factory import measured_cell, published_frame, published_row
+from tests.reports.published_factory import (
+    measured_cell,
+    published_frame,
+    published_row,
+    three_repeats,
+)
 
 
 def check(records: list[Record], *printed: dict[str, Any], **options: Any) -> Check:
@@ -21,7 +26,7 @@ def check(records: list[Record], *printed: dict[str, Any], **options: Any) -> Ch
 def test_tables_letter_the_reasons_and_name_the_other_sources() -> None:
     records = [
         measured_cell(0.34, simulated_features="image"),
-        measured_cell(0.3, variant="SE", protocol="paper"),
+        *three_repeats(measured_cell(0.3, variant="SE", protocol="paper")),
     ]
     printed = [
         published_row(0.3),
@@ -37,7 +42,7 @@ def test_tables_letter_the_reasons_and_name_the_other_sources() -> None:
         ),
         (
             *("gcn_align SE", "no names", "Hits@1", "cosine, CSLS 3"),
-            *(".300 (1)", ".310", "loginmea2024 Table 1"),
+            *(".300 ± .000 (3)", ".310", "loginmea2024 Table 1"),
             *("-.010", "reproduced"),
         ),
     ]
@@ -61,7 +66,9 @@ def test_stopping_on_test_links_is_remarked() -> None:
 
 
 def test_the_report_is_made_from_the_published_tables() -> None:
-    tables = tables_of([measured_cell(0.05), measured_cell(0.3, method="random_scores")])
+    tables = tables_of(
+        [*three_repeats(measured_cell(0.05)), measured_cell(0.3, method="random_scores")]
+    )
     document = published_check.build(tables, ReportOptions())
     assert isinstance(document, Document)
     assert document.name == published_check.NAME

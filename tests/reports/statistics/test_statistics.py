@@ -103,3 +103,12 @@ def test_what_cannot_be_tested_is_said(
 
 def test_equal_differences_give_no_paired_test() -> None:
     assert _tests([0.5, 0.6], [0.4, 0.5]).paired is None
+
+
+def test_the_interval_of_a_huge_effect_is_bounded_and_joins_the_exact_one() -> None:
+    """Near-constant repeats: t of a million, for which the exact search does not end."""
+    g, (low, high) = hedges_g(1e6, (5, 5))
+    assert low < g < high
+    below, above = hedges_g(199.9, (5, 5))[1], hedges_g(200.1, (5, 5))[1]
+    assert below == pytest.approx(above, rel=2e-3)
+    assert hedges_g(-1e6, (5, 5))[1] == pytest.approx((-high, -low))
