@@ -28,7 +28,6 @@ from mmea_bench.bench.planning.requests.from_record import (
 )
 from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
 from mmea_bench.bench.planning.suite import Suite
-from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.estimate import Estimator
@@ -45,6 +44,7 @@ from mmea_bench.bench.running.stale import (
 )
 from mmea_bench.bench.running.twins import write_twins
 from mmea_bench.bench.running.versions import other_versions_note
+from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError

@@ -90,9 +90,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning"),
     ),
+    "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
     "bench/running": (
         *("methods/core", "datasets/core", "results/core", "results/core/plans"),
-        *("bench/planning", "bench/cells"),
+        *("bench/planning", "bench/cells", "bench/sharing"),
     ),
     "bench/clusters": (
         *("datasets/core", "datasets/core/access"),
@@ -101,7 +102,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/api.py": (
         *("datasets/core", "datasets/core/access", "results/core"),
         *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
-        "bench/clusters",
+        *("bench/sharing", "bench/clusters"),
     ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.

@@ -13,6 +13,7 @@ from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.machine import commit_of
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import method_sources
+from mmea_bench.results.core.files import read_regular
 
 LARGEST_SOURCE_BYTES = 2**20
 """A method file beyond this is named with its hash, not copied."""
@@ -58,7 +59,7 @@ def _users_files(job: Job) -> list[Path]:
 
 
 def _copy(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
+    content = read_regular(path)
     is_kept = len(content) <= LARGEST_SOURCE_BYTES
     return {
         "name": path.name,

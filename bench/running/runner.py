@@ -15,12 +15,12 @@ from types import FrameType
 from mmea_bench.bench.cells.failures import record_of
 from mmea_bench.bench.cells.kept_states import forget_cell
 from mmea_bench.bench.planning.job import Job, failure_record
-from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.executor import Done, Executor, ExecutorError
 from mmea_bench.bench.running.local_executor import LocalExecutor
 from mmea_bench.bench.running.placement import CellsPerGpu, Gate, Machine
 from mmea_bench.bench.running.progress import Progress
+from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore

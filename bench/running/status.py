@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.running.estimate import Estimator
-from mmea_bench.bench.running.heartbeats import claims_of
+from mmea_bench.bench.sharing.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
 from mmea_bench.results.core.plans.plan_file import CellWords, planned_cells

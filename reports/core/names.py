@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.results.core.files import read_regular
 
 FULL = "full"
 _ASSIGNED = re.compile(r"([\w.*]+)=")
@@ -89,7 +90,7 @@ def read_names(path: Path) -> Names:
         ReportError: If the file cannot be read or holds anything else.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path).decode("utf-8"))
     except OSError as error:
         raise ReportError(f"{path} cannot be read ({error.strerror}).") from error
     except ValueError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mmea_bench.reports.formats.web import KeptSection
+from mmea_bench.results.core.files import read_regular
 
 _LINE = re.compile(r"^(- .*?)(?: \(kept\))? <!-- report: (\w+) -->$", re.MULTILINE)
 _SECTION = re.compile(
@@ -74,6 +75,6 @@ def _as_it_was(html: str) -> Markup:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return read_regular(path).decode("utf-8")
     except (OSError, ValueError):
         return ""  # nothing to keep of a file that nobody can read

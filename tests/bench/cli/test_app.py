@@ -15,8 +15,8 @@ from mmea_bench.bench.cli import app as cli
 from mmea_bench.bench.cli import texts as cli_texts
 from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.cli.texts import assignments, numbers, split_list
-from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.run_state import note_plan
+from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.access.writers import write_openea_layout
 from mmea_bench.datasets.core.errors import UserError

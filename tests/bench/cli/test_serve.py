@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.cli.serve import make_server
-from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.run_state import note_plan, run_state
+from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats import web
 from mmea_bench.reports.formats.web_data import page_data

@@ -23,7 +23,7 @@ from typing import Literal
 
 import psutil
 
-from mmea_bench.bench.running.heartbeats import (
+from mmea_bench.bench.sharing.heartbeats import (
     FOLDER,
     HEARTBEAT_S,
     STALE_AFTER_S,

@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
-from mmea_bench.bench.running.claims import Claims
-from mmea_bench.bench.running.heartbeats import FOLDER
 from mmea_bench.bench.running.run_state import PLAN_NAME, run_state
 from mmea_bench.bench.running.stale import n_replaced
 from mmea_bench.bench.running.status import planned_cells
+from mmea_bench.bench.sharing.claims import Claims
+from mmea_bench.bench.sharing.heartbeats import FOLDER
 from mmea_bench.results.core.schema import SCHEMA_VERSION
 from mmea_bench.results.core.store import ResultStore
 from tests.cases.odd_files import ODD_FILES
@@ -94,7 +94,7 @@ def test_fresh_is_refused_while_a_runner_lives_and_no_longer(tmp_path: Path) -> 
 def test_a_dead_runner_of_another_host_refuses_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmea_bench.bench.running.claims._BEATS_TO_WAIT", 0.02)
+    monkeypatch.setattr("mmea_bench.bench.sharing.claims._BEATS_TO_WAIT", 0.02)
     assert run(tmp_path, "--repeats", "1").exit_code == 0
     claims = tmp_path / "out" / FOLDER
     claims.mkdir()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.bench.running.claims import Claims
-from mmea_bench.bench.running.heartbeats import FOLDER, claims_of, owner_of, runners_of
+from mmea_bench.bench.sharing.claims import Claims
+from mmea_bench.bench.sharing.heartbeats import FOLDER, claims_of, owner_of, runners_of
 from mmea_bench.results.core.store import ResultStore
 from tests.cases.odd_files import ODD_FILES
 from tests.cases.small_methods import notes_start, random_method
@@ -59,7 +59,7 @@ def test_of_many_that_claim_at_once_one_gets_the_cell(tmp_path: Path) -> None:
 def test_the_claim_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from mmea_bench.bench.running.claims import Claims\n"
+        "from mmea_bench.bench.sharing.claims import Claims\n"
         f"runner = Claims(Path({str(tmp_path)!r})).__enter__(); runner.take('cell')\n"
         "os.kill(os.getpid(), 9)"
     )
@@ -80,7 +80,7 @@ def test_a_runner_elsewhere_counts_while_its_heart_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("mmea_bench.bench.running.claims.time.monotonic", lambda: now)
+    monkeypatch.setattr("mmea_bench.bench.sharing.claims.time.monotonic", lambda: now)
     with Claims(tmp_path, heartbeat_s=1e6) as far:
         far.take("cell")
         pretend_other_host(tmp_path, 1)
@@ -190,7 +190,7 @@ def test_an_old_heartbeat_is_waited_for_by_two_beats_and_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("mmea_bench.bench.running.claims.time.monotonic", lambda: now)
+    monkeypatch.setattr("mmea_bench.bench.sharing.claims.time.monotonic", lambda: now)
     dead_elsewhere(tmp_path)
     with Claims(tmp_path, heartbeat_s=5.0) as near:
         assert not near.take("cell")
