@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
+from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import RUNS_FOLDER, WHAT, Request
 from mmea_bench.bench.planning.requests.folder_names import folder_name
@@ -26,20 +27,27 @@ from mmea_bench.bench.planning.requests.from_record import (
     suite_of,
 )
 from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
+from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
-from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.bench.running.claims import Claims
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.estimate import Estimator
 from mmea_bench.bench.running.executor import Executor
 from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
 from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
-from mmea_bench.bench.running.run_state import note_plan
+from mmea_bench.bench.running.run_state import note_names, note_plan
 from mmea_bench.bench.running.runner import RunSettings, RunSummary, run_jobs
-from mmea_bench.bench.running.stale import set_aside, stale_keys
-from mmea_bench.bench.running.twins import write_twins
+from mmea_bench.bench.running.stale import (
+    n_replaced,
+    planned_identities,
+    set_aside,
+    stale_keys,
+)
+from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
@@ -120,32 +128,74 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
     """
     suite, place, folder = _loaded(request)
     settings = _settings(request)
-    store = ResultStore(folder)
+    store = _writable(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
     _check(plan)
-    others = runners_of(folder)
-    if request.fresh and others:
-        raise UserError(
-            f"{folder} is in use by {others[0]}, whose cells --fresh would run again. Wait until "
-            "it ends, or give another folder with --out."
-        )
-    with _executor(request, settings) as executor:
+    planned = planned_identities(plan.cells)
+    with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
         settings = replace(settings, executor=executor)
+        stale = stale_keys(store, plan.cells)
+        _check_others(folder, claims, planned, stale, fresh=request.fresh)
         remove_old(place.cache_dir)
         if not quiet:
             _announce(plan, folder, console)
-        _remove_stale(plan, store, console)
+            _say_other_versions(plan, store, console)
+        _remove_stale(stale, store, console)
         cells = {
             key: {**cell_words(cell), "protocol": cell.protocol.name} for key, cell in plan.cells
         }
         note_plan(folder, cells, plan.done, cells)
-        summary = _run(plan, place, store, settings, None if quiet else console)
+        note_names(folder, plan.suite.names)
+        summary = _run(plan, place, store, settings, claims, None if quiet else console)
         tables = _write_tables(plan, place, store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
     if request.from_record is not None and not quiet:
         _compare(plan, store, find_record(request.from_record, None, RUNS_FOLDER), console)
     return RunOutcome(plan, summary, folder, tables)
+
+
+def _writable(folder: Path) -> ResultStore:
+    """The records of a folder that a run may change, after broken ones were set aside.
+
+    Raises:
+        UserError: If the folder holds records that the run must not change.
+    """
+    store = ResultStore(folder)
+    try:
+        store.quarantine()
+    except ResultsError as error:
+        raise UserError(str(error)) from error
+    return store
+
+
+def _check_others(
+    folder: Path,
+    claims: Claims,
+    planned: Mapping[str, str],
+    stale: Sequence[str],
+    *,
+    fresh: bool,
+) -> None:
+    """Refuses what would take the results of a run that goes on in the same folder.
+
+    Raises:
+        UserError: If there is such a run.
+    """
+
+    def concerns(theirs: Mapping[str, str] | None) -> bool:
+        if fresh or theirs is None:
+            return fresh or bool(stale)
+        return n_replaced(planned, theirs) > 0
+
+    other = claims.other(concerns)
+    if other is None:
+        return
+    what = "--fresh" if fresh else "this run, with other settings, code or data,"
+    raise UserError(
+        f"{folder} is in use by {other}, whose cells {what} would run again. Wait until it ends, "
+        "or give another folder with --out."
+    )
 
 
 def _loaded(request: Request) -> tuple[Suite, Place, Path]:
@@ -246,7 +296,12 @@ def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | No
 
 
 def _run(
-    plan: Plan, place: Place, store: ResultStore, settings: RunSettings, console: Console | None
+    plan: Plan,
+    place: Place,
+    store: ResultStore,
+    settings: RunSettings,
+    claims: Claims,
+    console: Console | None,
 ) -> RunSummary:
     estimator = _estimator(store)
     jobs = with_needs(jobs_of(plan, place), estimator)
@@ -254,7 +309,7 @@ def _run(
     if console is not None:
         progress = make_progress(console, jobs, settings.n_jobs, estimator)
     with progress:
-        return run_jobs(jobs, store, progress, settings)
+        return run_jobs(jobs, store, progress, settings, claims)
 
 
 def _check(plan: Plan) -> None:
@@ -286,8 +341,14 @@ def _announce(plan: Plan, folder: Path, console: Console) -> None:
             say(console, f"Note: {sentence}")
 
 
-def _remove_stale(plan: Plan, store: ResultStore, console: Console) -> None:
-    keys = stale_keys(store, plan.cells)
+def _say_other_versions(plan: Plan, store: ResultStore, console: Console) -> None:
+    kept = (record.cell for record in store.records() if record.key in plan.done)
+    note = other_versions_note(kept, library_versions(), "results that count as done")
+    if note:
+        say(console, f"Note: {note}")
+
+
+def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> None:
     if keys:
         place = set_aside(store, keys)
         say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")

@@ -12,6 +12,7 @@ from mmea_bench.methods.core.base import (
     NoParams,
     RunContext,
     Scoring,
+    StopScore,
 )
 from mmea_bench.methods.core.inputs.features import input_features, modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import (
@@ -111,6 +112,7 @@ __all__ = [
     "Scoring",
     "SeedTrainingParams",
     "SparsePattern",
+    "StopScore",
     "TrainView",
     "TripleBatches",
     "TripleSet",

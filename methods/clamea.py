@@ -11,6 +11,7 @@ is derived and whose sizes it shares; "ours" fills what neither states.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -22,7 +23,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available
+from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
@@ -118,6 +119,13 @@ class CLAMEA(Method):
         # Ours: a step costs about a fifth on a CPU; --set sampled_pairs works with every variant
         "sampled seeds": {"sampled_pairs": 512, "vae_sample": 512},
     }
+    idle_variants: ClassVar = {
+        **dict.fromkeys(
+            ("w/o R", "w/o V", "w/o A"),
+            "the attention of the modality that stands in no joint vector has no loss",
+        ),
+        "w/o DMMG": "its attention flows are the inputs of the generation that is left out",
+    }
     test_params: ClassVar = {
         "epochs": 16,
         "dim": 20,
@@ -147,6 +155,10 @@ class CLAMEA(Method):
         if not set(used) & set(params.output):
             return f"the dataset has none of: {', '.join(params.output)}"
         return encoder_available(params.text_encoder) if "attribute" in used else None
+
+    def files_read(self) -> tuple[Path, ...]:
+        """The text encoder's, which a parameter names by a word, beside those named by a path."""
+        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' joint vectors."""

@@ -50,7 +50,7 @@ class EVAParams(SeedTrainingParams):
     epochs: int = 500  # script without iterative learning; with it 1000
     learning_rate: float = 5e-4  # script
     weight_decay: float = 0.01  # the library's default; the script's value is never passed on
-    batch_size: int = 7500  # script
+    batch_size: int = 7500  # script; more pairs are shuffled into batches anew in every epoch
     restart_from: int = 501  # the optimiser is made anew every epoch from here on, code
     iterative: bool = False  # script with --il
     iterative_start: int = 500  # script
@@ -146,6 +146,7 @@ class EVA(Method):
             params.batch_size,
             params.attraction,
             params.margin,
+            shuffles=ctx.generator("batches"),
         )
         return train_on_seeds(
             encoder,

@@ -35,7 +35,7 @@ class GCNAlignParams:
     modalities: tuple[str, ...] = ("structure", "attribute")
     structure_dim: int = 200  # code
     attribute_dim: int = 100  # code
-    n_attributes: int = 2000  # most frequent attribute names, code
+    n_attributes: int = 2000  # most frequent attribute names, fewer where fewer exist; code
     structure_share: float = 0.9  # weight of the structure distance, code
     margin: float = 3.0  # code
     n_negatives: int = 5  # per side, code
@@ -70,7 +70,7 @@ class GCNAlign(Method):
         """Trains SE (and AE where both KGs have attributes) and returns their concatenation."""
         params: GCNAlignParams = self.params
         graph = JointGraph.of(view)
-        towers = self._towers(graph, view, ctx).to(ctx.device)
+        towers = self.towers(graph, view, ctx).to(ctx.device)
         weights = [params.structure_share, 1 - params.structure_share][: len(towers)]
         pairs = graph.seed_pairs(view).to(ctx.device)
         sizes = (len(pairs), graph.n_entities, params.n_negatives, params.refresh_every)
@@ -90,7 +90,7 @@ class GCNAlign(Method):
         schedule = Schedule(params.epochs, sgd(params.learning_rate), None, params.eval_every)
         return train(towers.parameters(), step, embed, schedule, ctx)
 
-    def _towers(self, graph: JointGraph, view: TrainView, ctx: RunContext) -> nn.ModuleList:
+    def towers(self, graph: JointGraph, view: TrainView, ctx: RunContext) -> nn.ModuleList:
         """SE, and AE where attributes are used: convolutions over the same adjacency."""
         params: GCNAlignParams = self.params
         generator = ctx.generator("initial values")
@@ -99,6 +99,9 @@ class GCNAlign(Method):
         adjacency = FixedMatrix(pattern, torch.from_numpy(values))
         towers = [WeightlessGCN(adjacency, params.structure_dim, generator)]
         if "attribute" in self.used_modalities(view.modalities):
-            bags = FixedMatrix.of(attribute_bags(graph, params.n_attributes).to(ctx.device))
+            # A row for every column that holds an attribute: the spread of the initial values, and
+            # with it the first steps, depend on their number.
+            n_columns = min(params.n_attributes, graph.n_attributes)
+            bags = FixedMatrix.of(attribute_bags(graph, n_columns).to(ctx.device))
             towers.append(WeightlessGCN(adjacency, params.attribute_dim, generator, bags))
         return nn.ModuleList(towers)

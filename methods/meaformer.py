@@ -15,7 +15,7 @@ from typing import ClassVar
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -97,6 +97,7 @@ class MEAformer(Method):
     modalities: ClassVar[tuple[str, ...]] = MEAformerParams.modalities
     Params = MEAformerParams
     paper_stop = "test"
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code
     published_scoring = Scoring("cosine", csls=3)  # script
     published_settings: ClassVar = {
         "fb15k-db15k": {"epochs": 500, "feed_forward_dim": 0},  # code
@@ -149,12 +150,11 @@ class MEAformer(Method):
         losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
-        first_promotion = params.iterative_start + params.promote_every
         schedule = Schedule(
             params.epochs,
             optimiser=None,
             eval_every=params.eval_every,
-            earliest_stop=first_promotion if params.iterative else 0,
+            earliest_stop=training.warmed_up,
         )
         seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
         return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)

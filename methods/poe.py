@@ -12,10 +12,14 @@ that the concatenated vectors can be ranked.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
 The weights of r, n and i are trained on the seed links; only l is trained on other relations.
+
+Beside the others l does not help on made-up pairs, and can cost (docs/systems.md has the numbers):
+the KGs share entities through seed links alone, so that l by itself tells little of other links.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -171,36 +175,59 @@ class Losses:
 
     def of(self, triples: Tensor, links: Tensor) -> Tensor:
         """Loss of a batch of triples, [b, 3], and one of seed links, [b, 2]."""
+        wanted: list[Tensor] = []
+        if len(triples):
+            is_source = self._batches.is_of_source(triples)
+            drawn = self._batches.others_of(self._n_negatives, is_source=is_source)
+            heads, relations, tails = triples.to(self._device).T
+            wanted += [heads, tails, drawn]
+        if len(links):
+            other_heads, other_tails = (
+                self._batches.others_of(self._n_negatives, is_source=is_source)
+                for is_source in (True, False)
+            )
+            wanted += [*links.to(self._device).T, other_heads, other_tails]
+        # Gathered at once: each look-up has a gradient of the size of the whole table.
+        gathered = embedding(torch.cat(wanted), self._model.entities)
+        rows = torch.split(gathered, [len(ids) for ids in wanted])
         parts = []
         if len(triples):
-            parts.append(self._of_triples(triples))
+            parts.append(self._of_triples(wanted[:3], rows[:3], relations))
         if len(links):
-            parts.append(self._of_links(links))
+            parts.append(self._of_links(wanted[-4:], rows[-4:]))
         return torch.stack(parts).sum()
 
-    def _of_triples(self, triples: Tensor) -> Tensor:
-        """Head and tail queries of triples of one KG, with negatives from that KG."""
-        is_source = self._batches.is_of_source(triples)
-        drawn = self._batches.others_of(self._n_negatives, is_source=is_source)
-        heads, relations, tails = triples.to(self._device).T
-        table, others = self._model.entities, embedding(drawn, self._model.entities)
-        head, tail = embedding(heads, table), embedding(tails, table)
+    def _of_triples(
+        self, ids: Sequence[Tensor], rows: Sequence[Tensor], relations: Tensor
+    ) -> Tensor:
+        """Head and tail queries of triples of one KG, with negatives from that KG.
+
+        Args:
+            ids: Heads and tails of the triples, [b] each, and negatives, [k].
+            rows: Their rows of the latent table.
+            relations: Of the triples, [b].
+        """
+        (heads, tails, drawn), (head, tail, others) = ids, rows
         relation = embedding(relations, self._model.relations)
         from_head, from_tail = head * relation, tail * relation
         own = (from_head * tail).sum(dim=1)
         loss = query_loss(own, from_head @ others.T, tails.unsqueeze(1) != drawn)
         return loss + query_loss(own, from_tail @ others.T, heads.unsqueeze(1) != drawn)
 
-    def _of_links(self, links: Tensor) -> Tensor:
-        """Queries of sameAs in both directions, with negatives from the other KG."""
-        heads, tails = links.to(self._device).T
-        other_heads = self._batches.others_of(self._n_negatives, is_source=True)
-        other_tails = self._batches.others_of(self._n_negatives, is_source=False)
+    def _of_links(self, ids: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
+        """Queries of sameAs in both directions, with negatives from the other KG.
+
+        Args:
+            ids: Sources and targets of the links, [b] each, and negatives of either, [k] each.
+            rows: Their rows of the latent table.
+        """
+        heads, tails, other_heads, other_tails = ids
+        head, tail, other_head, other_tail = rows
         logits = self._model.link_logits
-        own = logits(heads, tails, paired=True)
+        own = logits(heads, tails, paired=True, rows=(head, tail))
         forth, back = (
-            logits(heads, other_tails, paired=False),
-            logits(other_heads, tails, paired=False).T,
+            logits(heads, other_tails, paired=False, rows=(head, other_tail)),
+            logits(other_heads, tails, paired=False, rows=(other_head, tail)).T,
         )
         loss = query_loss(own, forth, tails.unsqueeze(1) != other_tails)
         return loss + query_loss(own, back, heads.unsqueeze(1) != other_heads)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -21,7 +22,11 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, text_vectors
+from mmea_bench.methods.core.inputs.text_encoders import (
+    encoder_available,
+    encoder_files,
+    text_vectors,
+)
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA
 from mmea_bench.methods.core.settings import taken_from
@@ -61,9 +66,11 @@ class SelfMEAParams(SeedTrainingParams):
     structure_scale: float = 5.0  # NCA scale of G, EVA code
     modality_scale: float = 15.0  # NCA scale of the others and of the joint vectors, EVA code
     attraction: float = 10.0  # beta, EVA code
-    joint_loss: bool = True  # EVA code; equation 7 of the letter sums over the modalities alone
-    structure_weight: float = 1.0  # initial logit of G in the fusion, EVA code; 2.0 guards G
-    structure_learning_rate: float = 5e-4  # of G's layer, EVA code; 1e-5 guards G
+    beta: Literal["outside", "inside"] = "outside"  # of the logarithm, EVA code; letter: inside
+    # Noisy seeds must not undo stage 1, which the letter's gains stand on; EVA's code treats all
+    # modalities alike (1.0 and 5e-4: `literal structure`).
+    structure_weight: float = 2.0  # initial logit of G in the fusion, ours
+    structure_learning_rate: float = 1e-5  # of G's layer, ours
     seeds: Literal["image", "name"] = "image"  # letter
     n_seeds: int = 6000  # EVA's unsupervised script; tune in 1000, 3000, 6000
     epochs: int = 1000  # EVA script
@@ -76,6 +83,9 @@ class SelfMEAParams(SeedTrainingParams):
     check_every: int = 5  # EVA script
     promote_every: int = 50  # EVA script
     eval_every: int = 50  # EVA script
+
+
+_LITERAL_STRUCTURE = {"structure_weight": 1.0, "structure_learning_rate": 5e-4}
 
 
 class SelfMEA(Method):
@@ -102,13 +112,15 @@ class SelfMEA(Method):
         "w/o attribute": {"modalities": ("structure", "relation", "image", "name")},
         "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},
         "name seeds": {"seeds": "name"},
-        "guarded structure": {"structure_weight": 2.0, "structure_learning_rate": 1e-5},
+        "literal structure": _LITERAL_STRUCTURE,
         "offline encoder": {"text_encoder": "minilm"},
-        "as described": {"positive": "constant", "joint_loss": False},
+        # Equation 7 sums over the modalities alone, which would leave the weights of the fusion
+        # where they start; the text has them adjust themselves, so the joint loss stays.
+        "as described": {"positive": "constant", "beta": "inside", **_LITERAL_STRUCTURE},
     }
     test_params: ClassVar = {
         "text_encoder": "hashed",
-        "stage1_epochs": 2,
+        "stage1_epochs": 10,  # the first only fills the queue
         "n_neighbours": 6,
         "image_dim": 16,
         "modality_dim": 16,
@@ -143,6 +155,10 @@ class SelfMEA(Method):
         """Why SelfMEA cannot run: no names, or no text encoder."""
         lacking = super().skip_reason(modalities)
         return lacking or encoder_available(self.params.text_encoder)
+
+    def files_read(self) -> tuple[Path, ...]:
+        """The text encoder's, which a parameter names by a word, beside those named by a path."""
+        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links and returns all entities' joint vectors."""
@@ -236,7 +252,8 @@ def fusion_stage(
         params.modality_scale,
         params.batch_size,
         params.attraction,
-        joint_loss=params.joint_loss,
+        beta=params.beta,
+        shuffles=ctx.generator("batches"),
     )
     stage = FusionTrainingParams.of(params, own_layer, params.structure_learning_rate)
     return train_on_seeds(encoder, losses, seeds, stage, ctx)

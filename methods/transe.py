@@ -26,8 +26,13 @@ from mmea_bench.methods.core.losses.translation import (
 )
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
+from mmea_bench.methods.core.training.negatives import (
+    FilteredCorruption,
+    TypedCandidates,
+    UniformCandidates,
+)
 from mmea_bench.methods.core.training.row_adagrad import RowAdagrad
-from mmea_bench.methods.core.training.triple_corruption import TripleBatches, TripleCorruption
+from mmea_bench.methods.core.training.triple_corruption import TripleBatches
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,8 @@ class TransE(Method):
         )
         adagrad = RowAdagrad((entities, relations), params.learning_rate)
         updates = MiniBatchSteps(adagrad)
-        negatives = TripleCorruption(shared.triples, shared.source_side, params.negatives)
         sizes = (params.n_negatives, params.refresh_every, params.batch_size)
-        batches = TripleBatches(negatives, *sizes, ctx)
+        batches = TripleBatches(corruption(shared, params.negatives), *sizes, ctx)
 
         def step(epoch: int) -> float:
             return updates.mean_loss(losses(adagrad, batches.epoch(epoch), params))
@@ -100,6 +104,23 @@ class TransE(Method):
 
         schedule = Schedule(params.epochs, None, None, params.eval_every)
         return train((entities, relations), step, embed, schedule, ctx)
+
+
+def corruption(shared: SharedGraph, kind: Literal["typed", "uniform"]) -> FilteredCorruption:
+    """Draws the negatives of all triples, none of which is a triple itself.
+
+    A fair coin decides for each negative which end is replaced. A stand-in that makes a true triple
+    is drawn again, ten times from where it came and then from the whole KG (EAkit).
+
+    Args:
+        shared: Union graph with merged seed partners; a merged entity belongs to both KGs.
+        kind: ``typed`` draws among the heads (or tails) of the same relation, ``uniform`` among
+            all entities of the triple's KG.
+    """
+    side = (~shared.source_side).long()
+    everyone = UniformCandidates.of_triples(shared.triples, side)
+    typed = TypedCandidates(shared.triples, everyone) if kind == "typed" else None
+    return FilteredCorruption(shared.triples, side, shared.n_ids, everyone, typed)
 
 
 def losses(

@@ -11,9 +11,9 @@ import pandas as pd
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.drop_bars import Panel, bars_size, draw_bars
 from mmea_bench.reports.core.figures.style import line_styles
+from mmea_bench.reports.core.names import FULL, Names, in_words
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
-    FULL,
     Comparison,
     bracket,
     comparisons,
@@ -84,7 +84,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     blocks: list[Block] = []
     shown = []
     for study, places in studies.items():
-        made = list(_blocks(study, places))
+        made = list(_blocks(study, places, options.names))
         if made:
             blocks += made
             shown += [rows for place in places for rows in place.variants.values()]
@@ -119,7 +119,7 @@ def _order(variant: Variant) -> tuple[bool, bool, str, bool]:
     return name != FULL, not inference.startswith("two"), name, inference != ""
 
 
-def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
+def _blocks(study: Study, places: Sequence[_Place], names: Names) -> Iterator[Block]:
     variants = sorted({variant for place in places for variant in place.variants}, key=_order)
     reference = variants[0]
     others = [variant for variant in variants if variant != reference]
@@ -131,14 +131,15 @@ def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
         return
     conditions, _, metrics, method, overrides = study
     rows = pd.concat([rows for place in places for rows in place.variants.values()])
-    name = (f"{method} [{overrides}]" if overrides else method) + name_marks(rows)
+    name = _printed(names, method, overrides) + name_marks(rows)
     single = places[0].comparison if len(places) == 1 else None
     title = f"{name}: {single.title}" if single else f"{name}: {conditions}"
-    yield _table(places, variants, metrics, title)
+    labels = {variant: _label(variant, names, method) for variant in variants}
+    yield _table(places, labels, metrics, title)
     panels = [
         Panel(
             "" if single else place.comparison.place_lines,
-            {_label(other): place.drop(reference, other, metric).to_numpy() for other in others},
+            {labels[other]: place.drop(reference, other, metric).to_numpy() for other in others},
             metric_style(metric),
         )
         for place in places
@@ -155,13 +156,13 @@ def _blocks(study: Study, places: Sequence[_Place]) -> Iterator[Block]:
 
 def _table(
     places: Sequence[_Place],
-    variants: Sequence[Variant],
+    labels: Mapping[Variant, str],
     metrics: Sequence[str],
     title: str,
 ) -> Table:
-    reference = variants[0]
+    reference = next(iter(labels))
     rows = []
-    for variant in variants:
+    for variant, label in labels.items():
         cells = []
         for place in places:
             for metric in metrics:
@@ -169,7 +170,7 @@ def _table(
                 style = metric_style(metric)
                 cells.append(repeat_cell(place.values(variant, metric), style))
                 cells.append(Cell() if variant == reference else repeat_cell(drop, style))
-        rows.append(Row((_label(variant), _repeats(cells)), tuple(cells)))
+        rows.append(Row((label, _repeats(cells)), tuple(cells)))
     columns = [
         (place.comparison.place, METRIC_NAMES[metric], what)
         for place in places
@@ -192,5 +193,13 @@ def _repeats(cells: Sequence[Cell]) -> str:
     return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
 
 
-def _label(variant: Variant) -> str:
-    return f"{variant[0]}, {variant[1]}" if variant[1] else variant[0]
+def _printed(names: Names, method: str, overrides: str) -> str:
+    """Name of a study: the method, and the settings that all its rows share."""
+    if not overrides:
+        return names.method(method)
+    settings = in_words(f"{FULL}[{overrides}]") if names.in_words else f"[{overrides}]"
+    return f"{names.method(method)} {f'({settings})' if names.in_words else settings}"
+
+
+def _label(variant: Variant, names: Names, method: str) -> str:
+    return ", ".join(filter(None, (names.variant(method, variant[0]), variant[1])))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.figures.lines import lines_width, method_names
+from mmea_bench.reports.core.figures.lines import left_inches, lines_width, method_names
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
@@ -23,6 +23,7 @@ from mmea_bench.reports.core.figures.style import (
     put_title,
     text_width,
 )
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
     Comparison,
@@ -33,7 +34,6 @@ from mmea_bench.reports.core.rows.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.rows.select import name_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -87,11 +87,11 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     for comparison in comparisons(numbers, options):
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
-        own = own.assign(name=method_names(own)).join(cells, on="key")
+        own = own.assign(name=method_names(own, options.names)).join(cells, on="key")
         shown.append(own)
         blocks.append(_table(comparison, own, metric))
         for device, points in own.groupby("device", sort=True):
-            blocks += _figure(comparison, points, metric, str(device))
+            blocks += _figure(comparison, points, metric, str(device), options.names)
     if not shown:
         return cannot_be_made(
             "No cell ended ok, so there are no costs to compare.", tables, options
@@ -183,7 +183,9 @@ def _digits(value: float) -> int:
     return 3 if value < 1e-3 else max(0, 2 - math.floor(math.log10(value)))
 
 
-def _figure(comparison: Comparison, points: pd.DataFrame, metric: str, device: str) -> list[Figure]:
+def _figure(
+    comparison: Comparison, points: pd.DataFrame, metric: str, device: str, names: Names
+) -> list[Figure]:
     """The result over time and over memory; nothing for fewer than two methods with costs."""
     # Costs are those of the training, whatever inference follows: one point for each cell.
     inference = str(points["inference"].max())
@@ -199,24 +201,24 @@ def _figure(comparison: Comparison, points: pd.DataFrame, metric: str, device: s
     if not panels:
         return []
     title = f"{comparison.title}, {device}" if device else comparison.title
-    points = _with_labels(points)
+    points = _with_labels(points, names)
     height = 0.25 + len(panels) * _panel_height(points["label"].nunique())
     reached = ", ".join(filter(None, (METRIC_NAMES[metric], inference)))
     draw = partial(_draw, points=points, panels=panels, reached=reached, title=title)
-    notes = short_names(zip(points["method"], points["variant"], strict=True)).notes
+    notes = short_names(zip(points["method"], points["variant"], strict=True), names).notes
     notes += (_beside_note(),) * bool(points["is_beside"].any())
     return [Figure(slug_of(title), title, draw, lines_width(points["label"]), height, notes)]
 
 
-def _with_labels(points: pd.DataFrame) -> pd.DataFrame:
+def _with_labels(points: pd.DataFrame, names: Names) -> pd.DataFrame:
     """The points with ``label``, their short name with all marks, and ``look``, its variant."""
-    short = short_names(zip(points["method"], points["variant"], strict=True))
+    short = short_names(zip(points["method"], points["variant"], strict=True), names)
     is_beside = points.groupby("name")["is_beside"].transform("any")
     variants = list(zip(points["method"], points["variant"], strict=True))
     inference = f", {points['inference'].iloc[0]}"  # the same for all points; the axis says it
     labels = [
         short.texts[variant]
-        + name.removeprefix(name_of(*variant)).removeprefix(inference)
+        + name.removeprefix(names.of(*variant)).removeprefix(inference)
         + BESIDE * beside_others
         for variant, name, beside_others in zip(variants, points["name"], is_beside, strict=True)
     ]
@@ -243,10 +245,15 @@ def _draw(
         hspace=_GAP_IN / panel_in,
     )
     for axes, axis in zip(found[:, 0], panels, strict=True):
-        _scatter(axes, points, axis, reached, width * axes.get_position().width)
+        ends = _scatter(axes, points, axis, reached, width * axes.get_position().width)
+        label_ends(axes, ends)
+    canvas.subplots_adjust(left=left_inches(*found[:, 0]) / width)
 
 
-def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_in: float) -> None:
+def _scatter(
+    axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_in: float
+) -> dict[str, LineEnd]:
+    """Draws the points and returns where their labels belong."""
     points = points[points[axis.column] > 0]
     looks = line_styles(zip(points["method"], points["look"], strict=True))
     axes.set_xscale("log")
@@ -254,7 +261,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_
     for (method, variant, label), own in points.groupby(["method", "look", "label"], sort=True):
         look = looks[str(method), str(variant)]
         x, y = float(own[axis.column].mean()), float(own["value"].mean())
-        axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3)
+        axes.plot([x], [y], linestyle="none", **marker_look(look), zorder=3, clip_on=False)
         ends[str(label)] = LineEnd(x, y, look)
     axes.margins(x=0.08)
     _tick(axes, width_in)
@@ -262,7 +269,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, axis: _Axis, reached: str, width_
     axes.set_xlabel(axis.label)
     axes.set_ylabel(reached)
     grid_lines(axes)
-    label_ends(axes, ends)
+    return ends
 
 
 def _tick(axes: Axes, width_in: float) -> None:

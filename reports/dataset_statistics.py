@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, Document, Missing, NumberStyle, Row, Table
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.rows.lacking import cannot_be_made
@@ -112,7 +113,7 @@ class Printed:
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Counts of the datasets that cells loaded, after the tables of MCLEA and of CrossEA."""
     cells = current_cells(tables).tables.cells
-    datasets = list(_counted(tables.datasets, cells))
+    datasets = list(_counted(tables.datasets, cells, options.names))
     if not datasets:
         return cannot_be_made(
             "No record tells the counts of its dataset: no cell got as far as loading one, or an "
@@ -134,18 +135,18 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         *_NOTES,
         *((SIMULATED_NOTE,) if any(dataset.simulated for dataset in datasets) else ()),
         *_contradiction_notes(datasets, published),
-        *_uncounted_notes(tables.datasets, cells),
+        *_uncounted_notes(tables.datasets, cells, options.names),
     )
     return Document(NAME, "Dataset statistics", tuple(filter(None, made)), notes)
 
 
-def _counted(counts: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Counted]:
+def _counted(counts: pd.DataFrame, cells: pd.DataFrame, names: Names) -> Iterator[Counted]:
     """The dataset versions of cells that count, by name."""
     cells = cells.assign(dataset_version=files_version(cells["dataset_version"]))
     used = set(zip(cells["dataset"], cells["dataset_version"], strict=True))
     pairs = zip(counts["dataset"], counts["dataset_version"], strict=True)
     counts = counts[pd.Series([pair in used for pair in pairs], counts.index, dtype=bool)]
-    labels = dataset_labels(counts)
+    labels = dataset_labels(counts, names)
     counts = counts.assign(kg=counts["kg"].fillna(PAIR))
     for (dataset, version), own in counts.groupby(["dataset", "dataset_version"], sort=True):
         found = dict(zip(zip(own["kg"], own["statistic"], strict=True), own["value"], strict=True))
@@ -311,8 +312,9 @@ def _contradiction_notes(datasets: Iterable[Counted], published: Published) -> I
             yield f"{row.id}: {row.source} {row.place} prints {row.says}. {row.found}"
 
 
-def _uncounted_notes(counts: pd.DataFrame, cells: pd.DataFrame) -> Iterator[str]:
+def _uncounted_notes(counts: pd.DataFrame, cells: pd.DataFrame, names: Names) -> Iterator[str]:
     """Datasets of the cells that no record counts."""
     lacking = sorted(set(cells["dataset"]) - set(counts["dataset"]))
     if lacking:
-        yield f"Not counted, since no cell tells what it loaded: {', '.join(lacking)}."
+        listed = ", ".join(map(names.dataset, lacking))
+        yield f"Not counted, since no cell tells what it loaded: {listed}."

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from mmea_bench.reports.core.document import Document, Figure, Missing
-from mmea_bench.reports.core.figures.lines import lines_width, range_line
-from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.lines import epoch_line, left_inches, limits_of, lines_width
+from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (
     LineEnd,
+    LineStyle,
     grid_lines,
     label_ends,
     line_styles,
     text_width,
 )
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
 from mmea_bench.reports.core.rows.curves import chosen_points
@@ -39,16 +39,25 @@ from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "learning_curves"
-_LEGEND_WORDS = "—  validation"
+_LEGEND_WORDS = "—  chosen epoch"
 """The widest line of the legend, which stands below the labels."""
 
-_LEFT_IN = 0.49
+_STAR: Mapping[str, Any] = {
+    "linestyle": "none",
+    "marker": "*",
+    "markersize": 5.5,
+    "markeredgewidth": 0.7,
+    "zorder": 4,
+}
 _BESIDE_IN = 0.28  # the marker before a label, and the air around both
 _DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
-_LOG_FROM = 100.0
+_OF_CELLS = (
+    *("key", "protocol", "dataset_version", "simulated_features", "best_epoch", "stopped_on"),
+)
 _HEIGHT_IN = 3.0
 _TITLE_LETTERS = 50
+_MOST_BANDS = 6
 _N_LABELS = 12  # as many labels fit beside the upper panel at that height
 
 
@@ -69,16 +78,18 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             options,
         )
     curves = curves.merge(
-        current.tables.cells[["key", "protocol", "dataset_version", "simulated_features"]],
+        current.tables.cells[list(_OF_CELLS)],
         on="key",
         validate="m:1",
     )
-    labels = dataset_labels(curves)
+    labels = dataset_labels(curves, options.names)
     pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
     curves = curves.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
     figures = [
         _figure(
-            points, str(points["metric"].iloc[0]), str(protocol), str(dataset), float(str(ratio))
+            points,
+            f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol",
+            options.names,
         )
         for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
     ]
@@ -91,25 +102,30 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     return Document(NAME, "Learning curves", tuple(figures), notes)
 
 
-def _figure(points: pd.DataFrame, metric: str, protocol: str, dataset: str, ratio: float) -> Figure:
-    title = f"{dataset}, {percent(ratio)} seeds, {protocol} protocol"
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{dataset} {100 * ratio:.10g} {protocol}".lower())
-    draw = partial(_draw, points=points, metric=metric, title=textwrap.fill(title, _TITLE_LETTERS))
+def _figure(points: pd.DataFrame, title: str, names: Names) -> Figure:
+    draw = partial(_draw, points=points, title=textwrap.fill(title, _TITLE_LETTERS), names=names)
     n_lines = len(points[["method", "variant"]].drop_duplicates())
     height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
-    labels = _labels(points)
+    labels = _labels(points, names)
     # The words of the legend stand in the place of the labels, too.
     width = lines_width([*labels.values(), _LEGEND_WORDS])
-    notes = short_names(labels).notes
-    return Figure(slug.strip("-"), title, draw, width, height, notes)
+    notes = short_names(labels, names).notes
+    return Figure(_slug(points), title, draw, width, height, notes)
 
 
-def _labels(points: pd.DataFrame) -> dict[tuple[str, str], str]:
+def _slug(points: pd.DataFrame) -> str:
+    """Dataset, seed ratio and protocol as part of a file name."""
+    place = points.iloc[0]
+    words = f"{place['dataset_label']} {100 * place['seed_ratio']:.10g} {place['protocol']}"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def _labels(points: pd.DataFrame, names: Names) -> dict[tuple[str, str], str]:
     """Method and variant to the name in the figure, with the mark of made-up features."""
     pairs = sorted(set(zip(points["method"], points["variant"], strict=True)))
     simulated = points.loc[points["simulated_features"].notna(), ["method", "variant"]]
     is_marked = set(simulated.itertuples(index=False, name=None))
-    texts = short_names(pairs).texts
+    texts = short_names(pairs, names).texts
     return {pair: texts[pair] + SIMULATED * (pair in is_marked) for pair in pairs}
 
 
@@ -124,50 +140,91 @@ def _notes(curves: pd.DataFrame) -> Iterable[str]:
             "F1 of predicted pairs with two thresholds; on validation pairs it is the value "
             f"expected from them, which chose the thresholds. {lines}"
         )
+    yield "Stars: epochs that were chosen and reported, on the links that chose them."
+    yield (
+        "Losses of different methods measure different things, so each is drawn from its largest "
+        "value (1) to its smallest (0) where a figure shows several."
+    )
     if curves["repeat"].nunique() > 1:
         yield (
-            "Lines are means over repeats, up to the last epoch that all repeats of the method "
-            "reached; bands span the smallest to the largest repeat."
+            "Lines are means over repeats; bands are Student's 95 % intervals of the validation "
+            f"lines (of the test lines where there are no others), in figures of {_MOST_BANDS} "
+            "methods at most; dotted: epochs that only some repeats reached, the mean of those."
         )
 
 
-def _draw(canvas: Canvas, points: pd.DataFrame, metric: str, title: str) -> None:
+def _draw(canvas: Canvas, points: pd.DataFrame, title: str, names: Names) -> None:
     top, bottom = canvas.subplots(
         2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12}
     )
-    names = _labels(points)
-    looks = short_names(names).looks
+    labels = _labels(points, names)
+    looks = shared_looks(labels)
     styles = line_styles(looks.values())
-    width = canvas.get_figwidth()
-    beside = _BESIDE_IN + max(text_width(name) for name in (*names.values(), _LEGEND_WORDS))
-    canvas.subplots_adjust(
-        left=_LEFT_IN / width,
-        right=1.0 - beside / width,
-        top=1.0 - (0.24 + 0.13 * title.count("\n")) / canvas.get_figheight(),
-        bottom=0.125,
-    )
+    limits = limits_of(points["value"])
+    n_lines = len(labels)
+    banded = _banded_links(points, n_lines)
     ends: dict[str, LineEnd] = {}
-    for identity in names:
+    for identity in labels:
         style = styles[looks[identity]]
         own = points[(points["method"] == identity[0]) & (points["variant"] == identity[1])]
         for links in ("test", "valid"):  # validation last, so that it lies on top
             shown = own[own["links"] == links]
-            end = range_line(top, shown, "value", style, dashes=_DASHES[links])
+            dashes = _DASHES[links]
+            band = limits if links == banded else None
+            end = epoch_line(top, shown, "value", style, dashes=dashes, limits=band)
             if end is not None:
-                ends[names[identity]] = end
-        range_line(bottom, own.drop_duplicates(["key", "epoch"]), "loss", style)
-    _finish(top, bottom, points, metric)
+                ends[labels[identity]] = end
+            _mark_chosen(top, shown, links, style)
+        losses = own.drop_duplicates(["key", "epoch"])
+        if n_lines > 1:
+            losses = losses.assign(loss=_own_scale(losses["loss"]))
+        epoch_line(bottom, losses, "loss", style)
+    _finish(top, bottom, points, n_lines)
     top.set_title(title, loc="left")
+    width = canvas.get_figwidth()
+    beside = _BESIDE_IN + max(text_width(name) for name in (*labels.values(), _LEGEND_WORDS))
+    canvas.subplots_adjust(
+        left=left_inches(top, bottom) / width,
+        right=1.0 - beside / width,
+        top=1.0 - (0.24 + 0.13 * title.count("\n")) / canvas.get_figheight(),
+        bottom=0.125,
+    )
     label_ends(top, ends)
 
 
-def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
+def _banded_links(points: pd.DataFrame, n_lines: int) -> str:
+    """Links whose lines have bands; none where bands would hide what they surround."""
+    if n_lines > _MOST_BANDS:
+        return ""
+    return "valid" if (points["links"] == "valid").any() else "test"
+
+
+def _mark_chosen(axes: Axes, points: pd.DataFrame, links: str, style: LineStyle) -> None:
+    """Stars on the line of means where repeats chose their epoch on these links."""
+    is_chosen = (points["epoch"] == points["best_epoch"]) & (points["stopped_on"] == links)
+    epochs = sorted(set(points.loc[is_chosen, "epoch"]))
+    heights = points.groupby("epoch")["value"].mean()[epochs]
+    axes.plot(epochs, heights, color=style.colour, markerfacecolor="white", **_STAR)
+
+
+def _own_scale(losses: pd.Series[float]) -> pd.Series[float]:
+    """Losses between their smallest, 0, and their largest, 1."""
+    low, high = losses.min(), losses.max()
+    return (losses - low) / (high - low) if high > low else 0.0 * losses
+
+
+def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, n_lines: int) -> None:
+    metric = str(points["metric"].iloc[0])
     top.set_ylabel(METRIC_NAMES[metric])
     if metric != "mean_rank":
         top.set_ylim(bottom=0.0)
     bottom.set_ylabel("Loss")
+    if n_lines > 1:
+        bottom.set_ylabel("Loss, scaled")
+        bottom.set_yticks([0.0, 1.0])
+    else:
+        bottom.locator_params(axis="y", nbins=3)
     bottom.set_xlabel("Epoch")
-    _scale_loss(bottom, points)
     first, last = float(points["epoch"].min()), float(points["epoch"].max())
     margin = 0.02 * (last - first) or 0.5
     bottom.set_xlim(first - margin, last + margin)
@@ -176,38 +233,29 @@ def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, metric: str) -> None:
     for axes in (top, bottom):
         grid_lines(axes, "y")
     bottom.figure.align_ylabels([top, bottom])
-    kinds = [links for links in _DASHES if links in set(points["links"])]
-    words = {"valid": "validation", "test": "test"}
-    handles = [Line2D([], [], color="#555555", linestyle=_DASHES[links]) for links in kinds]
-    # Beside the panels, where no line can run through it.
-    bottom.legend(
-        handles,
-        [words[links] for links in kinds],
-        title="links",
-        title_fontsize=6.5,
+    _explain(bottom, points)
+
+
+def _explain(axes: Axes, points: pd.DataFrame) -> None:
+    """What dashes and stars mean, beside the panel, where no line can run through it."""
+    line = partial(Line2D, [], [], color="#555555")
+    words = {"valid": "validation", "test": "test links"}
+    found = set(points["links"])
+    shown = {words[links]: line(linestyle=_DASHES[links]) for links in _DASHES if links in found}
+    if (
+        (points["epoch"] == points["best_epoch"]) & (points["stopped_on"] == points["links"])
+    ).any():
+        shown["chosen epoch"] = line(markerfacecolor="white", **_STAR)
+    n_repeats = points.groupby(["method", "variant", "links", "epoch"])["repeat"].nunique()
+    if (n_repeats < n_repeats.groupby(["method", "variant", "links"]).transform("max")).any():
+        shown["some repeats"] = line(linestyle=":", linewidth=0.7)
+    axes.legend(
+        list(shown.values()),
+        list(shown),
         alignment="left",
         loc="center left",
         bbox_to_anchor=(1.02, 0.5),
         borderaxespad=0.0,
+        labelspacing=0.25,
         frameon=False,
     )
-
-
-def _scale_loss(axes: Axes, points: pd.DataFrame) -> None:
-    """Losses of different methods can lie powers of ten apart: such are shown on a log axis."""
-    largest = points["loss"].abs().groupby([points["method"], points["variant"]]).max()
-    largest = largest[largest > 0]
-    if len(largest) < 2 or largest.max() < _LOG_FROM * largest.min():
-        axes.locator_params(axis="y", nbins=3)
-        return
-    if (points["loss"].dropna() > 0).all():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(numticks=4))
-    else:
-        # Linear up to the losses of the method with the smallest ones.
-        linear = 10.0 ** round(math.log10(float(largest.min())))
-        axes.set_yscale("symlog", linthresh=linear)
-        power = 10.0 ** math.floor(math.log10(float(largest.max())))
-        axes.yaxis.set_major_locator(FixedLocator([-power, 0.0, power]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())

@@ -45,7 +45,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             continue
         metric = comparison.metrics[0]
         own = comparison.numbers[comparison.numbers["metric"] == metric]
-        own = own.assign(name=method_names(own))
+        own = own.assign(name=method_names(own, options.names))
         shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
         blocks.append(_figure(comparison, own, metric, options.reach if has_price else None))
@@ -82,6 +82,16 @@ def _draw(
     low, high = axes.get_ylim()
     if reach is not None and low < reach < high:
         axes.axhline(reach, color="#777777", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
+        axes.annotate(
+            f"value to reach: {reach:g}",
+            (0.01, reach),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 1),
+            textcoords="offset points",
+            fontsize=5.5,
+            color="#555555",
+            va="bottom",
+        )
 
 
 def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
@@ -141,6 +151,7 @@ def price_of(points: pd.DataFrame, reach: float) -> Price | None:
 
 def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, reach: float) -> Table:
     rows, notes = [], []
+    all_ratios = set(numbers["seed_ratio"])
     for name, own in numbers.groupby("name", sort=True):
         by_repeat = own.groupby(["seed_ratio", "repeat"])[["value", "n_seeds"]].mean()
         points = by_repeat.groupby("seed_ratio").mean().reset_index()
@@ -159,6 +170,10 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
                 notes.append(
                     f"{name}: reached at {percent(price.measured)} already, the smallest ratio run."
                 )
+            skipped = _skipped(set(points["seed_ratio"]), price, all_ratios)
+            if skipped:
+                listed = ", ".join(map(percent, skipped))
+                notes.append(f"{name}: interpolated across {listed}, where it has no number.")
         rows.append(Row((str(name),), cells))
     columns = (
         ("seed ratio", "smallest run"),
@@ -168,6 +183,12 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
     notes += list(_price_rules(numbers))
     title = f"Seeds to reach {METRIC_NAMES[metric]} {reach:g}: {comparison.title}"
     return Table(title, ("method",), ("group", "number"), columns, tuple(rows), tuple(notes))
+
+
+def _skipped(own: set[float], price: Price, all_ratios: set[float]) -> list[float]:
+    """Ratios that others have and that a price is interpolated across, sorted."""
+    before = max((ratio for ratio in own if ratio < price.measured), default=price.measured)
+    return sorted(ratio for ratio in all_ratios - own if before < ratio < price.measured)
 
 
 def _price_rules(numbers: pd.DataFrame) -> Iterator[str]:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.outcomes import outcome_table
-from mmea_bench.reports.core.rows.remarks import partial_copies
+from mmea_bench.reports.core.rows.remarks import early_checkpoints, early_notes, partial_copies
+from mmea_bench.reports.core.rows.rivals import contest
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
@@ -73,7 +75,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             _table(_Group(numbers, cells, options, heading, str(rules)), str(dataset))
             for dataset, numbers in group.groupby("dataset", sort=True)
         ]
-    outcomes = outcome_table(cells, set(shown["key"]), csls)
+    outcomes = outcome_table(current.tables, set(shown["key"]), csls, options.names)
     if outcomes is not None:
         blocks.append(outcomes)
     notes = (*_document_notes(shown), *current.notes, *tables.problems)
@@ -98,7 +100,7 @@ class _Group:
 
 def _table(group: _Group, dataset: str) -> Table:
     numbers = group.numbers.assign(row=_row_ids(group.numbers))
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, group.options.names)
     metrics = [metric for metric in group.options.metrics if metric in set(numbers["metric"])]
     if set(metrics) & set(PAIR_METRICS):
         # Pairs are predicted; that the best candidate is right (Hits@1) comes after.
@@ -118,19 +120,15 @@ def _table(group: _Group, dataset: str) -> Table:
         rivals = [row for row in row_ids if sections[row] == section]
         for position, column in enumerate(columns):
             values = [samples.get((row, *column), _NONE) for row in rivals]
-            is_less_better = column[3] == "mean_rank"
-            marked = ranked([grid[row][position] for row in rivals], is_less_better=is_less_better)
-            if group.options.significance:
-                correction = group.options.correction
-                winner = clear_winner(values, correction, is_less_better=is_less_better)
-                marked = with_winner(marked, winner)
+            cells = [grid[row][position] for row in rivals]
+            marked = _marked(rivals, cells, values, column[3], group.options)
             for row, cell in zip(rivals, marked, strict=True):
                 grid[row][position] = cell
     grid = {row: _with_certain(cells, certain) for row, cells in grid.items()}
     simulated = _simulated_by_row(numbers, own_cells)
     rows = [
         Row(
-            (row[1], _variant_label(row), row[0], _repeats(grid[row])),
+            (*_labels(row, group.options.names), row[0], _repeats(grid[row])),
             tuple(grid[row]),
             (SIMULATED,) * (row in simulated) + (STOPPED_ON_TEST,) * (row in unranked),
             has_rule_above=above is not None and sections[row] != sections[above],
@@ -139,7 +137,7 @@ def _table(group: _Group, dataset: str) -> Table:
     ]
     shown = sorted(set(labels.values()))
     return Table(
-        f"{shown[0] if len(shown) == 1 else dataset}: {group.heading}",
+        f"{shown[0] if len(shown) == 1 else group.options.names.dataset(dataset)}: {group.heading}",
         ("method", "variant", "input", "repeats"),
         ("dataset", "seed ratio", "metric"),
         tuple(
@@ -179,6 +177,24 @@ def _is_certain(numbers: pd.DataFrame, column: tuple[object, ...]) -> bool:
     return k.isdecimal() and bool(len(own) and (own["n"] <= int(k)).all())
 
 
+def _marked(
+    rows: Sequence[RowId],
+    cells: Sequence[Cell],
+    values: Sequence[Values],
+    metric: str,
+    options: ReportOptions,
+) -> list[Cell]:
+    """The cells of one column and section with the best and second best marked."""
+    is_less_better = metric == "mean_rank"
+    marked = ranked(cells, is_less_better=is_less_better)
+    if not options.significance:
+        return marked
+    pairs = [(row[1], row[2]) for row in rows]
+    competing = contest(pairs, values, is_less_better=is_less_better)
+    winner = clear_winner(competing, options.correction, is_less_better=is_less_better)
+    return with_winner(marked, winner)
+
+
 def _winner_notes(grid: Iterable[Sequence[Cell]], options: ReportOptions) -> Iterable[str]:
     if any(SIGNIFICANT in cell.marks for cells in grid for cell in cells):
         yield significance_note(options.correction)
@@ -207,8 +223,10 @@ def _row_order(row: RowId) -> tuple[str, bool, str, str]:
     return method, variant != "full", variant, scoring
 
 
-def _variant_label(row: RowId) -> str:
-    return f"{row[2]}, {row[3]}" if row[3] else row[2]
+def _labels(row: RowId, names: Names) -> tuple[str, str]:
+    """Method and variant as they are printed."""
+    _, method, variant, scoring = row
+    return names.method(method), ", ".join(filter(None, (names.variant(method, variant), scoring)))
 
 
 def _repeats(cells: Sequence[Cell]) -> str:
@@ -273,11 +291,22 @@ def _table_notes(
     if simulated:
         kinds = sorted({kind for kinds in simulated.values() for kind in kinds})
         yield f"{SIMULATED} with simulated {' and '.join(kinds)} features, not measured ones."
+    yield from early_notes(_printed(group))
     if unranked:
         yield (
             f"{STOPPED_ON_TEST} the checkpoint was chosen on the test links, as in the released "
             "code of the method; not ranked with the others."
         )
+
+
+def _printed(group: _Group) -> pd.DataFrame:
+    """The numbers with what ``early_notes`` reads."""
+    numbers, names = group.numbers, group.options.names
+    pairs = zip(numbers["method"], numbers["variant"], strict=True)
+    return numbers.assign(
+        is_early=numbers["key"].isin(early_checkpoints(group.cells)),
+        printed=[names.of(method, variant) for method, variant in pairs],
+    )
 
 
 def _document_notes(shown: pd.DataFrame) -> Iterable[str]:

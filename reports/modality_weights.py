@@ -5,43 +5,42 @@ from __future__ import annotations
 from functools import partial
 from itertools import cycle
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.heat_map import ink_over
 from mmea_bench.reports.core.figures.lines import method_names
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import mark_notes, repeat_cell, shown_numbers, slug_of
 from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, percent
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.schema import WEIGHT
 from mmea_bench.results.core.table import Tables
 
 NAME = "modality_weights"
-# Each modality has the same shade of one map in every figure; colours belong to methods. Modalities
-# that stand side by side are far apart in lightness, hence in grey print too.
-_SHADES = {
-    "structure": 0.05,
-    "relation": 0.6,
-    "attribute": 0.25,
-    "image": 0.8,
-    "text": 0.4,
-    "name": 0.95,
+# Each modality has its own hue (Tol's muted colours, safe for the colour-blind) in every figure,
+# and the one beside it another lightness: readable in grey, and on a dark page.
+_COLOURS = {
+    "structure": "#332288",
+    "relation": "#DDCC77",
+    "attribute": "#117733",
+    "image": "#88CCEE",
+    "text": "#882255",
+    "name": "#CC6677",
 }
-_FURTHER_SHADES = (0.15, 0.7, 0.5, 0.9)
+_FURTHER_COLOURS = ("#44AA99", "#999933", "#AA4499", "#BBBBBB")
 _PLACE = ["protocol", "dataset_label", "seed_ratio"]
 _ROW_IN = 0.2
 _SMALL_LETTER_IN = 0.044  # a letter of 5.5 pt
 _SMALLEST_PRINTED = 0.07  # a number in a narrower bar would run into the next
 _LEGEND_COLUMNS = 4
-_DARK_UP_TO = 0.5
-"""White numbers on shades below it."""
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -52,15 +51,16 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         return cannot_be_made(
             "No method told how much each modality counts in its fusion.", tables, options
         )
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
     numbers = numbers.assign(
-        name=method_names(numbers), dataset_label=[labels.get(pair, pair[0]) for pair in pairs]
+        name=method_names(numbers, options.names),
+        dataset_label=[labels.get(pair, pair[0]) for pair in pairs],
     )
     blocks: list[Block] = []
     for (protocol, dataset, ratio), own in numbers.groupby(_PLACE, sort=True):
         title = f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
-        blocks += [_figure(own, title), _table(own, title)]
+        blocks += [_figure(own, title, options.names), _table(own, title)]
     notes = (
         "Share of each modality in the fusion at the reported checkpoint; the shares of a method "
         "add up to 1. Where a method weighs every entity by itself, the mean over the entities of "
@@ -69,7 +69,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         "vectors that tell less apart can weigh more. Compare with the ablations.",
         *mark_notes(numbers),
         *lacking_notes(tables, options, numbers["key"], "weights of modalities"),
-        *current_cells(tables).notes,
+        *current_cells(tables).replaced_notes,
     )
     return Document(NAME, "Modality weights", tuple(blocks), notes)
 
@@ -90,16 +90,16 @@ def _table(numbers: pd.DataFrame, title: str) -> Table:
     return Table(title, ("method", "repeats"), ("group", "modality"), columns, tuple(rows))
 
 
-def _figure(numbers: pd.DataFrame, title: str) -> Figure:
+def _figure(numbers: pd.DataFrame, title: str, names: Names) -> Figure:
     grid = numbers.pivot_table(index="name", columns="modality", values="value", aggfunc="mean")
     grid = grid[ordered_modalities(grid.columns)].sort_index()
     pairs = numbers.drop_duplicates("name").set_index("name")[["method", "variant"]]
     variants = {name: (str(pair[0]), str(pair[1])) for name, *pair in pairs.itertuples()}
-    short = short_names(variants.values())
+    short = short_names(variants.values(), names)
     # The marks behind a name stay.
     grid.index = pd.Index(
         [
-            short.texts[variants[name]] + name.removeprefix(name_of(*variants[name]))
+            short.texts[variants[name]] + name.removeprefix(names.of(*variants[name]))
             for name in grid.index
         ]
     )
@@ -119,17 +119,16 @@ def _draw(canvas: Canvas, grid: pd.DataFrame, title: str) -> None:
         top=put_title(canvas, title),
         bottom=(0.38 + 0.14 * n_lines) / height,
     )
-    further = [name for name in grid.columns if name not in _SHADES]
-    known = _SHADES | dict(zip(further, cycle(_FURTHER_SHADES), strict=False))
-    shades = [known[name] for name in grid.columns]
-    colours = [matplotlib.colormaps["cividis"](shade) for shade in shades]
+    further = [name for name in grid.columns if name not in _COLOURS]
+    known = _COLOURS | dict(zip(further, cycle(_FURTHER_COLOURS), strict=False))
+    colours = [known[name] for name in grid.columns]
     start = pd.Series(0.0, index=grid.index)
-    for modality, colour, shade in zip(grid.columns, colours, shades, strict=True):
+    for modality, colour in zip(grid.columns, colours, strict=True):
         widths = grid[modality].fillna(0.0)
         axes.barh(
             range(len(grid)), widths, 0.72, start, color=colour, edgecolor="white", linewidth=0.6
         )
-        ink = "white" if shade < _DARK_UP_TO else "black"
+        ink = ink_over(colour)
         _print_shares(axes, str(modality), start, widths, ink)
         start = start + widths
     axes.set_yticks(range(len(grid)), list(grid.index))

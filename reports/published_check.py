@@ -22,4 +22,4 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         return Missing(str(error))
     if not check.rows:
         return Missing(check_document.summary(check))
-    return check_document.check_document(check)
+    return check_document.check_document(check, names=options.names)

@@ -23,6 +23,7 @@ from mmea_bench.reports.core.figures.style import (
     put_title,
     text_width,
 )
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE, repeat_cell, slug_of
 from mmea_bench.reports.core.rows.curves import chosen_points
@@ -30,7 +31,6 @@ from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.rows.select import (
     current_cells,
     dataset_labels,
-    name_of,
     percent,
     with_sections,
 )
@@ -106,7 +106,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         on="key",
         validate="1:1",
     )
-    labels = dataset_labels(cells)
+    labels = dataset_labels(cells, options.names)
     pairs = zip(cells["dataset"], cells["dataset_version"], strict=True)
     cells = cells.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
     blocks: list[Block] = []
@@ -116,8 +116,8 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         # Equal titles would share one file name.
         if n_rules[own.index[0]] > 1:
             title = f"{title}, {rules}"
-        blocks += [_figure(own, title), _table(own, title)]
-    summary = _summary(cells)
+        blocks += [_figure(own, title, options.names), _table(own, title, options.names)]
+    summary = _summary(cells, options.names)
     notes = (
         *_NOTES,
         _scored(points),
@@ -166,15 +166,15 @@ def _by_method(cells: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]
     return sorted(groups, key=lambda group: (group[0][0], group[0][1] != "full", group[0][1]))
 
 
-def _table(cells: pd.DataFrame, title: str) -> Table:
+def _table(cells: pd.DataFrame, title: str, names: Names) -> Table:
     metric = METRIC_NAMES[str(cells["metric"].iloc[0])]
     columns = tuple((metric if group == "value" else group, word) for group, word in _COLUMNS)
-    rows = tuple(_row(name, own) for name, own in _by_method(cells))
+    rows = tuple(_row(names.of(*name), own) for name, own in _by_method(cells))
     labels = ("method", "chosen on", "repeats", "evaluations")
     return Table(title, labels, ("group", "epoch"), columns, rows)
 
 
-def _row(name: tuple[str, str], cells: pd.DataFrame) -> Row:
+def _row(name: str, cells: pd.DataFrame) -> Row:
     by_repeat = cells.set_index("repeat")
     values = [repeat_cell(by_repeat[rule].dropna()) for rule in RULES]
     gains: list[Cell] = []
@@ -185,7 +185,7 @@ def _row(name: tuple[str, str], cells: pd.DataFrame) -> Row:
     evaluations = sorted(set(cells["n_evaluations"]))
     chosen_on = ", ".join(sorted(set(cells["stopped_on"].dropna())))
     span = "–".join(str(n) for n in dict.fromkeys((evaluations[0], evaluations[-1])))
-    labels = (name_of(*name), chosen_on, str(len(cells)), span)
+    labels = (name, chosen_on, str(len(cells)), span)
     return Row(labels, (*values, *gains), _marks(cells))
 
 
@@ -196,7 +196,7 @@ def _marks(cells: pd.DataFrame) -> tuple[str, ...]:
     return (SIMULATED,) * is_simulated + (FEW,) * is_few
 
 
-def _summary(cells: pd.DataFrame) -> list[Table]:
+def _summary(cells: pd.DataFrame, names: Names) -> list[Table]:
     """Gains by method over all places, where there are several."""
     gains = cells.assign(**{rule: cells["test"] - cells[rule] for rule in _HONEST})
     tables = []
@@ -211,7 +211,7 @@ def _summary(cells: pd.DataFrame) -> list[Table]:
                 for known in (found[rule].dropna() for rule in _HONEST)
                 for value in (known.mean(), known.max())
             ]
-            rows.append(Row((name_of(*name), str(len(found))), tuple(numbers)))
+            rows.append(Row((names.of(*name), str(len(found))), tuple(numbers)))
         columns = tuple(
             (f"flatters over {RULES[rule]}", word) for rule in _HONEST for word in ("mean", "most")
         )
@@ -238,27 +238,27 @@ def _few_note() -> str:
     )
 
 
-def _figure(cells: pd.DataFrame, title: str) -> Figure:
-    names = [name for name, _ in _by_method(cells)]
-    height = 0.85 + _ROW_IN * max(2, len(names))
-    draw = partial(_draw, cells=cells, title=title)
-    notes = short_names(names).notes
+def _figure(cells: pd.DataFrame, title: str, names: Names) -> Figure:
+    found = [name for name, _ in _by_method(cells)]
+    height = 0.85 + _ROW_IN * max(2, len(found))
+    draw = partial(_draw, cells=cells, title=title, names=names)
+    notes = short_names(found, names).notes
     return Figure(slug_of(title), title, draw, COLUMN_WIDTH_IN, height, notes)
 
 
-def _draw(canvas: Canvas, cells: pd.DataFrame, title: str) -> None:
+def _draw(canvas: Canvas, cells: pd.DataFrame, title: str, names: Names) -> None:
     axes = canvas.subplots()
     groups = _by_method(cells)
-    names = short_names(name for name, _ in groups)
-    looks = line_styles(names.looks.values())
-    labels = [names.texts[name] + "".join(_marks(own)) for name, own in groups]
+    short = short_names((name for name, _ in groups), names)
+    looks = line_styles(short.looks.values())
+    labels = [short.texts[name] + "".join(_marks(own)) for name, own in groups]
     width, height = canvas.get_size_inches()
     left = 0.12 + max(text_width(label) for label in labels)
     top, bottom = put_title(canvas, title), 0.52 / height
     canvas.subplots_adjust(left=left / width, right=0.97, top=top, bottom=bottom)
     for place, (name, own) in enumerate(groups):
         values = [float(own[rule].mean()) for rule in RULES]
-        _dumbbell(axes, place, values, looks[names.looks[name]])
+        _dumbbell(axes, place, values, looks[short.looks[name]])
     axes.set_yticks(range(len(groups)), labels)
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.set_xlabel(METRIC_NAMES[str(cells["metric"].iloc[0])] + " of the test links")

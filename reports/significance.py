@@ -28,6 +28,7 @@ from mmea_bench.reports.core.rows.comparison import (
     shown_numbers,
 )
 from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
+from mmea_bench.reports.core.rows.reference import Competitors, competitors_of, why_no_test
 from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
@@ -51,6 +52,8 @@ _EFFECTS = (
 _EFFECT_STYLES: tuple[NumberStyle, ...] = (
     *("fraction", "fraction", "fraction", "effect", "effect", "effect", "p_value"),
 )
+_P_NAMES = {"welch": "Welch's p", "student": "Student's p", "paired": "paired p"}
+_ANY_INPUT = "any input"
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -58,98 +61,138 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = shown_numbers(tables, options)
     blocks: list[Block] = []
     families: dict[Family, list[Comparison]] = {}
+    contests: list[_Contest] = []
     for comparison in comparisons(numbers, options):
-        for family, part in _parts(comparison):
-            blocks += _Contest.of(part, family, options.correction).blocks()
+        parts = list(_parts(comparison, options))
+        crossed = [_crossed(comparison, options)] if options.across_inputs else parts
+        contests += [_Contest.of(part, family, options) for family, part in crossed]
+        for family, part in parts:
             if part.numbers["name"].nunique() >= 2:  # one method alone competes with nobody
                 families.setdefault(family, []).append(part)
-    for family, parts in families.items():
-        blocks += rank_blocks(family, parts, options.correction)
+    for contest in contests:
+        blocks += contest.blocks()
+    for family, own in families.items():
+        blocks += rank_blocks(family, own, options.correction)
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
-        reason = "No two methods have two or more repeats on the same dataset and ratio."
-        return left_out(reason, gaps)
-    shown = [part.numbers for parts in families.values() for part in parts]
-    return Document(NAME, "Significance", tuple(blocks), (*_notes(pd.concat(shown)), *gaps))
+        found = [contest.found for contest in contests]
+        return left_out(why_no_test(found, options), gaps)
+    shown = pd.concat(
+        [
+            *(contest.part.numbers for contest in contests if not contest.found.reason),
+            *(part.numbers for own in families.values() for part in own),
+        ]
+    )
+    return Document(NAME, "Significance", tuple(blocks), (*_notes(shown, options), *gaps))
 
 
-def _notes(shown: pd.DataFrame) -> Iterator[str]:
+def _notes(shown: pd.DataFrame, options: ReportOptions) -> Iterator[str]:
+    if options.across_inputs:
+        yield (
+            "Methods are compared whatever their input: the column says what each was given "
+            "(names, pseudo-labels) and whether its checkpoint was chosen on the test links. A "
+            "difference between two inputs is no difference between two methods alone."
+        )
+    else:
+        yield (
+            "Methods that read entity names, learn from pseudo-labels (iterative) or chose the "
+            "checkpoint on the test links are compared among themselves."
+        )
     yield (
-        "Methods that read entity names, learn from pseudo-labels (iterative) or chose the "
-        "checkpoint on the test links are compared among themselves."
-    )
-    yield (
-        "Best: best mean. Difference: best minus the other; its interval is Welch's. Hedges' g "
-        "is the difference in standard deviations, corrected for few repeats; its interval is "
-        "that of the noncentral t distribution. Student's test assumes equal variances, Welch's "
-        "does not, the paired one compares repeat by repeat (methods share the splits; – where "
-        "fewer than two repeats match or all differ alike). Welch's p is corrected for the "
-        "number of rows of its table."
-    )
+        f"{'Reference' if options.reference else 'Best: best mean'}. Difference: "
+        f"{'reference' if options.reference else 'best'} minus the other; its interval is "
+        "Welch's. Hedges' g is the difference in standard deviations, corrected for few repeats; "
+        "its interval is that of the noncentral t distribution. Student's test assumes equal "
+        "variances, Welch's does not, the paired one compares repeat by repeat (methods share the "
+        "splits; – where fewer than two repeats match or all differ alike). "
+        f"The column of {_P_NAMES[options.test]} is corrected for the number of rows of its table. "
+        "Ablations and other settings of a method are no rivals: the ablation report compares them."
+    ).removeprefix("Reference. ")
     yield from mark_notes(shown)
 
 
-def _parts(comparison: Comparison) -> Iterator[tuple[Family, Comparison]]:
+def _parts(comparison: Comparison, options: ReportOptions) -> Iterator[tuple[Family, Comparison]]:
     """The numbers of a place that may be compared with each other, in the figures' metric."""
-    metric = comparison.metrics[0]
-    numbers = comparison.numbers[comparison.numbers["metric"] == metric]
-    numbers = numbers.assign(name=method_names(numbers))
+    numbers = _named(comparison, options)
     for (on_test, section), own in numbers.groupby(["on_test", "section"], sort=True):
-        on_test_words = "chosen on test links" if on_test else ""
-        words = (comparison.conditions, str(section), on_test_words)
-        family = Family(", ".join(filter(None, words)), metric, comparison.rules)
-        title = f"{comparison.place}, {family.rules_text}"
-        yield family, replace(comparison, title=title, numbers=own)
+        words = _input(str(section), on_test=bool(on_test))
+        yield _part(comparison, own, words)
+
+
+def _crossed(comparison: Comparison, options: ReportOptions) -> tuple[Family, Comparison]:
+    """All numbers of a place, whatever the methods were given."""
+    return _part(comparison, _named(comparison, options), _ANY_INPUT)
+
+
+def _part(comparison: Comparison, numbers: pd.DataFrame, words: str) -> tuple[Family, Comparison]:
+    metric = comparison.metrics[0]
+    family = Family(f"{comparison.conditions}, {words}", metric, comparison.rules)
+    title = f"{comparison.place}, {family.rules_text}"
+    return family, replace(comparison, title=title, numbers=numbers)
+
+
+def _named(comparison: Comparison, options: ReportOptions) -> pd.DataFrame:
+    """Numbers of the figures' metric, with ``name`` and ``input``."""
+    numbers = comparison.numbers[comparison.numbers["metric"] == comparison.metrics[0]]
+    inputs = [
+        _input(section, on_test=on_test)
+        for section, on_test in zip(numbers["section"], numbers["on_test"], strict=True)
+    ]
+    return numbers.assign(name=method_names(numbers, options.names), input=inputs)
+
+
+def _input(section: str, *, on_test: bool) -> str:
+    return f"{section}, chosen on test links" if on_test else section
 
 
 @dataclass(frozen=True, eq=False)
 class _Contest:
-    """The best method of a place against every other.
+    """The reference of a place, or its best method, against every rival.
 
     Attributes:
         part: The place.
         family: What its numbers have in common.
-        runs: Name to the value of each repeat, best mean first.
-        best: Best of those with two or more repeats; None for fewer than two such methods.
-        tests: Name of every other to its tests, or why there are none.
-        p_values: Name of every tested one to Welch's corrected p.
-        correction: Name of the correction.
+        found: Who competes, or why nobody does.
+        tests: Name of every rival to its tests, or why there are none.
+        p_values: Name of every tested one to its corrected p.
+        options: Choices of the reader.
     """
 
     part: Comparison
     family: Family
-    runs: dict[str, pd.Series[float]]
-    best: str | None
+    found: Competitors
     tests: dict[str, TwoSampleTests | str]
     p_values: dict[str, float]
-    correction: str
+    options: ReportOptions
 
     @classmethod
-    def of(cls, part: Comparison, family: Family, correction: str) -> _Contest:
-        found = {
-            str(name): own.groupby("repeat")["value"].mean()
-            for name, own in part.numbers.groupby("name")
+    def of(cls, part: Comparison, family: Family, options: ReportOptions) -> _Contest:
+        found = competitors_of(part.numbers, options, family.sign)
+        if found.reason:
+            return cls(part, family, found, {}, {}, options)
+        tests = {
+            name: _tests(found.runs[found.first], found.runs[name], options.test)
+            for name in found.runs
+            if name != found.first
         }
-        order = sorted(found, key=lambda name: (-family.sign * found[name].mean(), name))
-        runs = {name: found[name] for name in order}
-        enough = [name for name in order if len(runs[name]) >= 2]
-        if len(enough) < 2:
-            return cls(part, family, runs, None, {}, {}, correction)
-        best = enough[0]
-        tests = {name: _tests(runs[best], runs[name]) for name in order if name != best}
-        done = {name: found.welch for name, found in tests.items() if not isinstance(found, str)}
-        p_values = dict(zip(done, corrected(list(done.values()), correction), strict=True))
-        return cls(part, family, runs, best, tests, p_values, correction)
+        done = {
+            name: _p(tested, options.test)
+            for name, tested in tests.items()
+            if not isinstance(tested, str)
+        }
+        p_values = dict(zip(done, corrected(list(done.values()), options.correction), strict=True))
+        return cls(part, family, found, tests, p_values, options)
+
+    @property
+    def runs(self) -> dict[str, pd.Series[float]]:
+        """Name to the value of each repeat, the reference or best one first."""
+        return self.found.runs
 
     def blocks(self) -> Iterator[Block]:
         """Effects, runs side by side, and a sentence per comparison; one sentence if untested."""
-        if self.best is None:
-            if len(self.runs) >= 2:
-                n_repeats = ", ".join(f"{name} has {len(own)}" for name, own in self.runs.items())
-                yield Text(
-                    f"{self.part.title}: no test, because fewer than two methods have two or more "
-                    f"repeats ({n_repeats})."
-                )
+        if self.found.reason:
+            if self.found.is_worth_telling:
+                yield Text(f"{self.part.title}: no test, because {self.found.reason}.")
             return
         yield self._effects()
         yield self._run_by_run()
@@ -159,7 +202,7 @@ class _Contest:
 
     @property
     def _in_order(self) -> list[str]:
-        return [str(self.best), *self.tests]
+        return [self.found.first, *self.tests]
 
     def _effects(self) -> Table:
         rows = []
@@ -176,15 +219,20 @@ class _Contest:
                         (*effect, *standardised, self.p_values[name]), _EFFECT_STYLES, strict=True
                     )
                 ]
-            rows.append(Row((name, str(len(self.runs[name]))), (mean, *cells)))
+            own_input = (self.found.inputs[name],) * self.options.across_inputs
+            rows.append(Row((name, *own_input, str(len(self.runs[name]))), (mean, *cells)))
         metric = METRIC_NAMES[self.family.metric]
-        title = f"{metric} against {self.best}: {self.part.title}"
+        title = f"{metric} against {self.found.first}: {self.part.title}"
         means = ((metric, "mean"), (metric, "difference"))
-        columns = (*means, *_EFFECTS, ("Welch's p", CORRECTION_NAMES[self.correction]))
-        labels = ("method", "repeats")
+        columns = (*means, *_EFFECTS, self._p_column)
+        labels = ("method", *("input",) * self.options.across_inputs, "repeats")
         return Table(
             title, labels, ("group", "number"), columns, tuple(rows), tuple(self._untested())
         )
+
+    @property
+    def _p_column(self) -> tuple[str, str]:
+        return _P_NAMES[self.options.test], CORRECTION_NAMES[self.options.correction]
 
     def _run_by_run(self) -> Table:
         """Every value, with the p-values as computed, as CrossEA's Table 6 prints them."""
@@ -205,7 +253,7 @@ class _Contest:
         columns = (
             *(("run", str(repeat)) for repeat in repeats),
             *((metric, "mean"), (metric, "sd")),
-            *((f"p against {self.best}", test) for test in ("Student", "Welch", "paired")),
+            *((f"p against {self.found.first}", test) for test in ("Student", "Welch", "paired")),
         )
         title = f"{metric} run by run: {self.part.title}"
         return Table(title, ("method",), ("group", "number"), columns, tuple(rows))
@@ -214,6 +262,15 @@ class _Contest:
         for name, found in self.tests.items():
             if isinstance(found, str):
                 yield f"{name} is not tested: {found}."
+        if self.found.aside:
+            yield f"No rivals, but ablations or other settings: {', '.join(self.found.aside)}."
+
+    def _despite(self, name: str) -> str:
+        """How the inputs of the two differ, if they do."""
+        own, other = self.found.inputs[self.found.first], self.found.inputs[name]
+        if own == other:
+            return ""
+        return f", where their input differs ({self.found.first}: {own}; {name}: {other})"
 
     def _sentences(self) -> Iterator[str]:
         name_of_metric = METRIC_NAMES[self.family.metric]
@@ -227,9 +284,10 @@ class _Contest:
             verdict = "is better than" if p < LEVEL else "is not shown to be better than"
             low, high = found.interval
             yield (
-                f"{self.best} {verdict} {name} on {where}: {found.difference:+.3f} "
+                f"{self.found.first} {verdict} {name} on {where}{self._despite(name)}: "
+                f"{found.difference:+.3f} "
                 f"{name_of_metric}, 95 % interval [{low:.3f}, {high:.3f}], "
-                f"p = {format_number(p, 'p_value')} {CORRECTION_NAMES[self.correction]}, "
+                f"p = {format_number(p, 'p_value')} {CORRECTION_NAMES[self.options.correction]}, "
                 f"{_repeats(found.n_repeats)}."
             )
         if len(tested) > _MOST_SENTENCES:
@@ -238,10 +296,18 @@ class _Contest:
             yield f"With fewer than {_FEW_REPEATS} repeats, tests find large differences only."
 
 
-def _tests(best: pd.Series[float], other: pd.Series[float]) -> TwoSampleTests | str:
-    shared = best.index.intersection(other.index)
-    pairs = (best[shared].to_numpy(), other[shared].to_numpy())
-    return two_sample_tests(best.to_numpy(), other.to_numpy(), pairs)
+def _tests(first: pd.Series[float], other: pd.Series[float], test: str) -> TwoSampleTests | str:
+    shared = first.index.intersection(other.index)
+    pairs = (first[shared].to_numpy(), other[shared].to_numpy())
+    found = two_sample_tests(first.to_numpy(), other.to_numpy(), pairs)
+    if test == "paired" and not isinstance(found, str) and found.paired is None:
+        return "fewer than two repeats match, or all differ alike"
+    return found
+
+
+def _p(found: TwoSampleTests, test: str) -> float:
+    """The p-value that decides."""
+    return float(getattr(found, test))
 
 
 def _number_cell(value: float | None, style: NumberStyle) -> Cell:

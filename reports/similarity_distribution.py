@@ -22,9 +22,9 @@ from mmea_bench.reports.core.document import (
 from mmea_bench.reports.core.figures.heat_map import draw_cells
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
+from mmea_bench.reports.core.names import FULL, Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
-    FULL,
     SIMULATED,
     STOPPED_ON_TEST,
     mark_notes,
@@ -33,7 +33,7 @@ from mmea_bench.reports.core.rows.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
-from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, name_of, percent
+from mmea_bench.reports.core.rows.select import current_cells, dataset_labels, percent
 from mmea_bench.reports.core.words import ordered_modalities
 from mmea_bench.results.core.table import Tables
 
@@ -57,7 +57,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = numbers[numbers["metric"].str.startswith(METRIC)]
     if numbers.empty:
         return cannot_be_made("No method exposed its vectors per modality.", tables, options)
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     pairs = zip(numbers["dataset"], numbers["dataset_version"], strict=True)
     numbers = numbers.assign(
         rank=numbers["metric"].str.removeprefix(METRIC).astype(int),
@@ -67,10 +67,14 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     limits = (float(means.min()), float(means.max()))
     blocks: list[Block] = []
     for (protocol, dataset, ratio, method), own in numbers.groupby(_PLACE, sort=True):
-        title = f"{method}: {dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
+        place = f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
+        title = f"{options.names.method(str(method))}: {place}"
         variants = sorted(set(own["variant"]))
-        full = {name: name_of("", name).strip() if name != FULL else "" for name in variants}
-        blocks += [_figure(own, title, limits), _table(own, title, full)]
+        full = {
+            name: "" if name == FULL else _variant_name((str(method), name), options.names)
+            for name in variants
+        }
+        blocks += [_figure(own, title, limits, options.names), _table(own, title, full)]
     notes = (
         "Mean cosine of the test entities of the source KG to the first ten candidates; every set "
         "of vectors ranks the candidates by itself. A method tells entities apart where the first "
@@ -78,18 +82,23 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         "show means, all by one scale.",
         *mark_notes(numbers),
         *lacking_notes(tables, options, numbers["key"], "vectors by modality"),
-        *current_cells(tables).notes,
+        *current_cells(tables).replaced_notes,
     )
     return Document(NAME, "Similarity distribution", tuple(blocks), notes)
 
 
-def _figure(own: pd.DataFrame, title: str, limits: tuple[float, float]) -> Figure:
+def _variant_name(variant: tuple[str, str], names: Names) -> str:
+    """What stands behind the name of the method."""
+    return names.of(*variant).removeprefix(names.method(variant[0])).strip()
+
+
+def _figure(own: pd.DataFrame, title: str, limits: tuple[float, float], names: Names) -> Figure:
     """The numbers of a method with names that fit."""
-    short = short_names(zip(own["method"], own["variant"], strict=True))
+    short = short_names(zip(own["method"], own["variant"], strict=True), names)
     words = {
         variant: ""
         if short.looks[method, variant][1] == FULL
-        else text.removeprefix(method).strip()
+        else text.removeprefix(names.method(method)).strip()
         for (method, variant), text in short.texts.items()
     }
     table = _table(own, title, words)

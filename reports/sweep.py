@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as Canvas
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
     Comparison,
@@ -27,7 +28,7 @@ from mmea_bench.reports.core.rows.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
-from mmea_bench.reports.core.rows.select import current_cells, name_of
+from mmea_bench.reports.core.rows.select import current_cells
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -44,7 +45,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     blocks: list[Block] = []
     shown = []
     for comparison in comparisons(numbers, options):
-        made = list(_blocks(comparison, cells_of(all_cells, comparison)))
+        made = list(_blocks(comparison, cells_of(all_cells, comparison), options.names))
         blocks += made
         # Cells without overrides are in no sweep.
         is_swept = comparison.numbers["overrides"] != "{}"
@@ -71,12 +72,14 @@ class _Sweep:
         rows: Numbers of the figures' metric with the column ``point`` (parameter to value).
         cells: All cells of the place with the same column, those without a number too.
         title: Says what is swept, where, and which parameters are held.
+        names: How methods are printed.
     """
 
     comparison: Comparison
     rows: pd.DataFrame
     cells: pd.DataFrame
     title: str
+    names: Names
 
     @property
     def metric(self) -> str:
@@ -94,7 +97,7 @@ class _Sweep:
         return repeat_cell(values, metric_style(self.metric))
 
 
-def _blocks(comparison: Comparison, cells: pd.DataFrame) -> Iterator[Block]:
+def _blocks(comparison: Comparison, cells: pd.DataFrame, names: Names) -> Iterator[Block]:
     numbers = comparison.numbers[comparison.numbers["metric"] == comparison.metrics[0]]
     numbers = numbers.assign(point=numbers["overrides"].map(overrides_of))
     cells = cells.assign(point=cells["overrides"].map(overrides_of))
@@ -105,16 +108,15 @@ def _blocks(comparison: Comparison, cells: pd.DataFrame) -> Iterator[Block]:
         is_alike = cells["point"].map(
             lambda point, names=pattern: tuple(name for name in varied if name in point) == names
         )
-        sweep = _Sweep(comparison, own, cells[is_alike], comparison.title)
+        sweep = _Sweep(comparison, own, cells[is_alike], comparison.title, names)
         if len(pattern) == 1:
             yield from _line(sweep, pattern[0])
             continue
         for (method, base), group in own.groupby(["method", "base"], sort=True):
             alike = sweep.cells
             of_method = alike[(alike["method"] == method) & (alike["base"] == base)]
-            yield from _several(
-                _Sweep(comparison, group, of_method, comparison.title), list(pattern)
-            )
+            part = replace(sweep, rows=group, cells=of_method)
+            yield from _several(part, list(pattern))
 
 
 def _varied(numbers: pd.DataFrame) -> list[str]:
@@ -134,9 +136,8 @@ def _several(sweep: _Sweep, pattern: Sequence[str]) -> Iterator[Block]:
     for words in sorted(set(combinations)):
         is_alike = sweep.cells["point"].map(lambda point: _words(point, held)) == words
         title = ", ".join(filter(None, (sweep.comparison.title, words)))
-        part = _Sweep(
-            sweep.comparison, sweep.rows[combinations == words], sweep.cells[is_alike], title
-        )
+        rows, cells = sweep.rows[combinations == words], sweep.cells[is_alike]
+        part = replace(sweep, rows=rows, cells=cells, title=title)
         if len(moving) >= 2:
             yield from _map(part, (moving[0], moving[1]))
         elif moving:
@@ -147,7 +148,7 @@ def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
     rows = sweep.rows.assign(
         x=[point[parameter] for point in sweep.rows["point"]], variant=sweep.rows["base"]
     )
-    rows = rows.assign(name=method_names(rows), text=rows["x"].map(_text))
+    rows = rows.assign(name=method_names(rows, sweep.names), text=rows["x"].map(_text))
     values = sweep.values(parameter)
     title = f"{parameter}: {sweep.title}"
     if all(_is_number(value) for value in values):
@@ -184,7 +185,7 @@ def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
         [sweep.cell(rows[(rows["y"] == _text(y)) & (rows["x"] == _text(x))]) for x in xs]
         for y in ys
     ]
-    name = name_of(method, base) + name_marks(rows)
+    name = sweep.names.of(method, base) + name_marks(rows)
     title = f"{name}, {METRIC_NAMES[sweep.metric]}: {sweep.title}"
     grid = Grid(
         tuple(tuple(cell.mean for cell in line) for line in cells),

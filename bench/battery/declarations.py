@@ -45,6 +45,7 @@ def check_metadata(method_type: type[Method]) -> None:
         (method_type.modalities, MODALITIES, "declares an unknown modality"),
         (method_type.tasks, tuple(TINY), "declares an unknown task"),
         (method_type.no_op_variants, tuple(method_type.variants), "has no variant of the name"),
+        (method_type.idle_variants, tuple(method_type.variants), "has no variant of the name"),
     ):
         wrong = ", ".join(sorted(set(declared) - set(known)))
         require(not wrong, f"{name} {what}: {wrong}.")

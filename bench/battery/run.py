@@ -72,6 +72,11 @@ CHECKS = (
         variant_effects.removal_variants,
     ),
     Check("parameters-learn", trainings.check_parameters_learn),
+    Check(
+        "variant-learns",
+        trainings.check_variant_parameters_learn,
+        trainings.named_variants,
+    ),
 )
 
 

@@ -140,17 +140,33 @@ def check_variant_trains(method_type: type[Method], variant: str) -> None:
 
 
 def check_parameters_learn(method_type: type[Method]) -> None:
-    """Every trainable parameter of the full method learns in a few epochs.
-
-    Variants are not asked: what they leave out of the loss may well stand there idle.
-    """
-    pair = pair_for(method_type)
-    idle = fitted(applicable(brief(method_type), pair), pair).idle
+    """Every trainable parameter of the full method learns in a few epochs."""
+    idle = _idle(method_type, FULL)
     require(
         not idle,
         f"Trainable parameters that never learn: {', '.join(idle)}. They stand in no loss; leave "
         "them out, or freeze them with requires_grad_(False).",
     )
+
+
+def check_variant_parameters_learn(method_type: type[Method], variant: str) -> None:
+    """So it does in a variant, or the variant says what stands idle, and why."""
+    reason, idle = method_type.idle_variants.get(variant), _idle(method_type, variant)
+    require(
+        not idle or reason is not None,
+        f"Trainable parameters that never learn in '{variant}': {', '.join(idle)}. Leave them out, "
+        "freeze them with requires_grad_(False), or give the reason in idle_variants.",
+    )
+    require(
+        bool(idle) or reason is None,
+        f"idle_variants says of '{variant}' that some parameters learn nothing ({reason}), but all "
+        "of them do.",
+    )
+
+
+def _idle(method_type: type[Method], variant: str) -> tuple[str, ...]:
+    pair = pair_for(method_type)
+    return fitted(applicable(brief(method_type, variant), pair), pair).idle
 
 
 def check_saved(method_type: type[Method]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import torch
 from mmea_bench.bench.cells.configuration import configuration_of
 from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.bench.cells.kept_states import CellStates, cell_states
+from mmea_bench.bench.cells.reasons import message_of, named_message_of, traceback_tail
 from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
@@ -47,8 +47,6 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import COVERAGE, NO_DECODER, SCORING_COLUMNS
 
 __all__ = ["Job", "execute_cell"]
-
-_TRACEBACK_LINES = 12
 
 StatesListener = Callable[[CellStates], None]
 """Gets what keeps a training's state, as soon as there is one."""
@@ -93,20 +91,21 @@ def execute_cell(
     except StoppedError:
         raise
     except MissingDataError as error:
-        record = _failure(job, started_at, "skipped", str(error))
+        record = _failure(job, started_at, "skipped", message_of(error))
     except DivergedError as error:
-        record = _failure(job, started_at, "diverged", str(error) or "the loss is not finite")
+        record = _failure(
+            job, started_at, "diverged", message_of(error) or "the loss is not finite"
+        )
     except DeadlineError:
         reason = f"the training took longer than the {job.deadline_s:g} s allowed"
         record = _failure(job, started_at, "timeout", reason)
     except UserError as error:
-        record = _failure(job, started_at, "failed", str(error))
+        record = _failure(job, started_at, "failed", message_of(error))
     except Exception as error:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        reason = f"{type(error).__name__}: {error}"
+        reason, tail = named_message_of(error), traceback_tail(error)
         where = user_frames(error, job.method_files)
         reason = f"{where}: {reason}" if where else reason
-        tail = "".join(traceback.format_exc().splitlines(keepends=True)[-_TRACEBACK_LINES:])
         record = _failure(job, started_at, status, reason, notes=tail)
     return replace(record, configuration=configuration)
 
@@ -145,6 +144,7 @@ def _run(
     weights, why_no_weights = fusion_weights(outcome.embeddings)
     remarks = [*outcome.facts.notes, *final.notes, why_no_weights]
     remarks += [*outcome.remarks, published_note(method_type, cell), split_note(cell, pair)]
+    remarks.append(_stop_note(outcome, cell.protocol))
     row |= {
         "notes": "; ".join(filter(None, remarks)) or None,
         "eval_s": round(eval_s, 3),
@@ -170,7 +170,8 @@ def _train(
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"], cell.fold)
-    scorer = make_scorer(protocol, pair, split, method.published_scoring)
+    published = (method.published_scoring, method.paper_stop_score)
+    scorer = make_scorer(protocol, pair, split, *published)
     sizes = (pair.source.n_entities, pair.target.n_entities)
     monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer, sizes)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
@@ -254,6 +255,17 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
     }
 
 
+def _stop_note(outcome: _Outcome, protocol: Protocol) -> str:
+    """A sentence where the checkpoint was chosen by another number than the protocol's."""
+    links = protocol.stop_rule(outcome.method.paper_stop)
+    stop = protocol.stop_score(outcome.method.paper_stop_score)
+    ranks = outcome.pair.task == "entity-alignment"
+    if not (ranks and outcome.log.epochs) or links == "last" or stop == protocol.stop_score(None):
+        return ""
+    metric, direction = stop.metric.replace("hits", "Hits").replace("mrr", "MRR"), stop.direction
+    return f"the checkpoint was chosen by {metric} ({direction}) of the {links} links, as released"
+
+
 def _failure(job: Job, started_at: str, status: str, reason: str, **known: Any) -> Record:
     return failure_record(
         job, status, reason, started_at=started_at, finished_at=_now(), **_peak_memory(), **known
@@ -272,7 +284,7 @@ def _peak_memory() -> dict[str, float]:
 def _is_out_of_memory(error: Exception) -> bool:
     texts = ("not enough memory", "out of memory", "can't allocate memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+        isinstance(error, RuntimeError) and any(text in message_of(error).lower() for text in texts)
     )
 
 

@@ -1,8 +1,8 @@
 """Keeps the state of a cell's training on disk, so that a killed cell goes on where it was.
 
 A state is a pickle, so reading one runs what it says. It lies in the user's own cache, never in a
-results folder that may come from somebody else, and is read only if its signature was made with
-this user's key.
+results folder that may come from somebody else. It is read only if its folder, the signing key and
+the file itself are this user's alone, and its signature was made with that key.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmea_bench.bench.cells.private_files import (
+    PRIVATE_FILE,
+    NotPrivateError,
+    check_private_folder,
+    make_private_folder,
+    read_private,
+)
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.scoring.monitor import Curve, CurveMonitor
@@ -61,6 +68,7 @@ class CellStates(TrainingStates):
         self._curve, self._every_s = curve, every_s
         self._number = 0
         self._gave_up = self._stop_asked = False
+        self._refusal = ""
         self._begun = self._last_kept = time.monotonic()
         self.seconds_before = max(
             (header["seconds"] for header, _ in map(self._read, self._files())), default=0.0
@@ -94,6 +102,8 @@ class CellStates(TrainingStates):
         path = self._path(self._number)
         header, snapshot = self._read(path)
         if not snapshot:
+            if self._refusal:
+                self.notes = [f"a kept state was not read: {self._refusal}"]
             return None
         self._curve((header["points"], header["monitor_seconds"]))
         self.notes = [f"continued after epoch {header['epoch']} of an interrupted attempt"]
@@ -111,9 +121,12 @@ class CellStates(TrainingStates):
         }
         content = json.dumps(header).encode() + b"\n" + snapshot
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            signed = hmac.digest(self._key(), content, "sha256") + content
-            write_atomic(self._path(self._number), signed)
+            make_private_folder(self._root)
+            make_private_folder(self._folder)
+            signed = hmac.digest(self._own_key(), content, "sha256") + content
+            write_atomic(self._path(self._number), signed, PRIVATE_FILE)
+        except NotPrivateError as error:
+            self.give_up(f"{error.filename}: {error.strerror}")
         except OSError as error:
             self.give_up(f"{error.strerror or error}")
         self._last_kept = time.monotonic()
@@ -125,7 +138,7 @@ class CellStates(TrainingStates):
 
     def forget(self) -> None:
         """Removes what was kept of this cell."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._root, self._folder)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("training-*"))
@@ -137,9 +150,13 @@ class CellStates(TrainingStates):
         """Header and state; an empty state if there is none, or none to be trusted."""
         nothing: tuple[dict[str, Any], bytes] = ({"seconds": 0.0}, b"")
         try:
-            signed = path.read_bytes()
-            key = self._key()
-        except OSError:
+            check_private_folder(self._root)
+            check_private_folder(self._folder)
+            signed, key = read_private(path), read_private(self._root / _KEY_FILE)
+        except FileNotFoundError:
+            return nothing
+        except OSError as error:
+            self._refusal = f"{error.filename or path}: {error.strerror}"
             return nothing
         content = signed[_DIGEST_BYTES:]
         if not hmac.compare_digest(signed[:_DIGEST_BYTES], hmac.digest(key, content, "sha256")):
@@ -148,21 +165,24 @@ class CellStates(TrainingStates):
         header = json.loads(head)
         return (header, snapshot) if header["versions"] == library_versions() else nothing
 
-    def _key(self) -> bytes:
+    def _own_key(self) -> bytes:
         """This user's signing key, made at the first use."""
         path = self._root / _KEY_FILE
-        with suppress(FileExistsError):
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Complete before it has its name, so that no other process reads half a key.
-            fresh = self._root / f".{_KEY_FILE}.{os.getpid()}"
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-            try:
+        try:
+            return read_private(path)
+        except FileNotFoundError:
+            pass
+        except NotPrivateError:
+            path.unlink()  # what was signed with it may be anybody's
+        # Complete before it has its name, so that no other process reads half a key.
+        fresh = self._root / f".{_KEY_FILE}.{os.getpid()}"
+        write_atomic(fresh, secrets.token_bytes(_KEY_BYTES), PRIVATE_FILE)
+        try:
+            with suppress(FileExistsError):  # another process was faster
                 os.link(fresh, path)
-            finally:
-                fresh.unlink(missing_ok=True)
-        return path.read_bytes()
+        finally:
+            fresh.unlink(missing_ok=True)
+        return read_private(path)
 
 
 def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates | None:
@@ -177,7 +197,7 @@ def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates 
 
 def forget_cell(cache_dir: Path, key: str) -> None:
     """Removes what was kept of a cell that has its record."""
-    shutil.rmtree(cache_dir / FOLDER / key, ignore_errors=True)
+    _remove(cache_dir / FOLDER, cache_dir / FOLDER / key)
 
 
 def remove_old(cache_dir: Path) -> None:
@@ -185,5 +205,12 @@ def remove_old(cache_dir: Path) -> None:
     limit = time.time() - _OLD_AFTER_S
     for folder in (cache_dir / FOLDER).glob("*/"):
         with suppress(OSError):
-            if folder.stat().st_mtime < limit:
-                shutil.rmtree(folder, ignore_errors=True)
+            if folder.lstat().st_mtime < limit:
+                _remove(cache_dir / FOLDER, folder)
+
+
+def _remove(root: Path, folder: Path) -> None:
+    """Removes a cell's folder, but nothing where a link or another user's folder stands."""
+    with suppress(OSError):
+        check_private_folder(root)
+        shutil.rmtree(folder)

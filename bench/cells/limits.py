@@ -57,11 +57,16 @@ def kill(process: BaseProcess) -> None:
     """Ends a cell's process and everything it started, without waiting."""
     if process.pid is None or not process.is_alive():
         return
-    if hasattr(os, "killpg"):
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # not yet the leader of its group
-        else:
-            return
-    process.kill()
+    if not kill_group(process.pid):  # not yet the leader of its group
+        process.kill()
+
+
+def kill_group(leader: int | None) -> bool:
+    """Ends all processes of a group; False if there is no such group."""
+    if leader is None or not hasattr(os, "killpg"):
+        return False
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +20,12 @@ from typing import Literal, cast
 import psutil
 
 from mmea_bench.bench.cells import worker
-from mmea_bench.bench.cells.limits import hard_limit_s, kill
+from mmea_bench.bench.cells.limits import hard_limit_s, kill, kill_group
+from mmea_bench.bench.cells.memory_kills import n_memory_kills
 from mmea_bench.bench.cells.messages import Tick
+from mmea_bench.bench.cells.server import Server
 from mmea_bench.bench.planning.job import Job
+from mmea_bench.results.core.files import open_regular
 from mmea_bench.results.core.record import Record
 
 START_LIMIT_S = 120.0
@@ -30,11 +34,12 @@ _KEEP_STATE_LIMIT_S = 6.0
 _POLL_S = 0.1
 _LOOK_S = 0.5
 _TAIL_CHARACTERS = 2000
+_MOST_STARTS = 5
 
 TickListener = Callable[[Tick], None]
 
 
-How = Literal["record", "timeout", "memory", "stopped", "gone", "refused"]
+How = Literal["record", "timeout", "memory", "stopped", "gone", "lost", "refused"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,25 @@ class Ending:
     Attributes:
         how: ``record`` sent its record, ``timeout`` and ``memory`` were killed by us for taking too
             much of it, ``stopped`` was ended by us because the run ends, ``gone`` ended without a
-            record, ``refused`` was never started (``printed`` says why).
+            record, ``lost`` ended with the server that had started it, ``refused`` was never
+            started (``printed`` says why).
         record: The record, if one was sent.
         exit_code: As of ``multiprocessing``: negative for a signal.
         printed: Last lines of what the cell printed.
+        n_memory_kills: Processes that the kernel killed for lack of memory meanwhile; None where it
+            does not say.
     """
 
     how: How
     record: Record | None = None
     exit_code: int | None = None
     printed: str = ""
+    n_memory_kills: int | None = None
+
+    @property
+    def is_kill(self) -> bool:
+        """Whether somebody else than us killed the process, which says nothing of the cell."""
+        return self.how == "gone" and self.exit_code == -getattr(signal, "SIGKILL", 9)
 
 
 class Launcher:
@@ -61,7 +75,8 @@ class Launcher:
 
     Processes are forked from a server process that has imported the heavy modules once, so a
     cell pays milliseconds for its process, not seconds. Where there is no fork (Windows), every
-    cell starts a fresh interpreter.
+    cell starts a fresh interpreter. A server that is killed is replaced, and cells that ended with
+    it are started again.
 
     Args:
         log_folder: Folder for what cells print.
@@ -75,6 +90,7 @@ class Launcher:
         # other children, and two polls of one child lose its exit code.
         self._bookkeeping = threading.Lock()
         self._context = _context((worker.__name__, *preload))
+        self._has_server = self._context.get_start_method() == "forkserver"
 
     @property
     def is_stopped(self) -> bool:
@@ -95,21 +111,53 @@ class Launcher:
             listener: Gets every tick, in the calling thread.
             is_wanted: Asked about once a second; the cell is stopped once nobody wants it.
         """
-        if self.is_stopped:
-            return Ending("stopped")
+        ending = Ending("stopped")
+        for _ in range(_MOST_STARTS):
+            if self.is_stopped:
+                return Ending("stopped")
+            ending = self._run_once(job, listener, is_wanted)
+            if ending.how != "lost":
+                break
+        return ending
+
+    def _run_once(self, job: Job, listener: TickListener, is_wanted: Callable[[], bool]) -> Ending:
         log_path = self._log_folder / f"{job.key}.log"
+        kills_before = n_memory_kills()
         ours, theirs = self._context.Pipe(duplex=False)
         with ours:
-            with theirs, self._bookkeeping:
-                process = cast(
-                    BaseProcess,
-                    self._context.Process(target=worker.run_cell, args=(job, theirs, log_path)),  # type: ignore[attr-defined]
-                )
-                process.start()
-            watch = _Watch(job, process, is_wanted)
+            with theirs:
+                process = self._start(job, theirs, log_path)
+            if isinstance(process, str):
+                return Ending("refused", printed=process)
+            watch, group = _Watch(job, process, is_wanted), process.pid
+            server = Server.of(process) if self._has_server else None
             how, record = self._listen(process, ours, watch, listener)
         exit_code = self._end(process, how, keeps_state=job.states_every_s is not None)
-        return Ending(how, record, exit_code, _take_log(log_path))
+        if how == "gone" and server is not None and server.took_along(exit_code):
+            how = "lost"
+            kill_group(group)  # what the cell has started is not told of the server's end
+        kills = n_memory_kills()
+        n_kills = None if kills is None or kills_before is None else kills - kills_before
+        return Ending(how, record, exit_code, _take_log(log_path), n_kills)
+
+    def _start(self, job: Job, pipe: Connection, log_path: Path) -> BaseProcess | str:
+        """The started process, or why none can be started."""
+        why = ""
+        for _ in range(_MOST_STARTS):
+            process = cast(
+                BaseProcess,
+                self._context.Process(target=worker.run_cell, args=(job, pipe, log_path)),  # type: ignore[attr-defined]
+            )
+            try:
+                with self._bookkeeping:
+                    process.start()
+            except (EOFError, ConnectionError, FileNotFoundError) as error:
+                # The server was killed a moment ago; the next start begins a new one.
+                why = f"the server that starts cells is gone ({type(error).__name__}: {error})"
+                time.sleep(_POLL_S)
+            else:
+                return process
+        return why
 
     def _listen(
         self,
@@ -211,12 +259,13 @@ def _context(preload: Sequence[str]) -> BaseContext:
 
 def _take_log(path: Path) -> str:
     """End of a cell's log; a file without text is removed."""
-    if not path.is_file():
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _TAIL_CHARACTERS))
+            text = file.read(_TAIL_CHARACTERS).decode("utf-8", "replace").strip()
+    except OSError:
         return ""
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        file.seek(max(0, size - _TAIL_CHARACTERS))
-        text = file.read().decode("utf-8", "replace").strip()
     if not text:
         path.unlink()
     return text

@@ -16,6 +16,7 @@ from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
 from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, Started, Tick
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.methods.core.base import StoppedError
+from mmea_bench.results.core.files import make_folder
 
 EXIT_STOPPED = 128 + signal.SIGTERM
 
@@ -74,11 +75,13 @@ class _Throttle:
 
 
 def _redirect_output(log_path: Path) -> None:
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log_path.parent)
+    # A new file: a pipe or a link that stands there already is not written to.
+    log_path.unlink(missing_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     # The descriptors too, not only Python's objects: native libraries print on their own.
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

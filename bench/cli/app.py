@@ -1,4 +1,4 @@
-"""The command line; only this module may import reports, and only inside functions."""
+"""The command line; what draws and tabulates is imported inside functions, for it takes time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmea_bench.bench.cli.data import data_app
 from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
-from mmea_bench.bench.cli.options import takes_request
+from mmea_bench.bench.cli.options import takes_report_options, takes_request
 from mmea_bench.bench.cli.published import published_command
 from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
@@ -28,8 +28,10 @@ from mmea_bench.bench.cli.texts import (
     user_errors,
 )
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.running.console import echo
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.reports.core.options import ReportOptions
 
 if TYPE_CHECKING:
     from mmea_bench.bench.api import RunOutcome
@@ -41,13 +43,6 @@ ReportFolder = Annotated[
     Path | None,
     typer.Argument(help="Results folder of a run; none needed with --published and --out."),
 ]
-WithPublished = Annotated[
-    bool, typer.Option("--published", help="Printed numbers of the papers beside, or alone.")
-]
-WithSignificance = Annotated[
-    bool, typer.Option("--significance", help="Mark clear winners in the main table.")
-]
-
 app = typer.Typer(
     name="mmea-bench",
     help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
@@ -80,7 +75,7 @@ def _print_version(*, asked: bool) -> None:
         from mmea_bench.bench.planning.machine import code_version, library_versions
 
         commit = code_version()
-        typer.echo(f"mmea-bench {library_versions()['mmea-bench']} (commit {commit})")
+        echo(f"mmea-bench {library_versions()['mmea-bench']} (commit {commit})")
         raise typer.Exit
 
 
@@ -133,55 +128,31 @@ def status_command(
 
 
 @app.command("report", epilog="Example: mmea-bench report results/runs/quick --only main_table")
-def report_command(  # noqa: PLR0913 - typer wants every option in the signature
+@takes_report_options
+def report_command(
+    options: ReportOptions,
     folder: ReportFolder = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only these reports.")] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="Only these file formats.")
     ] = None,
-    csls: Annotated[
-        int | None, typer.Option("--csls", min=0, help="Neighbours of CSLS; 0 is none.")
+    names: Annotated[
+        Path | None,
+        typer.Option("--names", help="TOML file of printed names; default: those of the suite."),
     ] = None,
-    direction: Annotated[
-        str, typer.Option("--direction", help="src2tgt, tgt2src or mean.")
-    ] = "src2tgt",
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option("--metrics", help="Metrics of ranks in tables; figures show the first."),
-    ] = None,
-    curve_metric: Annotated[
-        str, typer.Option("--curve-metric", help="Metric of learning curves, such as hits@1.")
-    ] = "mrr",
-    correction: Annotated[
-        str, typer.Option("--correction", help="Of p-values: holm, none, bonferroni or fdr_bh.")
-    ] = "holm",
-    reach: Annotated[
-        float, typer.Option("--reach", help="Value whose price in seed links is shown.")
-    ] = 0.5,
-    published: WithPublished = False,  # noqa: FBT002
-    significance: WithSignificance = False,  # noqa: FBT002
     out: Annotated[Path | None, typer.Option("--out", help="Default: DIR/report.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Turns the results of a run into tables and figures for a paper."""
     if folder is None:
-        _write_published(out, split_list(formats), is_asked=published, as_json=as_json)
+        _write_published(out, split_list(formats), is_asked=options.published, as_json=as_json)
         return
     with user_errors():
-        from mmea_bench.reports.core.options import ReportOptions
+        from mmea_bench.reports.core.names import read_names
         from mmea_bench.reports.making.build import FORMATS, build_reports
 
-        options = ReportOptions(
-            csls=csls,
-            direction=direction,
-            curve_metric=curve_metric,
-            correction=correction,
-            reach=reach,
-            published=published,
-            significance=significance,
-        )
-        shown = split_list(metrics)
-        options = options if shown is None else replace(options, metrics=tuple(shown))
+        if names is not None:
+            options = replace(options, names=read_names(names))
         chosen = split_list(formats) or FORMATS
         summary = build_reports(folder, out, split_list(only), chosen, options)
     if as_json:
@@ -190,9 +161,16 @@ def report_command(  # noqa: PLR0913 - typer wants every option in the signature
         return
     _print_tables(summary)
     for path in summary.files:
-        typer.echo(str(path))
+        echo(str(path))
+    _say_left_out(summary)
+
+
+def _say_left_out(summary: ReportSummary) -> None:
     for name, reason in summary.skipped:
-        typer.echo(f"Left out: {name}: {reason}", err=True)
+        echo(f"Left out: {name}: {reason}", err=True)
+    if not summary.documents:  # whose notes would say it
+        for problem in summary.problems:
+            echo(f"Warning: {problem}", err=True)
 
 
 def _write_published(
@@ -212,9 +190,9 @@ def _write_published(
         print_json({"files": [str(path) for path in made.files], "problem": made.problem})
         return
     for path in made.files:
-        typer.echo(str(path))
+        echo(str(path))
     if made.problem:
-        typer.echo(made.problem, err=True)
+        echo(made.problem, err=True)
 
 
 @list_app.command("reports", epilog="Example: mmea-bench list reports")
@@ -235,7 +213,7 @@ def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:
         print_json(outcome.as_json())
         return
     # Whoever has just stopped a run waits for the prompt, not for figures.
-    if outcome.summary.signal_number is None:
+    if outcome.summary.signal_number is None and outcome.tables:
         _show_report(outcome.folder)
     cli_run.report_outcome(outcome)
 
@@ -252,10 +230,10 @@ def _show_report(folder: Path) -> None:
             if text is None:
                 raise
             # How the cells ended matters more than their report.
-            typer.echo(f"Warning: there is no report: {text}", err=True)
+            echo(f"Warning: there is no report: {text}", err=True)
             return
     _print_tables(summary, only=MAIN_TABLE)
-    typer.echo(f"Report: {summary.index}")
+    echo(f"Report: {summary.index}")
 
 
 def _print_tables(summary: ReportSummary, only: str | None = None) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmea_bench.bench.cli.texts import AsJson, print_json, split_list, stdout, user_errors
+from mmea_bench.bench.running.console import echo
 
 if TYPE_CHECKING:
     from mmea_bench.reports.core.published.document import Section
@@ -99,7 +100,7 @@ def _show(outcome: CheckOutcome) -> None:
     if outcome.regressions is not None:
         _show_regressions(outcome, console)
     for path in outcome.files:
-        typer.echo(str(path))
+        echo(str(path))
 
 
 def _section_table(section: Section, columns: tuple[str, ...]) -> Table:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mmea_bench.bench.cli.texts import AsJson, CacheDir, DataRoot, print_json, stderr, stdout
 from mmea_bench.bench.cli.user_errors import EXIT_USER_ERROR, sentences
+from mmea_bench.bench.running.console import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def check_command(
         _print_checks(checks, on_stderr=bad)
     failed = [check for check in checks if check.status in bad]
     for check in failed:
-        typer.echo(f"Error: {check.address}: {check.sentence}", err=True)
+        echo(f"Error: {check.address}: {check.sentence}", err=True)
     if failed:
         raise typer.Exit(EXIT_USER_ERROR)
 
@@ -183,10 +184,10 @@ def fetch_command(
         _print_checks(checks, on_stderr={"unreadable"})
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        typer.echo(f"Error: {outcome.sentence}", err=True)
+        echo(f"Error: {outcome.sentence}", err=True)
     unreadable = [check for check in checks if check.status == "unreadable"]
     for check in unreadable:
-        typer.echo(f"Error: {check.address}: {check.sentence}", err=True)
+        echo(f"Error: {check.address}: {check.sentence}", err=True)
     if failed or unreadable:
         raise typer.Exit(EXIT_USER_ERROR)
 
@@ -345,7 +346,7 @@ def _agreed(files: Sequence[RemoteFile], root: Path, *, as_json: bool) -> bool:
     stdout().print(table)
     agreed = typer.confirm("Download what is not there?")
     if not agreed:
-        typer.echo("Nothing was downloaded.")
+        echo("Nothing was downloaded.")
     return agreed
 
 

@@ -1,10 +1,10 @@
-"""Options of the verbs that run or plan something, made from the fields of ``Request``."""
+"""Options of verbs, made from the fields of a dataclass: ``Request`` or ``ReportOptions``."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from mmea_bench.bench.cli.texts import assignments, numbers, split_list, sweeps, user_errors
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.reports.core.options import ReportOptions
 
 _TEXTS = list[str] | None
 _FORMS: dict[Any, tuple[Any, Callable[[str, Any], Any]]] = {
@@ -37,25 +38,41 @@ def takes_request(
     Args:
         plans_only: Leaves out the options that planning does not read.
     """
+    chosen = [each for each in fields(Request) if each.metadata["plans"] or not plans_only]
+    return functools.partial(_with_options, chosen, get_type_hints(Request), read_request)
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        chosen = [each for each in fields(Request) if each.metadata["plans"] or not plans_only]
-        types = get_type_hints(Request)
-        _request, *own = inspect.signature(command, eval_str=True).parameters.values()
-        given = [_parameter(each, types[each.name]) for each in chosen]
 
-        @functools.wraps(command)
-        def call(**values: Any) -> None:
-            with user_errors():
-                request = read_request(values)
-            command(request, **{each.name: values[each.name] for each in own})
+def takes_report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of a report in the place of its first parameter."""
+    chosen = [each for each in fields(ReportOptions) if each.metadata]
+    types = get_type_hints(ReportOptions)
 
-        every = [*given, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own)]
-        call.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-        call.__annotations__ = {each.name: each.annotation for each in every}
-        return call
+    def read(values: Mapping[str, Any]) -> ReportOptions:
+        return ReportOptions(**dict(_read(values, chosen, types)))
 
-    return decorate
+    return _with_options(chosen, types, read, command)
+
+
+def _with_options(
+    chosen: Sequence[Field[Any]],
+    types: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any]], object],
+    command: Callable[..., None],
+) -> Callable[..., None]:
+    """The command with an option for each field in the place of its first parameter."""
+    _first, *own = inspect.signature(command, eval_str=True).parameters.values()
+    given = [_parameter(each, types[each.name]) for each in chosen]
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        with user_errors():
+            made = read(values)
+        command(made, **{each.name: values[each.name] for each in own})
+
+    every = [*given, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own)]
+    call.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in every}
+    return call
 
 
 def read_request(values: Mapping[str, Any]) -> Request:
@@ -64,16 +81,18 @@ def read_request(values: Mapping[str, Any]) -> Request:
     Raises:
         UserError: If a text cannot be read.
     """
-    return Request(**dict(_read(values)))
+    return Request(**dict(_read(values, fields(Request), get_type_hints(Request))))
 
 
-def _read(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    types = get_type_hints(Request)
-    for each in fields(Request):
+def _read(
+    values: Mapping[str, Any], known: Sequence[Field[Any]], types: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    for each in known:
         if each.name in values:
             given = values[each.name]
             form = _FORMS.get(types[each.name])
-            yield each.name, given if form is None else form[1](_flag(each), given)
+            if form is None or given:  # an empty list of texts is no choice
+                yield each.name, given if form is None else form[1](_flag(each), given)
 
 
 def _flag(each: Field[Any]) -> str:

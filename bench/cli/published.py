@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmea_bench.bench.cli.texts import AsJson, print_json, split_list, stdout, user_errors
+from mmea_bench.bench.running.console import echo
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _show_rows(published: Published, rows: pd.DataFrame, *, as_json: bool) -> No
     elif cells:
         published_view.show_cells(cells, explained, stdout())
     else:
-        typer.echo(
+        echo(
             "No printed number fits all of these filters. Leave one out, or see "
             f"`{SEE}` for what there is.",
             err=True,

@@ -151,7 +151,9 @@ def show_status(folder: Path, *, as_json: bool) -> None:
     Raises:
         UserError: If the folder holds neither records nor a plan.
     """
+    from mmea_bench.bench.planning.machine import library_versions
     from mmea_bench.bench.running.status import folder_status
+    from mmea_bench.bench.running.versions import other_versions_note
     from mmea_bench.results.core.schema import STATUSES
 
     status = folder_status(folder)
@@ -172,6 +174,9 @@ def show_status(folder: Path, *, as_json: bool) -> None:
         say(stdout(), f"{status.completeness.counts().sentence()}.")
         say(stdout(), _spell_missing(status))
     _print_failures(status.failures)
+    versions = other_versions_note(status.rows, library_versions(), "cells")
+    if versions:
+        say(stdout(), f"Note: {versions}")
     for problem in status.problems:
         say(stderr(), f"Warning: {problem}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmea_bench.bench.cli.texts import user_errors
+from mmea_bench.bench.running.console import echo
 from mmea_bench.bench.running.run_state import run_state
 from mmea_bench.datasets.core.errors import UserError
 
@@ -29,14 +30,14 @@ def serve_command(
     """Shows the report as a web page on this machine, and follows the run. Ctrl-C ends it."""
     with user_errors():
         server = make_server(folder, port)
-    typer.echo(f"{folder} is shown at {server.address} (Ctrl-C ends it).")
+    echo(f"{folder} is shown at {server.address} (Ctrl-C ends it).")
     if open_browser:
         typer.launch(server.address)
     with server:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            typer.echo()
+            echo()
 
 
 def make_server(folder: Path, port: int = 0) -> PageServer:

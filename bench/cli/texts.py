@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mmea_bench.bench.cli.user_errors import sentences
+from mmea_bench.bench.running.console import PlainConsole
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.safe_text import json_plain
 
 DataRoot = Annotated[
     Path | None,
@@ -135,7 +137,7 @@ def _toml_or_text(value: str) -> object:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    typer.echo(json_plain(json.dumps(value, indent=2, default=str, ensure_ascii=False)))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -149,10 +151,10 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def stdout() -> Console:
     """A console for results; without a terminal it does not cut lines at 80 columns."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    console = PlainConsole()
+    return console if console.is_terminal else PlainConsole(width=200)
 
 
 def stderr() -> Console:
     """A console for progress and remarks, which must not mix with results."""
-    return Console(stderr=True)
+    return PlainConsole(stderr=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from mmea_bench.bench.running.console import echo
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.datasets.core.errors import UserError
 
@@ -27,11 +28,11 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        typer.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USER_ERROR) from None
     except OSError as error:
         text = spell_disk_error(error)
         if text is None:
             raise
-        typer.echo(f"Error: {text}", err=True)
+        echo(f"Error: {text}", err=True)
         raise typer.Exit(EXIT_USER_ERROR) from None

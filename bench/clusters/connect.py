@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.results.core.files import read_regular
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,7 +83,7 @@ def _address_in(scheduler_file: Path | None) -> str:
     if scheduler_file is None or not scheduler_file.is_file():
         raise UserError(f"{scheduler_file} does not exist. Is the scheduler running?")
     try:
-        return str(json.loads(scheduler_file.read_bytes())["address"])
+        return str(json.loads(read_regular(scheduler_file))["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{scheduler_file} is no file of a Dask scheduler; `dask scheduler --scheduler-file` "
@@ -144,7 +145,7 @@ def read_profile(path: Path) -> Mapping[str, Any]:
         UserError: If the file cannot be read or a key is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("cluster")
+        table = tomllib.loads(read_regular(path).decode("utf-8")).get("cluster")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} cannot be read as a profile: {error}") from error
     if not isinstance(table, dict) or not isinstance(table.get("class"), str):

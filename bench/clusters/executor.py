@@ -22,6 +22,7 @@ from mmea_bench.bench.clusters.task import TOPIC, run_here
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.running.executor import Done, ExecutorError
 from mmea_bench.bench.running.progress import Progress
+from mmea_bench.results.core.files import read_regular
 
 _POLL_S = 0.5
 _LOOK_S = 5.0
@@ -105,7 +106,7 @@ class DaskExecutor:
         for path in job.method_files:
             # Read once: a method file that its author edits meanwhile would be another version.
             if path not in self._contents:
-                self._contents[path] = path.read_bytes()
+                self._contents[path] = read_regular(path)
         files = {path.name: self._contents[path] for path in job.method_files}
         return pickle.dumps(Errand(_absolute(job), files))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -18,18 +19,25 @@ _BENCH = Path(__file__).resolve().parents[1]
 SCORING_FOLDER = _BENCH / "scoring"
 _EXECUTION = _BENCH / "cells" / "execute.py"
 
+_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None]
+"""Method, variant, overrides, and the dataset whose published settings apply."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CodeHashes:
     """Content hashes of the code behind a result.
 
     Attributes:
-        method: The method's file and every project file that it imports.
+        method: The method's file and every file of the project, or of its own folder, that it
+            imports.
         scoring: The code that splits, stops and scores.
+        models: Files that the parameters of the configured method name, such as the weights of a
+            text encoder; empty for none.
     """
 
     method: str
     scoring: str
+    models: str = ""
 
 
 def cell_key(cell: Cell, params: object, dataset_version: str, code: CodeHashes) -> str:
@@ -79,16 +87,27 @@ def keyed(
     code: dict[str, CodeHashes] = {}
     classes: dict[str, type[Method]] = {}  # a file of the user's would be loaded for every cell
     for_scoring = scoring_hash()
+    settings: dict[_Settings, tuple[object, CodeHashes]] = {}  # repeats and places share them
     result = []
     for cell in cells:
         if cell.method not in code:
             sources = method_sources(cell.method, files)
             code[cell.method] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
-        method = configured(classes[cell.method], cell)
-        key = cell_key(cell, method.params, versions[cell.dataset], code[cell.method])
-        result.append((key, cell))
+        own = (cell.method, cell.variant, cell.overrides, cell.published_for)
+        if own not in settings:
+            method = configured(classes[cell.method], cell)
+            of_cell = dataclasses.replace(code[cell.method], models=_models_hash(method))
+            settings[own] = (method.params, of_cell)
+        params, hashes = settings[own]
+        result.append((cell_key(cell, params, versions[cell.dataset], hashes), cell))
     return result
+
+
+def _models_hash(method: Method) -> str:
+    """Content hash of the files that a configured method reads beside its dataset; "" for none."""
+    files = method.files_read()
+    return hash_files(files) if files else ""
 
 
 def scoring_files(folder: Path = SCORING_FOLDER) -> tuple[Path, ...]:
@@ -102,14 +121,26 @@ def scoring_hash() -> str:
 
 
 def hash_files(paths: Iterable[Path]) -> str:
-    """Content hash of source files, 16 hex digits; where they lie does not matter.
+    """Content hash of files, 16 hex digits; where they lie does not matter.
 
-    Comments, docstrings and line ends do not count, so that explaining a method does not train it
-    again, and a checkout on Windows gives the same keys.
+    Of source files neither comments and docstrings nor line ends count, so that explaining a method
+    does not train it again, and a checkout on Windows gives the same keys.
     """
-    contents = sorted((path.name, bare_code(path.read_bytes())) for path in paths)
     digest = hashlib.sha256()
-    for name, content in contents:
-        digest.update(f"{name}:{len(content)}\n".encode())
-        digest.update(content)
+    for name, content in sorted((path.name, _content_hash(path)) for path in paths):
+        digest.update(f"{name}:{content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _content_hash(path: Path) -> str:
+    if path.suffix == ".py":
+        return hashlib.sha256(bare_code(path.read_bytes())).hexdigest()
+    status = path.stat()
+    return _hash_of_large(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash_of_large(path: Path, *_state: int) -> str:
+    """Of weights of any size, which many cells share; read once while their file stays as it is."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

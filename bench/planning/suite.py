@@ -59,6 +59,11 @@ class SuiteTable:
     use_test_params: object = _key(
         "true or false", "false", "Start from the small settings of the methods' own tests."
     )
+    names: object = _key(
+        "tables `[names.methods]`, `[names.variants]`, `[names.datasets]`",
+        "names of papers",
+        "How reports print ids.",
+    )
     timeout_s: object = _key("number", "no limit", "Seconds after which a cell is stopped.")
 
 
@@ -87,6 +92,7 @@ class Suite:
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
         only_repeat: The one repeat to run, None for all of them.
+        names: How reports print ids, in tables ``methods``, ``variants`` and ``datasets``.
         left_out: Sentences about methods that "all" names but that cannot be used here.
     """
 
@@ -105,6 +111,7 @@ class Suite:
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
     only_repeat: int | None = None
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     @property

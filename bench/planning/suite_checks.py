@@ -33,6 +33,7 @@ from mmea_bench.bench.planning.values.toml_values import (
     as_whole,
     merged,
     parameter_table,
+    printed_names,
     split_kinds,
 )
 from mmea_bench.bench.scoring.protocol import Protocol
@@ -44,7 +45,8 @@ from mmea_bench.methods.core.catalogue import get_method, method_names
 
 ANY = "*"
 PUBLISHED = "published"
-MOST_CELLS = 1_000_000
+MOST_CELLS = 100_000
+"""Planning as many takes some seconds; each is a process and a record of its own."""
 MOST_LISTED = 50
 
 P = ParamSpec("P")
@@ -98,6 +100,7 @@ class SuiteChecker:
             overrides=self._overrides(raw, methods, fixed),
             protocol=self._protocol(raw),
             timeout_s=self._timeout(raw),
+            names=self._try({}, printed_names, raw.get("names", {})),
             left_out=tuple(self._left_out),
         )
         self._check_settings(suite)

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
+from mmea_bench.results.core.files import read_regular
 
 SUITES_FOLDER = Path(__file__).resolve().parents[1] / "suites"
 
@@ -60,7 +61,7 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
             + " A file of your own is named by a path that ends in .toml."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_regular(path, LARGEST_SUITE_BYTES).decode("utf-8"))
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not valid TOML: {shown(error, quote='')}.") from None
     except RecursionError:

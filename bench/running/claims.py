@@ -2,8 +2,8 @@
 
 A runner claims a cell before it starts it. Claims are files made by linking, which succeeds for one
 runner only, on network file systems too. A claim counts as long as its runner lives: on the same
-machine that is asked of the system, elsewhere its heartbeat must go on. Heartbeats are counted, not
-dated, so that clocks may differ and jump.
+machine that is asked of the system, elsewhere its heartbeat must go on. Heartbeats are counted, so
+that clocks may differ and jump; one that is old by the folder's own clock is waited for less long.
 """
 
 from __future__ import annotations
@@ -14,19 +14,34 @@ import platform
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import psutil
 
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.bench.running.heartbeats import (
+    FOLDER,
+    HEARTBEAT_S,
+    STALE_AFTER_S,
+    Heart,
+    Runner,
+    claim_files,
+    heart_path,
+    hearts_of,
+    owner_of,
+    read_heart,
+)
+from mmea_bench.results.core.files import make_folder, read_regular, write_atomic
 
-FOLDER = "claims"
-HEARTBEAT_S = 5.0
-STALE_AFTER_S = 60.0
+_BEATS_TO_WAIT = 2.4
+_LOOK_S = 0.2
+
+PlannedCells = Mapping[str, str]
+"""What a runner is about to have in the folder: a cell's identity as text -> its key."""
 
 
 @dataclass
@@ -44,6 +59,7 @@ class Claims:
         folder: Results folder.
         heartbeat_s: Seconds between two heartbeats.
         stale_after_s: Seconds without a heartbeat after which a runner counts as gone.
+        planned: What this runner is about to have in the folder; others ask for it.
     """
 
     def __init__(
@@ -51,19 +67,25 @@ class Claims:
         folder: Path,
         heartbeat_s: float = HEARTBEAT_S,
         stale_after_s: float = STALE_AFTER_S,
+        planned: PlannedCells | None = None,
     ) -> None:
         self._folder = folder / FOLDER
         self._id = uuid.uuid4().hex[:12]
         self._heartbeat_s, self._stale_after_s = heartbeat_s, stale_after_s
+        self._planned = planned
         self._seen: dict[str, _Seen] = {}
         self._mine: set[str] = set()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Claims:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
+        if self._planned is not None:
+            # Before the heart, so that whoever sees the runner knows its plan.
+            write_atomic(self._plan_path(self._id), json.dumps(dict(self._planned)).encode())
         self._write_beat(0)
         self._thread.start()
+        self._bury()
         return self
 
     def __exit__(
@@ -73,12 +95,12 @@ class Claims:
         trace: TracebackType | None,
     ) -> None:
         """Gives all claims back."""
+        self._bury()
         self._ends.set()
         self._thread.join()
         for key in list(self._mine):
             self.release(key)
-        with suppress(OSError):
-            self._runner_path(self._id).unlink()
+        self._remove_runner(self._id)
         with suppress(OSError):
             self._folder.rmdir()  # succeeds for the last runner
 
@@ -92,15 +114,15 @@ class Claims:
         if owner == self._id:
             return True
         if owner is not None:
-            if self._lives(owner):
+            if self._judged(owner) != "gone":
                 return False
-            self._remove(key)
+            self._remove(key, owner)
         return self._link(key)
 
     def is_free(self, key: str) -> bool:
         """Whether nobody has the cell, or a runner that is gone."""
         owner = self._owner(key)
-        return owner is None or owner == self._id or not self._lives(owner)
+        return owner is None or owner == self._id or self._judged(owner) == "gone"
 
     def release(self, key: str) -> None:
         """Gives a claim back; one that was taken over by another runner stays."""
@@ -108,6 +130,26 @@ class Claims:
         if self._owner(key) == self._id:
             with suppress(OSError):
                 self._path(key).unlink()
+
+    def other(self, concerns: Callable[[PlannedCells | None], bool]) -> Runner | None:
+        """The oldest other living runner whose plan is of concern; None if there is none.
+
+        A runner whose heartbeat looks old is waited for, until it beats or counts as gone.
+
+        Args:
+            concerns: Asked with the plan of each, None for one that does not tell it.
+        """
+        while True:
+            of_concern = {
+                heart: self._judged(heart.name)
+                for heart in hearts_of(self._folder)
+                if heart.name != self._id and concerns(self._plan_of(heart.name))
+            }
+            if "unsure" not in of_concern.values():
+                living = [heart for heart, verdict in of_concern.items() if verdict == "lives"]
+                oldest = min(living, key=lambda heart: heart.started, default=None)
+                return None if oldest is None else Runner.of(oldest)
+            time.sleep(_LOOK_S)
 
     def _link(self, key: str) -> bool:
         draft = self._folder / f".{key}.{self._id}"
@@ -121,29 +163,66 @@ class Claims:
         self._mine.add(key)
         return True
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, owner: str) -> None:
         """Takes a dead runner's claim away; of several that try, one gets to."""
         grave = self._folder / f".{key}.{self._id}.dead"
         with suppress(OSError):
             self._path(key).replace(grave)
-            grave.unlink(missing_ok=True)
+            if owner_of(grave) != owner:  # another runner has taken it over just now
+                with suppress(FileExistsError):
+                    os.link(grave, self._path(key))
+            _discard(grave)
 
     def _owner(self, key: str) -> str | None:
-        try:
-            return self._path(key).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            return None
+        return owner_of(self._path(key))
 
-    def _lives(self, runner: str) -> bool:
-        about = _read(self._runner_path(runner))
-        if about.get("host") == platform.node() and not _is_running(about):
-            return False
-        beat = about.get("beat")
+    def _judged(self, runner: str) -> Literal["lives", "unsure", "gone"]:
+        """Whether another runner lives; unsure while one that looks dead may still beat."""
+        heart = read_heart(self._folder, runner)
+        if heart.is_dead_here:
+            return "gone"
         now = time.monotonic()
         seen = self._seen.get(runner)
-        if seen is None or seen.beat != beat:
-            self._seen[runner] = seen = _Seen(beat, now)
-        return now - seen.since < self._stale_after_s
+        if seen is None or seen.beat != heart.beat:
+            is_first = seen is None
+            self._seen[runner] = seen = _Seen(heart.beat, now)
+            if not is_first:
+                return "lives"
+        # Old by the clock that dated our own last beat. A clock that jumped makes a living runner
+        # look old, too, so it gets the time of two beats to show that it is one.
+        looks_old = heart.is_old(self._folder_time(), self._stale_after_s)
+        allowed = _BEATS_TO_WAIT * self._heartbeat_s if looks_old else self._stale_after_s
+        if now - seen.since >= min(allowed, self._stale_after_s):
+            return "gone"
+        return "unsure" if looks_old else "lives"
+
+    def _folder_time(self) -> float:
+        """The folder's own clock at our last beat."""
+        at = read_heart(self._folder, self._id).at
+        return time.time() if at is None else at
+
+    def _bury(self) -> None:
+        """Removes what runners that are gone have left, and looks at the others a first time."""
+        gone = {heart.name for heart in hearts_of(self._folder) if self._is_gone(heart)}
+        for path in claim_files(self._folder):
+            owner = owner_of(path)
+            if owner is not None and (owner in gone or self._is_gone(Heart(owner))):
+                self._remove(path.name, owner)
+        for runner in gone:
+            self._remove_runner(runner)
+        now = self._folder_time()
+        for draft in self._folder.glob(".*"):
+            with suppress(OSError):
+                if now - draft.lstat().st_mtime > self._stale_after_s:
+                    _discard(draft)
+
+    def _is_gone(self, heart: Heart) -> bool:
+        return heart.name != self._id and self._judged(heart.name) == "gone"
+
+    def _remove_runner(self, runner: str) -> None:
+        for path in (self._plan_path(runner), heart_path(self._folder, runner)):
+            with suppress(OSError):
+                _discard(path)
 
     def _beat(self) -> None:
         number = 0
@@ -155,72 +234,25 @@ class Claims:
     def _write_beat(self, number: int) -> None:
         started = psutil.Process().create_time()
         about = {"host": platform.node(), "pid": os.getpid(), "started": started, "beat": number}
-        write_atomic(self._runner_path(self._id), json.dumps(about).encode())
+        write_atomic(heart_path(self._folder, self._id), json.dumps(about).encode())
 
-    def _runner_path(self, runner: str) -> Path:
-        return self._folder / f"runner-{runner}.json"
+    def _plan_of(self, runner: str) -> PlannedCells | None:
+        try:
+            found = json.loads(read_regular(self._plan_path(runner)))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _plan_path(self, runner: str) -> Path:
+        return self._folder / f"plan-{runner}.json"
 
     def _path(self, key: str) -> Path:
         return self._folder / key
 
 
-@dataclass(frozen=True)
-class Runner:
-    """A process that runs cells of a folder.
-
-    Attributes:
-        name: Its name in claims.
-        host: Its machine.
-        pid: Its number there.
-        since: When it started.
-    """
-
-    name: str
-    host: str
-    pid: int
-    since: datetime
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
-
-
-def runners_of(folder: Path) -> list[Runner]:
-    """The runners of a folder, oldest first; one on another machine counts until it is gone."""
-    found = []
-    for path in (folder / FOLDER).glob("runner-*.json"):
-        about = _read(path)
-        is_here = about.get("host") == platform.node()
-        if not is_here or _is_running(about):
-            with suppress(KeyError, ValueError, OverflowError, OSError):
-                since = datetime.fromtimestamp(float(str(about["started"])), UTC)
-                name = path.stem.removeprefix("runner-")
-                found.append(Runner(name, str(about["host"]), int(str(about["pid"])), since))
-    return sorted(found, key=lambda runner: (runner.since, runner.host, runner.pid))
-
-
-def claims_of(folder: Path) -> dict[str, Runner]:
-    """Cells that living runners have claimed, with their runners."""
-    living = {runner.name: runner for runner in runners_of(folder)}
-    found = {}
-    for path in (folder / FOLDER).glob("[!.]*"):
-        with suppress(OSError, UnicodeDecodeError):
-            owner = living.get(path.read_text(encoding="ascii"))
-            if owner is not None:
-                found[path.name] = owner
-    return found
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_running(about: dict[str, object]) -> bool:
-    """Whether the process lives; its number may have been given to another one since."""
-    try:
-        return bool(psutil.Process(int(str(about["pid"]))).create_time() == about["started"])
-    except (psutil.Error, KeyError, ValueError):
-        return False
+def _discard(path: Path) -> None:
+    """Removes a file, or the empty folder that somebody has left in its place."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)

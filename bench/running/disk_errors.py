@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from mmea_bench.results.core.files import UnusableFileError
+
 _OTHER_FOLDER = "Give another folder with --out (results) or --cache-dir (parsed data)."
 
 
@@ -16,11 +18,18 @@ _REMEDIES = {
     errno.EPERM: _OTHER_FOLDER,
     errno.ENOTDIR: _OTHER_FOLDER,
     errno.EEXIST: _OTHER_FOLDER,
+    errno.ELOOP: _OTHER_FOLDER,
+    errno.ENAMETOOLONG: _OTHER_FOLDER,
+    errno.EFBIG: "Raise the limit of file sizes (`ulimit -f`) and run the same command again.",
 }
 
 
 def spell_disk_error(error: OSError) -> str | None:
     """A sentence for a full, read-only, forbidden or broken disk; None for any other error."""
+    if isinstance(error, UnusableFileError):
+        return (
+            f"{error.filename} cannot be read: {error.strerror}. Remove it, or name another file."
+        )
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None

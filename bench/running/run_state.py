@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mmea_bench.bench.running.claims import runners_of
+from mmea_bench.bench.running.heartbeats import runners_of
 from mmea_bench.results.core.files import write_atomic
-from mmea_bench.results.core.plans.plan_file import PLAN_NAME, plan_content, planned_cells
+from mmea_bench.results.core.plans.plan_file import (
+    NAMES_FILE,
+    PLAN_NAME,
+    plan_content,
+    planned_cells,
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,12 @@ def note_plan(
     kept = {key: words for key, words in before.items() if words and _spelled(words) not in again}
     content = {"keys": list(keys), "done": sorted(done), "cells": {**kept, **now}}
     write_atomic(folder / PLAN_NAME, json.dumps(content, indent=1).encode("utf-8"))
+
+
+def note_names(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
+    """Leaves in the folder how reports are to print ids; a suite without names changes nothing."""
+    if names:
+        write_atomic(folder / NAMES_FILE, json.dumps(names, indent=1).encode("utf-8"))
 
 
 def _spelled(words: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -76,7 +76,11 @@ class RunSummary:
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: ResultStore, progress: Progress, settings: RunSettings
+    jobs: Sequence[Job],
+    store: ResultStore,
+    progress: Progress,
+    settings: RunSettings,
+    claims: Claims | None = None,
 ) -> RunSummary:
     """Runs every job; one that goes wrong leaves a record and does not stop the others.
 
@@ -87,10 +91,12 @@ def run_jobs(
         store: Where records go.
         progress: Display.
         settings: How the run behaves.
+        claims: On the cells of the store's folder, where the caller has some already.
     """
     summary = RunSummary()
     chosen = settings.executor or local_executor(jobs, store, settings)
-    with Claims(store.folder) as claims, _stopped_by_signals(chosen, summary):
+    held = nullcontext(claims) if claims is not None else Claims(store.folder)
+    with held as claims, _stopped_by_signals(chosen, summary):
         queue = _Queue(jobs, store, claims, summary)
         try:
             while (summary.is_complete and summary.signal_number is None) and queue.wait():
@@ -176,7 +182,8 @@ def _take(done: Done, store: ResultStore, progress: Progress, summary: RunSummar
         return
     record = _write(done.job, record_of(done.job, done.ending), store)
     # A kill says nothing against the training: the next run goes on where it was.
-    if done.job.cache_dir is not None and record.cell["status"] != "out_of_memory":
+    was_killed = done.ending.is_kill or record.cell["status"] == "out_of_memory"
+    if done.job.cache_dir is not None and not was_killed:
         forget_cell(done.job.cache_dir, done.job.key)
     summary.n_by_status[record.cell["status"]] += 1
     progress.cell_ended(done.job, record, done.seconds)

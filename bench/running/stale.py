@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.datasets.core.options import format_address
+from mmea_bench.results.core.files import make_folder
 from mmea_bench.results.core.store import ResultStore
 
 SUPERSEDED_FOLDER = "superseded"
@@ -30,6 +32,16 @@ def stale_keys(store: ResultStore, cells: Sequence[tuple[str, Cell]]) -> list[st
     )
 
 
+def planned_identities(cells: Sequence[tuple[str, Cell]]) -> dict[str, str]:
+    """Each cell's identity as text, to its key: what another run of the folder must not replace."""
+    return {json.dumps(_identity_of_cell(cell)): key for key, cell in cells}
+
+
+def n_replaced(ours: Mapping[str, str], theirs: Mapping[str, str]) -> int:
+    """Cells of another run that ours would replace: the same identities under other keys."""
+    return sum(1 for identity, key in ours.items() if theirs.get(identity, key) != key)
+
+
 def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
     """Moves records out of the tables; nothing is deleted.
 
@@ -37,7 +49,7 @@ def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
         The folder that holds them now.
     """
     folder = store.folder / SUPERSEDED_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for key in keys:
         path = store.path_of(key)
         with suppress(FileNotFoundError):  # another runner of the folder was faster

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.running.claims import claims_of
 from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.running.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
 from mmea_bench.results.core.plans.plan_file import CellWords, planned_cells
@@ -60,7 +60,7 @@ def folder_status(folder: Path) -> FolderStatus:
     store = ResultStore(folder)
     records = list(store.records())
     planned = planned_cells(folder)
-    if not records and not planned:
+    if not (records or planned or store.problems):
         raise UserError(f"{folder} holds no records. Give the results folder of a run.")
     estimator = Estimator()
     estimator.learn_records(records)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from mmea_bench.methods.core.base import StopRule
+from mmea_bench.methods.core.base import StopRule, StopScore
 
 SplitKind = Literal["random", "published"]
 """Where the parts of the anchor links come from: a seed, or files that the dataset came with."""
@@ -26,8 +27,10 @@ class Protocol:
         tie_rule: Rank of the true partner among equal scores.
         valid_share: Share of the seeds that ``strict`` holds out.
         eval_every: Epochs between two evaluations; 0 leaves it to the method.
-        patience: Evaluations without improvement after which ``strict`` stops; 0 is never.
-        stop_metric: Metric of the checkpoint choice, mean of both directions.
+        patience: Evaluations without improvement after which ``strict`` stops, but never within a
+            warm-up, nor before a tenth of the schedule has passed without one; 0 is never.
+        stop_metric: Metric of the checkpoint choice, mean of both directions; under ``paper`` a
+            method's declared ``paper_stop_score`` goes before it.
     """
 
     name: Literal["strict", "paper"] = "strict"
@@ -47,6 +50,12 @@ class Protocol:
             raise ValueError("valid_share must lie between 0 and 1")
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """What stands behind the name: every rule that this protocol follows, by field."""
+        no_part = {"name"} if self.name == "strict" else {"name", "valid_share", "patience"}
+        return {name: value for name, value in asdict(self).items() if name not in no_part}
+
+    @property
     def held_out_share(self) -> float:
         """Share of the seeds that do not train."""
         return self.valid_share if self.name == "strict" else 0.0
@@ -54,3 +63,9 @@ class Protocol:
     def stop_rule(self, paper_stop: StopRule) -> StopRule:
         """On what the checkpoint is chosen, given the rule of the method's released code."""
         return "valid" if self.name == "strict" else paper_stop
+
+    def stop_score(self, paper_stop_score: StopScore | None) -> StopScore:
+        """By which number the checkpoint is chosen, given that of the method's released code."""
+        if self.name == "paper" and paper_stop_score is not None:
+            return paper_stop_score
+        return StopScore(self.stop_metric)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
-from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings, Similarity
+from mmea_bench.methods.core.base import Alignment, Embeddings, Similarity
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.score_blocks import check_scores, check_vectors
 
 _WANTED = (
     "Embeddings(source, target) with one row per entity of each KG, or PairScores(score_block, "
@@ -27,7 +28,8 @@ def checked(returned: object, sizes: tuple[int, int]) -> Alignment:
 
     Raises:
         UserError: If it is nothing that can be scored; the text says what ``fit`` must return.
-        DivergedError: If a vector, or a score of the first source entities, is not finite.
+        DivergedError: If a vector, or a score of the first source entities, is not finite or so
+            large that others would not be.
     """
     if isinstance(returned, PairScores):
         _check_pair_scores(returned, sizes)
@@ -71,8 +73,7 @@ def _check_pair_scores(returned: PairScores, sizes: tuple[int, int]) -> None:
             f"score_block gave {found} for {len(rows)} source entities; it must give a tensor "
             f"{wanted} of real numbers, one score for every target entity."
         )
-    if not bool(torch.isfinite(first).all()):
-        raise DivergedError("the scores hold values that are not finite")
+    check_scores(first)
     if not torch.allclose(returned.rows(rows), first.float(), rtol=1e-3, atol=1e-5):
         raise UserError(
             "score_block gave two different scores for one pair; ranks are counted in several "
@@ -88,8 +89,7 @@ def _vectors(vectors: object, side: str) -> Tensor:
         raise UserError(f"The {side} vectors are complex numbers; return real ones.")
     # Half precision would round scores to a few digits, and ties would decide the ranks.
     dense = vectors.to_dense() if vectors.layout != torch.strided else vectors
-    if not bool(torch.isfinite(dense).all()):
-        raise DivergedError("the embeddings hold values that are not finite")
+    check_vectors(dense)
     return dense.detach().float()
 
 

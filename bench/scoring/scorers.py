@@ -35,7 +35,7 @@ from mmea_bench.datasets.core.model.folds import fold_split
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
-from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring
+from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring, StopScore
 
 ByDirection = Mapping[str, Mapping[str, float]]
 """Direction to metric to value."""
@@ -108,7 +108,11 @@ def make_split(
 
 
 def make_scorer(
-    protocol: Protocol, pair: KGPair, split: Split, published: Scoring | None = None
+    protocol: Protocol,
+    pair: KGPair,
+    split: Split,
+    published: Scoring | None = None,
+    paper_stop_score: StopScore | None = None,
 ) -> Scorer:
     """The scorer of a dataset's task.
 
@@ -118,6 +122,7 @@ def make_scorer(
         split: Links by which the cell is scored.
         published: How the published numbers of the method were scored; ``paper`` scores that way
             beside its own rules.
+        paper_stop_score: By which number the method's released code chooses its checkpoint.
     """
     if pair.task == "n-mmkg":
         visual = visual_nodes(pair.features)
@@ -130,10 +135,10 @@ def make_scorer(
         tasks["valid"] = ranking_task(
             split.valid_links, pair.anchor_links, _sizes(pair), split.seed_links
         )
-    if published is None or protocol.name != "paper":
-        return RankingScorer(protocol, tasks)
-    asked = PublishedTask(published, _test_task(published.candidates, pair, split))
-    return RankingScorer(protocol, tasks, asked)
+    asked = None
+    if published is not None and protocol.name == "paper":
+        asked = PublishedTask(published, _test_task(published.candidates, pair, split))
+    return RankingScorer(protocol, tasks, asked, protocol.stop_score(paper_stop_score))
 
 
 def _test_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
@@ -164,6 +169,7 @@ class RankingScorer:
         protocol: Rules of scoring.
         tasks: ``test`` and, where links were held out, ``valid``.
         published: A further way of scoring at the end; None for none.
+        stop: By which number a checkpoint is chosen; None is the protocol's.
     """
 
     def __init__(
@@ -171,8 +177,10 @@ class RankingScorer:
         protocol: Protocol,
         tasks: Mapping[str, RankingTask],
         published: PublishedTask | None = None,
+        stop: StopScore | None = None,
     ) -> None:
         self._protocol, self._tasks, self._published = protocol, tasks, published
+        self._stop = stop or protocol.stop_score(None)
         self._decoders = [parse_decoder(address) for address in protocol.decoders]
         ranked = [each.csls_size for each in self._decoders if isinstance(each, NoDecoder | Csls)]
         self._sizes = tuple(dict.fromkeys((*protocol.csls, *ranked)))
@@ -200,8 +208,8 @@ class RankingScorer:
         return found
 
     def stop_score(self, scores: ByDirection) -> float:
-        """The protocol's metric, mean of both directions."""
-        return scores["mean"][self._protocol.stop_metric]
+        """The number by which the checkpoint is chosen."""
+        return scores[self._stop.direction][self._stop.metric]
 
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""

@@ -8,18 +8,21 @@ import json
 _N_SEEDS = 2**32
 
 
-def split_seed(dataset: str, seed_ratio: float, repeat: int) -> int:
-    """Seed of a split; no method is an axis, so in one repeat all methods share their seed links.
+def split_seed(dataset: str, repeat: int) -> int:
+    """Seed of a split.
+
+    No method is an axis, so in one repeat all methods share their seed links. The seed ratio is
+    none either: the links are shuffled alike for all ratios and cut at different places, so that
+    smaller sets of seeds are prefixes of larger ones and a curve over ratios adds links only.
 
     Args:
         dataset: Canonical dataset address.
-        seed_ratio: Share of the anchor links that are seeds.
         repeat: Counted from 1.
 
     Returns:
         A number in ``[0, 2**32)``.
     """
-    return _hashed(purpose="split", dataset=dataset, seed_ratio=seed_ratio, repeat=repeat)
+    return _hashed(purpose="split", dataset=dataset, repeat=repeat)
 
 
 def rng_seed(method: str, dataset: str, seed_ratio: float, repeat: int) -> int:

@@ -20,6 +20,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.options import build_options
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.read_files import files_of_parameters
 
 StopRule = Literal["last", "valid", "test"]
 Similarity = Literal["cosine", "abs-cosine", "inner", "manhattan", "euclidean"]
@@ -61,6 +62,19 @@ class Scoring:
     csls: int = 0
     decoder: str = "none"
     candidates: Literal["test", "unseeded"] = "test"
+
+
+@dataclass(frozen=True)
+class StopScore:
+    """The number by which released code chooses its checkpoint.
+
+    Attributes:
+        metric: What is measured.
+        direction: Which KG asks; ``mean`` is of both.
+    """
+
+    metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
+    direction: Literal["src2tgt", "tgt2src", "mean"] = "mean"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,15 +162,18 @@ class TrainingLog:
 
     @property
     def is_iterative(self) -> bool:
-        """Whether the returned embeddings learned from pseudo-labels."""
-        # A training that keeps no account of its epochs returns what it has at the end.
-        kept = self.best_epoch or self.first_pseudo_epoch
-        return 0 < self.first_pseudo_epoch <= kept
+        """Whether the training learned from pseudo-labels, whichever epoch was kept of it.
+
+        The kept epoch decides nothing: it would put repeats of one method into different rows.
+        """
+        # A training that keeps no account of its epochs got as far as it says.
+        trained = self.epochs or self.first_pseudo_epoch
+        return 0 < self.first_pseudo_epoch <= trained
 
     @property
     def pseudo_label_note(self) -> str:
         """A sentence where pseudo-labels were learned, but after the kept checkpoint; else ""."""
-        if self.is_iterative or not 0 < self.first_pseudo_epoch <= self.epochs:
+        if not self.is_iterative or not 0 < self.best_epoch < self.first_pseudo_epoch:
             return ""
         return (
             f"the kept checkpoint (epoch {self.best_epoch}) precedes pseudo-label learning "
@@ -217,7 +234,8 @@ class RunContext:
         device: Where tensors live.
         monitor: Scores embeddings on the links that the protocol allows.
         eval_every: Epochs between two calls of ``monitor``; 0 leaves it to the method.
-        patience: Calls of ``monitor`` without improvement after which training stops; 0 is never.
+        patience: Calls of ``monitor`` without improvement after which training stops, at the least
+            (see ``Schedule.patience``); 0 is never.
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
         cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
@@ -268,8 +286,13 @@ class Method(ABC):
         variants: Name as the paper prints it to the overrides that make it.
         no_op_variants: Variants that leave the vectors as they are (such as another way of
             scoring), with the reason; of all others the battery shows that they change them.
+        idle_variants: Variants in which some trainable parameters learn nothing (such as the
+            weight of a loss that is left out), with the reason; in the full method and in all
+            others the battery shows that each of them learns.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
+        paper_stop_score: By which number that rule chooses, where it is not ``last``; None is the
+            protocol's.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
             it beside the common rules. None where no source states it.
         published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
@@ -286,8 +309,10 @@ class Method(ABC):
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     no_op_variants: ClassVar[Mapping[str, str]] = {}
+    idle_variants: ClassVar[Mapping[str, str]] = {}
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
+    paper_stop_score: ClassVar[StopScore | None] = None
     published_scoring: ClassVar[Scoring | None] = None
     published_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
@@ -368,6 +393,14 @@ class Method(ABC):
         """
         read = (*self.chosen_modalities(offered), *self.requires, *self.further_modalities)
         return tuple(modality for modality in dict.fromkeys(read) if modality in offered)
+
+    def files_read(self) -> tuple[Path, ...]:
+        """Files beside the dataset that this configuration reads; their content moves its keys.
+
+        Every file, or folder of a model, that a parameter names by its path; add others in a
+        method that finds them in another way.
+        """
+        return files_of_parameters(self.params)
 
     @abstractmethod
     def fit(self, view: TrainView, ctx: RunContext) -> Alignment:

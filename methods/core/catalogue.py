@@ -14,6 +14,7 @@ from types import ModuleType
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.methods.core.base import Method
+from mmea_bench.methods.core.read_files import files_in_code
 
 _METHODS_FOLDER = Path(__file__).resolve().parent.parent
 _PROJECT = _METHODS_FOLDER.parent
@@ -82,13 +83,20 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
 
 
 def method_sources(name: str, method_files: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """The method's file and every project file that it imports, directly or not, sorted.
+    """The method's file and every file that it imports, directly or not, sorted.
 
-    A result depends on these files; their content is part of the cell's key.
+    Of the project's files all count, of the user's those below the folder of the method's file:
+    modules, and weights that their code names. A result depends on these files; their content is
+    part of the cell's key.
     """
     wanted = name.replace("-", "_")
     user_files = {_user_name(path): path.resolve() for path in method_files}
-    return project_sources([user_files.get(wanted, _METHODS_FOLDER / f"{wanted}.py")])
+    if wanted not in user_files:
+        return project_sources([_METHODS_FOLDER / f"{wanted}.py"])
+    own = _own_sources(user_files[wanted])
+    weights = {file for path in own for file in files_in_code(path, user_files[wanted].parent)}
+    modules = [path for path in (*own, *weights) if path.suffix == ".py"]
+    return tuple(sorted({*project_sources(modules), *weights}))
 
 
 def project_sources(files: Iterable[Path]) -> tuple[Path, ...]:
@@ -104,6 +112,29 @@ def project_sources(files: Iterable[Path]) -> tuple[Path, ...]:
             found.add(path)
             waiting.extend(_project_imports(path))
     return tuple(sorted(found))
+
+
+def _own_sources(method_file: Path) -> tuple[Path, ...]:
+    """A user's method file and every module beside or below it that it imports, sorted."""
+    folder = method_file.parent
+    found: set[Path] = set()
+    waiting = [method_file]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.is_file():
+            found.add(path)
+            waiting.extend(_imports_from(path, folder))
+    return tuple(sorted(found))
+
+
+def _imports_from(path: Path, folder: Path) -> Iterator[Path]:
+    """Where the modules that a file imports would lie below a folder, or beside the file."""
+    for level, parts in _imported_names(path):
+        roots = (path.parents[level - 1],) if level else (folder, path.parent)
+        for root in roots:
+            for depth in range(1, len(parts) + 1):
+                yield root.joinpath(*parts[:depth], "__init__.py")
+                yield root.joinpath(*parts[:depth]).with_suffix(".py")
 
 
 def _user_name(path: Path) -> str:
@@ -171,19 +202,24 @@ def _only_method(module: ModuleType, where: str) -> type[Method]:
 
 
 def _project_imports(path: Path) -> Iterator[Path]:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    for level, parts in _imported_names(path):
+        if level == 0 and parts[0] == _PACKAGE and len(parts) > 1:
+            yield _PROJECT.joinpath(*parts[1:]).with_suffix(".py")
+            for depth in range(2, len(parts) + 1):
+                yield _PROJECT.joinpath(*parts[1:depth], "__init__.py")
+
+
+def _imported_names(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Dots in front and parts of every name that a file imports, wherever in it that stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.ImportFrom):
+            module = [node.module] if node.module else []
+            names = [".".join([*module, alias.name]) for alias in node.names]
+            for name in (*module, *names):
+                yield node.level, name.split(".")
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == _PACKAGE and len(parts) > 1:
-                yield _PROJECT.joinpath(*parts[1:]).with_suffix(".py")
-                for depth in range(2, len(parts) + 1):
-                    yield _PROJECT.joinpath(*parts[1:depth], "__init__.py")
+            for alias in node.names:
+                yield 0, alias.name.split(".")
 
 
 def _last_line(error: BaseException) -> str:

@@ -20,6 +20,12 @@ from mmea_bench.methods.core.similarity import (
 
 Ids = NDArray[np.integer]
 
+LARGEST_SCORE = 1e30
+"""Single precision ends at 3e38; sums of many scores, and a decoder's arithmetic, stay below."""
+
+LONGEST_VECTOR = 1e15
+"""Products and squared distances of such vectors are scores of about that size."""
+
 
 def score_blocks(
     alignment: Alignment, sources: Ids, targets: Ids, block_rows: int = DEFAULT_BLOCK_ROWS
@@ -33,8 +39,8 @@ def score_blocks(
         block_rows: Rows of a block.
 
     Raises:
-        DivergedError: If a vector is not finite (it would win every comparison); for scores of
-            pairs the block that holds one raises.
+        DivergedError: If a vector is not finite or too long (it would win every comparison, or
+            none); for scores of pairs the block that holds one raises.
     """
     rows, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (sources, targets))
     if isinstance(alignment, PairScores):
@@ -46,7 +52,7 @@ def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Ten
     source = embeddings.source.detach()[rows.to(embeddings.source.device)]
     target = embeddings.target.detach()[columns.to(embeddings.target.device)]
     for vectors in (source, target):
-        _check_finite(vectors, "embeddings")
+        check_vectors(vectors)
     return source, target
 
 
@@ -79,8 +85,41 @@ class PairBlocks:
         for start in range(0, self.n_source, self._block_rows):
             stop = min(start + self._block_rows, self.n_source)
             scores = self._scores.rows(self._sources[start:stop])[:, self._targets]
-            _check_finite(scores, "scores")
+            check_scores(scores)
             yield ScoreBlock(start, stop, scores)
+
+
+def check_vectors(vectors: Tensor) -> None:
+    """Refuses vectors that are not finite, or so long that their scores would not be.
+
+    Args:
+        vectors: [n, dim].
+
+    Raises:
+        DivergedError: If there is such a vector.
+    """
+    _check_finite(vectors, "embeddings")
+    longest = float(vectors.float().norm(dim=1).max()) if vectors.numel() else 0.0
+    if longest > LONGEST_VECTOR:
+        raise DivergedError(
+            f"the embeddings are too long to be compared in single precision: the longest has "
+            f"length {longest:.3g}, allowed are {LONGEST_VECTOR:.0e}"
+        )
+
+
+def check_scores(scores: Tensor) -> None:
+    """Refuses scores that are not finite, or so large that CSLS could not add them.
+
+    Raises:
+        DivergedError: If there is such a score.
+    """
+    _check_finite(scores, "scores")
+    largest = float(scores.abs().max()) if scores.numel() else 0.0
+    if largest > LARGEST_SCORE:
+        raise DivergedError(
+            f"the scores are too large for single precision: the largest is {largest:.3g}, allowed "
+            f"are {LARGEST_SCORE:.0e}"
+        )
 
 
 def _check_finite(values: Tensor, what: str) -> None:

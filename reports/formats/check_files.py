@@ -22,7 +22,7 @@ from mmea_bench.reports.core.published.document import (
 )
 from mmea_bench.reports.core.published.verdicts import VERDICTS, Check, CheckRow
 from mmea_bench.reports.formats.templates import html_environment
-from mmea_bench.results.core.csv_text import guarded
+from mmea_bench.results.core.safe_text import guarded
 
 CSV_COLUMNS = (
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol", "setting"),

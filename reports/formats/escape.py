@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mmea_bench.results.core.csv_text import guarded
+from mmea_bench.results.core.safe_text import guarded, plain
 
 _MATH: Mapping[str, str] = MappingProxyType(
     {
@@ -176,7 +176,7 @@ def _decomposed(letter: str) -> tuple[str, str]:
 
 def markdown(text: str) -> str:
     """Text that Markdown prints as it stands, also inside a table."""
-    escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
+    escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(text))
     return " ".join(escaped.split())
 
 
@@ -185,5 +185,5 @@ def spreadsheet(text: str) -> str:
     try:
         float(text)
     except ValueError:
-        return guarded(text)
+        return guarded(plain(text))
     return text

@@ -13,13 +13,16 @@ from mmea_bench.reports.formats.tidy_csv import render_csv
 from mmea_bench.results.core.files import write_atomic
 
 
-def write_document(document: Document, folder: Path, formats: Sequence[str]) -> list[Path]:
+def write_document(
+    document: Document, folder: Path, formats: Sequence[str], paper: Document | None = None
+) -> list[Path]:
     """Writes a document in every format that it has something for.
 
     Args:
         document: What to write.
         folder: Where to; made if needed.
         formats: Of ``csv``, ``md``, ``tex``, ``pdf``, ``png``.
+        paper: The same with names for LaTeX; None where they are the same.
 
     Returns:
         The files written.
@@ -32,7 +35,7 @@ def write_document(document: Document, folder: Path, formats: Sequence[str]) -> 
     texts: dict[str, Callable[[], str | None]] = {
         "csv": lambda: render_csv(document),
         "md": lambda: render_markdown(document, pictures),
-        "tex": lambda: render_latex(document),
+        "tex": lambda: render_latex(paper or document),
     }
     files = []
     for suffix in formats:

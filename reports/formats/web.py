@@ -44,10 +44,35 @@ class WebSection:
     files: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Name of the report."""
+        return self.document.name
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return self.document.title
+
+    @property
     def runs_of_blocks(self) -> list[tuple[bool, list[Block]]]:
         """Blocks in reading order; neighbouring figures together, which may stand side by side."""
         runs = groupby(self.document.blocks, lambda block: isinstance(block, Figure))
         return [(is_figures, list(blocks)) for is_figures, blocks in runs]
+
+
+@dataclass(frozen=True)
+class KeptSection:
+    """A report on the page as an earlier call made it.
+
+    Attributes:
+        name: Name of the report.
+        title: Its heading.
+        html: All of it.
+    """
+
+    name: str
+    title: Markup
+    html: Markup
 
 
 @dataclass(frozen=True)
@@ -58,11 +83,17 @@ class PageState:
         generated_at: Date and time for the reader; the one line in which two pages may differ.
         is_live: Whether the page comes from a server and asks it for news.
         signature: Of the results behind it; a live page with another one is out of date.
+        kept: Sections that earlier calls made.
+        kept_left_out: Name and reason of reports that earlier calls left out.
+        remarks: Further sentences on the results.
     """
 
     generated_at: str
     is_live: bool = False
     signature: str = ""
+    kept: tuple[KeptSection, ...] = ()
+    kept_left_out: Mapping[str, Markup] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def web_section(document: Document, files: Iterable[str] = ()) -> WebSection:
@@ -104,7 +135,7 @@ def render_page(
         _environment()
         .get_template("page.html.j2")
         .render(
-            title=_title(tables),
+            title=options.title or _title(tables),
             policy=content_security_policy(is_live=state.is_live),
             css=Markup(css),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own files
@@ -114,12 +145,17 @@ def render_page(
                 for status, n in n_by_status.items()
             ],
             problems=tables.problems,
-            sections=sorted(sections, key=lambda section: section.document.name != _FIRST),
-            skipped=skipped,
+            remarks=state.remarks,
+            sections=_in_order([*sections, *state.kept]),
+            skipped=sorted([*skipped, *state.kept_left_out.items()]),
             is_live=state.is_live,
             generated_at=state.generated_at,
         )
     )
+
+
+def _in_order(sections: Sequence[WebSection | KeptSection]) -> list[WebSection | KeptSection]:
+    return sorted(sections, key=lambda section: (section.name != _FIRST, section.name))
 
 
 def content_security_policy(*, is_live: bool) -> str:

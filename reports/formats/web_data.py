@@ -77,7 +77,7 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
     """
     current = current_cells(tables).tables
     cells = pd.concat(
-        [current.cells, never_run(current.cells)] if len(current.cells) else [current.cells],
+        [current.cells, never_run(current)] if len(current.cells) else [current.cells],
         ignore_index=True,
     )
     numbers = _leaderboard_numbers(in_own_similarity(current))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import BY_ID, names_of
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
+from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
+from mmea_bench.reports.core.rows.origins import kept_apart
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.reports.formats.terminal import render_terminal
@@ -23,7 +27,10 @@ from mmea_bench.reports.formats.web import (
     web_section,
 )
 from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entries
+from mmea_bench.reports.making.kept import Kept, read_kept
+from mmea_bench.reports.making.paper_names import paper_names
 from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
 
@@ -45,12 +52,14 @@ class ReportSummary:
         files: All files, the index first.
         skipped: Name and reason of each report that was not made.
         documents: The reports without a format.
+        problems: Sentences about records that could not be read.
     """
 
     index: Path
     files: list[Path]
     skipped: list[tuple[str, str]]
     documents: list[Document]
+    problems: tuple[str, ...] = ()
 
 
 def build_reports(
@@ -65,7 +74,7 @@ def build_reports(
     Args:
         folder: Results folder of a run, complete or not.
         out: Where to write; ``folder/report`` if None.
-        only: Names of the reports to make; all if None.
+        only: Names of the reports to make, beside which the others stay as they are; all if None.
         formats: Of ``FORMATS``.
         options: Choices of the reader.
 
@@ -77,33 +86,96 @@ def build_reports(
         if suffix not in FORMATS:
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
-    options = options or ReportOptions()
-    tables = read_tables(folder)
+    options = with_names(options or ReportOptions(), folder)
+    tables = chosen_tables(kept_apart(read_tables(folder), options.apart), options)
     target = folder / "report" if out is None else out
+    paper = _paper(entries, tables, options) if "tex" in formats else {}
 
-    def write(document: Document) -> tuple[Document, list[Path], WebSection | None]:
-        files = write_document(document, target, formats)
+    def write(document: Document) -> _Made:
+        files = write_document(document, target, formats, paper.get(document.name))
         names = [path.name for path in files]
-        return document, files, web_section(document, names) if WEB in formats else None
+        section = web_section(document, names) if WEB in formats else None
+        return _Made(document, tuple(files), section)
 
     made, skipped = make_reports(entries, tables, options, write)
+    kept = Kept()
+    if only is not None:
+        remade = {entry.name for entry in entries}
+        kept = read_kept(target / INDEX, target / WEB_PAGE, remade)
+    remarks = (state_sentence(tables), *choice_notes(options))
     page: list[Path] = []
     if WEB in formats:
-        sections = [section for _, _, section in made if section is not None]
-        state = PageState(time_of_making())
-        try:
-            text = render_page(tables, sections, skipped, options, state)
-        except Exception as error:  # whatever a record holds, the other formats stay
-            skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
-        else:
-            page = [target / WEB_PAGE]
-            write_atomic(page[0], text.encode("utf-8"))
+        page = _write_page(target / WEB_PAGE, tables, made, skipped, kept, options, remarks)
     index = target / INDEX
-    linked = [(document, files) for document, files, _ in made]
-    text = render_index(tables, linked, skipped, pages=[path.name for path in page])
+    text = render_index(
+        tables,
+        [(each.document, each.files) for each in made],
+        skipped,
+        [WEB_PAGE] if page or kept.has_page else [],
+        kept.lines,
+        title=options.title,
+        remarks=remarks,
+    )
     write_atomic(index, text.encode("utf-8"))
-    files = [index, *page, *(path for _, paths in linked for path in paths)]
-    return ReportSummary(index, files, skipped, [document for document, _ in linked])
+    files = [index, *page, *(path for each in made for path in each.files)]
+    documents = [each.document for each in made]
+    return ReportSummary(index, files, skipped, documents, tables.problems)
+
+
+def with_names(options: ReportOptions, folder: Path) -> ReportOptions:
+    """The options with the printed names of the folder's suite, where the reader gave none.
+
+    Raises:
+        ReportError: If the folder's names were written by something else.
+    """
+    if options.names != BY_ID:
+        return options
+    return replace(options, names=names_of(names_content(folder), str(folder / NAMES_FILE)))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A report that was written."""
+
+    document: Document
+    files: tuple[Path, ...]
+    section: WebSection | None
+
+
+def _paper(
+    entries: Sequence[CatalogueEntry], tables: Tables, options: ReportOptions
+) -> dict[str, Document]:
+    """The reports by name, with the names of papers."""
+    names = paper_names(options.names, tables.cells["method"])
+    made, _ = make_reports(entries, tables, replace(options, names=names), _itself)
+    return {document.name: document for document in made}
+
+
+def _itself(document: Document) -> Document:
+    return document
+
+
+def _write_page(
+    path: Path,
+    tables: Tables,
+    made: Sequence[_Made],
+    skipped: list[tuple[str, str]],
+    kept: Kept,
+    options: ReportOptions,
+    remarks: tuple[str, ...],
+) -> list[Path]:
+    """Writes the web page; a defect of it becomes one more left-out report."""
+    sections = [each.section for each in made if each.section is not None]
+    state = PageState(
+        time_of_making(), kept=kept.sections, kept_left_out=kept.left_out, remarks=remarks
+    )
+    try:
+        text = render_page(tables, sections, skipped, options, state)
+    except Exception as error:  # whatever a record holds, the other formats stay
+        skipped.append((WEB_PAGE, crash_sentence("formats/web", error)))
+        return []
+    write_atomic(path, text.encode("utf-8"))
+    return [path]
 
 
 def make_reports(
@@ -151,7 +223,10 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
     if entry.build is None:
         return entry.error or "its file cannot be used"
     outcome = entry.build(tables, options)
-    return outcome if isinstance(outcome, Document) else outcome.reason
+    if not isinstance(outcome, Document):
+        return outcome.reason
+    chosen = replace(outcome, notes=(*choice_notes(options), *outcome.notes))
+    return with_state(chosen, tables, options.names)
 
 
 def crash_sentence(name: str, error: Exception) -> str:

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.completeness import state_sentence
 from mmea_bench.reports.formats.web import (
     WEB_PAGE,
     PageState,
@@ -27,9 +28,10 @@ from mmea_bench.reports.formats.web import (
     render_page,
     web_section,
 )
-from mmea_bench.reports.making.build import crash_sentence, make_reports, time_of_making
+from mmea_bench.reports.making.build import crash_sentence, make_reports, time_of_making, with_names
 from mmea_bench.reports.making.catalogue import catalogue_entries
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.files import read_regular
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables, tables_of
 
@@ -121,14 +123,20 @@ class LivePage:
     def _render(self, tables: Tables, signature: str) -> str:
         names = sorted(path.name for path in report_files(self.folder))
         entries = [] if tables.cells.empty else catalogue_entries()
+        options = self._options if tables.cells.empty else with_names(self._options, self.folder)
         made, skipped = make_reports(
             entries,
             tables,
-            self._options,
+            options,
             lambda document: web_section(document, _files_of(document, names)),
         )
-        state = PageState(time_of_making(), is_live=True, signature=signature)
-        return render_page(tables, made, skipped, self._options, state)
+        state = PageState(
+            time_of_making(),
+            is_live=True,
+            signature=signature,
+            remarks=(state_sentence(tables),) if entries else (),
+        )
+        return render_page(tables, made, skipped, options, state)
 
 
 def folder_signature(folder: Path) -> str:
@@ -239,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Compared with what is there, so that no path can lead out of the folder.
         for path in report_files(self.server.page.folder):
             if path.name == name:
-                self._send(path.read_bytes(), _FILE_TYPES[path.suffix], _FILE_POLICY, path.suffix)
+                self._send(read_regular(path), _FILE_TYPES[path.suffix], _FILE_POLICY, path.suffix)
                 return
         self._refuse(HTTPStatus.NOT_FOUND, "There is no such file in this report.")
 

@@ -12,6 +12,10 @@ class ResultsError(Exception):
     """Results that are missing or break the schema; the text says what, where and what to do."""
 
 
+class NewerSchemaError(ResultsError):
+    """A record that a newer version of this program wrote; it is whole, but not for us."""
+
+
 def shown(value: object) -> str:
     """A value that others wrote, as one short printable line.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import NO_DECODER, SCORING_COLUMNS
-from mmea_bench.results.core.store import ResultStore
+from mmea_bench.results.core.store import ResultStore, read_record
 
 CONFLICTS_FOLDER = "conflicts"
 
@@ -71,10 +71,12 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
         out: New folder, or one that holds an earlier joint.
 
     Raises:
-        ResultsError: If a folder holds no records, or ``out`` is one of the folders.
+        ResultsError: If a folder holds no records, ``out`` is one of the folders, or it holds
+            records of a newer version of the program.
     """
     _check(folders, out)
-    merge = Merge()
+    store = ResultStore(out)
+    merge = Merge(problems=store.quarantine())
     chosen: dict[str, tuple[Path, Record]] = {}
     aside: list[Record] = []
     sources = [*([out] if (out / "cells").is_dir() else []), *folders]
@@ -92,7 +94,6 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
         else:
             merge.conflicts.append(_conflict(winner, loser))
             aside.append(loser[1])
-    store = ResultStore(out)
     for _folder, record in chosen.values():
         store.write(record)
     for number, record in enumerate(aside, 1):
@@ -134,14 +135,13 @@ def _records(folders: Iterable[Path], merge: Merge) -> Iterable[tuple[Path, Reco
     for folder in folders:
         for path in sorted((folder / "cells").glob("*.json")):
             try:
-                record = Record.from_json(path.read_bytes())
-            except (OSError, ResultsError) as error:
+                record = read_record(path)
+            except OSError as error:
+                merge.problems.append(f"{path} is left out: {error.strerror}.")
+            except ResultsError as error:
                 merge.problems.append(f"{path} is left out: {error}")
-                continue
-            if record.key != path.stem:
-                merge.problems.append(f"{path} is left out: it belongs to cell {record.key}.")
-                continue
-            yield folder, record
+            else:
+                yield folder, record
 
 
 def _ranked(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.files import open_regular_text
 
 METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "precision", "recall", "f1")
 VERDICTS = ("use", "avoid", "loose", "note")
@@ -54,7 +55,7 @@ def read_csv_lines(path: Path, columns: Sequence[str]) -> list[CsvLine]:
     """
     lines = []
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with open_regular_text(path) as stream:
             reader = csv.reader(stream, strict=True)
             _check_header(path, next(reader, []), columns)
             for fields in reader:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmea_bench.results.core.errors import ResultsError, shown
+from mmea_bench.results.core.errors import NewerSchemaError, ResultsError, shown
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
     DATASET_COLUMNS,
+    GAINED_COLUMNS,
     RESULT_COLUMNS,
     SCHEMA_VERSION,
     Column,
@@ -93,8 +94,7 @@ class Record:
         if self.schema_version != SCHEMA_VERSION:
             raise ResultsError(
                 f"the record follows schema {shown(self.schema_version)}, this program reads "
-                f"schema {SCHEMA_VERSION}. Use the program version that wrote it, or run the cell "
-                "again."
+                f"schema {SCHEMA_VERSION}. Run the cell again."
             )
         check_record(self.cell)
         if not isinstance(self.configuration, dict):
@@ -133,14 +133,20 @@ class Record:
         """The checked record behind the text of ``to_json``, or of what schema 1 wrote.
 
         Raises:
+            NewerSchemaError: If a newer version of the program wrote it.
             ResultsError: If the text is not a record that follows the schema.
         """
         try:
             content = json.loads(text, parse_constant=_reject_constant)
-            if content["schema_version"] == schema_1.VERSION:
+            version = content["schema_version"]
+            if type(version) is int and version > SCHEMA_VERSION:
+                raise NewerSchemaError(
+                    f"the record follows schema {shown(version)}, this program reads schema "
+                    f"{SCHEMA_VERSION}. Use the version of the program that wrote it."
+                )
+            if version == schema_1.VERSION:
                 content = schema_1.upgraded(content)
-            # Columns that this version of the schema has gained; older records leave them empty.
-            cell = {"split": None, **content["cell"]}
+            cell = {**dict.fromkeys(GAINED_COLUMNS), **content["cell"]}
             dataset = content.get("dataset")
             record = cls(
                 _in_order(cell, CELL_COLUMNS),

@@ -197,8 +197,18 @@ CELL_COLUMNS = (
         longest=LONGEST_PROSE,
     ),
     _SPLIT,
+    Column(
+        "protocol_settings",
+        "json",
+        "",
+        "rules behind the name of the protocol: candidates, ties, stopping; empty if not known",
+        nullable=True,
+    ),
 )
 """cells.csv: one row per cell."""
+
+GAINED_COLUMNS = ("split", "protocol_settings")
+"""Columns that this schema has gained since; older records and tables leave them empty."""
 
 CURVE_COLUMNS = (
     _KEY,

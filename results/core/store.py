@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mmea_bench.results.core import table
-from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import TEMPORARY_SUFFIX, write_atomic
+from mmea_bench.results.core.errors import NewerSchemaError, ResultsError
+from mmea_bench.results.core.files import (
+    TEMPORARY_SUFFIX,
+    UnusableFileError,
+    make_folder,
+    read_regular,
+    write_atomic,
+)
 from mmea_bench.results.core.plans.plan_file import planned_cells
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 _STALE_AFTER_S = 3600.0
-_LARGEST_RECORD_BYTES = 2**28
 
 
 class ResultStore:
@@ -24,17 +30,19 @@ class ResultStore:
 
     Layout: ``cells/<key>.json`` holds the records, which are the only source of truth;
     ``results``, ``cells``, ``curves`` and ``datasets`` (``.csv``, ``.parquet``) are made from them;
-    ``quarantine/`` takes records that cannot be read.
+    ``quarantine/`` takes records that cannot be read. Nothing is moved or written by reading:
+    ``quarantine``, ``write`` and ``write_tables`` are for those who run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._problems: list[str] = []
+        self._problems: dict[Path, str] = {}
+        self._moved: list[str] = []
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each record that this store had to set aside so far."""
-        return tuple(self._problems)
+        """A sentence for each file that is no record: of the last reading, and set aside so far."""
+        return (*self._moved, *self._problems.values())
 
     def path_of(self, key: str) -> Path:
         """File of a cell's record."""
@@ -52,23 +60,56 @@ class ResultStore:
         return path
 
     def records(self) -> Iterator[Record]:
-        """Every valid record, sorted by key; others go to quarantine (see ``problems``)."""
+        """Every valid record, sorted by key; each other file has its sentence in ``problems``."""
+        self._problems.clear()
         for path in sorted((self.folder / "cells").glob("*.json")):
-            record = self._read(path)
-            if record is not None:
-                yield record
+            try:
+                yield read_record(path)
+            except FileNotFoundError:
+                continue  # another process set it aside between listing and reading
+            except (OSError, ResultsError) as error:
+                self._problems[path] = f"{path}: {_spell(error)} It is not counted."
 
     def record(self, key: str) -> Record | None:
         """The record of a cell; None if there is none that can be read."""
-        path = self.path_of(key)
-        return self._read(path) if path.exists() else None
+        try:
+            return read_record(self.path_of(key))
+        except (OSError, ResultsError):
+            return None
 
-    def check(self) -> list[str]:
-        """Reads every record; returns a sentence for each one set aside by this call."""
-        before = len(self._problems)
-        for _record in self.records():
-            pass
-        return self._problems[before:]
+    def quarantine(self) -> list[str]:
+        """Moves broken records aside; returns a sentence for each one.
+
+        Files that cannot be read for want of rights, and records of a newer version of the program,
+        stay where they are.
+
+        Raises:
+            ResultsError: If records of a newer version are there, which a run would replace, or
+                ``cells`` is a link into another folder, whose records are not ours to move.
+        """
+        cells = self.folder / "cells"
+        if cells.is_symlink():
+            raise ResultsError(
+                f"{cells} is a link to {cells.resolve()}: a run would change the records of that "
+                "folder. Give that folder with --out, or another one."
+            )
+        before = len(self._moved)
+        newer = []
+        for path in sorted(cells.glob("*.json")):
+            try:
+                read_record(path)
+            except NewerSchemaError:
+                newer.append(path)
+            except (UnusableFileError, ResultsError) as error:
+                self._set_aside(path, _spell(error))
+            except OSError:
+                continue
+        if newer:
+            raise ResultsError(
+                f"{self.folder} holds {len(newer)} records of a newer version of this program, "
+                f"such as {newer[0].name}. Use that version, or give another folder with --out."
+            )
+        return self._moved[before:]
 
     def done_keys(self, *, also_failed: bool = False) -> set[str]:
         """Keys of the cells that need not run again.
@@ -92,50 +133,23 @@ class ResultStore:
         self._remove_stale_temporaries()
         return table.write_tables(self.tables(), self.folder)
 
-    def _read(self, path: Path) -> Record | None:
-        try:
-            # A link to a device or a pipe would be read for ever.
-            if path.exists() and not path.is_file():
-                raise ResultsError("it is no regular file.")
-            if path.stat().st_size > _LARGEST_RECORD_BYTES:
-                raise ResultsError(f"it has more than {_LARGEST_RECORD_BYTES >> 20} MiB.")
-            record = Record.from_json(path.read_bytes())
-            if record.key != path.stem:
-                raise ResultsError(f"it belongs to cell {record.key}, not to its file name.")
-        except FileNotFoundError:
-            return None  # another process set it aside between listing and reading
-        except OSError as error:
-            self._problems.append(
-                f"{path}: cannot be read ({error.strerror}); left where it is and not counted. "
-                "Check the rights of the file."
-            )
-            return None
-        except ResultsError as error:
-            self._set_aside(path, str(error))
-            return None
-        return record
-
     def _set_aside(self, path: Path, why: str) -> None:
         folder = self.folder / "quarantine"
         target = folder / path.name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             number = 2
-            while target.exists():
+            while os.path.lexists(target):
                 target = folder / f"{path.stem}.{number}.json"
                 number += 1
             path.replace(target)
         except FileNotFoundError:
             return  # another process was faster and reports it
         except OSError as error:
-            self._problems.append(
-                f"{path}: broken record: {why} It could not be moved to {folder} "
-                f"({error.strerror}) and is not counted."
-            )
-            return
-        self._problems.append(
-            f"{path}: broken record: {why} Moved to {target}; the cell counts as not run."
-        )
+            why += f" It could not be moved to {folder} ({error.strerror})."
+        else:
+            why += f" Moved to {target}; the cell counts as not run."
+        self._moved.append(f"{path}: {why}")
 
     def _remove_stale_temporaries(self) -> None:
         """Removes what a killed process left; young files may belong to a running one."""
@@ -147,6 +161,31 @@ class ResultStore:
                         path.unlink()
                 except FileNotFoundError:
                     continue
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file that its key names.
+
+    Raises:
+        NewerSchemaError: If a newer version of the program wrote it.
+        ResultsError: If it holds no valid record.
+        OSError: If it is no regular file, too large or cannot be read.
+    """
+    record = Record.from_json(read_regular(path))
+    if record.key != path.stem:
+        raise ResultsError(f"it belongs to cell {record.key}, not to its file name.")
+    return record
+
+
+def _spell(error: OSError | ResultsError) -> str:
+    """What is wrong with a file among the records, and what becomes of it."""
+    if isinstance(error, NewerSchemaError):
+        return str(error)
+    if isinstance(error, ResultsError):
+        return f"broken record: {error}"
+    if isinstance(error, UnusableFileError):
+        return f"broken record: {error.strerror}."
+    return f"cannot be read ({error.strerror}). Check the rights of the file."
 
 
 def read_tables(folder: Path) -> Tables:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from mmea_bench.results.core.csv_text import guarded
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
 from mmea_bench.results.core.plans.plan_file import CellWords
 from mmea_bench.results.core.record import Record, Row
+from mmea_bench.results.core.safe_text import guarded
 from mmea_bench.results.core.schema import (
     CELL_COLUMNS,
     CURVE_COLUMNS,

@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
-from mmea_bench.results.core.csv_text import unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
-from mmea_bench.results.core.schema import TEXT_KINDS, Column, check_names
+from mmea_bench.results.core.files import open_regular, open_regular_text
+from mmea_bench.results.core.safe_text import unguarded
+from mmea_bench.results.core.schema import GAINED_COLUMNS, TEXT_KINDS, Column, check_names
 
 Values = dict[str, list[Any]]
 """Column name to its values, None for an empty field."""
@@ -29,28 +30,40 @@ def read_csv(path: Path, columns: Sequence[Column]) -> Values:
         ResultsError: If the file cannot be read, or a field does not fit its column; the text
             names the line.
     """
-    values: Values = {column.name: [] for column in columns}
+    values: Values = {}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with open_regular_text(path) as stream:
             reader = csv.reader(stream, strict=True)
-            _check_header(path, next(reader, []), columns)
+            known = _checked_header(path, next(reader, []), columns)
+            values = {column.name: [] for column in known}
             for fields in reader:
-                if len(fields) != len(columns):
-                    raise _wrong(path, reader.line_num, f"{len(fields)} fields", len(columns))
-                for column, text in zip(columns, fields, strict=True):
+                if len(fields) != len(known):
+                    raise _wrong(path, reader.line_num, f"{len(fields)} fields", len(known))
+                for column, text in zip(known, fields, strict=True):
                     values[column.name].append(_value(path, reader.line_num, column, text))
     except (OSError, ValueError, csv.Error) as error:
         raise ResultsError(f"{path}: cannot be read ({shown(error)}). {_REMEDY}") from error
-    return values
+    return _with_gained(values, columns)
 
 
-def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -> None:
+def _checked_header(
+    path: Path, names: Sequence[str], columns: Sequence[Column]
+) -> Sequence[Column]:
+    """The columns that the file has: all, but for those that its older program did not know."""
     if "setting" in names:
         raise ResultsError(
             f"{path}: follows schema 1, of which records alone are converted. Copy the folder "
             "'cells' there, from which all tables are made."
         )
-    check_names(names, columns, str(path))
+    known = [c for c in columns if c.name in names or c.name not in GAINED_COLUMNS]
+    check_names(names, known, str(path))
+    return known
+
+
+def _with_gained(values: Values, columns: Sequence[Column]) -> Values:
+    """The values with empty ones for columns that the file does not have."""
+    n_rows = len(next(iter(values.values()), []))
+    return {column.name: values.get(column.name, [None] * n_rows) for column in columns}
 
 
 def _value(path: Path, line: int, column: Column, text: str) -> Any:
@@ -92,12 +105,16 @@ def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
     Raises:
         ResultsError: If the file cannot be read or stands for far more than its size.
     """
-    n_bytes = path.stat().st_size
     try:
+        n_bytes = path.stat().st_size
+        with open_regular(path) as stream:
+            known = _checked_header(path, parquet.read_schema(stream).names, columns)
         # Texts stay in dictionaries: a repeated one is then held once, however long it is.
-        texts = [column.name for column in columns if column.kind in (*TEXT_KINDS, "json")]
-        with parquet.ParquetFile(path, read_dictionary=texts) as file:
-            _check_header(path, file.schema_arrow.names, columns)
+        texts = [column.name for column in known if column.kind in (*TEXT_KINDS, "json")]
+        with (
+            open_regular(path) as stream,
+            parquet.ParquetFile(stream, read_dictionary=texts) as file,
+        ):
             facts = file.metadata
             unpacked = sum(facts.row_group(n).total_byte_size for n in range(facts.num_row_groups))
             if (
@@ -106,7 +123,8 @@ def read_parquet(path: Path, columns: Sequence[Column]) -> Values:
             ):
                 raise _too_much(path)
             table = file.read(use_threads=False)
-        return {column.name: _plain(path, table.column(column.name), n_bytes) for column in columns}
+        values = {column.name: _plain(path, table.column(column.name), n_bytes) for column in known}
+        return _with_gained(values, columns)
     except ResultsError:
         raise
     except Exception as error:  # a damaged file can raise nearly every type

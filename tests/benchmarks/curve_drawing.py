@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from mmea_bench.reports.core.figures.lines import band_line, range_line
+from mmea_bench.reports.core.figures.lines import band_line, epoch_line
 from mmea_bench.reports.core.figures.style import RC_PARAMS, LineStyle, line_styles
 
 N_METHODS, N_REPEATS = 16, 3
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _ours(axes: Axes, curve: pd.DataFrame, style: LineStyle) -> None:
-    range_line(axes, curve, "value", style)
+    epoch_line(axes, curve, "value", style)
 
 
 def _seaborn(axes: Axes, curve: pd.DataFrame, style: LineStyle) -> None:

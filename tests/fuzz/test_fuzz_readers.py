@@ -21,9 +21,9 @@ from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.options import format_address, parse_address
 from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
 from mmea_bench.reports.formats.escape import spreadsheet
-from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.safe_text import guarded, unguarded
 from tests.fuzz.campaign import main
 from tests.fuzz.engine import Fuzzer
 from tests.fuzz.targets import OLD_RECORD, TARGETS, Target

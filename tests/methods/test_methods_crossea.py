@@ -165,13 +165,6 @@ def test_the_printed_form_is_scored_by_absolute_cosines() -> None:
     assert similarities == {"full": "cosine", "abs": "abs-cosine", "as described": "abs-cosine"}
 
 
-def test_without_separate_inference_only_the_threshold_differs() -> None:
-    full, single = (CrossEA.configure("crossea", variant, SMALL) for variant in ("full", "w/o AIM"))
-    assert (full.params.inference, single.params.inference) == ("two-thresholds", "one-threshold")
-    first, second = (m.fit(nmmkg_view(), RunContext(rng_seed=2)) for m in (full, single))
-    assert torch.equal(first.source, second.source)
-
-
 def test_true_pairs_across_modalities_score_lower_than_within() -> None:
     pair = open_dataset("synthetic-nmmkg[n=1500]").read()
     split = split_pairs(pair.anchor_links, 0.3, 1)

@@ -72,6 +72,18 @@ def test_initial_factors_have_the_released_codes_spread() -> None:
     assert float(fusion.factors["x"].detach().std()) == pytest.approx(0.00464, rel=0.01)
 
 
+def test_the_printed_fusion_is_the_plain_sum_of_products() -> None:
+    generator = torch.Generator().manual_seed(1)
+    choices = {"rank": 2, "adaptive": False, "normalised": False, "released": False}
+    fusion = LocalFusion(("x", "y"), (3, 4), generator, **choices)
+    vectors = random_vectors("xy", 5, 3)
+    x, y = (torch.cat([torch.ones(5, 1), vectors[name]], dim=1) for name in "xy")
+    factors = fusion.low_rank.factors
+    # Equation 8 up to the sum of products: no weights of the ranks, and no tanh.
+    expected = sum((x @ factors["x"][rank]) * (y @ factors["y"][rank]) for rank in range(2))
+    torch.testing.assert_close(fusion(vectors), expected)
+
+
 def test_adaptive_weights_by_hand() -> None:
     weights = AdaptiveWeights(("x", "y"), 2, torch.Generator(), shared=True)
     weights.queries.data = torch.tensor([[1.0, -2.0]])

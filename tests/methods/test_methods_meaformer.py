@@ -228,3 +228,24 @@ def test_training_goes_on_with_pairs_that_joined_the_seeds() -> None:
     grown, start = (m.fit(view, RunContext(rng_seed=1)).source for m in (method, full))
     assert bool(torch.isfinite(grown).all())
     assert not torch.equal(grown, start)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "last"),
+    [
+        # 15 % of 40 epochs are 6; then a tenth of the schedule passes.
+        ({"epochs": 40}, 6 + 4),
+        # The second part warms up for 15 % of three times the first: until epoch 20 + 9.
+        ({"epochs": 40, "iterative": True, "iterative_start": 20, "promote_every": 5}, 29 + 4),
+        # Without a warm-up that long, pairs are promoted first.
+        ({"epochs": 60, "iterative": True, "iterative_start": 20, "promote_every": 25}, 45 + 6),
+    ],
+)
+def test_patience_never_ends_the_training_within_a_warm_up(
+    overrides: dict[str, object], last: int
+) -> None:
+    small = {"dim": 8, "check_every": 5, "renew_every": 5, "eval_every": 1}
+    method = MEAformer.configure("meaformer", overrides={**small, **overrides})
+    ctx = RunContext(rng_seed=1, monitor=lambda epoch, *_: -float(epoch), patience=1)
+    method.fit(small_view(), ctx)
+    assert (ctx.log.best_epoch, ctx.log.epochs) == (1, last)

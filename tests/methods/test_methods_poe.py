@@ -26,9 +26,11 @@ from mmea_bench.methods.parts.poe.experts import (
     relational_expert,
 )
 from mmea_bench.methods.parts.poe.product import ProductOfExperts
-from mmea_bench.methods.poe import PoE
+from mmea_bench.methods.poe import Losses, PoE
 from tests.methods.nmmkg_views import nmmkg_view
 from tests.methods.small_graphs import knowledge_graph, small_view
+
+CPU = torch.device("cpu")
 
 
 def context() -> RunContext:
@@ -188,6 +190,38 @@ def test_logits_of_the_experts_add_up() -> None:
         torch.testing.assert_close(
             model.link_logits(everyone[:4], everyone[4:], paired=True), found.diagonal()
         )
+
+
+def test_rows_gathered_at_once_give_the_loss_and_the_gradient_of_single_look_ups() -> None:
+    graph = JointGraph.of(path_view())
+    pairs = torch.tensor([[1, 5], [2, 6]])
+    model = ProductOfExperts(graph, {}, 5, 10.0, context())
+    triples = torch.from_numpy(graph.triples[graph.triples[:, 0] < graph.n_source])
+    gathered = Losses(model, TripleAndLinkBatches(graph, pairs, (9, 9), context()), 3, CPU)
+    found = gathered.of(triples, pairs)
+
+    draws = TripleAndLinkBatches(graph, pairs, (9, 9), context())
+    drawn, other_heads, other_tails = (
+        draws.others_of(3, is_source=is_source) for is_source in (True, True, False)
+    )
+    table, (heads, relations, tails) = model.entities, triples.T
+    of_pair = table[heads] * model.relations[relations] * table[tails]
+    from_head = (table[heads] * model.relations[relations]) @ table[drawn].T
+    from_tail = (table[tails] * model.relations[relations]) @ table[drawn].T
+    expected = query_loss(of_pair.sum(1), from_head, tails.unsqueeze(1) != drawn)
+    expected = expected + query_loss(of_pair.sum(1), from_tail, heads.unsqueeze(1) != drawn)
+    source, target = pairs.T
+    own = model.link_logits(source, target, paired=True)
+    forth = model.link_logits(source, other_tails, paired=False)
+    back = model.link_logits(other_heads, target, paired=False).T
+    expected = expected + query_loss(own, forth, target.unsqueeze(1) != other_tails)
+    expected = expected + query_loss(own, back, source.unsqueeze(1) != other_heads)
+    torch.testing.assert_close(found, expected)
+    wanted = (model.entities, model.relations)
+    for gradient, plain in zip(
+        torch.autograd.grad(found, wanted), torch.autograd.grad(expected, wanted), strict=True
+    ):
+        torch.testing.assert_close(gradient, plain)
 
 
 def test_query_loss_by_hand() -> None:

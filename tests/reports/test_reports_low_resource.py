@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports import low_resource
 from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.figures.style import line_styles
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.low_resource import price_of
 from mmea_bench.results.core.record import Record
@@ -80,6 +81,15 @@ def test_price_table_names_who_never_and_who_always_reaches_it() -> None:
     )
 
 
+def test_a_price_across_a_ratio_without_a_number_says_so() -> None:
+    records = [make_record("a", r, seed_ratio=r) for r in (0.1, 0.2, 0.4, 0.8)]
+    records += [make_record("b", r, seed_ratio=r) for r in (0.1, 0.8)]
+    records += [make_record("c", r, seed_ratio=r) for r in (0.1, 0.4, 0.8)]
+    notes = _document(records, reach=0.6).tables[1].notes
+    assert "b: interpolated across 20 %, 40 %, where it has no number." in notes
+    assert not any(note.startswith(("a:", "c:")) for note in notes)
+
+
 def test_ranks_have_no_price() -> None:
     document = _document(ratio_records(), metrics=("mean_rank",))
     assert len(document.tables) == 1
@@ -99,3 +109,19 @@ def test_simulated_features_are_marked() -> None:
     document = _document(records)
     assert document.tables[0].rows[0].labels == ("a†",)
     assert "† with simulated features, not measured ones." in document.notes
+
+
+def test_the_dashed_line_says_what_it_is_and_one_method_has_one_look() -> None:
+    records = [
+        make_record("mclea", ratio, seed_ratio=ratio, variant="full[epochs=150]")
+        for ratio in (0.2, 0.5, 0.8)
+    ]
+    made = low_resource.build(tables_of(records), ReportOptions(csls=0, reach=0.4))
+    assert isinstance(made, Document)
+    canvas = Canvas()
+    made.figures[0].draw(canvas)
+    assert "value to reach: 0.4" in [text.get_text() for text in canvas.axes[0].texts]
+    # As in every other figure, in which it is the only setting of its method.
+    look = line_styles([("mclea", "full")])["mclea", "full"]
+    markers = {line.get_marker() for line in canvas.axes[0].lines} - {"None", ""}
+    assert markers == {look.marker}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations, pairwise
+
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports import ablation, low_resource, main_table, modality_weights, significance
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.words import MODALITIES
 from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
@@ -102,3 +106,11 @@ def test_other_reports_do_not_see_weights(report: object) -> None:
         assert made[0] == made[1]
     else:
         assert render_markdown(made[0]) == render_markdown(made[1])
+
+
+def test_modalities_have_hues_of_their_own_that_differ_in_grey_side_by_side() -> None:
+    colours = [to_rgb(modality_weights._COLOURS[name]) for name in MODALITIES]
+    greys = [0.299 * red + 0.587 * green + 0.114 * blue for red, green, blue in colours]
+    assert all(abs(first - second) > 0.15 for first, second in pairwise(greys))
+    for first, second in combinations(colours, 2):
+        assert max(abs(a - b) for a, b in zip(first, second, strict=True)) > 0.25

@@ -103,6 +103,14 @@ def test_places_are_summed_up_by_method() -> None:
     assert texts(summary)["a", "2"] == [".400", ".500", ".300", ".400"]
 
 
+def test_a_title_longer_than_its_figure_is_cut_in_it_and_stands_in_full_above() -> None:
+    dataset = "my graphs " * 90
+    (figure,) = _document([with_curves("eva", [0.2, 0.5], dataset=dataset)]).figures
+    assert draw_figure(figure, "png").startswith(b"\x89PNG")
+    assert layout_problems(figure) == []
+    assert dataset in figure.title
+
+
 def test_figure_marks_every_rule_of_every_method() -> None:
     records = [with_curves(name, [0.2, 0.5, 0.3], [0.9, 0.1, 0.2]) for name in ("eva", "mclea")]
     (figure,) = _document(records).figures

@@ -129,10 +129,80 @@ def test_too_few_repeats_and_no_variance_are_said() -> None:
     assert "is better than" not in _texts(document)
 
 
-def test_a_single_repeat_each_gives_a_sentence() -> None:
-    made = significance.build(tables_of([make_record("a", 0.5)]), ReportOptions())
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ([make_record("a", 0.5)], "Only a has numbers; a test needs two methods."),
+        (
+            [make_record("a", 0.5), make_record("b", 0.5)],
+            "No two methods can be tested: no method has two or more repeats (a has 1, b has 1).",
+        ),
+        (
+            [*_repeated("a", [0.5, 0.6]), *_repeated("b", [0.5, 0.6], dataset="x")],
+            "No two methods have numbers on the same dataset and seed ratio.",
+        ),
+        (
+            [*_repeated("a", [0.5, 0.6]), *_repeated("b", [0.5, 0.6], names="yes")],
+            "No two methods have numbers in the same place with the same input "
+            "(names; no names). With --reference METHOD --across-inputs they are compared all the "
+            "same.",
+        ),
+        (
+            [*_repeated("a", [0.5, 0.6]), *_repeated("a", [0.4, 0.6], variant="w/o image")],
+            "Only a has numbers; a test needs two methods.",
+        ),
+    ],
+)
+def test_the_true_reason_is_said_where_no_test_is_possible(
+    records: list[Record], reason: str
+) -> None:
+    made = significance.build(tables_of(records), ReportOptions())
     assert isinstance(made, Missing)
-    assert made.reason.startswith("No two methods have two or more repeats")
+    assert made.reason.startswith(reason)
+
+
+def test_the_reference_is_tested_against_every_other_method() -> None:
+    effects = _document(THREE, reference="b").tables[0]
+    assert effects.title.startswith("Hits@1 against b:")
+    assert [row.labels[0] for row in effects.rows] == ["b", "a", "c"]
+    assert _row(effects, "a").cells[1].plain == "-.018"
+
+
+def test_the_reference_meets_methods_with_other_input_when_asked() -> None:
+    records = [*THREE, *_repeated("d", [0.60, 0.62, 0.61, 0.60], names="yes")]
+    apart = significance.build(tables_of(records), ReportOptions(csls=0, reference="d"))
+    assert isinstance(apart, Missing)
+    document = _document(records, reference="d", across_inputs=True)
+    effects = document.tables[0]
+    assert effects.label_names == ("method", "input", "repeats")
+    assert [row.labels[:2] for row in effects.rows] == [
+        ("d", "names"),
+        *((name, "no names") for name in "abc"),
+    ]
+    assert (
+        "d is better than a on fb15k-db15k at 20 % (strict protocol, any input), where their input "
+        "differs (d: names; a: no names): +0.093 Hits@1"
+    ) in _texts(document)
+
+
+def test_ablations_are_no_rivals_and_do_not_join_the_family() -> None:
+    records = [*THREE, *_repeated("a", [0.52, 0.53, 0.50, 0.51], variant="w/o image")]
+    records += _repeated("b", [0.1, 0.2, 0.1, 0.2], variant="w/o text")
+    with_ablations, alone = _document(records).tables[0], _document(THREE).tables[0]
+    assert [row.cells for row in with_ablations.rows] == [row.cells for row in alone.rows]
+    assert with_ablations.notes[-1] == (
+        "No rivals, but ablations or other settings: a w/o image, b w/o text."
+    )
+
+
+@pytest.mark.parametrize("test", ["student", "paired"])
+def test_the_test_that_was_asked_for_decides(test: str) -> None:
+    a, c = ([record.results[0]["value"] for record in THREE[i : i + 4]] for i in (0, 8))
+    by_hand = {"student": stats.ttest_ind, "paired": stats.ttest_rel}[test](a, c).pvalue
+    effects = _document(THREE, test=test).tables[0]
+    assert effects.columns[-1][0] == {"student": "Student's p", "paired": "paired p"}[test]
+    # Holm's correction doubles the smaller of two.
+    assert _row(effects, "c").cells[-1].mean == pytest.approx(2 * by_hand)
 
 
 def test_methods_that_stopped_on_test_links_are_compared_among_themselves() -> None:

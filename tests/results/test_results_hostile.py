@@ -12,13 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.errors import ResultsError, shown
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.safe_text import guarded, unguarded
+from mmea_bench.results.core.schema import CELL_COLUMNS
 from mmea_bench.results.core.store import ResultStore, read_tables
 from mmea_bench.results.core.table import write_tables
 from tests.fuzz.limits import MOST_GROWTH_BYTES, MOST_SECONDS, PeakMemory
 from tests.results.results_factory import make_number, make_record
+
+N_COLUMNS = len(CELL_COLUMNS)
 
 ODD = "\x1b[2J"
 
@@ -122,8 +125,8 @@ def tables(folder: Path) -> Path:
         (",10,", f",{'9' * 5000},", "line 2: column 'epochs' holds '999"),
         (",10,", f",{'9' * 19},", "must hold a whole number from 0 to 2"),
         (",10,", ",-1,", "holds '-1', not a whole number"),
-        (",strict,", ",strict,more,", "line 2: 40 fields, not 39"),
-        (",strict,", ",", "line 2: 38 fields, not 39"),
+        (",strict,", ",strict,more,", f"line 2: {N_COLUMNS + 1} fields, not {N_COLUMNS}"),
+        (",strict,", ",", f"line 2: {N_COLUMNS - 1} fields, not {N_COLUMNS}"),
         (",strict,", ',"strict,', "cannot be read"),
         (",strict,", f',"{"x" * 200_000}",', "cannot be read"),
         (",strict,", f',"{"x" * 5_000}",', "holds 5000 letters, more than 2000"),

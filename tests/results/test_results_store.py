@@ -10,6 +10,7 @@ import pytest
 
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import SCHEMA_VERSION
 from mmea_bench.results.core.store import ResultStore, read_tables
 from mmea_bench.results.core.table import TABLE_COLUMNS
 from tests.results.results_factory import (
@@ -95,7 +96,8 @@ def test_interrupted_write_keeps_the_old_record(
         b"null",
         make_record().to_json()[:-20].encode(),
         make_record().to_json().replace("0.75", "NaN").encode(),
-        make_record().to_json().replace('"schema_version":2', '"schema_version":99').encode(),
+        make_record().to_json().replace('"schema_version":2', '"schema_version":-1').encode(),
+        make_record().to_json().replace('"schema_version":2', '"schema_version":true').encode(),
         make_record().to_json().replace('"key":"k1"', '"key":"k9"').encode(),
         make_record().to_json().replace('"status":"ok"', '"status":["ok"]').encode(),
     ],
@@ -106,7 +108,7 @@ def test_corrupt_record_goes_to_quarantine_with_a_sentence(tmp_path: Path, conte
     broken = store.path_of("k1")
     for round_number in (1, 2):
         broken.write_bytes(content)
-        problems = store.check()
+        problems = store.quarantine()
         assert len(problems) == 1
         assert "broken record" in problems[0]
         assert "counts as not run" in problems[0]
@@ -115,6 +117,73 @@ def test_corrupt_record_goes_to_quarantine_with_a_sentence(tmp_path: Path, conte
     assert store.done_keys() == {"a", "b"}
     assert len(store.problems) == 2
     assert len(store.tables().problems) == 2
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int]]:
+    """Inode and size of everything in a folder, by its place there."""
+    found = {path: path.lstat() for path in folder.rglob("*")}
+    return {
+        path.relative_to(folder).as_posix(): (is_there.st_ino, is_there.st_size)
+        for path, is_there in found.items()
+    }
+
+
+def newer_record(key: str) -> str:
+    return (
+        make_record(key)
+        .to_json()
+        .replace(f'"schema_version":{SCHEMA_VERSION}', f'"schema_version":{SCHEMA_VERSION + 1}')
+    )
+
+
+def test_reading_changes_nothing(tmp_path: Path) -> None:
+    """Also where ``cells`` is a link into the folder of somebody else."""
+    theirs, ours = ResultStore(tmp_path / "theirs"), tmp_path / "ours"
+    theirs.write(make_record())
+    theirs.path_of("torn").write_text("{")
+    theirs.path_of("newer").write_text(newer_record("newer"))
+    os.mkfifo(theirs.path_of("pipe"))
+    ours.mkdir()
+    (ours / "cells").symlink_to(theirs.folder / "cells")
+    before = everything(tmp_path)
+    for folder in (theirs.folder, ours):
+        tables = read_tables(folder)
+        assert len(tables.cells) == 1
+        newer, pipe, torn = tables.problems
+        assert f"this program reads schema {SCHEMA_VERSION}" in newer
+        assert "it is no regular file" in pipe
+        assert "not a complete record" in torn
+        assert all("not counted" in problem for problem in tables.problems)
+    assert everything(tmp_path) == before
+
+
+def test_a_problem_is_told_once_however_often_a_folder_is_read(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    _fill(store, ["a"])
+    store.path_of("torn").write_text("{")
+    assert store.done_keys() == store.done_keys() == {"a"}
+    assert len(store.problems) == 1
+
+
+def test_records_of_a_newer_version_are_neither_moved_nor_replaced(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    _fill(store, ["a"])
+    store.path_of("newer").write_text(newer_record("newer"))
+    with pytest.raises(ResultsError, match=r"1 records of a newer version .* newer\.json"):
+        store.quarantine()
+    assert store.path_of("newer").read_text() == newer_record("newer")
+
+
+def test_the_records_of_a_linked_folder_are_not_moved(tmp_path: Path) -> None:
+    theirs = ResultStore(tmp_path / "theirs")
+    theirs.write(make_record())
+    theirs.path_of("torn").write_text("{")
+    ours = ResultStore(tmp_path / "ours")
+    ours.folder.mkdir()
+    (ours.folder / "cells").symlink_to(theirs.folder / "cells")
+    with pytest.raises(ResultsError, match=r"is a link to .*theirs"):
+        ours.quarantine()
+    assert theirs.path_of("torn").exists()
 
 
 def test_tables_round_trip_exactly_from_csv_and_parquet(tmp_path: Path) -> None:

@@ -7,16 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.merge import merge_folders
 from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import SCHEMA_VERSION
+from mmea_bench.results.core.schema import CELL_COLUMNS, GAINED_COLUMNS, SCHEMA_VERSION
 from mmea_bench.results.core.store import ResultStore, read_tables
+from mmea_bench.results.core.table_readers import read_csv
 from mmea_bench.results.core.upgrades.schema_1 import parse_setting
 
-OLD = (Path(__file__).parent / "old_records" / "schema_1.json").read_text(encoding="utf-8")
+RECORDS = Path(__file__).parent / "old_records"
+OLD = (RECORDS / "schema_1.json").read_text(encoding="utf-8")
+EARLY = (RECORDS / "schema_2.json").read_text(encoding="utf-8")
+"""A record of schema 2 from before it gained columns."""
 RANKED = "candidates=test csls=3 iterative=no names=no similarity=cosine ties=realistic"
 
 
@@ -99,6 +104,33 @@ def test_old_folders_are_read_and_joined_with_new_ones(tmp_path: Path) -> None:
     assert record == Record.from_json(OLD)
 
 
+def test_columns_gained_since_are_empty_in_records_and_tables(tmp_path: Path) -> None:
+    record = Record.from_json(EARLY)
+    assert {record.cell[name] for name in GAINED_COLUMNS} == {None}
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "old2.json").write_text(EARLY, encoding="utf-8")
+    ResultStore(tmp_path).write_tables()
+    (tmp_path / "cells" / "old2.json").unlink()
+    for table in tmp_path.glob("*.csv"):
+        table.unlink()
+    path = tmp_path / "cells.parquet"
+    frame = pd.read_parquet(path)
+    frame.drop(columns=list(GAINED_COLUMNS)).to_parquet(path, index=False)
+    assert read_tables(tmp_path).cells[list(GAINED_COLUMNS)].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("ending", ["", ",strict"])
+def test_csv_tables_may_lack_gained_columns_and_no_others(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "cells.csv"
+    known = [column.name for column in CELL_COLUMNS if column.name not in GAINED_COLUMNS]
+    path.write_text(",".join(known) + ending + "\n", encoding="utf-8")
+    if ending:
+        with pytest.raises(ResultsError, match="not in the schema"):
+            read_csv(path, CELL_COLUMNS)
+    else:
+        assert read_csv(path, CELL_COLUMNS) == {column.name: [] for column in CELL_COLUMNS}
+
+
 def test_old_tables_without_their_records_say_what_is_missing(tmp_path: Path) -> None:
     ResultStore(tmp_path).write(Record.from_json(OLD))
     ResultStore(tmp_path).write_tables()
@@ -131,7 +163,7 @@ def test_old_records_that_are_none_are_refused(setting: str, sentence: str) -> N
 
 def test_newer_records_are_refused_with_a_sentence() -> None:
     text = changed(lambda content: content.update(schema_version=3))
-    with pytest.raises(ResultsError, match="columns are"):
+    with pytest.raises(ResultsError, match="schema 3, this program reads schema 2"):
         Record.from_json(text)
     newer = json.dumps({**json.loads(Record.from_json(OLD).to_json()), "schema_version": 3})
     with pytest.raises(ResultsError, match=r"follows schema 3, this program reads schema 2\. Use"):

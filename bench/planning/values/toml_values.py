@@ -9,6 +9,9 @@ from typing import cast, get_args
 from mmea_bench.bench.scoring.protocol import SplitKind
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 
+NAME_TABLES = ("methods", "variants", "datasets")
+"""What a suite may give printed names."""
+
 
 def as_texts(key: str, value: object) -> tuple[str, ...]:
     """A list of names; a single name counts as a list of one."""
@@ -88,6 +91,20 @@ def split_kinds(
             raise UserError(unknown_name("`split`", str(word), get_args(SplitKind)))
         kinds[address(dataset) or dataset] = cast("SplitKind", word)
     return kinds
+
+
+def printed_names(value: object) -> dict[str, dict[str, str]]:
+    """How reports print ids: tables of ids to texts.
+
+    Raises:
+        UserError: If there is another table, or a name is no text.
+    """
+    if not isinstance(value, Mapping) or not set(value) <= set(NAME_TABLES):
+        raise UserError(f"`names` takes the tables {', '.join(NAME_TABLES)}, each id to text.")
+    for kind, table in value.items():
+        if not isinstance(table, Mapping) or not all(isinstance(n, str) for n in table.values()):
+            raise UserError(f'`names.{kind}` must map ids to texts, such as eva = "EVA".')
+    return {str(kind): dict(table) for kind, table in value.items()}
 
 
 def merged(table: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

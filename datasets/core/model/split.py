@@ -35,13 +35,15 @@ def split_links(
 ) -> Split:
     """Random split in which the seeds are the same whatever share of them is held out.
 
+    With one ``rng_seed`` the seeds of a smaller ratio are the first of those of a larger one.
+
     The shuffled links are cut at ``floor(n * seed_ratio)``, as every released code does; the
     held-out links are the last ``round(valid_share * n_seed)`` of the seeds.
 
     Args:
         anchor_links: All known pairs in canonical order, [n_links, 2].
         seed_ratio: Share of the links that are seeds.
-        rng_seed: Seed of the shuffle; derived from (dataset, seed_ratio, repeat) alone.
+        rng_seed: Seed of the shuffle; derived from (dataset, repeat) alone.
         valid_share: Share of the seeds that is held out for validation.
 
     Raises:
@@ -79,7 +81,7 @@ def split_pairs(
     Args:
         anchor_links: All known pairs in canonical order, [n_pairs, 2].
         share: Share of all pairs that a method trains on; the paper has 0.1, 0.3 and 0.5.
-        rng_seed: Seed of the shuffle; derived from (dataset, share, repeat) alone.
+        rng_seed: Seed of the shuffle; derived from (dataset, repeat) alone.
         valid_share_of_all: Share of all pairs that is kept for validation.
 
     Raises:

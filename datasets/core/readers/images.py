@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
-from mmea_bench.datasets.core.readers.sizes import check_table
+from mmea_bench.datasets.core.readers.sizes import (
+    ARRAY_PACKED,
+    check_table,
+    most_unpacked,
+    packed_too_well,
+)
 from mmea_bench.datasets.core.readers.spelling import left_out_hint
 
 _AGAIN = "Copy or fetch the file again."
@@ -23,6 +29,10 @@ _LARGEST_VECTOR = 2**20
 _DEEPEST_GROUP = 4
 _FEWEST_FILLERS = 5
 _FILLER_SHARE = 0.01
+_FREE_CHUNK_BYTES = 2**20
+_MOST_CHUNK_SPREAD = 4
+_FREE_CHUNKS = 2**14
+_BYTES_PER_CHUNK = 16  # the place of a chunk in the file's own index takes more
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,8 @@ def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
         image_ids: Images to look up, without repetition.
 
     Raises:
-        DataError: If the file is truncated, links elsewhere, or an image has another dimension.
+        DataError: If the file is truncated, links elsewhere, an image has another dimension, or its
+            chunks ask for far more than the vectors hold.
     """
     wanted = set(image_ids)
     try:
@@ -98,6 +109,7 @@ def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
             for key in keys:  # all of them before memory is taken
                 _check_vector(path, key, found[key], dim)
             check_table(path, len(keys), dim, path.stat().st_size)
+            _check_layout(path, [(key, found[key]) for key in keys])
             values = np.empty((len(keys), dim), dtype=np.float32)
             for row, key in enumerate(keys):
                 values[row] = as_float32(np.asarray(found[key][()])).reshape(-1)
@@ -163,6 +175,38 @@ def _check_vector(path: Path, key: str, item: Any, dim: int) -> None:
             f"image {shown(key)} has {_size(item)} numbers, the first image has {dim}",
             f"All images need the same dimension, at most {_LARGEST_VECTOR}.",
         )
+
+
+def _check_layout(path: Path, items: Sequence[tuple[str, Any]]) -> None:
+    """Refuses chunks that make the library unpack or look up far more than the vectors hold.
+
+    A chunk is unpacked as a whole for one number of it, and each is looked up by itself.
+    """
+    n_file = path.stat().st_size
+    n_unpacked = n_chunks = 0
+    for key, item in items:
+        if item.chunks is None:
+            continue
+        n_bytes = math.prod(item.chunks) * item.dtype.itemsize
+        if n_bytes > max(_FREE_CHUNK_BYTES, _MOST_CHUNK_SPREAD * item.nbytes):
+            raise _laid_out(
+                path,
+                f"the vector of image {shown(key)} has {item.nbytes:,} bytes and lies in a chunk "
+                f"of {n_bytes:,}",
+            )
+        own = math.prod(-(-n // chunk) for n, chunk in zip(item.shape, item.chunks, strict=True))
+        n_chunks += own
+        n_unpacked += own * n_bytes
+    if n_unpacked > most_unpacked(n_file, ARRAY_PACKED):
+        raise packed_too_well(path, ARRAY_PACKED)
+    if n_chunks > max(_FREE_CHUNKS, n_file // _BYTES_PER_CHUNK):
+        raise _laid_out(
+            path, f"its vectors lie in {n_chunks:,} chunks, more than {n_file:,} bytes can hold"
+        )
+
+
+def _laid_out(path: Path, problem: str) -> DataError:
+    return DataError.at(path, problem, "Write it again without chunks, or with one per vector.")
 
 
 def _check_finite(path: Path, keys: Sequence[str], values: NDArray[np.float32]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
@@ -26,14 +25,14 @@ def encoded_parts(modalities: Iterable[str]) -> tuple[str, ...]:
 
 
 def compared_features(
-    view: TrainView, modality: Literal["image", "name"], ctx: RunContext
+    view: TrainView, source: Literal["image", "name", "char"], ctx: RunContext
 ) -> Tensor:
-    """Image features, or word vectors and bigram counts of names, side by side, [n_entities, dim].
+    """What seeds without seed links are made from, [n_entities, dim].
 
-    What seeds without seed links are made from.
+    Image features, the word vectors of names, or (``char``) the bigram counts of names.
 
     Reference: Liu et al., AAAI 2021 (images); Lin et al., COLING 2022 (names).
     """
-    if modality == "image":
+    if source == "image":
         return modality_features(view, "image", ctx)
-    return torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)
+    return word_vectors(view, ctx) if source == "name" else bigram_counts(view, ctx)

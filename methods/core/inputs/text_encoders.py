@@ -116,6 +116,13 @@ def encoder_available(encoder: str) -> str | None:
     return None
 
 
+def encoder_files(encoder: str) -> tuple[Path, ...]:
+    """Weights and small files of an encoder; none for one that is not here or needs none."""
+    folder = _model_folder(encoder)
+    files = (*weight_files(folder), *(folder / name for name in _SMALL_FILES))
+    return tuple(path for path in files if encoder != HASHED and path.is_file())
+
+
 def _absent(encoder: str, folder: Path) -> str:
     if encoder in _FOLDERS and MODELS_VARIABLE not in os.environ:
         return (

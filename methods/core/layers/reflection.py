@@ -47,8 +47,17 @@ class ReflectionGraph:
         self.of_nodes, self.at_node = _distinct(pairs.rows, sets, pairs, 0, n_sets)
 
     @classmethod
-    def of(cls, graph: JointGraph, device: torch.device | None = None) -> ReflectionGraph:
-        """Every triple links its two entities in both directions; no self-loops are added."""
+    def of(
+        cls, graph: JointGraph, device: torch.device | None = None, *, merged: bool = True
+    ) -> ReflectionGraph:
+        """Every triple links its two entities in both directions; no self-loops are added.
+
+        Args:
+            graph: Union graph.
+            device: Where the products run.
+            merged: Whether a neighbour sends one message by the mean of all relations that lead to
+                it (released code of LoginMEA) or one by each of them (equation 10).
+        """
         size, n_relations = graph.n_entities, graph.n_relations
         heads, relations, tails = graph.triples.T
         facts = np.unique(
@@ -60,7 +69,10 @@ class ReflectionGraph:
             ),
             axis=0,
         )
-        keys, pair_of_fact = np.unique(facts[:, 0] * size + facts[:, 1], return_inverse=True)
+        keys = facts[:, 0] * size + facts[:, 1]
+        pair_of_fact = np.arange(len(keys))
+        if merged:
+            keys, pair_of_fact = np.unique(keys, return_inverse=True)
         sets, members = _relation_sets(pair_of_fact, facts[:, 2], len(keys))
         rows, columns, n_sets = members
         pattern = SparsePattern(rows, columns, (n_sets, 2 * n_relations), device)

@@ -19,19 +19,27 @@ _MASKED = -1e9
 
 
 def nca_loss(
-    cosines: Tensor, scale: float, attraction: float = 10.0, margin: float = 0.0
+    cosines: Tensor,
+    scale: float,
+    attraction: float = 10.0,
+    margin: float = 0.0,
+    beta: Literal["outside", "inside"] = "outside",
 ) -> Tensor:
     """Neighbourhood component loss of EVA.
 
     With cosines ``S`` and scale ``a`` the mean over i of
     ``1/a log(1 + sum_{j != i} e^{a (S_ji - margin)})`` plus the same over columns, minus
-    ``attraction * log(1 + ReLU(S_ii))``.
+    ``attraction * log(1 + ReLU(S_ii))``, or minus ``log(1 + attraction * ReLU(S_ii))``.
+
+    The second is what EVA and SelfMEA print, without the ReLU: their logarithm is undefined for
+    ``S_ii <= -1 / attraction``, which wrong seeds reach.
 
     Args:
         cosines: Of the source rows with the target rows, [b, b]; pairs on the diagonal.
         scale: ``a``.
         attraction: Weight of the attracting logarithm (beta of the paper).
         margin: Subtracted from the cosines of negatives.
+        beta: Whether ``attraction`` stands outside that logarithm (code) or inside (papers).
 
     Reference: Liu et al., AAAI 2021, as the released code computes it.
     """
@@ -40,7 +48,9 @@ def nca_loss(
     # Masked before the exponential: one pass less than clearing the diagonal afterwards.
     others = torch.exp((cosines * scale - scale * margin).masked_fill_(itself, -torch.inf))
     repulsion = (torch.log1p(others.sum(dim=0)) + torch.log1p(others.sum(dim=1))) / scale
-    return (repulsion - attraction * torch.log1p(relu(own))).mean()
+    if beta == "outside":
+        return (repulsion - attraction * torch.log1p(relu(own))).mean()
+    return (repulsion - torch.log1p(attraction * relu(own))).mean()
 
 
 def batch_logits(source: Tensor, target: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from mmea_bench.methods.core.losses.batch import nca_loss
 
 @dataclass(frozen=True)
 class ModalityNCA:
-    """Losses of one epoch: all pairs, in chunks only where they are more than a batch.
+    """Losses of one epoch: all pairs, in shuffled chunks only where they are more than a batch.
 
     The joint loss sees detached vectors and so trains the weights of the fusion alone.
 
@@ -25,7 +26,9 @@ class ModalityNCA:
         batch_size: Pairs per chunk.
         attraction: Beta.
         margin: Epsilon.
-        joint_loss: Whether the joint vectors have a loss at all; without it the weights stay.
+        beta: Where beta stands, see ``nca_loss``.
+        shuffles: CPU generator of the chunks, which differ in every epoch; None keeps the order of
+            the pairs.
 
     Reference: EVA, AAAI 2021, as its released code computes it.
     """
@@ -36,7 +39,8 @@ class ModalityNCA:
     batch_size: int
     attraction: float = 10.0
     margin: float = 0.0
-    joint_loss: bool = True
+    beta: Literal["outside", "inside"] = "outside"
+    shuffles: torch.Generator | None = None
 
     def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
         """One loss per chunk.
@@ -45,6 +49,9 @@ class ModalityNCA:
             encoded: Modality to L2-normalised rows, [n_rows, dim].
             positions: Rows of each pair's source and target, [n_pairs, 2].
         """
+        if self.shuffles is not None and len(positions) > self.batch_size:
+            order = torch.randperm(len(positions), generator=self.shuffles)
+            positions = positions[order.to(positions.device)]
         for chunk in torch.split(positions, self.batch_size):
             source, target = (
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
@@ -54,15 +61,13 @@ class ModalityNCA:
             loss = torch.zeros((), device=positions.device)
             for name in encoded:
                 loss = loss + self._nca(cosines[name], self.scales.get(name, self.joint_scale))
-            if self.joint_loss:
-                joint = self.fusion.joint_cosines(
-                    _detached(source), _detached(target), _detached(cosines)
-                )
-                loss = loss + self._nca(joint, self.joint_scale)
-            yield loss
+            joint = self.fusion.joint_cosines(
+                _detached(source), _detached(target), _detached(cosines)
+            )
+            yield loss + self._nca(joint, self.joint_scale)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
-        return nca_loss(cosines, scale, self.attraction, self.margin)
+        return nca_loss(cosines, scale, self.attraction, self.margin, self.beta)
 
 
 def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -43,8 +43,9 @@ class Schedule:
         eval_every: Epochs between two evaluations, where the protocol does not say.
         scheduler: Makes the learning-rate schedule of an optimiser, stepped once per epoch (such
             as ``torch.optim.lr_scheduler.CosineAnnealingLR``); None keeps the rate.
-        earliest_stop: Epoch up to which patience is not counted: a plateau before a second stage
-            of the training (such as iterative learning) must not keep that stage from beginning.
+        earliest_stop: Last epoch of a warm-up, or before a second stage of the training (such as
+            iterative learning) has begun: patience is counted from there on, since a plateau must
+            keep neither from its end.
     """
 
     epochs: int
@@ -57,6 +58,18 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.restart_from is not None and self.scheduler is not None:
             raise ValueError("an optimiser that restarts every epoch cannot follow a schedule")
+
+    def patience(self, n_evaluations: int, eval_every: int) -> int:
+        """Epochs without a better score after which the training stops; 0 is never.
+
+        As many as these evaluations take, and no fewer than a tenth of the schedule: a method that
+        is evaluated every epoch is given as much time to progress as one that seldom is.
+
+        Args:
+            n_evaluations: Patience of the protocol; 0 is never.
+            eval_every: Epochs between two evaluations.
+        """
+        return max(n_evaluations * eval_every, -(-self.epochs // 10)) if n_evaluations else 0
 
 
 def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
@@ -110,8 +123,9 @@ def train(
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     ctx.log.n_parameters = count_parameters(trained)
     updates = _Updates(trained, schedule)
-    checkpoint = Checkpoint(ctx)
     eval_every = ctx.eval_every or schedule.eval_every
+    patience = schedule.patience(ctx.patience, eval_every)
+    checkpoint = Checkpoint(ctx, patience, schedule.earliest_stop)
     resumable = Resumable(ctx, (trained, updates, checkpoint, step, embed, after_epoch))
     for epoch in range(resumable.first_epoch(), schedule.epochs + 1):
         ctx.check_deadline()
@@ -125,7 +139,7 @@ def train(
         if ctx.tick is not None:
             ctx.tick(epoch, schedule.epochs, loss)
         if epoch % eval_every == 0 or epoch == schedule.epochs:
-            checkpoint.offer(epoch, loss, embed, counts=epoch > schedule.earliest_stop)
+            checkpoint.offer(epoch, loss, embed)
             if checkpoint.exhausted:
                 break
         resumable.epoch_ended(epoch, is_last=epoch == schedule.epochs)
@@ -160,11 +174,13 @@ class Checkpoint:
     """Keeps the embeddings that scored best, where the protocol lets a training see a score.
 
     Args:
-        ctx: Its monitor scores; its patience ends the training.
+        ctx: Its monitor scores.
+        patience: Epochs without a better score that end the training; 0 is never.
+        earliest_stop: Epochs up to this one use up no patience.
     """
 
-    def __init__(self, ctx: RunContext) -> None:
-        self._ctx = ctx
+    def __init__(self, ctx: RunContext, patience: int = 0, earliest_stop: int = 0) -> None:
+        self._ctx, self._patience, self._earliest_stop = ctx, patience, earliest_stop
         self._best: _Kept | None = None
         self._best_score = -math.inf
         self._without_gain = 0
@@ -172,18 +188,15 @@ class Checkpoint:
     @property
     def exhausted(self) -> bool:
         """Whether patience has run out."""
-        return 0 < self._ctx.patience <= self._without_gain
+        return 0 < self._patience <= self._without_gain
 
-    def offer(
-        self, epoch: int, loss: float, embed: Callable[[], Alignment], *, counts: bool = True
-    ) -> None:
+    def offer(self, epoch: int, loss: float, embed: Callable[[], Alignment]) -> None:
         """Scores the current embeddings and keeps them if they are the best so far.
 
         Args:
             epoch: Epoch just trained.
             loss: Its loss.
             embed: Current embeddings.
-            counts: Whether an evaluation without gain uses up patience.
         """
         self._ctx.log.epochs = epoch
         if self._ctx.monitor is None:
@@ -196,8 +209,8 @@ class Checkpoint:
         elif score > self._best_score:
             self._best, self._best_score, self._without_gain = _Kept(embeddings), score, 0
             self._ctx.log.best_epoch = epoch
-        elif counts:
-            self._without_gain += 1
+        else:
+            self._without_gain = epoch - max(self._ctx.log.best_epoch, self._earliest_stop)
 
     def chosen(self, embed: Callable[[], AlignmentT]) -> AlignmentT:
         """What was kept; the current one if nothing was scored.

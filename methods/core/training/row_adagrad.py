@@ -47,11 +47,17 @@ class RowAdagrad:
     @torch.no_grad()
     def step(self) -> None:
         """Updates the gathered rows by their gradients."""
-        for table, sums, (ids, rows) in zip(self._tables, self._sums, self._gathered, strict=True):
+        for table, sums, (wanted, rows) in zip(
+            self._tables, self._sums, self._gathered, strict=True
+        ):
             if rows.grad is None:
                 continue
-            squares = sums.index_select(0, ids).addcmul_(rows.grad, rows.grad)
+            reached = rows.grad.abs().amax(dim=1).nonzero().squeeze(1)
+            ids, gradients = wanted[reached], rows.grad.index_select(0, reached)
+            squares = sums.index_select(0, ids).addcmul_(gradients, gradients)
             sums.index_copy_(0, ids, squares)
-            change = rows.grad / squares.sqrt_().add_(_EPSILON)
-            table.index_add_(0, ids, change, alpha=-self._learning_rate)
+            change = gradients.div_(squares.sqrt_().add_(_EPSILON))
+            # The gathered rows are a copy of the table's: they are moved and written back.
+            moved = rows.index_select(0, reached).add_(change, alpha=-self._learning_rate)
+            table.index_copy_(0, ids, moved)
         self._gathered = []

@@ -1,12 +1,9 @@
-"""Negatives of relation triples: an entity stands in for the head or the tail.
-
-The stream of random numbers is TransE's from before this room was made: its numbers hold.
-"""
+"""Batches of triples with their negatives, and pools to draw stand-ins from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,43 +11,6 @@ from torch import Tensor
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
-
-
-class TripleCorruption:
-    """Entities that stand in for the head or the tail of a triple.
-
-    Args:
-        triples: (head, relation, tail) ids, [n, 3].
-        source_side: Whether a triple is of the source KG, [n].
-        kind: ``uniform`` draws any entity of the triple's KG; ``typed`` draws an entity that is
-            head (tail) of the same relation somewhere, with a relation of a single such entity
-            falling back to the whole KG.
-    """
-
-    def __init__(
-        self, triples: Tensor, source_side: Tensor, kind: Literal["typed", "uniform"]
-    ) -> None:
-        self.triples = triples
-        self._everyone = (~source_side).long()
-        self._groups = triples[:, 1] if kind == "typed" else self._everyone
-        both = torch.cat([triples[:, 0], triples[:, 2]])
-        self._whole_graph = Pools.of(torch.cat([self._everyone, self._everyone]), both)
-        self._pools = [self._whole_graph, self._whole_graph]
-        if kind == "typed":
-            self._pools = [Pools.of(self._groups, triples[:, column]) for column in (0, 2)]
-
-    def draw(self, n_negatives: int, generator: torch.Generator) -> CorruptedTriples:
-        """All triples with that many negatives each; either end is as likely to be replaced."""
-        shape = (len(self.triples), n_negatives)
-        replaces_head = torch.rand(shape, generator=generator) < 0.5
-        anyone = self._whole_graph.draw(self._everyone, n_negatives, generator)
-        drawn = []
-        for pool in self._pools:
-            alone = (pool.sizes[self._groups] < 2).unsqueeze(1)
-            typed = pool.draw(self._groups, n_negatives, generator)
-            drawn.append(torch.where(alone, anyone, typed))
-        stand_ins = torch.where(replaces_head, drawn[0], drawn[1])
-        return CorruptedTriples(self.triples, stand_ins, replaces_head)
 
 
 class Corruption(Protocol):

@@ -105,7 +105,9 @@ class MetaPathAttention(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_weights, dim))
         self.path_weight = nn.Parameter(torch.eye(dim))
         self.path_bias = nn.Parameter(torch.zeros(dim))
-        self.closeness_logits = nn.Parameter(torch.zeros(len(self.paths)))
+        # A path is its start and its hops; a single hop has all the weight, however close.
+        has_hops = any(len(path) - 1 > 1 for path in self.paths)
+        self.closeness_logits = nn.Parameter(torch.zeros(len(self.paths)), requires_grad=has_hops)
         self._reaches = {path: pattern.row_starts.diff() > 0 for path, pattern in patterns.items()}
 
     def forward(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:

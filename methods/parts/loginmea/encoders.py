@@ -46,6 +46,7 @@ class EncoderChoices:
         dim: Columns of fused vectors and graph layers.
         n_layers: Propagation steps.
         propagation: Kind of graph layers.
+        merged_messages: Whether a neighbour sends one message, see ``ReflectionGraph.of``.
         structure_branch: Whether a table of entities is propagated beside the modalities.
         weighted_first: Whether the first block of the final vector is the weighted concatenation
             of the modalities rather than the fused vector.
@@ -56,6 +57,7 @@ class EncoderChoices:
     dim: int
     n_layers: int
     propagation: Propagation
+    merged_messages: bool
     structure_branch: bool
     weighted_first: bool
     fuse: Fuse
@@ -105,7 +107,9 @@ class LocalToGlobal(nn.Module):
             n_in = (inputs.pattern if isinstance(inputs, FixedMatrix) else inputs).shape[1]
             self.linear[name] = Linear(n_in, choices.modality_dim, generator)
         shape = (choices.n_layers, choices.dim)
-        self.around = Surroundings(graph, choices.propagation, shape, generator, device)
+        self.around = Surroundings(
+            graph, choices.propagation, shape, generator, device, merged=choices.merged_messages
+        )
         self._has_structure = choices.structure_branch or self.always_structure
         if self._has_structure:
             bound = math.sqrt(6 / (graph.n_entities + choices.dim))

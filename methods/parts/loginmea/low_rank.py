@@ -124,10 +124,17 @@ class LowRankFusion(nn.Module):
         rank: Number of summands.
         generator: CPU generator of the initial values. Factors are Xavier-normal by the library's
             rule for three axes (std 0.0046 at 300 columns and rank 8), so products start tiny.
+        weighted: Whether the summands have learned weights (released code) or none (equation 8).
     """
 
     def __init__(
-        self, dims: Mapping[str, int], n_out: int, rank: int, generator: torch.Generator
+        self,
+        dims: Mapping[str, int],
+        n_out: int,
+        rank: int,
+        generator: torch.Generator,
+        *,
+        weighted: bool = True,
     ) -> None:
         super().__init__()
         self.factors = nn.ParameterDict(
@@ -141,6 +148,8 @@ class LowRankFusion(nn.Module):
             }
         )
         self.rank_weights = normal_parameter((rank,), math.sqrt(2 / (1 + rank)), generator)
+        if not weighted:
+            self.rank_weights = nn.Parameter(torch.ones(rank), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, vectors: Mapping[str, Tensor | SparseVectors]) -> Tensor:
@@ -188,6 +197,8 @@ class LocalFusion(nn.Module):
         adaptive: Whether entities weigh their modalities; otherwise every weight is 1.
         shared_query: See ``AdaptiveWeights``.
         normalised: Whether vectors are L2-normalised before they are weighted (released code).
+        released: Whether the fused vector passes ``tanh`` and the ranks of the product have weights
+            (released code); equations 5-9 have neither.
     """
 
     def __init__(  # noqa: PLR0913 - the choices that make the variants
@@ -201,14 +212,16 @@ class LocalFusion(nn.Module):
         adaptive: bool = True,
         shared_query: bool = True,
         normalised: bool = True,
+        released: bool = True,
     ) -> None:
         super().__init__()
-        self._modalities, self._normalised = modalities, normalised
+        self._modalities, self._normalised, self._released = modalities, normalised, released
         n_in, n_out = dims
         self.low_rank: LowRankFusion | None = None
         self.affine: Linear | None = None
         if kind == "low-rank":
-            self.low_rank = LowRankFusion(dict.fromkeys(modalities, n_in), n_out, rank, generator)
+            shape = (dict.fromkeys(modalities, n_in), n_out, rank)
+            self.low_rank = LowRankFusion(*shape, generator, weighted=released)
         elif kind == "concatenation":
             self.affine = Linear(len(modalities) * n_in, n_out, generator)
         self.weights: AdaptiveWeights | None = None
@@ -244,8 +257,11 @@ class LocalFusion(nn.Module):
                     inputs[name] = rows.scaled(scale, encoder)
                 else:
                     inputs[name] = scale * vectors[name]
-            return torch.tanh(self.low_rank(inputs))
+            return self._activated(self.low_rank(inputs))
         scaled = [scale * vectors[name] for name, scale in scales.items()]
         if self.affine is not None:
-            return torch.tanh(self.affine(torch.cat(scaled, dim=1)))
-        return torch.tanh(torch.stack(scaled).sum(dim=0))
+            return self._activated(self.affine(torch.cat(scaled, dim=1)))
+        return self._activated(torch.stack(scaled).sum(dim=0))
+
+    def _activated(self, fused: Tensor) -> Tensor:
+        return torch.tanh(fused) if self._released else fused

@@ -29,6 +29,7 @@ class Surroundings(nn.Module):
         shape: Number of layers, and columns of the vectors.
         generator: CPU generator of the initial values.
         device: Where the graph lies.
+        merged: Whether a neighbour sends one message, see ``ReflectionGraph.of``.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class Surroundings(nn.Module):
         shape: tuple[int, int],
         generator: torch.Generator,
         device: torch.device,
+        *,
+        merged: bool = True,
     ) -> None:
         super().__init__()
         self._propagation = propagation
@@ -52,7 +55,8 @@ class Surroundings(nn.Module):
         self.relations: nn.Parameter | None = None
         if self._propagation == "reflection":
             self.relations = relation_table(graph.n_relations, self._dim, generator)
-            self._reflections = self._wanted_reflections = ReflectionGraph.of(graph, device)
+            self._reflections = ReflectionGraph.of(graph, device, merged=merged)
+            self._wanted_reflections = self._reflections
 
     def layers(self, generator: torch.Generator) -> nn.ModuleList:
         """New layers of the chosen kind."""

@@ -89,6 +89,17 @@ class TwoPartTraining:
         """What is trained."""
         return list(self._model.parameters())
 
+    @property
+    def warmed_up(self) -> int:
+        """Epoch at which the last warm-up is over, and the first pairs are promoted."""
+        settings = self._settings
+        if not settings.iterative:
+            return math.ceil(settings.warm_up * settings.epochs)
+        # The second part warms up along its own schedule, which is longer than the part.
+        planned = settings.iterative_stretch * settings.iterative_start
+        warm_up = math.ceil(settings.warm_up * planned)
+        return settings.iterative_start + max(warm_up, settings.growth.promote_every)
+
     def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
         """The run's monitor; keeps the weights that score best for the iterative part."""
         assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over

@@ -39,18 +39,29 @@ class ProductOfExperts(nn.Module):
         self._experts = {name: expert.to(ctx.device) for name, expert in experts.items()}
         self.has_latent = latent_dim > 0
         std = 1 / math.sqrt(max(1, latent_dim))
+        # Without the latent expert both tables are there with no columns, so that nothing else
+        # need ask for them.
         self.entities = normal_parameter((graph.n_entities, latent_dim), std, generator)
         # Weights near one make a relation start as an inner product, which keeps gradients alive.
         self.relations = nn.Parameter(
             1 + 0.1 * torch.randn(graph.n_relations + 1, latent_dim, generator=generator)
         )
+        self.entities.requires_grad_(self.has_latent)
+        self.relations.requires_grad_(self.has_latent)
         # Weights stay positive: more evidence never speaks against a pair.
         start = torch.tensor(math.log(expert_weight))
         self.log_weights = nn.ParameterDict(
             {name: nn.Parameter(start.clone()) for name in self._experts}
         )
 
-    def link_logits(self, heads: Tensor, tails: Tensor, *, paired: bool) -> Tensor:
+    def link_logits(
+        self,
+        heads: Tensor,
+        tails: Tensor,
+        *,
+        paired: bool,
+        rows: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Logits of sameAs.
 
         No gradient is sought for the experts' vectors, which makes this far cheaper than products
@@ -60,6 +71,7 @@ class ProductOfExperts(nn.Module):
             heads: Joint ids of source entities, [n_heads].
             tails: Joint ids of target entities, [n_tails].
             paired: Whether row i is asked for with row i alone.
+            rows: Rows of the latent table of both, where they are gathered already.
 
         Returns:
             [n_heads, n_tails], or [n_heads] where paired.
@@ -68,8 +80,8 @@ class ProductOfExperts(nn.Module):
         def products(source: Tensor, target: Tensor) -> Tensor:
             return (source * target).sum(dim=1) if paired else source @ target.T
 
-        queries = embedding(heads, self.entities) * self.relations[self.same_as]
-        logits = products(queries, embedding(tails, self.entities))
+        head, tail = rows or (embedding(heads, self.entities), embedding(tails, self.entities))
+        logits = products(head * self.relations[self.same_as], tail)
         for name, expert in self._experts.items():
             source = expert.source.index_select(0, heads)
             target = expert.target.index_select(0, tails - self.n_source)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -155,7 +155,12 @@ def draw_cells(
 def ink_on(colours: Colormap, value: float, limits: tuple[float, float]) -> str:
     """Colour in which a number can be read in its own cell."""
     low, high = limits
-    red, green, blue, _ = colours((value - low) / (high - low) if high > low else 0.0)
+    return ink_over(colours((value - low) / (high - low) if high > low else 0.0))
+
+
+def ink_over(colour: str | tuple[float, float, float, float]) -> str:
+    """Colour in which a number can be read on this one."""
+    red, green, blue = to_rgb(colour)
     is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.45
     return "#111111" if is_bright else "#ffffff"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +13,9 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from scipy import stats
 
+from mmea_bench.reports.core.figures.short_names import shared_looks
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineEnd,
@@ -23,9 +27,9 @@ from mmea_bench.reports.core.figures.style import (
     put_title,
     text_width,
 )
-from mmea_bench.reports.core.rows.comparison import FULL, SIMULATED, STOPPED_ON_TEST
-from mmea_bench.reports.core.rows.select import name_of
-from mmea_bench.reports.core.statistics.statistics import mean_interval
+from mmea_bench.reports.core.names import Names
+from mmea_bench.reports.core.rows.comparison import SIMULATED, STOPPED_ON_TEST
+from mmea_bench.reports.core.statistics.statistics import CONFIDENCE, Values, mean_interval
 
 _AXIS_NAME_IN = 0.3  # the turned name of the y axis, its ticks and the air between
 _LEFT_IN = 0.55
@@ -37,10 +41,10 @@ _N_MARKERS = 6
 _NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
 
 
-def method_names(numbers: pd.DataFrame) -> list[str]:
+def method_names(numbers: pd.DataFrame, names: Names) -> list[str]:
     """Printed name of each row: method, variant, for N-MMKG pairs the inference, and marks."""
     return [
-        name_of(method, variant)
+        names.of(method, variant)
         + (f", {inference}" if inference else "")
         + SIMULATED * simulated
         + STOPPED_ON_TEST * on_test
@@ -51,10 +55,16 @@ def method_names(numbers: pd.DataFrame) -> list[str]:
 
 
 def name_styles(numbers: pd.DataFrame) -> dict[str, LineStyle]:
-    """Look of each printed name, from the columns ``method`` and ``name``."""
+    """Look of each printed name.
+
+    Args:
+        numbers: Columns ``method``, ``variant``, ``inference`` and ``name``.
+    """
+    shared = shared_looks(zip(numbers["method"], numbers["variant"], strict=True))
+    own = [shared[pair][1] for pair in zip(numbers["method"], numbers["variant"], strict=True)]
     # Two inferences of one method are two lines; the look takes the second for a variant.
-    plain = numbers["name"].str.rstrip(SIMULATED + STOPPED_ON_TEST) == numbers["method"]
-    kinds = numbers["name"].where(~plain, FULL)
+    of_inference = ", " + numbers["inference"]
+    kinds = pd.Series(own, numbers.index) + of_inference.where(numbers["inference"] != "", "")
     looks = line_styles(zip(numbers["method"], kinds, strict=True))
     rows = zip(numbers["name"], numbers["method"], kinds, strict=True)
     return {str(name): looks[str(method), str(kind)] for name, method, kind in rows}
@@ -90,16 +100,15 @@ def draw_lines(canvas: Canvas, points: pd.DataFrame, title: str, *, log_x: bool 
         bottom=0.36 / height,
     )
     looks = name_styles(points)
+    interval = partial(interval_within, limits=limits_of(points["value"]))
     if log_x:
         axes.set_xscale("log")
     ends = {
-        str(name): _draw_line(axes, own, sorted(set(points["x"])), looks[str(name)])
+        str(name): _draw_line(axes, own, sorted(set(points["x"])), looks[str(name)], interval)
         for name, own in points.groupby("name", sort=True)
     }
     low, high = axes.get_ylim()
-    if points["value"].max() <= 1.0:
-        high = min(high, 1.02)  # the interval of two repeats may pass what is possible
-    axes.set_ylim(max(low, -0.03 * high), high)
+    axes.set_ylim(max(low, 0.0), high)
     axes.locator_params(axis="y", nbins=6)
     canvas.subplots_adjust(left=_beside_in(axes) / width)
     _ticks_where_run(axes, sorted(set(points["x"])))
@@ -139,35 +148,62 @@ def band_line(
     axes.set(xlabel="", ylabel="")
 
 
-def range_line(
-    axes: Axes, points: pd.DataFrame, column: str, style: LineStyle, *, dashes: str = "-"
+def epoch_line(
+    axes: Axes,
+    points: pd.DataFrame,
+    column: str,
+    style: LineStyle,
+    *,
+    dashes: str = "-",
+    limits: tuple[float, float] | None = None,
 ) -> LineEnd | None:
-    """A line of means over repeats with a band from the smallest to the largest of them.
+    """A line of means over repeats with a band of Student's 95 % intervals.
 
     For trainings of many epochs, where ``band_line`` takes sixty times as long
     (``tests/benchmarks/curve_drawing.py``).
 
     Args:
         axes: Panel.
-        points: Columns ``epoch``, ``repeat`` and the one to draw; epochs that not all repeats
-            reached are left out.
-        column: What to draw.
+        points: Columns ``epoch``, ``repeat`` and the one to draw.
+        column: What to draw. Epochs that only some repeats reached are a thin dotted line.
         style: Look of the method.
         dashes: Line style.
+        limits: Ends of what is possible, beyond which no band reaches; None for no band.
 
     Returns:
-        Where the line ends, None for no line.
+        Where the solid or dashed line ends, None for no line.
     """
-    table = points.pivot_table(index="epoch", columns="repeat", values=column).dropna()
+    whole = points.pivot_table(index="epoch", columns="repeat", values=column)
+    table = whole.dropna()
     if table.empty:
         return None
-    epochs, mean = table.index.to_numpy(dtype=float), table.mean(axis=1).to_numpy()
-    if table.shape[1] > 1:
-        low, high = table.min(axis=1).to_numpy(), table.max(axis=1).to_numpy()
-        axes.fill_between(epochs, low, high, color=style.colour, alpha=_BAND, linewidth=0)
+    means = table.mean(axis=1)
+    epochs = table.index.to_numpy(dtype=float)
+    if limits is not None and table.shape[1] > 1:
+        factor = stats.t.ppf((1 + CONFIDENCE) / 2, table.shape[1] - 1)
+        half = factor * table.sem(axis=1)
+        low, high = (means - half).clip(*limits), (means + half).clip(*limits)
+        axes.fill_between(
+            epochs, low.to_numpy(), high.to_numpy(), color=style.colour, alpha=_BAND, linewidth=0
+        )
     every = max(1, -(-len(epochs) // _N_MARKERS))
-    axes.plot(epochs, mean, linestyle=dashes, **marker_look(style), markevery=every)
-    return LineEnd(float(epochs[-1]), float(mean[-1]), style)
+    axes.plot(epochs, means.to_numpy(), linestyle=dashes, **marker_look(style), markevery=every)
+    rest = whole.loc[table.index[-1] :].mean(axis=1)
+    if len(rest) > 1:
+        rest.iloc[0] = means.iloc[-1]
+        axes.plot(
+            rest.index.to_numpy(dtype=float),
+            rest.to_numpy(),
+            color=style.colour,
+            linestyle=":",
+            linewidth=0.7,
+        )
+    return LineEnd(float(epochs[-1]), float(means.iloc[-1]), style)
+
+
+def left_inches(*panels: Axes) -> float:
+    """Inches for the labels of the y axes of panels above each other, from their final limits."""
+    return max(_beside_in(axes) for axes in panels)
 
 
 def _beside_in(axes: Axes) -> float:
@@ -194,14 +230,34 @@ def _ticks_where_run(axes: Axes, values: list[float]) -> None:
     axes.minorticks_off()
 
 
-def _draw_line(axes: Axes, own: pd.DataFrame, all_x: list[float], style: LineStyle) -> LineEnd:
+def limits_of(values: pd.Series[float]) -> tuple[float, float]:
+    """What such values can be: fractions lie between 0 and 1, ranks above 0."""
+    return (0.0, 1.0) if values.max() <= 1.0 else (0.0, math.inf)
+
+
+def interval_within(values: Values, limits: tuple[float, float]) -> tuple[float, float] | None:
+    """The interval of a mean as far as it is possible: that of two repeats may pass below 0."""
+    found = mean_interval(values)
+    if found is None:
+        return None
+    low, high = limits
+    return max(found[0], low), min(found[1], high)
+
+
+def _draw_line(
+    axes: Axes,
+    own: pd.DataFrame,
+    all_x: list[float],
+    style: LineStyle,
+    interval: Callable[[Any], tuple[float, float] | None],
+) -> LineEnd:
     """Mean and interval of one method; dotted where it lacks a value that others have."""
     by_repeat = own.groupby(["x", "repeat"])["value"].mean().reset_index(name="y")
     means = by_repeat.groupby("x")["y"].mean()
     # A run of values without a gap is one line with its band.
     run = (by_repeat["x"].map(all_x.index).diff() > 1).cumsum()
     for _, values in by_repeat.groupby(run):
-        band_line(axes, values, style, mean_interval)
+        band_line(axes, values, style, interval)
     gaps = [by_repeat["x"][run == number] for number in sorted(set(run))]
     for before, after in pairwise(gaps):
         ends = [before.iloc[-1], after.iloc[0]]

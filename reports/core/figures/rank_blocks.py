@@ -20,7 +20,8 @@ from mmea_bench.reports.core.document import (
 )
 from mmea_bench.reports.core.figures.cd_diagram import diagram_size, draw_diagram
 from mmea_bench.reports.core.figures.lines import name_styles
-from mmea_bench.reports.core.rows.comparison import FULL, Comparison, metric_style, slug_of
+from mmea_bench.reports.core.names import FULL
+from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, slug_of
 from mmea_bench.reports.core.statistics.rank_tests import (
     FEWEST_METHODS,
     FEWEST_PLACES,

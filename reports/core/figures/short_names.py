@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mmea_bench.reports.core.rows.select import name_of
+from mmea_bench.reports.core.names import BY_ID, Names
 
 Variant = tuple[str, str]
 """Method and variant."""
 
 _LONGEST = 24
 _HIDDEN = "…"
+_BETWEEN = re.compile(r",(?=[\w.*]+=)")
+"""A comma between two settings, not one in a value."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,20 @@ class ShortNames:
     notes: tuple[str, ...]
 
 
-def short_names(found: Iterable[Variant]) -> ShortNames:
+def short_names(found: Iterable[Variant], names: Names = BY_ID) -> ShortNames:
     """Names of the methods of one figure.
 
     Args:
         found: Every method and variant that the figure shows.
+        names: How the reader calls them.
     """
     variants = sorted(set(found))
-    cut = {variant: _cut(name_of(*variant)) for variant in variants}
+    whole = {variant: names.of(*variant) for variant in variants}
+    shared = _shared_settings(variants)
+    cut = {
+        variant: _cut(text if len(text) <= _LONGEST else _without(variant, shared, names))
+        for variant, text in whole.items()
+    }
     n_same = Counter(cut.values())
     seen: Counter[str] = Counter()
     texts = {}
@@ -46,15 +55,46 @@ def short_names(found: Iterable[Variant]) -> ShortNames:
         seen[text] += 1
         number = str(seen[text]) if n_same[text] > 1 else ""
         texts[variant] = text.replace(_HIDDEN, f"{_HIDDEN}{number}")
-    n_variants = Counter(_base(variant) for variant in variants)
-    looks = {
-        variant: _base(variant) if n_variants[_base(variant)] == 1 else variant
-        for variant in variants
-    }
     notes = tuple(
-        f"{text} is {name_of(*variant)}." for variant, text in texts.items() if _HIDDEN in text
+        f"{text} is {whole[variant]}."
+        for variant, text in texts.items()
+        if _HIDDEN in text and text != whole[variant]
     )
-    return ShortNames(texts, looks, notes)
+    return ShortNames(texts, shared_looks(variants), notes)
+
+
+def shared_looks(variants: Iterable[Variant]) -> dict[Variant, Variant]:
+    """Variant to the one whose look it has, in every figure the same."""
+    found = sorted(set(variants))
+    n_variants = Counter(_base(variant) for variant in found)
+    return {
+        variant: _base(variant) if n_variants[_base(variant)] == 1 else variant for variant in found
+    }
+
+
+def _shared_settings(variants: Iterable[Variant]) -> dict[Variant, frozenset[str]]:
+    """Base variant to the settings that all its overridden variants have, where there are two."""
+    settings: dict[Variant, list[frozenset[str]]] = {}
+    for variant in variants:
+        own = _settings(variant[1])
+        if own:
+            settings.setdefault(_base(variant), []).append(frozenset(own))
+    return {base: frozenset.intersection(*sets) for base, sets in settings.items() if len(sets) > 1}
+
+
+def _without(variant: Variant, shared: Mapping[Variant, frozenset[str]], names: Names) -> str:
+    """The name without the settings that tell it from no other; their place is kept."""
+    hidden = shared.get(_base(variant), frozenset())
+    own = [setting for setting in _settings(variant[1]) if setting not in hidden]
+    if not hidden or not own:
+        return names.of(*variant)
+    base = _base(variant)[1]
+    return names.of(variant[0], f"{base}[{','.join(own)},{_HIDDEN}]")
+
+
+def _settings(variant: str) -> list[str]:
+    inside = variant.partition("[")[2].removesuffix("]")
+    return _BETWEEN.split(inside) if inside else []
 
 
 def _cut(name: str) -> str:

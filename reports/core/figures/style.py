@@ -21,6 +21,8 @@ COLUMN_WIDTH_IN = 3.4
 LABEL_SIZE = 6.5
 """Points of ticks and labels."""
 
+_LARGEST_TITLE = 0.45
+"""Share of a figure's height; a longer title is cut, for it stands in full in its document."""
 _TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
 
 # Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
@@ -85,18 +87,25 @@ def line_styles(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LineS
 
     A method of this project looks alike in every figure. The colour of another hangs on its name;
     only when it falls on a colour that the figure shows already does it take the next free one.
-    Variants share the colour and differ by hollow markers.
+    Variants share the colour and differ by hollow markers; in a figure of one method alone, several
+    variants have a colour each.
     """
     wanted = sorted(set(names))
     looks = _method_looks({method for method, _ in wanted})
     styles = {}
+    is_alone = len(looks) == 1
     for method, variant in wanted:
         colour, marker = looks[method]
         others = [name for owner, name in wanted if owner == method and name != "full"]
         if variant == "full":
             styles[method, variant] = LineStyle(colour, marker, is_filled=True)
         else:
-            hollow = _HOLLOW_MARKERS[others.index(variant) % len(_HOLLOW_MARKERS)]
+            place = others.index(variant)
+            hollow = _HOLLOW_MARKERS[place % len(_HOLLOW_MARKERS)]
+            if is_alone and len(others) > 1:
+                # Nobody to be taken for: seven settings of one method in one colour read as one.
+                turn = place + (len(others) < len(wanted))  # the full method keeps its own
+                colour = _COLOURS[(_COLOURS.index(colour) + turn) % len(_COLOURS)]
             styles[method, variant] = LineStyle(colour, hollow, is_filled=False)
     return styles
 
@@ -132,13 +141,14 @@ def text_width(text: str, size: float = LABEL_SIZE) -> float:
 
 
 def put_title(canvas: Canvas, title: str) -> float:
-    """Writes a title over the whole width, in as many lines as it needs.
+    """Writes a title over the whole width, in as many lines as it needs and the panels leave.
 
     Returns:
         Where the panels below may begin, as a fraction of the height.
     """
-    lines = textwrap.wrap(title, _TITLE_LETTERS)
     height = canvas.get_figheight()
+    most = max(1, int((_LARGEST_TITLE * height - 0.14) / 0.12))
+    lines = textwrap.wrap(title, _TITLE_LETTERS, max_lines=most, placeholder=" …")
     canvas.text(0.02, 1.0 - 0.06 / height, "\n".join(lines), ha="left", va="top", fontsize=6.5)
     return 1.0 - (0.14 + 0.12 * len(lines)) / height
 

@@ -17,6 +17,7 @@ from mmea_bench.reports.core.rows.select import (
     scoring_heading,
     with_sections,
 )
+from mmea_bench.reports.core.rows.setting_variants import FULL, UNSUPERVISED, setting_words
 from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
@@ -25,10 +26,10 @@ STAND_INS: Mapping[str, str] = MappingProxyType({"nmmea": "synthetic-nmmkg[n=149
 """Generated datasets of the published size, for data that nobody released."""
 
 _PAIRS = "pairs"
-_FULL = "full"
-_WITHOUT_NAMES = "w/o name"
 _MD = "-md"
 _OWN_INFERENCE = "CrossEA"
+_ONE_THRESHOLD: RowName = (_OWN_INFERENCE, "w/o AIM")
+_TOLD = frozenset({"names", "no-names", "iterative", "non-iterative"})
 _SAME_RATIO = 1e-9
 
 
@@ -89,15 +90,16 @@ class MeasuredNumbers:
     def find(self, wanted: Wanted) -> Found | None:
         """What was measured at a place of a published table, if anything was.
 
-        The plain variant comes first; the same with changed parameters stands in where it is the
-        only one.
+        A row that is the method itself is found by what a run read and learned from, not by how
+        the variant is called that was told to. The plain variant comes first; the same with
+        changed parameters stands in where it is the only one.
         """
         for dataset in (wanted.dataset, STAND_INS.get(wanted.dataset)):
             there = self.places.get((name_key(wanted.row[0]), str(dataset), wanted.metric))
             if there is None:
                 continue
             own = there[_is_meant(there, wanted)]
-            for variant in _run_variants(wanted):
+            for variant in _in_order(own, wanted):
                 named = own[own["base"] == variant]
                 plain = named[named["variant"] == variant]
                 chosen = named if plain.empty else plain
@@ -134,6 +136,7 @@ def measured_groups(tables: Tables, options: ReportOptions) -> Iterator[Measured
         base=shown["variant"].str.partition("[")[0] if len(shown) else shown["variant"],
         has_names=shown["names"] == "yes",
         is_iterative=shown["iterative"] == "yes",
+        modalities=shown["key"].map(current.cells.set_index("key")["modalities"]).fillna(""),
     )
     shown, other_versions = _one_version(shown)
     for (protocol, rules), group in shown.groupby(["protocol", "rules"], sort=True):
@@ -161,19 +164,42 @@ def _one_version(shown: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return shown[shown["dataset_version"].isin(versions)], tuple(str(name) for name in others)
 
 
-def _run_variants(wanted: Wanted) -> tuple[str, ...]:
-    """Names under which a printed variant may have been run."""
-    variant = wanted.row[1]
-    if variant not in ("", _MD):
-        return (variant,)
-    # A method that reads names everywhere it finds some is told to leave them out.
-    return (_FULL, _WITHOUT_NAMES) if "no-names" in wanted.words else (_FULL,)
+def _in_order(rows: pd.DataFrame, wanted: Wanted) -> list[str]:
+    """Variants among the rows that may be what a place asks for, the first choice first.
+
+    The printed name wins. After it come variants of the same method in a setting that was said:
+    those that read the most, and of these the one with the fewest words.
+    """
+    printed = _full_name(wanted.row)
+    found: dict[str, tuple[object, ...]] = {}
+    for variant, modalities in zip(rows["base"], rows["modalities"], strict=True):
+        if name_key(variant) == name_key(printed):
+            found[variant] = (0,)
+        elif _is_same_in_setting(variant, printed, wanted.words):
+            n_read = len(str(modalities or "").split())
+            found[variant] = (1, -n_read, variant.count(","), variant)
+    return sorted(found, key=lambda variant: found[variant])
+
+
+def _is_same_in_setting(variant: str, printed: str, words: frozenset[str]) -> bool:
+    """Whether two variants are one method, told to do what the words say.
+
+    Without a word nothing was told: what the method does by itself is meant.
+    """
+    given, asked = setting_words(variant), setting_words(printed)
+    if not given or asked is None or words.isdisjoint(_TOLD):
+        return False
+    return (UNSUPERVISED in given) == (UNSUPERVISED in words)
+
+
+def _full_name(row: RowName) -> str:
+    """The variant to run for a printed row; another inference is read from the same training."""
+    return FULL if row[1] in ("", _MD) or row == _ONE_THRESHOLD else row[1]
 
 
 def _inference(row: RowName) -> str:
     """How the printed pairs were predicted: -md is the inference of CrossEA."""
-    method, variant = row
-    is_two = variant == _MD or (method == _OWN_INFERENCE and variant != "w/o AIM")
+    is_two = row[1] == _MD or (row[0] == _OWN_INFERENCE and row != _ONE_THRESHOLD)
     return "two-thresholds" if is_two else "one-threshold"
 
 

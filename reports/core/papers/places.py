@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from mmea_bench.reports.core.papers.layouts import Layout, RowName
+from mmea_bench.reports.core.papers.stated_settings import with_known_settings
 from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.results.core.published_scoring import PrintedScoring
 
 _SAME = 1e-9
 
@@ -28,7 +30,7 @@ class Line:
         row: Method and variant.
         records: Published number by column, None where the paper has a dash.
         seed_ratio: Ratio of the row, None where the columns say it.
-        words: Setting words that the paper states about it.
+        words: Setting words: what the paper states about it, and what else is known.
     """
 
     group: int
@@ -92,12 +94,15 @@ def level_names(layout: Layout) -> tuple[str, ...]:
     return ("dataset", *(("seed ratio",) if layout.seed_ratios else ()), "metric")
 
 
-def lines_of(layout: Layout, results: pd.DataFrame) -> tuple[Line, ...]:
+def lines_of(
+    layout: Layout, results: pd.DataFrame, scoring: Sequence[PrintedScoring] = ()
+) -> tuple[Line, ...]:
     """The rows of a table with their published numbers.
 
     Args:
         layout: The table.
         results: ``Published.results``.
+        scoring: ``Published.scoring``, for settings that the paper does not state itself.
     """
     own = results[(results["source"] == layout.source) & (results["table"] == layout.table)]
     by_name: dict[RowName, list[Record]] = {}
@@ -114,17 +119,16 @@ def lines_of(layout: Layout, results: pd.DataFrame) -> tuple[Line, ...]:
                 if not group.setting or group.setting in str(record["setting"]).split(";")
             ]
             found = tuple(_at(column, records, group.seed_ratio) for column in columns)
-            words = [set(str(record["setting"]).split(";")) for record in found if record]
-            lines.append(
-                Line(
-                    number,
-                    group.label,
-                    row,
-                    found,
-                    group.seed_ratio,
-                    frozenset(set.union(*words) - {""} if words else ()),
-                )
-            )
+            stated = {
+                word
+                for record in found
+                if record
+                for word in str(record["setting"]).split(";")
+                if word
+            }
+            place = (layout.source, layout.table)
+            words = with_known_settings(frozenset(stated), row[0], place, scoring)
+            lines.append(Line(number, group.label, row, found, group.seed_ratio, words))
     return tuple(lines)
 
 

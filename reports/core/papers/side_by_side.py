@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, Row, Table
+from mmea_bench.reports.core.names import FULL
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.papers.layouts import Layout
+from mmea_bench.reports.core.papers.layouts import Layout, RowName
 from mmea_bench.reports.core.papers.measured_names import (
     Found,
     MeasuredNumbers,
@@ -36,6 +36,7 @@ from mmea_bench.reports.core.papers.tables import (
 )
 from mmea_bench.reports.core.rows.comparison import STOPPED_ON_TEST, STOPPED_ON_TEST_NOTE
 from mmea_bench.reports.core.rows.remarks import partial_copies, simulated_features, stopped_on_test
+from mmea_bench.reports.core.rows.rivals import contest
 from mmea_bench.reports.core.statistics.ranking import (
     SIGNIFICANT,
     clear_winner,
@@ -43,6 +44,7 @@ from mmea_bench.reports.core.statistics.ranking import (
     with_winner,
 )
 from mmea_bench.reports.core.statistics.statistics import Values
+from mmea_bench.results.core.published import Published
 
 SIMULATED = "†"
 _MEASURED = "measured"
@@ -98,17 +100,18 @@ class _Side:
 
 
 def measured_table(
-    layout: Layout, published: pd.DataFrame, measured: MeasuredNumbers, options: ReportOptions
+    layout: Layout, published: Published, measured: MeasuredNumbers, options: ReportOptions
 ) -> Table | None:
     """A published table with measured numbers; None where none of its rows was measured.
 
     Args:
         layout: The table.
-        published: ``Published.results``.
+        published: The printed numbers and what is known of them.
         measured: What was measured.
         options: With ``published`` the printed numbers stand beside, and all rows remain.
     """
-    lines, columns = lines_of(layout, published), columns_of(layout)
+    lines = lines_of(layout, published.results, published.scoring)
+    columns = columns_of(layout)
     found = [[_find(layout, line, column, measured) for column in columns] for line in lines]
     side = _Side(layout, lines, columns, found, measured)
     shown = [place for place in range(len(lines)) if options.published or side.is_measured(place)]
@@ -223,12 +226,18 @@ def _measured_cells(side: _Side, options: ReportOptions) -> list[list[Cell]]:
                 _values(side.found[place][column] if is_ranked[place][column] else None)
                 for place in places
             ]
-            marked = with_winner(
-                [made[place][column] for place in places], clear_winner(values, options.correction)
-            )
+            rows = [_variant(side.lines[place].row) for place in places]
+            winner = clear_winner(contest(rows, values), options.correction)
+            marked = with_winner([made[place][column] for place in places], winner)
             for place, cell in zip(places, marked, strict=True):
                 made[place][column] = cell
     return made
+
+
+def _variant(row: RowName) -> tuple[str, str]:
+    """A printed row as method and variant; the same method with another inference is one too."""
+    method, variant = row
+    return method, FULL if variant in ("", "-md") else variant
 
 
 def _values(found: Found | None) -> Values:

@@ -16,7 +16,8 @@ from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.verdicts import VERDICTS, CheckRow
 from mmea_bench.reports.core.rows.select import name_of
-from mmea_bench.results.core.csv_text import unguarded
+from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.safe_text import unguarded
 
 MISSING = "missing"
 _TEXTS = ("method", "variant", "dataset", "protocol", "setting", "metric")
@@ -79,7 +80,7 @@ def read_baseline(path: Path) -> list[BaselineRow]:
         ReportError: If the file is not there or is no such file.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
         rows = _json_rows(text) if text.lstrip().startswith("{") else _csv_rows(text)
         return [_baseline_row(row, number) for number, row in enumerate(rows, 1)]
     except OSError as error:

@@ -16,6 +16,7 @@ from mmea_bench.reports.core.document import (
     Text,
     format_number,
 )
+from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.published.baseline import Regression
 from mmea_bench.reports.core.published.verdicts import VERDICTS, Check, CheckRow
 from mmea_bench.reports.core.rows.select import percent
@@ -46,11 +47,17 @@ class Section:
         title: Says the place.
         rows: In printing order.
         reasons: Text of each reason to the letter that stands for it.
+        names: How methods are printed.
     """
 
     title: str
     rows: tuple[CheckRow, ...]
     reasons: dict[str, str]
+    names: Names = BY_ID
+
+    def name_of(self, row: CheckRow) -> str:
+        """Printed name of method and variant."""
+        return self.names.of(row.method, row.variant)
 
     def letters(self, row: CheckRow) -> str:
         """Letters of a row's reasons, empty for none."""
@@ -60,7 +67,7 @@ class Section:
         """A row in the words of ``COLUMNS``."""
         letters = self.letters(row)
         return (
-            row.name,
+            self.name_of(row),
             row.setting,
             METRIC_NAMES[row.metric],
             row.scoring,
@@ -76,7 +83,9 @@ class Section:
         """Reasons with their letters, remarks, and the other printed numbers."""
         for text, letter in self.reasons.items():
             yield f"({letter}) {text}."
-        yield from _per_text((f"{row.remark}.", row.name) for row in self.rows if row.remark)
+        yield from _per_text(
+            (f"{row.remark}.", self.name_of(row)) for row in self.rows if row.remark
+        )
         yield from self._also_printed()
 
     def _also_printed(self) -> Iterator[str]:
@@ -85,7 +94,7 @@ class Section:
         for row in self.rows:
             for other in row.others:
                 number = f"{METRIC_NAMES[row.metric]} {format_number(other.value, 'fraction')}"
-                origins = by_name.setdefault(f"{row.name}, {row.setting}", {})
+                origins = by_name.setdefault(f"{self.name_of(row)}, {row.setting}", {})
                 origins.setdefault(other.origin, []).append(number)
         yield from _per_text(
             (f"also {origin} {', '.join(numbers)}.", name)
@@ -102,32 +111,35 @@ def signed(difference: float) -> str:
     return f"{'-' if difference < 0 else '+'}{text}"
 
 
-def sections(rows: Sequence[CheckRow]) -> list[Section]:
+def sections(rows: Sequence[CheckRow], names: Names = BY_ID) -> list[Section]:
     """The rows by place, in their order; a dataset's version shows where there are several."""
     versions: dict[str, set[str]] = {}
     for row in rows:
         versions.setdefault(row.dataset, set()).add(row.dataset_version)
     found = []
-    for title, group in groupby(rows, key=lambda row: _title(row, versions)):
+    for title, group in groupby(rows, key=lambda row: _title(row, versions, names)):
         own = tuple(group)
         texts = dict.fromkeys(reason.text for row in own for reason in row.reasons)
-        found.append(Section(title, own, {text: _letter(i) for i, text in enumerate(texts)}))
+        found.append(Section(title, own, {text: _letter(i) for i, text in enumerate(texts)}, names))
     return found
 
 
-def check_document(check: Check, regressions: Sequence[Regression] | None = None) -> Document:
+def check_document(
+    check: Check, regressions: Sequence[Regression] | None = None, names: Names = BY_ID
+) -> Document:
     """The check as a document.
 
     Args:
         check: What was found.
         regressions: Cells that a baseline had as reproduced; None if there was no baseline.
+        names: How methods and datasets are printed.
     """
     blocks: list[Block] = [Text(summary(check))]
     if regressions is not None:
         blocks.append(Text(regression_summary(regressions)))
     if regressions:
         blocks.append(_regression_table(regressions))
-    for section in sections(check.rows):
+    for section in sections(check.rows, names):
         rows = tuple(Row(section.texts(row)) for row in section.rows)
         blocks.append(Table(section.title, COLUMNS, rows=rows, notes=tuple(section.notes)))
     return Document(NAME, "Measured against published", tuple(blocks), document_notes(check))
@@ -175,9 +187,9 @@ def _regression_table(regressions: Sequence[Regression]) -> Table:
     return Table("No longer reproduced", REGRESSION_COLUMNS, rows=rows)
 
 
-def _title(row: CheckRow, versions: dict[str, set[str]]) -> str:
+def _title(row: CheckRow, versions: dict[str, set[str]], names: Names) -> str:
     several = len(versions[row.dataset]) > 1
-    name = f"{row.dataset} @{row.dataset_version[:6]}" if several else row.dataset
+    name = names.dataset(row.dataset) + (f" @{row.dataset_version[:6]}" if several else "")
     return f"{name}, {percent(row.seed_ratio)} seeds, {row.protocol} protocol"
 
 

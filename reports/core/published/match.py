@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +13,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import format_number
 from mmea_bench.reports.core.published.scoring import PublishedScorings, Scoring
 from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.rows.setting_variants import setting_words
 from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.published_scoring import PrintedScoring
 
@@ -31,11 +31,6 @@ REASON_KINDS = (
 """Every kind of reason why two numbers are not comparable, in printing order."""
 
 _FULL = "full"
-# Variants that change what is asked, not the method: papers print them as the method itself, with
-# the setting said in the table.
-_SETTING_VARIANTS = re.compile(
-    r"w/o iterative|w/o iter\. strategy|iterative|w/o names?|unsupervised"
-)
 _CUT = (
     ("-md", "two-thresholds"),
     ("w/o AIM", "one-threshold"),
@@ -197,10 +192,7 @@ class PublishedNumbers:
             if place.inference == by_other[1]:
                 return {by_other[0]} if named in ("", by_other[0]) else set()
             return {named} - {by_other[0]}
-        parts = named.split(", ")
-        if all(_SETTING_VARIANTS.fullmatch(part) for part in parts):
-            return {named, ""}
-        return {named}
+        return {named} if setting_words(named) is None else {named, ""}
 
     def _reasons(self, place: Place, row: Mapping[str, Any]) -> tuple[Reason, ...]:
         words = set(str(row["setting"]).split(";"))

@@ -11,6 +11,7 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.match import Place, Reason
 from mmea_bench.reports.core.published.scoring import Scoring
 from mmea_bench.reports.core.rows.comparison import overrides_of
+from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import PAIRS, input_words, with_sections
 from mmea_bench.results.core.table import Tables
 
@@ -144,7 +145,7 @@ def _own_reasons(cells: pd.DataFrame, place: Place, ties: str) -> Iterator[Reaso
         if changed:
             yield Reason("schedule", f"other hyper-parameters: {changed}")
     # N-MMKG pairs have validation pairs of their own, so strict trains on the same pairs as paper.
-    if not place.inference and "strict" in set(cells["protocol"]):
+    if not place.inference and "strict" in set(cells["protocol"].map(protocol_name)):
         yield Reason(
             "protocol", "other protocol: strict holds part of the seed links out to stop on"
         )

@@ -12,6 +12,8 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, NumberStyle
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.origins import origin_notes, origins
+from mmea_bench.reports.core.rows.remarks import early_checkpoints, early_notes
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
@@ -24,7 +26,6 @@ from mmea_bench.reports.core.rows.select import (
 from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
-FULL = "full"
 SIMULATED = "†"
 SIMULATED_NOTE = f"{SIMULATED} with simulated features, not measured ones."
 STOPPED_ON_TEST = "‡"
@@ -45,7 +46,9 @@ class Comparison:
         slug: The place as part of a file name.
         numbers: Columns ``method``, ``variant``, ``base`` (the variant without its overrides),
             ``overrides`` (their JSON), ``inference``, ``repeat``, ``metric``, ``value``, ``key``,
-            ``on_test`` (the checkpoint was chosen on test links), ``simulated``.
+            ``on_test`` (the checkpoint was chosen on test links), ``simulated``, ``origin`` (what
+            the cell was made with), ``is_early`` (it precedes learning from pseudo-labels),
+            ``printed`` (name of method and variant).
         metrics: Metrics in printing order; the first is the one that figures show.
         dataset: Printed name of the dataset.
         seed_ratio: Share of the anchor links, None where all ratios are together.
@@ -101,6 +104,11 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
         overrides=shown["key"].map(cells["overrides"]).fillna("{}"),
         on_test=shown["key"].map(cells["stopped_on"]) == "test",
         simulated=shown["key"].map(cells["simulated_features"]).notna(),
+        origin=shown["key"].map(origins(cells)),
+        is_early=shown["key"].isin(early_checkpoints(current.cells)),
+        printed=[
+            options.names.of(*pair) for pair in zip(shown["method"], shown["variant"], strict=True)
+        ],
     )
 
 
@@ -115,7 +123,7 @@ def comparisons(
         all_ratios: Whether all seed ratios of a dataset stay together.
     """
     numbers = numbers[numbers["modality"] == ""]
-    labels = dataset_labels(numbers)
+    labels = dataset_labels(numbers, options.names)
     place = _PLACE[:-1] if all_ratios else _PLACE
     by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
     rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}
@@ -150,9 +158,14 @@ def name_marks(numbers: pd.DataFrame) -> str:
 
 
 def mark_notes(numbers: pd.DataFrame) -> tuple[str, ...]:
-    """What the marks behind the names of these rows mean; nothing for marks that do not occur."""
+    """What the marks behind the names of these rows mean; nothing for marks that do not occur.
+
+    Also which means are over unlike repeats, and which of the rows, iterative by name, are of a
+    checkpoint from before the second stage.
+    """
     notes = {"simulated": SIMULATED_NOTE, "on_test": STOPPED_ON_TEST_NOTE}
-    return tuple(note for column, note in notes.items() if numbers[column].any())
+    marks = tuple(note for column, note in notes.items() if numbers[column].any())
+    return (*marks, *origin_notes(numbers), *early_notes(numbers))
 
 
 def overrides_of(text: str) -> Mapping[str, Any]:

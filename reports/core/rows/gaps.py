@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mmea_bench.reports.core.document import Missing
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import Comparison
-from mmea_bench.reports.core.rows.outcomes import outcome_table
-from mmea_bench.reports.core.rows.select import current_cells, name_of
+from mmea_bench.reports.core.rows.outcomes import outcomes
+from mmea_bench.reports.core.rows.select import current_cells, percent
 from mmea_bench.results.core.table import Tables
 
 _LONGEST_LIST = 6
@@ -25,15 +26,13 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
         options: Choices of the reader.
         numbers: Rows that the report can show, with a column ``key``.
     """
-    cells = current_cells(tables).tables.cells
-    table = outcome_table(cells, set(numbers["key"]), options.csls)
-    if table is None:
+    current = current_cells(tables).tables
+    cells = current.cells
+    gaps = outcomes(current, set(numbers["key"]), options.csls)
+    if gaps.empty:
         return ()
-    gaps = pd.DataFrame(
-        [dict(zip(table.label_names, row.labels, strict=True)) for row in table.rows]
-    )
-    gaps["repeats"] = gaps["repeats"].str.split(", ")
-    gaps = gaps.explode("repeats", ignore_index=True)
+    by = ["method", "variant", "protocol", "dataset", "seed_ratio", "status", "reason", "repeat"]
+    gaps = gaps.sort_values(by, kind="stable").drop_duplicates(by)
     # A word that all cells share says nothing.
     place = [name for name in ("dataset", "protocol") if cells[name].nunique() > 1]
     missing = gaps["status"] == "missing"
@@ -44,14 +43,15 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
     notes = []
     if len(ended):
         verb = "has" if len(ended) == 1 else "have"
-        listed = _listed(ended, place, _LONGEST_LIST)
+        listed = _listed(ended, place, _LONGEST_LIST, options.names)
         notes.append(f"{len(ended)} of {len(cells)} cells {verb} no number: {listed}.")
     if missing.any():
         noun = "cell is" if missing.sum() == 1 else "cells are"
-        listed = _listed(gaps[missing], place, _LONGEST_LIST // 2)
-        notes.append(
-            f"{missing.sum()} {noun} missing, not run yet or not part of the suite: {listed}."
-        )
+        why = "planned and not run"
+        if not tables.completeness.has_plan:
+            why = "not run yet or not part of the suite"
+        listed = _listed(gaps[missing], place, _LONGEST_LIST // 2, options.names)
+        notes.append(f"{missing.sum()} {noun} missing, {why}: {listed}.")
     return tuple(notes)
 
 
@@ -65,18 +65,22 @@ def left_out(reason: str, gaps: Sequence[str]) -> Missing:
     return Missing(f"{reason} The main table names the cells without a number." if gaps else reason)
 
 
-def _listed(gaps: pd.DataFrame, place: Sequence[str], longest: int) -> str:
+def _listed(gaps: pd.DataFrame, place: Sequence[str], longest: int, names: Names) -> str:
     """Each group of repeats of one method in one place, the first of them by name."""
-    by = ["method", "variant", *place, "seed ratio", "status"]
+    by = ["method", "variant", *place, "seed_ratio", "status"]
     groups = []
     for key, own in gaps.groupby(by, sort=False):
         found = dict(zip(by, map(str, key), strict=True))
-        words = [name_of(found["method"], found["variant"]), *(found[name] for name in place)]
-        repeats = sorted({int(repeat) for repeat in own["repeats"]})
+        where = (names.dataset(found[name]) if name == "dataset" else found[name] for name in place)
+        words = [names.of(found["method"], found["variant"]), *where]
+        ratio = percent(float(found["seed_ratio"]))
+        repeats = sorted({int(repeat) for repeat in own["repeat"]})
         noun = "repeat" if len(repeats) == 1 else "repeats"
-        status = "not scored this way" if found["status"] == "ok" else found["status"]
+        status = (
+            "not scored this way" if found["status"] == "ok" else found["status"].replace("_", " ")
+        )
         ending = "" if status == "missing" else f" ({status})"
-        groups.append(f"{' '.join(words)} {found['seed ratio']} {noun} {_ranges(repeats)}{ending}")
+        groups.append(f"{' '.join(words)} {ratio} {noun} {_ranges(repeats)}{ending}")
     rest = len(groups) - longest
     more = f"; and {rest} more, all in the main table" if rest > 0 else ""
     return "; ".join(groups[:longest]) + more

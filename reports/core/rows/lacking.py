@@ -9,7 +9,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
-from mmea_bench.reports.core.rows.select import current_cells, name_of
+from mmea_bench.reports.core.rows.select import current_cells
 from mmea_bench.results.core.table import Tables
 
 
@@ -32,7 +32,7 @@ def lacking_notes(
     ended_ok = cells[cells["status"] == "ok"]
     lacking = ended_ok[~ended_ok["key"].isin(shown)]
     pairs = sorted(set(zip(lacking["method"], lacking["variant"], strict=True)))
-    names = ", ".join(name_of(*pair) for pair in pairs)
+    names = ", ".join(options.names.of(*pair) for pair in pairs)
     known = pd.DataFrame({"key": sorted(shown.union(ended_ok["key"]))})
     return (*((f"Without {what}: {names}.",) if names else ()), *gap_notes(tables, options, known))
 

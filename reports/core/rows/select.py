@@ -6,6 +6,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from mmea_bench.reports.core.names import BY_ID, Names
+from mmea_bench.reports.core.rows.identity import (
+    CELL_IDENTITY,
+    newest_numbers,
+    with_protocol_settings,
+)
+from mmea_bench.reports.core.rows.origins import origin_notes, origins
 from mmea_bench.reports.core.words import DIRECTION_NAMES
 from mmea_bench.results.core.schema import NO_DECODER
 from mmea_bench.results.core.table import Tables
@@ -16,17 +23,13 @@ PUBLISHED = "+published split"
 PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
 
-_CELL_IDENTITY = [
-    *("method", "variant", "dataset", "dataset_version", "seed_ratio", "repeat", "protocol"),
-]
-
 
 @dataclass(frozen=True)
 class Current:
     """The cells that count, with their numbers.
 
     Attributes:
-        tables: Tables with one cell per identity.
+        tables: Tables in which every number counts.
         n_replaced: Cells left out because the same cell was run again.
     """
 
@@ -34,7 +37,7 @@ class Current:
     n_replaced: int
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def replaced_notes(self) -> tuple[str, ...]:
         """A sentence about what was left out, if anything was."""
         if not self.n_replaced:
             return ()
@@ -43,32 +46,42 @@ class Current:
             "newest run of each that ended ok counts.",
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same, and sentences about means over repeats that were made unlike."""
+        cells = self.tables.cells
+        ended_ok = cells[cells["status"] == "ok"]
+        return self.replaced_notes + origin_notes(ended_ok.assign(origin=origins(ended_ok)))
+
 
 def current_cells(tables: Tables) -> Current:
-    """One cell per method, variant, dataset version, ratio, repeat and protocol.
+    """One cell per method, variant, dataset version, ratio, repeat, and protocol with settings.
 
-    A cell that was run again under another key must not count as one more repeat. A cell that
-    ended ok wins, then the newest.
+    A cell that was run again under another key must not count as one more repeat: the one that
+    ended ok wins, then the newest. Several stand where each was scored in another way; every
+    number then comes from the newest cell that has it.
     """
-    tables = _with_split_versions(tables)
+    tables = with_protocol_settings(_with_split_versions(tables))
     cells = tables.cells
     order = cells.assign(
         _ok=cells["status"] == "ok", _when=cells["finished_at"].fillna("").astype(str)
     ).sort_values(["_ok", "_when", "key"], kind="stable")
-    kept = order.drop_duplicates(_CELL_IDENTITY, keep="last")
+    kept = order.drop_duplicates(CELL_IDENTITY, keep="last")
     # A cell that failed before its dataset was read has no version; it matches any.
-    unversioned = [name for name in _CELL_IDENTITY if name != "dataset_version"]
+    unversioned = [name for name in CELL_IDENTITY if name != "dataset_version"]
     places = pd.Series(list(kept[unversioned].itertuples(index=False, name=None)), kept.index)
     kept = kept[~(kept["dataset_version"].isna() & places.isin(set(places[kept["_ok"]])))]
-    keys = set(kept["key"])
+    results = newest_numbers(tables.results, order)
+    keys = set(kept["key"]) | set(results["key"])
+    curves = newest_numbers(tables.curves, order)
     return Current(
         replace(
             tables,
-            results=tables.results[tables.results["key"].isin(keys)].reset_index(drop=True),
+            results=results.reset_index(drop=True),
             cells=cells[cells["key"].isin(keys)].reset_index(drop=True),
-            curves=tables.curves[tables.curves["key"].isin(keys)].reset_index(drop=True),
+            curves=curves.reset_index(drop=True),
         ),
-        len(cells) - len(kept),
+        len(cells) - len(keys),
     )
 
 
@@ -196,7 +209,7 @@ def choose_csls(found: set[int], asked: int | None) -> int | None:
     return DEFAULT_CSLS if DEFAULT_CSLS in found else min(found, default=None)
 
 
-def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+def dataset_labels(frame: pd.DataFrame, names: Names = BY_ID) -> dict[tuple[str, str], str]:
     """Printed name of each (dataset, version); the version shows where there are several.
 
     A published split shows wherever one was used.
@@ -206,7 +219,7 @@ def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     n_versions = files.nunique()
 
     def label(dataset: str, version: str) -> str:
-        name = f"{dataset} @{version[:6]}" if n_versions[dataset] > 1 else dataset
+        name = names.dataset(dataset) + (f" @{version[:6]}" if n_versions[dataset] > 1 else "")
         return f"{name}, published split" if version.endswith(PUBLISHED) else name
 
     return {
@@ -216,10 +229,8 @@ def dataset_labels(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def name_of(method: str, variant: str) -> str:
-    """Printed name of a method in a variant."""
-    if variant == "full":
-        return method
-    return f"{method}{variant[4:]}" if variant.startswith("full[") else f"{method} {variant}"
+    """A method in a variant as it is addressed; what the reader calls it says ``Names.of``."""
+    return BY_ID.of(method, variant)
 
 
 def percent(ratio: float) -> str:

@@ -23,9 +23,9 @@ SIGNIFICANT = "•"
 def significance_note(correction: str) -> str:
     """What the mark means."""
     return (
-        f"{SIGNIFICANT} better than the second best of its column at the {100 * LEVEL:.0f} % "
-        "level: Welch's t-test over repeats against every number that it is ranked with, "
-        f"{CORRECTION_NAMES[correction]}."
+        f"{SIGNIFICANT} better than the second best method of its column at the "
+        f"{100 * LEVEL:.0f} % level: Welch's t-test over repeats against every other method that "
+        f"it is ranked with, {CORRECTION_NAMES[correction]}; ablations do not compete."
     )
 
 

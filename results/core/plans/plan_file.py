@@ -11,6 +11,9 @@ PLAN_NAME = "plan.json"
 """``keys`` of the last run's cells, those ``done`` before it, and ``cells``: every cell that the
 folder was ever asked for, key to words."""
 
+NAMES_FILE = "names.json"
+"""How reports print ids, as the suite of the folder says."""
+
 LARGEST_PLAN_BYTES = 2**30
 
 CellWords = Mapping[str, Any]
@@ -33,7 +36,15 @@ def planned_cells(folder: Path) -> dict[str, CellWords]:
 
 def plan_content(folder: Path) -> dict[str, Any]:
     """All that the plan of a folder says; empty where there is none, or none that can be read."""
-    path = folder / PLAN_NAME
+    return _content(folder / PLAN_NAME)
+
+
+def names_content(folder: Path) -> dict[str, Any]:
+    """Printed names that the suite of a folder gave; empty where there are none."""
+    return _content(folder / NAMES_FILE)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         # A pipe or a device in its place would be read for ever.
         if not path.is_file() or path.stat().st_size > LARGEST_PLAN_BYTES:

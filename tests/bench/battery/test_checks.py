@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -249,6 +249,38 @@ def test_a_parameter_that_stands_in_no_loss_is_found() -> None:
             return Toy.fit(self, view, ctx)
 
     assert "Wider.gate" in complaint("parameters-learn", broken(fit=fit))
+
+
+class _Halved(Toy):
+    """A toy whose second variant leaves a weight in no loss."""
+
+    variants: ClassVar = {"w/o image": Toy.variants["w/o image"], "idle": {"late_noise": 0.1}}
+    no_op_variants: ClassVar = {}
+
+    def fit(self, view: Any, ctx: Any) -> Embeddings:
+        class Gated(Encoder):
+            def __init__(self, *given: Any) -> None:
+                super().__init__(*given)
+                self.gate = nn.Parameter(torch.ones(1))
+
+            def forward(self) -> torch.Tensor:
+                return super().forward() * (1 if noise else self.gate)
+
+        noise = self.params.late_noise
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.bench.battery.toys.Encoder", Gated)
+            return super().fit(view, ctx)
+
+
+def test_what_stands_idle_in_a_variant_alone_is_found_or_declared() -> None:
+    assert "never learn in 'idle': Gated.gate." in complaint("variant-learns", _Halved, "idle")
+    declared = type("Declared", (_Halved,), {"idle_variants": {"idle": "it has no gate"}})
+    CHECK_OF["variant-learns"](declared, "idle")
+
+
+def test_what_is_declared_idle_is_idle() -> None:
+    wrong = broken(idle_variants={"late noise": "it is late"})
+    assert "(it is late), but all of them do" in complaint("variant-learns", wrong, "late noise")
 
 
 def test_decay_alone_is_no_learning() -> None:

@@ -66,6 +66,22 @@ def test_paper_trains_on_all_seeds_and_tests_on_the_same_links(tmp_path: Path) -
     assert paper["n_train"] == strict["n_train"] + strict["n_valid"]
 
 
+@pytest.mark.parametrize(("method", "metric"), [("loginmea", "hits@1"), ("meaformer", "mrr")])
+def test_paper_chooses_the_checkpoint_by_the_number_of_the_released_code(
+    method: str, metric: str, tmp_path: Path
+) -> None:
+    protocol = Protocol(name="paper", eval_every=2)
+    record = run(tmp_path, method, protocol=protocol, epochs=30, iterative=False)
+    points = [
+        (row["value"], -row["epoch"])
+        for row in record.curves
+        if (row["links"], row["metric"], row["direction"]) == ("test", metric, "src2tgt")
+    ]
+    assert record.cell["best_epoch"] == -max(points)[1]
+    words = {"hits@1": "Hits@1", "mrr": "MRR"}[metric]
+    assert f"chosen by {words} (src2tgt) of the test links" in record.cell["notes"]
+
+
 def test_what_trains_nothing_has_no_checkpoint_to_choose(tmp_path: Path) -> None:
     """Held-out links lie there all the same, but nothing was stopped on them."""
     for method in ("random_scores", "image_only"):

@@ -52,7 +52,7 @@ def given(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[object, objec
     record = execute_cell(replace(job, states_every_s=60.0))
     assert record.cell["status"] == "ok", record.cell["reason"]
     pair = open_dataset(dataset).read()
-    split = make_split(Protocol(), pair, 0.3, split_seed(dataset, 0.3, 1))
+    split = make_split(Protocol(), pair, 0.3, split_seed(dataset, 1))
     assert np.array_equal(split.seed_links, GIVEN[0][0].seed_links)  # type: ignore[attr-defined]
     return *GIVEN[0], np.concatenate([split.valid_links, split.test_links])
 

@@ -146,7 +146,7 @@ def test_a_state_of_other_library_versions_is_not_read(
 def test_a_full_disk_is_noted_and_tried_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_path: Path, _content: bytes) -> None:
+    def full(_path: Path, _content: bytes, _mode: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("mmea_bench.bench.cells.kept_states.write_atomic", full)

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
-from mmea_bench.results.core.csv_text import guarded, unguarded
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.safe_text import guarded, unguarded
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.published_factory import measured_cell
 
@@ -224,7 +224,7 @@ def test_wrong_requests_are_one_sentence(run: Path, tmp_path: Path) -> None:
         ([tmp_path / "nowhere"], "is not a folder"),
         ([tmp_path], "holds no results"),
         ([run, "--baseline", tmp_path / "none.csv"], "No such file"),
-        ([run, "--baseline", tmp_path], "Is a directory"),
+        ([run, "--baseline", tmp_path], "no regular file"),
         ([run, "--baseline", tmp_path / "latin.csv"], "codec can't decode"),
         ([run, "--out", tmp_path / "latin.csv"], "cannot be written"),
         ([run, "--format", "docx"], "Unknown format 'docx'. Valid: md, csv, html, json."),

@@ -22,7 +22,8 @@ SUITES = {
     "an infinite number of repeats": ("repeats = inf", "must be a whole number, not inf"),
     "no number": ("timeout_s = nan", "must be above 0 and finite, not nan"),
     "an infinite time": ("timeout_s = inf", "must be above 0 and finite"),
-    "too many repeats": ("repeats = 10000000", "has 10,000,000 cells, more than 1,000,000"),
+    "too many repeats": ("repeats = 10000000", "has 10,000,000 cells, more than 100,000"),
+    "nearly a million": ("repeats = 999999", "has 999,999 cells, more than 100,000. Split it, or"),
     "a grid without end": (
         "[grid.eva]\n" + "\n".join(f"{name} = {list(range(1, 300))}" for name in ("epochs", "dim")),
         "",

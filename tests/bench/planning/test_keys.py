@@ -229,3 +229,81 @@ def _hash_of(folder: Path, text: str) -> str:
     path = folder / "mine.py"
     path.write_bytes(text.encode())
     return hash_files([path])
+
+
+def key_of(method: Path, **overrides: object) -> str:
+    cell = replace(CELL, method=method.stem, overrides=tuple(sorted(overrides.items())))
+    return keyed([cell], VERSIONS, (method,))[0][0]
+
+
+def test_a_helper_beside_a_users_file_moves_its_keys(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    text = method.read_text(encoding="utf-8")
+    method.write_text(
+        f"{text}\n\ndef late() -> None:\n    import helper\n    from blocks.layers import wide\n",
+        encoding="utf-8",
+    )
+    sources = {
+        "helper.py": "from blocks.deep import A\n",
+        "blocks/__init__.py": "",
+        "blocks/layers.py": "from . import losses\nfrom .deep import A\n",
+        "blocks/losses.py": "L = 1\n",
+        "blocks/deep.py": "A = 1\n",
+    }
+    others = {"unused.py": "B = 1\n", "blocks/unused.py": "C = 1\n"}
+    for name, content in {**sources, **others}.items():
+        path = method.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+    def moves(name: str) -> bool:
+        before = key_of(method)
+        path = method.parent / name
+        path.write_text(path.read_text(encoding="utf-8") + "D = 2\n", encoding="utf-8")
+        return key_of(method) != before
+
+    assert [name for name in sources if not moves(name)] == []
+    assert [name for name in others if moves(name)] == []
+
+
+def test_weights_that_a_users_code_names_move_its_keys(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    weights, log = method.parent / "weights.pt", method.parent / "notes.log"
+    text = method.read_text(encoding="utf-8")
+    method.write_text(f"{text}\nFILES = ('weights.pt', 'notes.log', 'absent.pt', '\\0.pt')\n")
+    keys_found = [key_of(method)]
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        keys_found.append(key_of(method))
+        log.write_bytes(content)  # what a method writes must not change its key
+        keys_found.append(key_of(method))
+    assert keys_found[1] == keys_found[2]
+    assert keys_found[3] == keys_found[4]
+    assert len(set(keys_found)) == 3
+
+
+def test_files_that_a_parameter_names_move_the_key(tmp_path: Path, make_method: Any) -> None:
+    method = make_method("alpha")
+    text = method.read_text(encoding="utf-8")
+    method.write_text(text.replace("    epochs: int", '    model: str = ""\n    epochs: int', 1))
+    folder = tmp_path / "models" / "small"
+    (folder / "inner").mkdir(parents=True)
+    one = folder / "inner" / "weights.bin"
+    found = []
+    for content in (b"first", b"later"):  # of one length
+        one.write_bytes(content)
+        found += [key_of(method, model=str(folder)), key_of(method, model=str(one))]
+    assert len(set(found)) == 4
+    assert key_of(method, model="cosine") != key_of(method, model="\0")
+
+
+def test_the_files_of_a_text_encoder_move_the_key(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MMEA_MODELS", str(tmp_path))
+    weights = tmp_path / "bert-base-uncased" / "model.safetensors"
+    weights.parent.mkdir()
+    cells = [replace(CELL, method="clamea", overrides=(("text_encoder", "bert"),))]
+    found = [keyed(cells, VERSIONS, ())[0][0]]
+    for content in (b"first", b"later"):
+        weights.write_bytes(content)
+        found.append(keyed(cells, VERSIONS, ())[0][0])
+    assert len(set(found)) == 3

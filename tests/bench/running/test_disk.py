@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,34 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
     refused = run(tmp_path / "out", tmp_path / "cache", 1)
     assert refused.exit_code == 2
     assert "--out" in refused.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc is Linux's")
+@pytest.mark.parametrize("out", ["/proc/nowhere/out", "/dev/fd/987/out", "/dev/null/out"])
+def test_a_place_where_no_folder_can_be_is_said(tmp_path: Path, out: str) -> None:
+    refused = run(Path(out), tmp_path / "cache", 1)
+    assert refused.exit_code == 2
+    assert "--out" in refused.stderr
+    assert refused.exception is None or isinstance(refused.exception, SystemExit)
+
+
+def test_a_name_that_is_too_long_is_said(tmp_path: Path) -> None:
+    refused = run(tmp_path / ("x" * 300), tmp_path / "cache", 1)
+    assert refused.exit_code == 2
+    assert "File name too long" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_limit_on_the_size_of_files_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    """As after ``ulimit -f 1``: a record does not fit, the plan of the run does."""
+    words = [*CELLS.split(), "1", "--out", str(tmp_path / "out")]
+    program = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)); "
+    program += "from mmea_bench.bench.cli.app import main; main()"
+    command = [sys.executable, "-c", program, *words, "--cache-dir", str(tmp_path / "cache")]
+    full = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert full.returncode == 1, full.stderr
+    assert "Traceback" not in full.stderr
+    assert "File too large. Raise the limit of file sizes (`ulimit -f`)" in full.stderr
 
 
 def test_a_defect_of_the_program_keeps_its_traceback() -> None:

@@ -32,7 +32,11 @@ BAD_METHODS = {
     "diverges": ("raise DivergedError('loss is nan')", "diverged", "loss is nan"),
     "exits": ("print('last words', flush=True); os._exit(3)", "failed", "exit code 3"),
     "crashes": ("os.kill(os.getpid(), signal.SIGSEGV)", "failed", "signal SIGSEGV"),
-    "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out_of_memory", "lack of memory"),
+    "is_killed": (
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "failed",
+        "killed from outside (SIGKILL)",
+    ),
     "lacks_memory": ("raise MemoryError('too much')", "out_of_memory", "too much"),
     "lacks_gpu_memory": (
         "raise torch.OutOfMemoryError('CUDA out of memory.')",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from mmea_bench.bench.scoring.metrics import metrics_of_ranks
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import RankingScorer
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.base import Embeddings, StopScore
 
 LINKS = np.stack([np.arange(40), np.arange(40)], axis=1)
 TASK = ranking_task(LINKS, LINKS)
@@ -48,6 +50,27 @@ def test_a_point_of_the_curve_is_that_score(embeddings: Embeddings) -> None:
         row for row in monitor.points if (row["metric"], row["direction"]) == ("mrr", "src2tgt")
     )
     assert point["value"] == pytest.approx(expected_mrr(embeddings, 3))
+
+
+@pytest.mark.parametrize("name", ["strict", "paper"])
+@pytest.mark.parametrize(
+    "declared", [None, StopScore("hits@1", "src2tgt"), StopScore("mrr", "tgt2src")]
+)
+def test_paper_stops_on_the_number_that_the_released_code_looks_at(
+    name: Any, declared: StopScore | None, embeddings: Embeddings
+) -> None:
+    protocol = Protocol(name, stop_metric="hits@10")
+    stop = protocol.stop_score(declared)
+    scorer = RankingScorer(protocol, {"test": TASK}, stop=stop)
+    found = scorer.stop_score(scorer.curve(embeddings)["test"])
+    ranks = rank_links(embeddings, TASK, (3,))[3]
+    by_hand = {
+        "hits@10": ((ranks.src2tgt <= 10).mean() + (ranks.tgt2src <= 10).mean()) / 2,
+        "hits@1": (ranks.src2tgt <= 1).mean(),
+        "mrr": (1 / ranks.tgt2src).mean(),
+    }
+    own = name == "paper" and declared is not None
+    assert found == pytest.approx(by_hand[declared.metric if own and declared else "hits@10"])
 
 
 def test_the_final_numbers_hold_every_size(embeddings: Embeddings) -> None:

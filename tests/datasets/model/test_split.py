@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,21 @@ def test_the_parts_are_disjoint_and_complete() -> None:
     parts = [rows(part) for part in (split.seed_links, split.valid_links, split.test_links)]
     assert sum(map(len, parts)) == 101
     assert set.union(*parts) == rows(links(101))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+@pytest.mark.parametrize("rng_seed", range(5))
+def test_seeds_of_a_smaller_ratio_are_the_first_of_a_larger_one(
+    rng_seed: int, share: float
+) -> None:
+    splits = [split_links(links(237), ratio, rng_seed, share) for ratio in (0.05, 0.2, 0.3, 0.8)]
+    for smaller, larger in itertools.pairwise(splits):
+        whole = np.concatenate([larger.seed_links, larger.valid_links])
+        for first, then in ((smaller.seed_links, larger.seed_links), (smaller.seed_links, whole)):
+            assert first.tolist() == then[: len(first)].tolist()
+        # The test set is all the rest, so it only loses what the seeds gain.
+        assert rows(larger.test_links) == rows(links(237)) - rows(whole)
+        assert rows(larger.test_links) < rows(smaller.test_links)
 
 
 def test_held_out_links_come_out_of_the_seeds_alone() -> None:

@@ -104,6 +104,41 @@ def test_an_hdf5_image_of_absurd_size_is_refused_unread(tmp_path: Path) -> None:
         images.read_h5(path, ["I1"])
 
 
+@pytest.mark.parametrize(
+    ("dim", "n_images", "chunk", "words"),
+    [
+        (64, 1, 2**22, "has 512 bytes and lies in a chunk of 33,554,432"),
+        (4, 40, 2**17, "unpacks to more than 100 times its size"),
+        (2**16, 1, 1, "lie in 65,536 chunks, more than"),
+    ],
+)
+def test_hdf5_chunks_out_of_proportion_are_refused_unread(
+    tmp_path: Path, dim: int, n_images: int, chunk: int, words: str
+) -> None:
+    path = tmp_path / "x.h5"
+    keys = [f"image{number}" for number in range(n_images)]
+    layout = {"maxshape": (None,), "chunks": (chunk,), "dtype": "f8", "compression": "gzip"}
+    with h5py.File(path, "w") as file:
+        for key in keys:
+            made = file.create_dataset(key, shape=(dim,), **layout)
+            if chunk > 1:
+                made[:] = np.arange(dim)
+    with pytest.raises(DataError) as caught:
+        images.read_h5(path, keys)
+    assert_sentence(caught.value, path, words)
+
+
+def test_hdf5_vectors_in_honest_chunks_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    vectors = np.random.default_rng(1).normal(size=(30, 512)).astype(np.float32)
+    with h5py.File(path, "w") as file:
+        for number, vector in enumerate(vectors):
+            chunks = (1, 512 if number % 2 else 64)
+            file.create_dataset(f"i{number}", data=vector[None], chunks=chunks, compression="gzip")
+    read = images.read_h5(path, [f"i{number}" for number in range(30)])
+    np.testing.assert_array_equal(read.values, vectors)
+
+
 def test_a_circle_of_hdf5_groups_ends(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:

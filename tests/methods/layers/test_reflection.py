@@ -84,6 +84,44 @@ def test_layer_and_its_gradients_equal_the_formula(
         torch.testing.assert_close(gradient, expected)
 
 
+def relation_by_relation(
+    graph: JointGraph, table: Tensor, query: Tensor, vectors: Tensor
+) -> Tensor:
+    """Equations 10 to 12 of LoginMEA as printed: the sum runs over relations and neighbours."""
+    rows = []
+    for node in range(graph.n_entities):
+        messages, logits = [], []
+        for (start, end), relations in relations_of_pairs(graph).items():
+            for relation in relations if start == node else ():
+                unit = normalize(table[relation], dim=0)
+                messages.append((torch.eye(DIM) - 2 * torch.outer(unit, unit)) @ vectors[end])
+                logits.append(query @ unit)
+        weights = torch.softmax(torch.stack(logits), dim=0) if logits else torch.zeros(0)
+        rows.append(weights @ torch.stack(messages) if messages else torch.zeros(DIM))
+    return torch.stack(rows)
+
+
+def test_one_message_by_each_relation_equals_the_printed_equations(
+    inputs: tuple[ReflectionLayer, Tensor, Tensor],
+) -> None:
+    layer, table, vectors = inputs
+    graph = random_graph()
+    assert any(len(relations) > 1 for relations in relations_of_pairs(graph).values())
+    reflections = ReflectionGraph.of(graph, merged=False)
+    result = layer(vectors, reflections.directions(table), reflections)
+    plain = relation_by_relation(graph, table, layer.query, vectors)
+    torch.testing.assert_close(result, plain)
+    wanted = (vectors, table, layer.query)
+    weights = torch.randn(N, DIM, generator=torch.Generator().manual_seed(1))
+    gradients = torch.autograd.grad((result * weights).sum(), wanted)
+    expected = torch.autograd.grad((plain * weights).sum(), wanted)
+    for gradient, plain_gradient in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, plain_gradient)
+    rows = torch.tensor([5, 0, 8])
+    some = layer(vectors, reflections.directions(table), reflections.restricted(rows))
+    torch.testing.assert_close(some, result[rows])
+
+
 def test_some_rows_equal_the_rows_of_all(inputs: tuple[ReflectionLayer, Tensor, Tensor]) -> None:
     layer, table, vectors = inputs
     reflections = ReflectionGraph.of(random_graph())

@@ -63,6 +63,16 @@ def test_nca_loss_of_orthogonal_pairs_by_hand() -> None:
     # Own cosines 1, others 0: twice log(1 + e^0) / a, minus 10 log 2.
     expected = 2 * math.log(2) / 15 - 10 * math.log(2)
     assert float(nca_loss(unit, 15.0)) == pytest.approx(expected)
+    # As printed, beta stands within the logarithm: minus log(1 + 10 * 1).
+    expected = 2 * math.log(2) / 15 - math.log(11)
+    assert float(nca_loss(unit, 15.0, beta="inside")) == pytest.approx(expected)
+
+
+def test_nca_loss_is_finite_where_the_printed_logarithm_is_undefined() -> None:
+    # log(1 + 10 S) has no value from S = -1/10 on.
+    wrong = torch.full((2, 2), -0.5, dtype=torch.float64)
+    expected = 2 * math.log(1 + math.exp(-7.5)) / 15
+    assert float(nca_loss(wrong, 15.0, beta="inside")) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("mean", ["of logs", "of probabilities"])

@@ -38,6 +38,7 @@ def encoder_of(
         dim=4,
         n_layers=2,
         propagation="reflection",
+        merged_messages=True,
         structure_branch=structure_branch,
         weighted_first=weighted_first,
         fuse=partial(LocalFusion, dims=(4, 4), rank=2),

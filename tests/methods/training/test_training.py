@@ -75,6 +75,37 @@ def test_a_plateau_before_a_second_stage_uses_up_no_patience() -> None:
     assert asked == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize(
+    ("epochs", "patience", "eval_every", "expected"),
+    [
+        (500, 5, 1, 50),  # MEAformer: five epochs would be none
+        (1000, 5, 50, 250),  # MCLEA: the evaluations take longer than a tenth
+        (2000, 5, 500, 2500),  # GCN-Align: never within the schedule
+        (25, 1, 1, 3),  # a tenth is rounded up
+        (500, 0, 1, 0),  # never
+    ],
+)
+def test_patience_is_the_evaluations_and_a_tenth_of_the_schedule_at_least(
+    epochs: int, patience: int, eval_every: int, expected: int
+) -> None:
+    assert Schedule(epochs, None).patience(patience, eval_every) == expected
+
+
+def test_a_training_that_is_evaluated_often_is_given_a_tenth_of_its_schedule() -> None:
+    # 40 epochs: four without gain end the training, although patience is a single evaluation.
+    ctx, asked = scripted([0.5, 0.4, 0.3, 0.2, 0.6, 0.1, 0.1, 0.1, 0.1, 0.9])
+    ctx.patience = 1
+    assert float(run(ctx, 40).source) == 5.0
+    assert asked == list(range(1, 10))
+
+
+def test_a_warm_up_uses_up_no_patience_however_long_its_plateau() -> None:
+    ctx, asked = scripted([0.5, *[0.1] * 99])
+    ctx.patience = 1
+    run(ctx, 100, earliest_stop=30)
+    assert asked[-1] == 30 + 10
+
+
 def test_a_loss_that_is_not_finite_raises() -> None:
     weight = nn.Parameter(torch.zeros(1))
     with pytest.raises(DivergedError, match="epoch 1"):

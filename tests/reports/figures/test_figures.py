@@ -15,10 +15,11 @@ from types import ModuleType
 
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports import ablation, low_resource, significance, sweep
 from mmea_bench.reports.core.document import Document, Figure
-from mmea_bench.reports.core.figures.style import line_styles
+from mmea_bench.reports.core.figures.style import line_styles, put_title
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.results.core.record import Record
@@ -156,3 +157,13 @@ if __name__ == "__main__":
     for file_name, (own_report, own_records) in FIGURES.items():
         picture = small_picture(_figure(own_report, own_records()))
         (BASELINE / f"{file_name}.png").write_bytes(picture)
+
+
+@pytest.mark.parametrize("height", [0.9, 1.2, 2.4, 6.0])
+@pytest.mark.parametrize("n_letters", [10, 20_000])
+def test_every_title_leaves_room_for_its_panels(height: float, n_letters: int) -> None:
+    canvas = Canvas(figsize=(3.3, height))
+    top = put_title(canvas, "word " * (n_letters // 5))
+    assert 0.5 < top < 1.0
+    (text,) = canvas.texts
+    assert text.get_text().endswith("…") == (n_letters == 20_000)

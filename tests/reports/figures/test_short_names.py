@@ -27,12 +27,16 @@ def test_long_overrides_stand_in_a_note() -> None:
     assert names.notes == (f"mclea[…] is mclea{LONG.removeprefix('full')}.",)
 
 
+def test_settings_that_tell_two_lines_apart_are_shown_first() -> None:
+    found = short_names([("mclea", LONG), ("mclea", LONG.replace("20", "30"))])
+    assert set(found.texts.values()) == {"mclea[dim=20,…]", "mclea[dim=30,…]"}
+    assert len(found.notes) == 2
+
+
 def test_names_that_are_cut_alike_are_numbered() -> None:
-    other = LONG.replace("20", "30")
-    assert set(short_names([("mclea", LONG), ("mclea", other)]).texts.values()) == {
-        "mclea[…1]",
-        "mclea[…2]",
-    }
+    long = "full[modality=a_word_that_is_long_{}]"
+    found = short_names([("mclea", long.format(number)) for number in (1, 2)])
+    assert set(found.texts.values()) == {"mclea[…1]", "mclea[…2]"}
 
 
 def test_a_long_variant_is_cut() -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mmea_bench.reports import paper_tables
 from mmea_bench.reports.core.document import Document, Missing, Table
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.papers.layout_files import read_layouts
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.reports_factory import make_record
@@ -41,6 +44,30 @@ def test_nothing_that_a_paper_prints_gives_a_reason() -> None:
     assert isinstance(made, Missing)
     made = paper_tables.build(tables_of([make_record("eva", 0.2, seed_ratio=0.4)]), ReportOptions())
     assert isinstance(made, Missing)
+    assert "Table 1: it is for 20 %, 50 %, 80 % seeds, and 40 % was run." in made.reason
+
+
+def test_every_table_that_is_left_out_says_why() -> None:
+    document = measured([make_record("eva", 0.2, all_csls=(3,))])
+    reasons = dict(row.labels for row in document.tables[-1].rows)
+    shown = {table.title.partition(":")[0] for table in document.tables[:-1]}
+    layouts = {f"{layout.paper}, {layout.table}" for layout in read_layouts()}
+    assert shown | set(reasons) == layouts
+    assert not shown & set(reasons)
+    assert reasons["MCLEA (COLING 2022), Table 1"] == (
+        "none of its datasets was run (DBP15K ZH-EN, DBP15K JA-EN, DBP15K FR-EN)"
+    )
+    assert reasons["CLAMEA (EMNLP Findings 2025), Table 2"] == (
+        "none of its methods was run on its datasets (CLAMEA)"
+    )
+    assert reasons["CrossEA (COLING 2025), Table 6"].startswith("it lists single runs")
+
+
+def test_failures_are_a_reason_of_their_own() -> None:
+    failed = make_record("loginmea", 0.0, status="failed", reason="crash")
+    document = measured([make_record("eva", 0.2, all_csls=(3,)), failed])
+    reasons = dict(row.labels for row in document.tables[-1].rows)
+    assert reasons["LoginMEA (ECAI 2024), Table 3"] == ("no cell of its methods ended ok (failed)")
 
 
 def setting_record(method: str, score: float, words: dict[str, str], **changes: Any) -> Record:
@@ -63,6 +90,58 @@ def test_names_and_pseudo_labels_must_be_those_that_the_paper_states() -> None:
     ]
     ablation = table_of(measured(records), "MCLEA (COLING 2022), Table 4")
     assert labels(ablation) == ["MCLEA", "w/o name"]
+
+
+@pytest.mark.parametrize(
+    "variant", ["iterative, w/o names", "w/o name", "without surface forms", "IL, no names"]
+)
+def test_the_row_without_names_is_found_by_its_setting_not_by_its_spelling(variant: str) -> None:
+    place = {"dataset": "dbp15k-zh-en", "seed_ratio": 0.3}
+    words = {"iterative": "yes", "names": "no"}
+    records = [
+        setting_record("meaformer", 0.7, words, variant=variant, **place),
+        setting_record("meaformer", 0.5, {"iterative": "no", "names": "yes"}, **place),
+        # Another method, whatever it reads.
+        setting_record("meaformer", 0.8, words, variant="w/o attention", **place),
+    ]
+    table = table_of(measured(records), "LoginMEA (ECAI 2024), Table 2")
+    assert [(row.labels[1], row.cells[0].plain) for row in table.rows] == [("MEAformer", ".720")]
+
+
+def test_of_two_settings_that_fit_the_one_that_reads_more_stands_in_the_table() -> None:
+    words = {"iterative": "yes", "names": "no"}
+    records = [
+        setting_record(
+            "meaformer", 0.6, words, variant="iterative, w/o names", modalities="structure"
+        ),
+        setting_record(
+            "meaformer", 0.7, words, variant="iterative", modalities="structure attribute"
+        ),
+    ]
+    table = table_of(measured(records), "LoginMEA (ECAI 2024), Table 1")
+    assert [row.cells[0].plain for row in table.rows] == [".720"]
+
+
+def test_settings_that_a_table_does_not_state_are_taken_from_how_its_numbers_were_scored() -> None:
+    place = {"dataset": "dbp15k-zh-en", "seed_ratio": 0.3}
+    records = [
+        setting_record("eva", 0.6, {"iterative": "no"}, **place),
+        setting_record("eva", 0.7, {"iterative": "yes"}, variant="iterative", **place),
+        setting_record("eva", 0.5, {"iterative": "yes"}, variant="unsupervised", **place),
+    ]
+    table = table_of(measured(records), "MCLEA (COLING 2022), Table 1")
+    assert [row.cells[0].plain for row in table.rows] == [".720"]
+
+
+def test_one_training_gives_crossea_with_and_without_its_inference() -> None:
+    place = {"dataset": "synthetic-nmmkg[n=14921]", "seed_ratio": 0.3}
+    table = table_of(
+        measured([pairs_record("crossea", 0.6, "both", **place)]), "CrossEA (COLING 2025), Table 5"
+    )
+    assert {row.labels[0]: row.cells[0].plain for row in table.rows} == {
+        "CrossEA": "0.700",
+        "w/o AIM": "0.600",
+    }
 
 
 def test_published_numbers_stand_beside_on_request() -> None:

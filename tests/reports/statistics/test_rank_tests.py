@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs
+from scipy import stats
 
 from mmea_bench.reports.core.statistics.rank_tests import (
     RankTests,
@@ -14,6 +17,7 @@ from mmea_bench.reports.core.statistics.rank_tests import (
     cliques,
     critical_difference,
     rank_tests,
+    wilcoxon_of_pairs,
 )
 
 # Ranks by place: a 1 1 1 1 2, b 2 2 3 2 1, c 3 3 2 3 3.
@@ -121,3 +125,18 @@ def test_few_places_cannot_show_a_difference_by_wilcoxon() -> None:
     assert not can_wilcoxon_show(3, 5, "holm")
     assert can_wilcoxon_show(3, 7, "holm")
     assert not can_wilcoxon_show(3, 5, "none")
+
+
+@pytest.mark.parametrize("n_places", [3, 6, 12, 60])
+@pytest.mark.parametrize("digits", [1, 2, 8])
+def test_shared_computations_of_wilcoxon_equal_one_for_each_pair(
+    n_places: int, digits: int
+) -> None:
+    """Few digits make ties and zeros, which the test treats in another way."""
+    values = np.random.default_rng(n_places).uniform(size=(12, n_places)).round(digits)
+    values[3] = values[5]
+    plain = [
+        1.0 if (first == second).all() else stats.wilcoxon((first - second).round(12)).pvalue
+        for first, second in combinations(values, 2)
+    ]
+    assert wilcoxon_of_pairs(values) == plain
