@@ -27,6 +27,7 @@ from mmea_bench.bench.planning.requests.from_record import (
     suite_of,
 )
 from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
+from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error

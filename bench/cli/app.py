@@ -75,7 +75,7 @@ def _print_version(*, asked: bool) -> None:
         from mmea_bench.bench.planning.machine import code_version, library_versions
 
         commit = code_version()
-        typer.echo(f"mmea-bench {library_versions()['mmea-bench']} (commit {commit})")
+        echo(f"mmea-bench {library_versions()['mmea-bench']} (commit {commit})")
         raise typer.Exit
 
 

@@ -11,7 +11,7 @@ import typer
 
 from mmea_bench.bench.cli.texts import AsJson, print_json, print_table, stdout, user_errors
 from mmea_bench.bench.planning.request import RUNS_FOLDER
-from mmea_bench.bench.running.console import say
+from mmea_bench.bench.running.console import echo, say
 
 if TYPE_CHECKING:
     from mmea_bench.results.core.record import Record
@@ -45,7 +45,7 @@ def show_command(
     kept = record.configuration
     if source:
         for file in kept.get("method_files", ()):
-            typer.echo(file["text"] or f"# {file['name']} was too large to be kept")
+            echo(file["text"] or f"# {file['name']} was too large to be kept")
         return
     if as_json:
         print_json({"cell": record.cell, "configuration": kept})
