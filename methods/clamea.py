@@ -146,6 +146,7 @@ class CLAMEA(Method):
         "latent": 8,
         "batch_size": 10_000,
         "vae_sample": 50,
+        "entity_batch": 100,
         "learning_rate": 0.02,
         "iterative_every": 8,
         "eval_every": 10,

@@ -371,6 +371,18 @@ def test_what_is_drawn_for_the_vaes_stems_from_seeds_and_others_alike() -> None:
     assert sum(shares) / 200 == pytest.approx(0.5, abs=0.06)
 
 
+SMALL = {"text_encoder": "hashed", "batch_size": 10_000, "vae_sample": 3, "dim": 20, "latent": 4}
+
+
+@pytest.mark.parametrize(("variant", "trained"), [("full", 7), ("w/o IT", 2)])
+def test_no_plateau_ends_a_training_before_its_second_round(variant: str, trained: int) -> None:
+    ctx = RunContext(rng_seed=1, monitor=lambda epoch, *_: -epoch, eval_every=1, patience=1)
+    overrides = {**SMALL, "epochs": 9, "iterative_every": 3}
+    CLAMEA.configure("clamea", variant, overrides).fit(small_view(), ctx)
+    # Rounds follow epochs 3 and 6; the first evaluation that counts is the one after the second.
+    assert ctx.log.epochs == trained
+
+
 def test_all_pseudo_pairs_make_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     steps = 0
@@ -385,8 +397,8 @@ def test_all_pseudo_pairs_make_one_step(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     monkeypatch.setattr(TrainingSets, "pseudo_batches", batches)
-    overrides = {"epochs": 2, "text_encoder": "hashed", "batch_size": 10_000, "vae_sample": 3}
-    CLAMEA.configure("clamea", overrides=overrides).fit(small_view(), RunContext(rng_seed=1))
+    method = CLAMEA.configure("clamea", overrides={**SMALL, "epochs": 2})
+    method.fit(small_view(), RunContext(rng_seed=1))
     # One of the only batch of triples and one of the three chunks in each epoch.
     assert (len(sizes), steps) == (2, 4)
 
