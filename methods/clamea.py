@@ -49,7 +49,7 @@ class CLAMEAParams(InteractionParams):
     text_encoder: str = "bert"  # paper
     max_tokens: int = 512  # BERT's limit; ours
     batch_size: int = 5000  # triples of both graphs per step; paper, meaning from the lineage
-    sampled_pairs: int = 1024  # seeds per step, drawn, unbiased; ours, 0: all, lineage
+    sampled_pairs: int = 512  # seeds per step, drawn, unbiased; ours, 0: all, lineage
     negatives: int = 50  # per partner, by weight, in L_cl; ours; 0: all seeds, lineage, no learning
     joint_product: bool = True  # joint vectors in L_cl by inner product, lineage; paper: cosine
     learning_rate: float = 0.001  # Adam; paper
@@ -127,7 +127,7 @@ class CLAMEA(Method):
         "pseudo-pairs as seeds": {"pseudo_as_seeds": True},
         "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0, "entity_batch": 0},
         "offline encoder": {"text_encoder": "minilm"},
-        # Every mean over seeds and entities in full, at three to four times the cost
+        # Every mean over seeds and entities in full, at six to seven times the cost
         "nothing sampled": {"sampled_pairs": 0, "entity_batch": 0},
     }
     no_op_variants: ClassVar = {
