@@ -152,8 +152,7 @@ class CLAMEA(Method):
         "eval_every": 10,
         "text_encoder": "hashed",
     }
-    # The paper chooses by validation links; the protocol "paper" holds none out.
-    paper_stop: ClassVar[StopRule] = "last"
+    paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
 
     @property
     def is_iterative(self) -> bool:

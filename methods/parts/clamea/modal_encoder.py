@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -82,8 +83,8 @@ class ModalEncoder(nn.Module):
         """
         inputs = {BASE: base}
         for name, layer in self.linear.items():
-            features = self._features[name].index_select(0, rows)
-            inputs[name] = unit_rows(torch.addmm(layer.bias, features, layer.weight))
+            features, affine = self._features[name].index_select(0, rows), cast(Linear, layer)
+            inputs[name] = unit_rows(torch.addmm(affine.bias, features, affine.weight))
         inputs = {name: inputs[name] for name in self.interactions.names}
         present = {name: has[rows] for name, has in self._present.items()}
         return self.interactions.sharpen(inputs, present), present

@@ -148,7 +148,7 @@ def modal_contrastive_loss(
 
 def halves(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The sources' and the targets' part of the rows of pairs, [2 n, ...]."""
-    source, target = rows.unflatten(0, (2, -1)).unbind(0)
+    source, target = rows.reshape(2, len(rows) // 2, *rows.shape[1:]).unbind(0)
     return source, target
 
 
