@@ -173,7 +173,8 @@ def _train(
     published = (method.published_scoring, method.paper_stop_score)
     scorer = make_scorer(protocol, pair, split, *published)
     sizes = (pair.source.n_entities, pair.target.n_entities)
-    monitor = CurveMonitor(protocol.stop_rule(method.paper_stop), scorer, sizes)
+    stop_rule = protocol.stop_rule(method.paper_stop, len(split.valid_links))
+    monitor = CurveMonitor(stop_rule, scorer, sizes)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
@@ -239,13 +240,14 @@ def _scoring(outcome: _Outcome, words: Mapping[str, object]) -> dict[str, Any]:
 
 def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
     log, split = outcome.log, outcome.split
+    stop_rule = protocol.stop_rule(outcome.method.paper_stop, len(split.valid_links))
     return {
         "status": "ok",
         "dataset_version": outcome.pair.version,
         "epochs": log.epochs,
         "best_epoch": log.best_epoch,
         # What trains nothing has no checkpoint to choose.
-        "stopped_on": protocol.stop_rule(outcome.method.paper_stop) if log.epochs else "last",
+        "stopped_on": stop_rule if log.epochs else "last",
         "n_train": len(split.seed_links),
         "n_valid": len(split.valid_links),
         "n_test": len(split.test_links),
@@ -257,7 +259,7 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
 
 def _stop_note(outcome: _Outcome, protocol: Protocol) -> str:
     """A sentence where the checkpoint was chosen by another number than the protocol's."""
-    links = protocol.stop_rule(outcome.method.paper_stop)
+    links = protocol.stop_rule(outcome.method.paper_stop, len(outcome.split.valid_links))
     stop = protocol.stop_score(outcome.method.paper_stop_score)
     ranks = outcome.pair.task == "entity-alignment"
     if not (ranks and outcome.log.epochs) or links == "last" or stop == protocol.stop_score(None):

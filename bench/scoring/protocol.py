@@ -60,9 +60,16 @@ class Protocol:
         """Share of the seeds that do not train."""
         return self.valid_share if self.name == "strict" else 0.0
 
-    def stop_rule(self, paper_stop: StopRule) -> StopRule:
-        """On what the checkpoint is chosen, given the rule of the method's released code."""
-        return "valid" if self.name == "strict" else paper_stop
+    def stop_rule(self, paper_stop: StopRule, n_valid: int) -> StopRule:
+        """On what the checkpoint is chosen.
+
+        Args:
+            paper_stop: Rule of the method's released code.
+            n_valid: Validation links; without any there is nothing but the last epoch to take, and
+                a row must not say otherwise.
+        """
+        rule: StopRule = "valid" if self.name == "strict" else paper_stop
+        return "last" if rule == "valid" and not n_valid else rule
 
     def stop_score(self, paper_stop_score: StopScore | None) -> StopScore:
         """By which number the checkpoint is chosen, given that of the method's released code."""

@@ -64,6 +64,31 @@ def test_attention_over_one_token_is_a_linear_map_of_the_values(
     torch.testing.assert_close(module(query, own), expected)
 
 
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_attention_with_a_residual_adds_what_it_read(
+    tokens: int, generator: torch.Generator
+) -> None:
+    module = TokenAttention(8, 2, tokens, generator)
+    query, own = rows(generator), rows(generator)
+    found = module(query, own, residual=True)
+    torch.testing.assert_close(found, own + module(query, own))
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_self_attention_keeps_what_it_sharpens_unless_read_to_the_letter(
+    residual: bool, generator: torch.Generator
+) -> None:
+    params = CLAMEAParams(dim=8, latent=4, weight_heads=2, mfe_residual=residual)
+    network = ModalInteractions(("image", "structure"), params, generator)
+    base, image = rows(generator), rows(generator)
+    has = {"structure": torch.ones(3, dtype=torch.bool), "image": torch.tensor([True, False, True])}
+    found = network.sharpen({"image": image, "structure": base}, has)
+    for name, own in (("structure", base), ("image", image)):
+        mixed = network.mfe[name](own, own)
+        expected = normalize(own + mixed if residual else mixed, dim=1) * has[name].unsqueeze(1)
+        torch.testing.assert_close(found[name], expected)
+
+
 def test_attention_over_two_tokens_equals_loops(generator: torch.Generator) -> None:
     module = TokenAttention(8, 2, 2, generator)
     query, own = rows(generator), rows(generator)
@@ -191,7 +216,7 @@ def test_association_adds_weighted_attended_vectors(
     module = ModalAssociation(names, 8, 2, tokens, generator)
     vectors = {name: rows(generator) for name in names}
     fused = {name: rows(generator) for name in names}
-    enriched, attended = module(vectors, fused)
+    enriched = module(vectors, fused)
     own = vectors["image"]
     parts = [own] + [
         module.attention[f"image {source}"](other, own)
@@ -203,16 +228,47 @@ def test_association_adds_weighted_attended_vectors(
     ]
     # Four equal weights at the start.
     torch.testing.assert_close(enriched["image"], torch.stack(parts).mean(dim=0))
-    torch.testing.assert_close(attended["image", "attribute"], parts[2])
-    assert len(attended) == 9
+    found = module.attended("image", "attribute", vectors, fused)
+    torch.testing.assert_close(found, parts[2])
+    assert len(module.pairs(with_fused=True)) == 9
+    assert len(module.pairs(with_fused=False)) == 6
+
+
+def test_one_token_s_association_equals_the_sum_of_its_parts_with_gradients(
+    generator: torch.Generator,
+) -> None:
+    names = ("image", "structure", "attribute")
+    module = ModalAssociation(names, 8, 2, 1, generator)
+    module.logits["image"].data = torch.randn(4, generator=generator)
+    vectors = {name: rows(generator) for name in names}
+    wanted = torch.randn(3, 8, generator=generator)
+    results = []
+    for fast in (True, False):
+        module.zero_grad()
+        own = vectors["image"].clone().requires_grad_()
+        weights = torch.softmax(module.logits["image"], dim=0)
+        parts = [module.attention[f"image {s}"] for s in ("structure", "attribute", FUSED)]
+        enriched = (
+            module({**vectors, "image": own}, {})["image"]
+            if fast
+            else weights[0] * own
+            + sum(
+                weight * ((own @ part.value) @ part.output.weight + part.output.bias)
+                for weight, part in zip(weights[1:], parts, strict=True)
+            )
+        )
+        (enriched * wanted).sum().backward()
+        leaves = [own, module.logits["image"], *(part.value for part in parts)]
+        results.append([enriched.detach(), *(leaf.grad.clone() for leaf in leaves)])
+    for fast_one, plain_one in zip(*results, strict=True):
+        torch.testing.assert_close(fast_one, plain_one, rtol=1e-5, atol=1e-6)
 
 
 def test_values_from_the_other_modality_swap_the_roles(generator: torch.Generator) -> None:
     module = ModalAssociation(("image", "structure"), 8, 2, 1, generator, values="other")
     vectors = {"image": rows(generator), "structure": rows(generator)}
-    _, attended = module(vectors, {})
     expected = module.attention["image structure"](vectors["image"], vectors["structure"])
-    torch.testing.assert_close(attended["image", "structure"], expected)
+    torch.testing.assert_close(module.attended("image", "structure", vectors, {}), expected)
 
 
 def vae_by_hand(generator: torch.Generator, scale: float) -> ModalVAE:
@@ -231,10 +287,26 @@ def test_vae_loss_by_hand(generator: torch.Generator) -> None:
     divergence = 0.5 + (1 - math.log(2.0)) / 2 + 2.0
     scaled = vae_by_hand(generator, unit_scale(2, "per entity"))
     loss = vae_loss(scaled, vectors, (mean, log_variance), mean, "per entity")
-    assert float(loss.detach()) == pytest.approx((2 * (25 + 1) + divergence) / 2)
+    assert float(loss.detach()) == pytest.approx((2 * (25 + 1) / 2 + divergence) / 2)
     plain = vae_by_hand(generator, unit_scale(2, "lineage"))
     loss = vae_loss(plain, vectors, (mean, log_variance), mean, "lineage")
     assert float(loss.detach()) == pytest.approx(26 / 4 + divergence)
+
+
+def test_vae_loss_is_the_evidence_bound_of_a_unit_variance_decoder(
+    generator: torch.Generator,
+) -> None:
+    vae = vae_by_hand(generator, 2.0)
+    vectors, mean = torch.tensor([[1.5, -2.0]]), torch.tensor([[0.3, 0.0]])
+    latents = (mean, torch.zeros(1, 2))
+    loss = vae_loss(vae, vectors, latents, mean, "per entity")
+    # Half of (3^2 + 4^2), and half of 0.3^2.
+    assert float(loss.detach()) == pytest.approx(12.5 + 0.045)
+    normal = torch.distributions.Normal
+    log_likelihood = normal(0.0, 1.0).log_prob(2.0 * vectors).sum()
+    divergence = torch.distributions.kl_divergence(normal(mean, 1.0), normal(0.0, 1.0)).sum()
+    constant = math.log(2 * math.pi)  # of two dimensions
+    torch.testing.assert_close(loss.detach() + constant, divergence - log_likelihood)
 
 
 def test_latents_are_the_means_without_noise(generator: torch.Generator) -> None:
@@ -343,11 +415,16 @@ def test_orthogonality_counts_fused_sources_in_l_sf_only(
             if source == name or (source == FUSED and not with_fused):
                 continue
             other = encoded.fused[name] if source == FUSED else encoded.whole[source]
-            rest = encoded.whole[name] - encoded.attended[name, source]
+            assert network.cmae is not None
+            attended = network.cmae.attended(name, source, encoded.whole, encoded.fused)
+            rest = encoded.whole[name] - attended
             for left, right in zip(rest.tolist(), other.tolist(), strict=True):
                 product = sum(x * y for x, y in zip(left, right, strict=True)) / 8
                 expected += product**2 / 3
     assert float(network.orthogonality(encoded).detach()) == pytest.approx(expected, rel=1e-4)
+    # Estimates on drawn rows are unbiased.
+    drawn = [network.orthogonality(encoded, torch.tensor([row])).detach() for row in range(3)]
+    assert float(sum(drawn)) / 3 == pytest.approx(expected, rel=1e-4)
 
 
 def test_dropped_output_modality_still_interacts(generator: torch.Generator) -> None:
@@ -357,7 +434,7 @@ def test_dropped_output_modality_still_interacts(generator: torch.Generator) -> 
     vectors, present = three_entities(generator)
     encoded = network.encode(vectors, present, None)
     assert encoded.joint.shape == (3, 16)
-    assert ("image", "structure") in encoded.attended
+    assert set(encoded.enriched) == set(names)
 
 
 def test_equal_parts_keep_directions_and_have_length_one(generator: torch.Generator) -> None:

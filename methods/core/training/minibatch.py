@@ -61,11 +61,26 @@ class MiniBatchSteps:
     def step(self, loss: Tensor) -> float:
         """Updates the parameters by the gradients of a loss and returns its value."""
         self._optimiser.zero_grad(set_to_none=True)
-        value = backward(loss, self._clipped, self._clip_norm)
-        self._optimiser.step()
-        if self._rate is not None:
-            self._rate.step()
+        value = backward(loss)
+        self._finish()
         return value
+
+    def summed_step(self, losses: Iterable[Tensor]) -> float:
+        """One step on the sum of the losses, without their graphs side by side; none without any.
+
+        Args:
+            losses: Made one after the other, all with the same parameters.
+
+        Returns:
+            The sum.
+        """
+        values = []
+        self._optimiser.zero_grad(set_to_none=True)
+        for loss in losses:
+            values.append(backward(loss))
+        if values:
+            self._finish()
+        return sum(values)
 
     def mean_loss(self, losses: Iterable[Tensor]) -> float:
         """One step per loss; their mean, 0 where there are none.
@@ -75,6 +90,13 @@ class MiniBatchSteps:
         """
         values = [self.step(loss) for loss in losses]
         return sum(values) / max(1, len(values))
+
+    def _finish(self) -> None:
+        if self._clip_norm is not None:
+            clip_grad_norm_(self._clipped, self._clip_norm)
+        self._optimiser.step()
+        if self._rate is not None:
+            self._rate.step()
 
 
 def shuffled_batches(rows: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

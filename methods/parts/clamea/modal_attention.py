@@ -8,7 +8,7 @@ softmax runs over a single key and the attention is a linear map of the values.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, cast
 
 import torch
@@ -68,21 +68,28 @@ class TokenAttention(nn.Module):
         """Values and output in one matrix, [dim, dim]: all that one token's attention does."""
         return self.value @ self.output.weight
 
-    def forward(self, query: Tensor, own: Tensor) -> Tensor:
+    def forward(self, query: Tensor, own: Tensor, *, residual: bool = False) -> Tensor:
         """Attended vectors, [n, dim].
 
         Args:
             query: What asks, [n, dim].
             own: Where keys and values come from, [n, dim].
+            residual: Whether ``own`` is added to the result.
         """
         if self.n_tokens == 1:
-            return own @ self.merged() + self.output.bias
+            matrix = self.merged()
+            return torch.addmm(self.output.bias, own, plus_identity(matrix) if residual else matrix)
         to_query, to_key = self.projections
         attended = token_attention(
             query @ to_query, own @ to_key, own @ self.value, self.n_tokens, self.n_heads
         )
         mixed: Tensor = self.output(attended)
-        return mixed
+        return own + mixed if residual else mixed
+
+
+def plus_identity(matrix: Tensor) -> Tensor:
+    """``I + M``, [dim, dim]: what adds a row's own vector to its product with M."""
+    return matrix + torch.eye(len(matrix), device=matrix.device, dtype=matrix.dtype)
 
 
 class ModalAssociation(nn.Module):
@@ -137,49 +144,58 @@ class ModalAssociation(nn.Module):
 
     def forward(
         self, vectors: Mapping[str, Tensor], fused: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
-        """Enriched vectors, and the attended vector of each ordered pair.
+    ) -> dict[str, Tensor]:
+        """Modality to the enriched vectors ``ĥ``, [n, dim].
 
         Args:
             vectors: Modality to [n, dim].
             fused: Modality to the fused vector of the two others, [n, dim]; may be empty where
                 ``reads_fused`` is false.
-
-        Returns:
-            Modality to ``ĥ``, [n, dim]; (modality, source) to ``MH``, [n, dim], the fused source
-            being called ``FUSED``.
         """
-        enriched, attended = {}, {}
+        if self._linear:
+            return {name: self._merged(name, vectors[name]) for name in self._sources}
+        enriched = {}
         for name, sources in self._sources.items():
-            own, weights = vectors[name], torch.softmax(self.logits[name], dim=0)
-            if self._linear:
-                parts = self._all_of(name, own)
-            else:
-                others = dict(vectors)
-                # What asks has no influence where the fused vector is not read.
-                others[FUSED] = fused[name] if self.reads_fused else own
-                parts = [self._part(name, source, own, others[source]) for source in sources]
-            total = weights[0] * own
-            for weight, part in zip(weights[1:], parts, strict=True):
-                total = total + weight * part
-            attended.update({(name, s): part for s, part in zip(sources, parts, strict=True)})
+            weights = torch.softmax(self.logits[name], dim=0)
+            total = weights[0] * vectors[name]
+            for weight, source in zip(weights[1:], sources, strict=True):
+                total = total + weight * self.attended(name, source, vectors, fused)
             enriched[name] = total
-        return enriched, attended
+        return enriched
 
-    def _part(self, name: str, source: str, own: Tensor, other: Tensor) -> Tensor:
+    def pairs(self, *, with_fused: bool) -> list[tuple[str, str]]:
+        """Every modality with every source that it attends to; the fused ones where wanted."""
+        return [
+            (name, source)
+            for name, sources in self._sources.items()
+            for source in sources
+            if with_fused or source != FUSED
+        ]
+
+    def attended(
+        self, name: str, source: str, vectors: Mapping[str, Tensor], fused: Mapping[str, Tensor]
+    ) -> Tensor:
+        """``MH_ms(s, h^m)``, [n, dim], with arguments as in ``forward``."""
+        own = vectors[name]
+        # What asks has no influence where the fused vector is not read.
+        unread = source == FUSED and not self.reads_fused
+        other = own if unread else fused[name] if source == FUSED else vectors[source]
         ends = (own, other) if self._reversed else (other, own)
         part: Tensor = self.attention[f"{name} {source}"](*ends)
         return part
 
-    def _all_of(self, name: str, own: Tensor) -> Sequence[Tensor]:
-        """What every attention makes of a single token: one product with all merged matrices."""
+    def _merged(self, name: str, own: Tensor) -> Tensor:
+        """Enriched vectors of single tokens: ``own (w_0 I + sum_s w_s M_s) + sum_s w_s b_s``."""
         parts = [
             cast(TokenAttention, self.attention[f"{name} {source}"])
             for source in self._sources[name]
         ]
-        bias = torch.cat([part.output.bias for part in parts])
-        matrix = torch.cat([part.merged() for part in parts], dim=1)
-        return torch.addmm(bias, own, matrix).chunk(len(parts), dim=1)
+        weights = torch.softmax(self.logits[name], dim=0)
+        matrices = torch.stack([part.merged() for part in parts])
+        biases = torch.stack([part.output.bias for part in parts])
+        identity = torch.eye(own.shape[1], device=own.device, dtype=own.dtype)
+        matrix = weights[0] * identity + torch.einsum("s,sij->ij", weights[1:], matrices)
+        return torch.addmm(weights[1:] @ biases, own, matrix)
 
 
 FUSED = "fused"

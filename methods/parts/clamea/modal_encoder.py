@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from mmea_bench.methods.parts.clamea.modal_interactions import (
     InteractionParams,
     ModalInteractions,
 )
-from mmea_bench.methods.parts.clamea.translation import unit_rows
+from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
 
 _ROWS_AT_ONCE = 8192
 
@@ -82,7 +83,8 @@ class ModalEncoder(nn.Module):
         """
         inputs = {BASE: base}
         for name, layer in self.linear.items():
-            inputs[name] = normalize(layer(self._features[name][rows]), dim=1)
+            features, affine = self._features[name].index_select(0, rows), cast(Linear, layer)
+            inputs[name] = unit_rows(torch.addmm(affine.bias, features, affine.weight))
         inputs = {name: inputs[name] for name in self.interactions.names}
         present = {name: has[rows] for name, has in self._present.items()}
         return self.interactions.sharpen(inputs, present), present
@@ -109,7 +111,7 @@ class ModalEncoder(nn.Module):
             return vectors, dict(present)
         drawn = torch.randperm(len(table), generator=generator)[:n_others].to(table.device)
         with torch.no_grad():
-            others, have = self.single(drawn, unit_rows(table[drawn]))
+            others, have = self.single(drawn, unit_rows(table.index_select(0, drawn)))
         return (
             {name: torch.cat([rows, others[name]]) for name, rows in vectors.items()},
             {name: torch.cat([has, have[name]]) for name, has in present.items()},

@@ -15,6 +15,7 @@ from mmea_bench.methods.parts.clamea.modal_attention import FUSED, ModalAssociat
 from mmea_bench.methods.parts.clamea.modal_generation import BASE, ModalGeneration
 from mmea_bench.methods.parts.clamea.modal_vae import LossForm
 from mmea_bench.methods.parts.clamea.pair_losses import orthogonality_loss
+from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
 
 ORDER = ("image", "structure", "attribute")
 """Order of the concatenation, equation 26."""
@@ -32,6 +33,9 @@ class InteractionParams:
     weight_heads: int = 5  # N_h of the dynamic weights; paper
     attn_tokens: int = 1  # lineage: one token per vector, which makes attention linear
     mfe: bool = True
+    mfe_residual: bool = (
+        True  # normalize(h + MH(h)); ours, paper: MH(h) alone, which loses accuracy
+    )
     flow: bool = True  # inter- and intra-modal attention flow
     gate: bool = True  # of no influence with one token
     dmmg: bool = True
@@ -64,7 +68,6 @@ class Encoded:
         whole: With generated vectors in the place of lacking ones.
         fused: Modality to the fused vector of the two others; empty where nothing reads it.
         enriched: After association extraction.
-        attended: (modality, source) to what the attention made of the modality.
         joint: Joint vectors, [n, joint dim], not normalised.
     """
 
@@ -72,7 +75,6 @@ class Encoded:
     whole: Mapping[str, Tensor]
     fused: Mapping[str, Tensor]
     enriched: Mapping[str, Tensor]
-    attended: Mapping[tuple[str, str], Tensor]
     joint: Tensor
 
 
@@ -174,8 +176,10 @@ class ModalInteractions(nn.Module):
         sharp = {}
         for name, vectors in inputs.items():
             if name in self.mfe:
-                vectors = normalize(self.mfe[name](vectors, vectors), dim=1)
-            sharp[name] = vectors * present[name].unsqueeze(1)
+                residual = self._params.mfe_residual
+                vectors = unit_rows(self.mfe[name](vectors, vectors, residual=residual))
+            # Structure is never lacking.
+            sharp[name] = vectors if name == BASE else vectors * present[name].unsqueeze(1)
         return sharp
 
     def encode(
@@ -198,21 +202,32 @@ class ModalInteractions(nn.Module):
             name: fuser(*(whole[other] for other in self._others(name)))
             for name, fuser in self.fusers.items()
         }
-        enriched, attended = whole, {}
-        if self.cmae is not None:
-            enriched, attended = self.cmae(whole, fused)
+        enriched = whole if self.cmae is None else self.cmae(whole, fused)
         parts = [enriched[name] for name in self.output]
         if self._params.equal_parts:
             parts = [normalize(part, dim=1) for part in parts]
         joint: Tensor = self.final(parts)
-        return Encoded(single, whole, fused, enriched, attended, joint)
+        return Encoded(single, whole, fused, enriched, joint)
 
-    def orthogonality(self, encoded: Encoded) -> Tensor:
-        """L_s (equations 23-25), or L_sf where fused vectors count as well."""
+    def orthogonality(self, encoded: Encoded, rows: Tensor | None = None) -> Tensor:
+        """L_s (equations 23-25), or L_sf where fused vectors count as well.
+
+        Args:
+            encoded: Vectors of some entities.
+            rows: Those of them that count, [k]; None is all. Drawn at random, they give an unbiased
+                estimate: L_s is a mean over entities.
+        """
         total = torch.zeros((), device=encoded.joint.device)
-        for (name, source), attended in encoded.attended.items():
-            if source == FUSED and not self._params.fused_orthogonality:
-                continue
-            other = encoded.fused[name] if source == FUSED else encoded.whole[source]
-            total = total + orthogonality_loss(encoded.whole[name] - attended, other)
+        if self.cmae is None:
+            return total
+        whole, fused = encoded.whole, encoded.fused
+        if rows is not None:
+            whole, fused = (
+                {name: vectors.index_select(0, rows) for name, vectors in of.items()}
+                for of in (whole, fused)
+            )
+        for name, source in self.cmae.pairs(with_fused=self._params.fused_orthogonality):
+            remainder = whole[name] - self.cmae.attended(name, source, whole, fused)
+            other = fused[name] if source == FUSED else whole[source]
+            total = total + orthogonality_loss(remainder, other)
         return total

@@ -69,10 +69,10 @@ def vae_loss(
 ) -> Tensor:
     """Negative evidence lower bound of some vectors under a unit-variance decoder.
 
-    ``per entity``: squared error of the scaled vectors summed over dimensions, plus the divergence
-    summed over latents, both averaged over entities. ``lineage`` (TMEA's code): mean squared error
-    over all elements plus the divergence summed over entities and latents, which makes the latents
-    collapse.
+    ``per entity``: half the squared error of the scaled vectors summed over dimensions, plus the
+    divergence summed over latents, both averaged over entities: up to a constant the bound itself.
+    ``lineage`` (TMEA's code): mean squared error over all elements plus the divergence summed over
+    entities and latents, which makes the latents collapse.
 
     Args:
         vae: The auto-encoder.
@@ -88,7 +88,7 @@ def vae_loss(
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
     if form == "lineage":
         return error.mean() + divergence.sum()
-    return (error.sum() + divergence.sum()) / max(1, len(vectors))
+    return (error.sum() / 2 + divergence.sum()) / max(1, len(vectors))
 
 
 def unit_scale(dim: int, form: LossForm) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, normalize, relu
+from torch.nn.functional import normalize, relu
 
 
 def squared_contrastive_loss(
@@ -18,6 +19,7 @@ def squared_contrastive_loss(
     n_negatives: int | None = None,
     *,
     cosine: bool = True,
+    chosen: Tensor | None = None,
 ) -> Tensor:
     """Contrastive loss of MSNEA, TMEA and CLAMEA on all n x n combinations of n pairs.
 
@@ -38,19 +40,49 @@ def squared_contrastive_loss(
             in the loss on all of them, which the result estimates without bias.
         n_negatives: Negatives per partner; None is all of the n (or ``n_pairs``) pairs.
         cosine: False takes inner products in place of cosines, so that lengths count.
+        chosen: Which pairs count, [n] bool, where the rows of all others are zero; None is all.
 
     Reference: CLAMEA, EMNLP Findings 2025, equation 35. TMEA's code leaves out the 1/2 and
     takes inner products of the joint vectors.
     """
     if cosine:
         source, target = normalize(source, dim=1), normalize(target, dim=1)
-    everything = ((source.T @ source) * (target.T @ target)).sum()
-    own = (source * target).sum(dim=1)
-    negatives, partners = everything - own.square().sum(), relu(margin - own).square().sum()
-    n = max(1, len(source))
-    total = n if n_pairs is None else max(n, n_pairs)
+    n = len(source) if chosen is None else int(chosen.sum())
+    negatives, partners = _pull_and_push(source, target, margin, chosen)
+    total = max(1, n) if n_pairs is None else max(1, n, n_pairs)
     k = total - 1 if n_negatives is None else n_negatives
-    return (negatives / max(1, n - 1) * k + partners) / (2 * n * (1 + k))
+    return (negatives / max(1, n - 1) * k + partners) / (2 * max(1, n) * (1 + k))
+
+
+def _pull_and_push(
+    source: Tensor, target: Tensor, margin: float, chosen: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sums of squares: products of other pairs' rows; what partners' products lack to a margin."""
+    own = (source * target).sum(dim=1)
+    lack = relu(margin - own)
+    if chosen is not None:
+        # Rows of pairs that do not count are zero, but still lack the whole margin.
+        lack = lack * chosen
+    return _SumOfSquaredProducts.apply(source, target) - own.square().sum(), lack.square().sum()  # type: ignore[no-untyped-call]
+
+
+class _SumOfSquaredProducts(torch.autograd.Function):
+    """``sum over i, j of (s_i . t_j)^2 = <S^T S, T^T T>``, [].
+
+    Its gradient ``2 S T^T T`` is one product for each side; of a product with itself two would be
+    taken.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, target: Tensor) -> Tensor:
+        of_source, of_target = source.T @ source, target.T @ target
+        ctx.save_for_backward(source, target, of_source, of_target)
+        return (of_source * of_target).sum()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        source, target, of_source, of_target = ctx.saved_tensors
+        return source @ (2 * gradient * of_target), target @ (2 * gradient * of_source)
 
 
 @dataclass(frozen=True)
@@ -72,39 +104,52 @@ def modal_contrastive_loss(
     joint: Tensor,
     single: Mapping[str, Tensor],
     present: Mapping[str, Tensor],
-    positions: Tensor,
     form: ContrastiveForm,
     n_pairs: Mapping[str, int] | None = None,
 ) -> Tensor:
     """L_mcl: the joint vectors and, of pairs that have it on both sides, each modality.
 
     Args:
-        joint: Joint vectors of some entities, [n, joint dim].
-        single: Modality to their vectors, [n, dim] each.
-        present: Modality to which of them have it, [n]; ``structure`` stands for the joint vectors.
-        positions: Positions of the pairs among them, [n_pairs, 2].
+        joint: Joint vectors of pairs: the sources, then in the same order their partners,
+            [2 n, joint dim].
+        single: Modality to their vectors, of length 1 or zero where lacking, [2 n, dim] each.
+        present: Modality to which of them have it, [2 n]; ``structure`` stands for the joint
+            vectors.
         form: Margin, negatives and similarity.
         n_pairs: Pairs that these were drawn from, by modality; None if these are all.
 
     Reference: CLAMEA, EMNLP Findings 2025, equation 35 for each.
     """
     totals = n_pairs or {}
-    source, target = positions.unbind(1)
     loss = squared_contrastive_loss(
-        embedding(source, joint),
-        embedding(target, joint),
+        *halves(joint),
         form.margin,
         totals.get("structure"),
         form.n_negatives,
         cosine=form.joint_cosine,
     )
     for name, vectors in single.items():
-        both = present[name][source] & present[name][target]
-        first, second = (embedding(side[both], vectors) for side in (source, target))
+        first, second = halves(present[name])
+        both = first & second
+        everyone = bool(both.all())
+        if not everyone:
+            vectors = vectors * both.repeat(2).unsqueeze(1)
+        # Of unit vectors the inner product is the cosine.
         loss = loss + squared_contrastive_loss(
-            first, second, form.margin, totals.get(name), form.n_negatives
+            *halves(vectors),
+            form.margin,
+            totals.get(name),
+            form.n_negatives,
+            cosine=False,
+            chosen=None if everyone else both,
         )
     return loss
+
+
+def halves(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The sources' and the targets' part of the rows of pairs, [2 n, ...]."""
+    source, target = rows.reshape(2, len(rows) // 2, *rows.shape[1:]).unbind(0)
+    return source, target
 
 
 def orthogonality_loss(residual: Tensor, other: Tensor) -> Tensor:

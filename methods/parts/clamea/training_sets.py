@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
-from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder
@@ -51,7 +50,7 @@ class TrainingSets:
         self._take_up(seeds)
 
     def _set_seeds(self, seeds: Tensor) -> None:
-        self._seeds, self._all_seeds = seeds, PairRows.of(seeds, self._ctx.device)
+        self._seeds, self._all_seeds = seeds, rows_of_pairs(seeds, self._ctx.device)
         self.n_with = self._encoder.pairs_with(seeds.to(self._ctx.device))
 
     def _take_up(self, pairs: Tensor) -> None:
@@ -86,16 +85,24 @@ class TrainingSets:
             triples, drawn, at_head = (part.to(self._ctx.device) for part in parts)
             yield triples, drawn, at_head
 
-    def seeds_of_step(self, wanted: int) -> PairRows:
-        """That many seeds drawn at random; all where 0 or more than there are."""
+    def seeds_of_step(self, wanted: int) -> Tensor:
+        """Rows of that many seeds drawn at random; of all where 0 or more than there are."""
         if not 0 < wanted < len(self._seeds):
             return self._all_seeds
         drawn = torch.randperm(len(self._seeds), generator=self._batches)[:wanted]
-        return PairRows.of(self._seeds[drawn], self._ctx.device)
+        return rows_of_pairs(self._seeds[drawn], self._ctx.device)
 
-    def pseudo_batches(self, batch_size: int) -> Iterator[PairRows]:
-        """All pseudo-pairs that are no seeds once."""
+    def pseudo_batches(self, batch_size: int) -> Iterator[Tensor]:
+        """Rows of all pseudo-pairs that are no seeds once."""
         pseudo_pairs = self.pairs[len(self._seeds) :]
         if len(pseudo_pairs):
             for chunk in shuffled_batches(pseudo_pairs, batch_size, self._batches):
-                yield PairRows.of(chunk, self._ctx.device)
+                yield rows_of_pairs(chunk, self._ctx.device)
+
+
+def rows_of_pairs(pairs: Tensor, device: torch.device) -> Tensor:
+    """The sources of pairs of joint ids, then in the same order their partners, [2 n_pairs].
+
+    So either side is one half of what is made of the rows, and nothing has to be gathered.
+    """
+    return pairs.T.flatten().to(device)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, relu
 
-_LEAST_NORM = 1e-12
+from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
+
 _BLOCK = 2048
 """Triples at once on a CPU: what is made of them stays in its cache."""
 
@@ -84,12 +85,6 @@ class BatchEntities:
         return embedding(self._place[ids], self.vectors)
 
 
-def unit_rows(vectors: Tensor) -> Tensor:
-    """L2-normalised rows, [n, dim], with the gradient of non-zero rows in closed form."""
-    unit: Tensor = _UnitRows.apply(vectors)  # type: ignore[no-untyped-call]
-    return unit
-
-
 def translation_loss(
     entities: Tensor, relations: Tensor, triples: Triples, margin: float
 ) -> Tensor:
@@ -107,22 +102,6 @@ def translation_loss(
         entities, relations, triples, margin
     )
     return loss
-
-
-class _UnitRows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        inverse = vectors.norm(dim=1, keepdim=True).clamp_min_(_LEAST_NORM).reciprocal_()
-        unit: Tensor = vectors * inverse
-        ctx.save_for_backward(unit, inverse)
-        return unit
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        unit, inverse = ctx.saved_tensors
-        along = (gradient * unit).sum(dim=1, keepdim=True)
-        across: Tensor = torch.addcmul(gradient, unit, along, value=-1) * inverse
-        return across
 
 
 class _TranslationLoss(torch.autograd.Function):

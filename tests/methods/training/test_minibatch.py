@@ -41,6 +41,21 @@ def test_a_step_updates_by_the_gradients_of_its_own_loss_alone() -> None:
     assert weight.item() == pytest.approx(1.0 - 0.5 * 3 - 0.5 * 2)
 
 
+def test_a_summed_step_equals_one_on_the_sum_and_clips_it_as_a_whole() -> None:
+    weights = [parameter(1.0, 2.0) for _ in range(2)]
+    optimisers = [torch.optim.SGD([weight], lr=0.5) for weight in weights]
+    chunks, whole = (
+        MiniBatchSteps(optimiser, clipped=[weight], clip_norm=1.0)
+        for optimiser, weight in zip(optimisers, weights, strict=True)
+    )
+    # Were the second loss made after a step on the first, it would see other parameters.
+    total = chunks.summed_step(factor * weights[0].square().sum() for factor in (1.0, 3.0))
+    assert total == whole.step(4.0 * weights[1].square().sum()) == 20.0
+    assert weights[0].tolist() == pytest.approx(weights[1].tolist())
+    assert chunks.summed_step(iter(())) == 0.0
+    assert weights[0].tolist() == pytest.approx(weights[1].tolist())
+
+
 def test_gradients_of_all_clipped_parameters_together_keep_to_the_length() -> None:
     first, second = parameter(0.0), parameter(0.0)
     optimiser = torch.optim.SGD([first, second], lr=1.0)
