@@ -43,7 +43,6 @@ from mmea_bench.bench.running.stale import (
     set_aside,
     stale_keys,
 )
-from mmea_bench.bench.running.twins import write_twins
 from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root

@@ -40,9 +40,9 @@ from mmea_bench.methods.core.base import (
     RunContext,
     StoppedError,
     Ticker,
-    TrainingLog,
 )
 from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.methods.core.training_log import TrainingLog
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import COVERAGE, NO_DECODER, SCORING_COLUMNS
 

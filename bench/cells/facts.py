@@ -8,7 +8,8 @@ from typing import Any
 
 from mmea_bench.datasets.core.model.pair import MODALITIES, KGPair
 from mmea_bench.datasets.core.model.statistics import Counts, lacking, lacking_parts, spelled
-from mmea_bench.methods.core.base import Method, TrainingLog
+from mmea_bench.methods.core.base import Method
+from mmea_bench.methods.core.training_log import TrainingLog
 
 
 @dataclass(frozen=True)

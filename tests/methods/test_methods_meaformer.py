@@ -13,11 +13,12 @@ from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_
 
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.core.base import Embeddings, RunContext, TrainingLog
+from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training_log import TrainingLog
 from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder
 from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
 from mmea_bench.methods.parts.meaformer.losses import HybridLosses

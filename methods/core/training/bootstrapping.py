@@ -16,9 +16,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
-from mmea_bench.methods.core.base import Alignment, TrainingLog
+from mmea_bench.methods.core.base import Alignment
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import CslsBlocks, ScoreBlocks, mutual_nearest_in
+from mmea_bench.methods.core.training_log import TrainingLog
 
 IntArray = NDArray[np.int64]
 

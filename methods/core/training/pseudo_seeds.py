@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.base import TrainingLog
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import (
@@ -20,6 +19,7 @@ from mmea_bench.methods.core.similarity import (
     mutual_nearest,
     mutual_nearest_in,
 )
+from mmea_bench.methods.core.training_log import TrainingLog
 
 
 @dataclass(frozen=True)

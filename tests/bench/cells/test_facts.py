@@ -12,8 +12,8 @@ from mmea_bench.bench.cells.facts import CellFacts, cell_facts
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import count_pair
-from mmea_bench.methods.core.base import TrainingLog
 from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.methods.core.training_log import TrainingLog
 
 Counts = dict[tuple[str, str], int]
 

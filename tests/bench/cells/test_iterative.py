@@ -9,7 +9,7 @@ import pytest
 from mmea_bench.bench.cells.execute import Job, execute_cell
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.methods.core.base import TrainingLog
+from mmea_bench.methods.core.training_log import TrainingLog
 from mmea_bench.results.core.record import Record
 
 GROWING = '''

@@ -18,10 +18,11 @@ from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import RankingScorer
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext, TrainingLog
+from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.training.loop import Checkpoint
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training_log import TrainingLog
 
 LINKS = np.stack([np.arange(30), np.random.default_rng(0).permutation(30)], axis=1)
 

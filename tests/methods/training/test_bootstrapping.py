@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.methods.core.base import Embeddings, TrainingLog
+from mmea_bench.methods.core.base import Embeddings
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.methods.core.training.bootstrapping import (
@@ -21,6 +21,7 @@ from mmea_bench.methods.core.training.bootstrapping import (
     scores_of,
     threshold_candidates,
 )
+from mmea_bench.methods.core.training_log import TrainingLog
 
 NO_SEEDS = torch.empty(0, 2, dtype=torch.int64)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext, TrainingLog
+from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.similarity import (
     NeighbourhoodMeans,
     ScoreMatrix,
@@ -21,6 +21,7 @@ from mmea_bench.methods.core.training.pseudo_seeds import (
     PseudoSeeds,
     most_similar_pairs,
 )
+from mmea_bench.methods.core.training_log import TrainingLog
 
 
 def scripted(scores: list[float | None]) -> tuple[RunContext, list[int]]:
