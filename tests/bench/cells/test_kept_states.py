@@ -87,7 +87,8 @@ def test_an_interrupted_training_ends_with_the_numbers_of_an_undisturbed_one(
     assert numbers(tmp_path / "cut") == numbers(tmp_path / "whole")
     (record,) = ResultStore(tmp_path / "cut").records()
     assert "continued after epoch" in record.cell["notes"]
-    assert record.cell["fit_s"] > 1.9  # both attempts together
+    # Both attempts together, 0.05 s an epoch.
+    assert record.cell["fit_s"] > 0.95 * 0.05 * record.cell["epochs"]
     assert not list(kept.glob("*/training-1"))
 
 
