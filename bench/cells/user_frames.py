@@ -6,7 +6,10 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmea_bench.bench.cells.reasons import storable
+
 _MOST_FRAMES = 2
+_LONGEST_LINE = 200
 
 
 def user_frames(error: BaseException, files: Sequence[Path]) -> str:
@@ -30,6 +33,7 @@ def user_frames(error: BaseException, files: Sequence[Path]) -> str:
     for frame in reversed(frames[-_MOST_FRAMES:]):
         own = Path(frame.filename).name
         where = f"line {frame.lineno}, in {frame.name}"
-        texts.append(f"{'' if own == name else f'{own}, '}{where}: {frame.line or '?'}")
+        code = storable(frame.line or "?", _LONGEST_LINE)
+        texts.append(f"{'' if own == name else f'{own}, '}{where}: {code}")
         name = own
-    return "; ".join(texts)
+    return storable("; ".join(texts), _MOST_FRAMES * 2 * _LONGEST_LINE)

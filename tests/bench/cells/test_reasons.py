@@ -41,7 +41,10 @@ def test_a_message_that_no_record_can_hold_keeps_a_reason(
     record = execute_cell(job)
     assert Record.from_json(record.to_json().encode("utf-8")).cell["status"] == status
     reason = record.cell["reason"]
-    assert reason.startswith(start)
+    where, found, _rest = reason.partition(start)
+    assert found
+    # Before it, where in the user's file it arose.
+    assert not where or where.startswith("odd.py, line ")
     assert len(reason) < 1.1 * LONGEST_REASON
 
 
