@@ -117,6 +117,44 @@ class ScoreMatrix:
         return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
 
 
+LARGEST_HELD_CELLS = 2**27
+"""Scores that are kept in memory at once (512 MiB in single precision)."""
+
+
+class HeldScores:
+    """Scores kept in memory, where there are few enough; else they are made anew at every pass.
+
+    For what passes over the scores of wide vectors many times. The blocks are those of the scores.
+
+    Args:
+        plain: The scores.
+        largest: Cells of the largest matrix that is kept.
+    """
+
+    def __init__(self, plain: ScoreBlocks, largest: int = LARGEST_HELD_CELLS) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, plain.dtype
+        self._plain: ScoreBlocks | None = plain
+        if plain.n_source * plain.n_target > largest:
+            return
+        # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
+        shape = (plain.n_source, plain.n_target)
+        self._held = torch.empty(shape, dtype=plain.dtype, device=plain.device)
+        self._starts: list[tuple[int, int]] = []
+        for block in plain:
+            self._held[block.start : block.stop] = block.scores
+            self._starts.append((block.start, block.stop))
+        self._plain = None
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row; the reader may change their scores."""
+        if self._plain is not None:
+            yield from self._plain
+            return
+        for start, stop in self._starts:
+            yield ScoreBlock(start, stop, self._held[start:stop].clone())
+
+
 class NeighbourhoodMeans:
     """Mean of the k largest scores of every row and column, gathered block by block.
 
