@@ -144,9 +144,10 @@ class Scored:
     def blocks(self) -> ScoreBlocks:
         """The scores; kept in memory where making them costs far more than reading them again."""
         plain = score_blocks(self.alignment, self.layout.sources, self.layout.targets)
-        is_narrow = isinstance(self.alignment, Embeddings)
-        is_narrow = is_narrow and self.alignment.source.shape[1] < WIDE_VECTORS
-        return plain if is_narrow else HeldScores(plain)
+        found = self.alignment
+        if isinstance(found, Embeddings) and found.source.shape[1] < WIDE_VECTORS:
+            return plain
+        return HeldScores(plain)
 
 
 class Layout:

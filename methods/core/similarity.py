@@ -85,7 +85,8 @@ class ScoreMatrix:
         self._distance = {"manhattan": 1.0, "euclidean": 2.0}.get(similarity)
         if self._distance is None:
             block_rows = _round_up(block_rows)
-            source, target = _padded(source), _padded(target)
+            # The last block of source rows is padded when it is made.
+            source, target = _padded(source, len(source)), _padded(target, _round_up(len(target)))
         self._block_rows = max(1, min(block_rows, max(1, len(source))))
         self._source, self._target = source, target
 
@@ -311,6 +312,10 @@ def _round_up(size: int) -> int:
     return -(-size // _TILE) * _TILE
 
 
-def _padded(vectors: Tensor) -> Tensor:
+def _padded(vectors: Tensor, n_rows: int) -> Tensor:
+    """So many rows and a whole number of tiles of columns; no copy of vectors that have them."""
     rows, columns = vectors.shape
-    return pad(vectors, (0, _round_up(columns) - columns, 0, _round_up(rows) - rows)).contiguous()
+    wanted = n_rows, _round_up(columns)
+    if (rows, columns) == wanted:
+        return vectors.contiguous()
+    return pad(vectors, (0, wanted[1] - columns, 0, n_rows - rows)).contiguous()

@@ -50,7 +50,8 @@ def test_scores_are_the_mean_of_the_cosines_of_all_steps(depth: int) -> None:
         step = unit(plain_adjacency() @ step)
     found = SEU(SEUParams(depth=depth)).fit(view, RunContext(rng_seed=1))
     assert found.similarity == "inner"
-    np.testing.assert_allclose((found.source @ found.target.T).numpy(), expected, atol=1e-5)
+    scores = found.source.float() @ found.target.float().T
+    np.testing.assert_allclose(scores.numpy(), expected, atol=2e-4)  # half precision, 300 columns
 
 
 def test_seed_links_are_of_no_influence() -> None:

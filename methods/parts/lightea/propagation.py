@@ -118,8 +118,9 @@ def _unit_together(hops: list[Tensor]) -> list[Tensor]:
     squares = hops[0].new_zeros(len(hops[0]))
     for hop in hops:
         squares += hop.square().sum(dim=1)
-    # Not in place: the first one is the caller's.
-    return [hop / squares.sqrt().clamp(min=1e-12).unsqueeze(1) for hop in hops]
+    norms = squares.sqrt().clamp(min=1e-12).unsqueeze(1)
+    # The first one is the caller's.
+    return [hops[0] / norms, *(hop.div_(norms) for hop in hops[1:])]
 
 
 def unit_side_by_side(parts: Sequence[Tensor]) -> Tensor:
@@ -199,7 +200,7 @@ class _NonZeroRows:
 def _product(hops: list[_NonZeroRows], right: Tensor, size: int) -> Tensor:
     """Hops side by side, times a matrix, [size, n_columns]."""
     result = right.new_zeros(size, right.shape[1])
-    parts = right.split([hop.values.shape[1] for hop in hops])
+    parts = torch.split(right, [hop.values.shape[1] for hop in hops])
     for hop, part in zip(hops, parts, strict=True):
         if len(hop.rows) == size:
             result.addmm_(hop.values, part)
@@ -210,6 +211,6 @@ def _product(hops: list[_NonZeroRows], right: Tensor, size: int) -> Tensor:
 
 def _divided(rows: Tensor, by: Tensor) -> Tensor:
     """Rows divided in place, some at a time, in single precision."""
-    for block, divisors in zip(rows.split(1024), by.split(1024), strict=True):
+    for block, divisors in zip(torch.split(rows, 1024), torch.split(by, 1024), strict=True):
         block.copy_(block.float() / divisors.unsqueeze(1))
     return rows
