@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmea_bench.bench.scoring.evaluate import Layout, TieRule, rank_in
+from mmea_bench.bench.scoring.evaluate import Layout, Scored, TieRule, rank_in
 from mmea_bench.bench.scoring.matching import (
     LARGEST_DENSE_CELLS,
     Pairs,
@@ -24,7 +24,6 @@ from mmea_bench.bench.scoring.matching import (
     stable_pairs,
 )
 from mmea_bench.bench.scoring.metrics import by_direction
-from mmea_bench.bench.scoring.sinkhorn import SinkhornAmong, SinkhornBlocks
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.options import (
     build_options,
@@ -32,9 +31,9 @@ from mmea_bench.datasets.core.options import (
     format_address,
     parse_address,
 )
-from mmea_bench.methods.core.base import Alignment
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import CslsBlocks, ScoreBlocks
+from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
 
 _SHUFFLE_SEED = 0
 
@@ -103,10 +102,10 @@ class Sinkhorn:
             return SinkhornAmong(scores, self.candidates, self.temperature, self.sweeps)
         return SinkhornBlocks(scores, self.temperature, self.sweeps)
 
-    def measured(self, alignment: Alignment, layout: Layout, tie_rule: TieRule) -> Measured:
+    def measured(self, scored: Scored, tie_rule: TieRule) -> Measured:
         """Metrics of ranks in both directions and their mean."""
-        plain = score_blocks(alignment, layout.sources, layout.targets)
-        plan = self.plan(rescaled(plain, self.csls))
+        layout = scored.layout
+        plan = self.plan(rescaled(scored.blocks, self.csls))
         ranks = rank_in(plan, layout, (0,), tie_rule)[0]
         return {
             (direction, metric): (value, layout.n_links)
@@ -132,12 +131,13 @@ class OneToOne:
         """Predicted (row, column) pairs, [n, 2]."""
         raise NotImplementedError
 
-    def measured(self, alignment: Alignment, layout: Layout, _tie_rule: TieRule) -> Measured:
+    def measured(self, scored: Scored, _tie_rule: TieRule) -> Measured:
         """Precision, recall, F1 and Hits@1 of the predicted pairs.
 
         Candidates are shuffled first. A layout has the true pairs on its diagonal, and what decides
         between equal scores by position would give all of them to scores that are constant.
         """
+        alignment, layout = scored.alignment, scored.layout
         shuffle = np.random.default_rng(_SHUFFLE_SEED)
         rows, columns = (shuffle.permutation(len(ids)) for ids in (layout.sources, layout.targets))
         plain = score_blocks(alignment, layout.sources[rows], layout.targets[columns])

@@ -8,6 +8,7 @@ are counted in, so rounding can neither help nor hurt it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmea_bench.methods.core.base import Alignment
+from mmea_bench.methods.core.base import Alignment, Embeddings
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
+    HeldScores,
     NeighbourhoodMeans,
     ScoreBlock,
     ScoreBlocks,
@@ -28,6 +30,9 @@ from mmea_bench.methods.core.similarity import (
 TieRule = Literal["realistic", "optimistic", "pessimistic"]
 Ids = NDArray[np.integer]
 Ranks = NDArray[np.float64]
+WIDE_VECTORS = 2048
+"""Columns from which on a product of vectors is made once."""
+
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 
@@ -122,6 +127,27 @@ def rank_in(
         for counter in counters.values():
             counter.add(block)
     return {size: counter.ranks(tie_rule) for size, counter in counters.items()}
+
+
+class Scored:
+    """What a method returned, scored on the links and candidates of a task.
+
+    Args:
+        alignment: Vectors of all entities, or scores of all pairs.
+        task: Links and candidates.
+    """
+
+    def __init__(self, alignment: Alignment, task: RankingTask) -> None:
+        self.alignment, self.layout = alignment, Layout(task)
+
+    @cached_property
+    def blocks(self) -> ScoreBlocks:
+        """The scores; kept in memory where making them costs far more than reading them again."""
+        plain = score_blocks(self.alignment, self.layout.sources, self.layout.targets)
+        found = self.alignment
+        if isinstance(found, Embeddings) and found.source.shape[1] < WIDE_VECTORS:
+            return plain
+        return HeldScores(plain)
 
 
 class Layout:

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 from mmea_bench.methods.core.base import Alignment, Embeddings, Similarity
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.core.score_blocks import check_scores, check_vectors
+from mmea_bench.methods.core.score_blocks import HALF_PRECISION, check_scores, check_vectors
 
 _WANTED = (
     "Embeddings(source, target) with one row per entity of each KG, or PairScores(score_block, "
@@ -20,7 +20,7 @@ _WANTED = (
 
 
 def checked(returned: object, sizes: tuple[int, int]) -> Alignment:
-    """What was returned, with vectors in single precision.
+    """What was returned, with vectors in single precision, or in half as they came.
 
     Args:
         returned: Result of ``Method.fit``.
@@ -87,10 +87,11 @@ def _vectors(vectors: object, side: str) -> Tensor:
         raise UserError(f"The {side} vectors must be a tensor [n_{side}, dim], not {found}.")
     if vectors.is_complex():
         raise UserError(f"The {side} vectors are complex numbers; return real ones.")
-    # Half precision would round scores to a few digits, and ties would decide the ranks.
     dense = vectors.to_dense() if vectors.layout != torch.strided else vectors
     check_vectors(dense)
-    return dense.detach().float()
+    # Half precision keeps its memory; ``score_blocks`` compares it in single precision.
+    is_half = dense.dtype in HALF_PRECISION
+    return dense.detach() if is_half else dense.detach().float()
 
 
 def _check_sizes(found: tuple[int, int], sizes: tuple[int, int]) -> None:

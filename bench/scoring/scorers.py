@@ -18,7 +18,14 @@ from mmea_bench.bench.scoring.decoders import (
     decoder_address,
     parse_decoder,
 )
-from mmea_bench.bench.scoring.evaluate import Layout, RankingTask, rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import (
+    Layout,
+    RankingTask,
+    Scored,
+    rank_in,
+    rank_links,
+    ranking_task,
+)
 from mmea_bench.bench.scoring.metrics import by_direction, certain_hits
 from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
@@ -214,59 +221,58 @@ class RankingScorer:
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""
         task = self._tasks["test"]
-        numbers = [*self._ranked(alignment, task, self._sizes)]
+        scored = Scored(alignment, task)
+        numbers = [*self._ranked(scored, self._sizes)]
         for decoder in self._decoders:
             if isinstance(decoder, Sinkhorn | OneToOne):
-                numbers += self._decoded(alignment, task, decoder)
-        numbers += self._as_published(alignment)
+                numbers += self._decoded(scored, decoder)
+        numbers += self._as_published(scored)
         return FinalScores((*numbers, *_counterpart_numbers(alignment, task)), _few_notes(task))
 
     def _ranked(
-        self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...], **further: object
+        self, scored: Scored, sizes: tuple[int, ...], **further: object
     ) -> Iterator[Number]:
-        ranks = rank_links(alignment, task, sizes, self._protocol.tie_rule)
+        layout, similarity = scored.layout, scored.alignment.similarity
+        ranks = rank_in(scored.blocks, layout, sizes, self._protocol.tie_rule)
         for size, found in ranks.items():
-            words = self._words(size, similarity=alignment.similarity, **further)
+            words = self._words(size, similarity=similarity, **further)
             for direction, values in by_direction(found.src2tgt, found.tgt2src).items():
                 for metric, value in values.items():
-                    yield Number(words, metric, direction, value, len(task.links))
+                    yield Number(words, metric, direction, value, layout.n_links)
 
     def _decoded(
-        self,
-        alignment: Alignment,
-        task: RankingTask,
-        decoder: Sinkhorn | OneToOne,
-        **further: object,
+        self, scored: Scored, decoder: Sinkhorn | OneToOne, **further: object
     ) -> Iterator[Number]:
-        layout = Layout(task)
+        layout = scored.layout
         if isinstance(decoder, Hungarian):
             decoder = decoder.fitted(len(layout.sources), len(layout.targets))
-        further = {"similarity": alignment.similarity, **further}
+        further = {"similarity": scored.alignment.similarity, **further}
         words = self._words(decoder.csls, decoder=decoder_address(decoder), **further)
-        measured = decoder.measured(alignment, layout, self._protocol.tie_rule)
+        measured = decoder.measured(scored, self._protocol.tie_rule)
         for (direction, metric), (value, n) in measured.items():
             yield Number(words, metric, direction, value, n)
 
-    def _as_published(self, alignment: Alignment) -> Iterator[Number]:
+    def _as_published(self, scored: Scored) -> Iterator[Number]:
         """Numbers scored as the method's published ones, unless they stand there already."""
         if self._published is None:
             return
-        scoring, task = self._published.scoring, self._published.task
+        scoring, alignment = self._published.scoring, scored.alignment
         compared = alignment
         if isinstance(alignment, Embeddings) and scoring.similarity is not None:
             compared = replace(alignment, similarity=scoring.similarity)
         is_same = compared.similarity == alignment.similarity
         is_same = is_same and scoring.candidates == self._protocol.candidates
         candidates = {"candidates": scoring.candidates}
+        asked = scored if is_same else Scored(compared, self._published.task)
         decoder = parse_decoder(scoring.decoder)
         if isinstance(decoder, Sinkhorn | OneToOne):
             decoder = replace(decoder, csls=scoring.csls or decoder.csls)
             if not (is_same and decoder in self._decoders):
-                yield from self._decoded(compared, task, decoder, **candidates)
+                yield from self._decoded(asked, decoder, **candidates)
         else:
             size = scoring.csls or decoder.csls_size
             if not (is_same and size in self._sizes):
-                yield from self._ranked(compared, task, (size,), **candidates)
+                yield from self._ranked(asked, (size,), **candidates)
 
 
 def _few_notes(task: RankingTask) -> tuple[str, ...]:

@@ -85,8 +85,9 @@ class Embeddings:
     A method that does not end in vectors returns ``PairScores`` instead.
 
     Attributes:
-        source: [n_source, dim] float32 on any device, not necessarily normalised.
-        target: [n_target, dim] float32.
+        source: [n_source, dim] on any device, not necessarily normalised; float32, or half
+            precision where there are thousands of columns. Scores are single precision anyway.
+        target: [n_target, dim].
         similarity: How the method compares vectors; distances count negated, so that higher is
             better everywhere.
         by_modality: Optional per-modality vectors (source, target), for analyses.

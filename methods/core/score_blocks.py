@@ -18,6 +18,9 @@ from mmea_bench.methods.core.similarity import (
     ScoreMatrix,
 )
 
+HALF_PRECISION = (torch.float16, torch.bfloat16)
+"""Types of vectors that are compared in single precision all the same."""
+
 Ids = NDArray[np.integer]
 
 LARGEST_SCORE = 1e30
@@ -53,7 +56,12 @@ def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Ten
     target = embeddings.target.detach()[columns.to(embeddings.target.device)]
     for vectors in (source, target):
         check_vectors(vectors)
-    return source, target
+    return _single(source), _single(target)
+
+
+def _single(vectors: Tensor) -> Tensor:
+    # Half precision would round scores to a few digits, and ties would decide the ranks.
+    return vectors.float() if vectors.dtype in HALF_PRECISION else vectors
 
 
 class PairBlocks:

@@ -85,7 +85,8 @@ class ScoreMatrix:
         self._distance = {"manhattan": 1.0, "euclidean": 2.0}.get(similarity)
         if self._distance is None:
             block_rows = _round_up(block_rows)
-            source, target = _padded(source), _padded(target)
+            # The last block of source rows is padded when it is made.
+            source, target = _padded(source, len(source)), _padded(target, _round_up(len(target)))
         self._block_rows = max(1, min(block_rows, max(1, len(source))))
         self._source, self._target = source, target
 
@@ -115,6 +116,44 @@ class ScoreMatrix:
         # The expansion through a matrix product would lose digits for close vectors.
         mode = "donot_use_mm_for_euclid_dist"
         return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
+
+
+LARGEST_HELD_CELLS = 2**27
+"""Scores that are kept in memory at once (512 MiB in single precision)."""
+
+
+class HeldScores:
+    """Scores kept in memory, where there are few enough; else they are made anew at every pass.
+
+    For what passes over the scores of wide vectors many times. The blocks are those of the scores.
+
+    Args:
+        plain: The scores.
+        largest: Cells of the largest matrix that is kept.
+    """
+
+    def __init__(self, plain: ScoreBlocks, largest: int = LARGEST_HELD_CELLS) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, plain.dtype
+        self._plain: ScoreBlocks | None = plain
+        if plain.n_source * plain.n_target > largest:
+            return
+        # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
+        shape = (plain.n_source, plain.n_target)
+        self._held = torch.empty(shape, dtype=plain.dtype, device=plain.device)
+        self._starts: list[tuple[int, int]] = []
+        for block in plain:
+            self._held[block.start : block.stop] = block.scores
+            self._starts.append((block.start, block.stop))
+        self._plain = None
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row; the reader may change their scores."""
+        if self._plain is not None:
+            yield from self._plain
+            return
+        for start, stop in self._starts:
+            yield ScoreBlock(start, stop, self._held[start:stop].clone())
 
 
 class NeighbourhoodMeans:
@@ -273,6 +312,10 @@ def _round_up(size: int) -> int:
     return -(-size // _TILE) * _TILE
 
 
-def _padded(vectors: Tensor) -> Tensor:
+def _padded(vectors: Tensor, n_rows: int) -> Tensor:
+    """So many rows and a whole number of tiles of columns; no copy of vectors that have them."""
     rows, columns = vectors.shape
-    return pad(vectors, (0, _round_up(columns) - columns, 0, _round_up(rows) - rows)).contiguous()
+    wanted = n_rows, _round_up(columns)
+    if (rows, columns) == wanted:
+        return vectors.contiguous()
+    return pad(vectors, (0, wanted[1] - columns, 0, n_rows - rows)).contiguous()

@@ -19,6 +19,7 @@ from mmea_bench.datasets.core.model.graph import Text
 from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
 
 FILE = "glove.6B.300d.txt"
+FILES = (FILE, "glove.6B.200d.txt", "glove.6B.100d.txt", "glove.6B.50d.txt")
 ARCHIVE = "glove.6B.zip"
 PLACES = ("embedding", "word_vectors", "")
 
@@ -28,10 +29,10 @@ WordTable = dict[str, NDArray[np.float32]]
 
 
 def locate(data_root: Path) -> Path | None:
-    """The GloVe file below a data root: as text, as its ``.gz`` copy, or in its archive."""
-    candidates = (
-        data_root / place / name for place in PLACES for name in (FILE, f"{FILE}.gz", ARCHIVE)
-    )
+    """The widest GloVe file below a data root: as text, as its ``.gz`` copy, or in its archive."""
+    copies = [FILE, f"{FILE}.gz", ARCHIVE]
+    copies += [name for file in FILES[1:] for name in (file, f"{file}.gz")]
+    candidates = (data_root / place / name for name in copies for place in PLACES)
     return next((path for path in candidates if path.is_file()), None)
 
 

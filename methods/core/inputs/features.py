@@ -99,13 +99,20 @@ def neighbour_mean_features(
 def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
     """Mean of the word vectors of each entity's name, L2-normalised, [n_entities, 300].
 
-    Vectors come from the dataset (modality ``word``) where it carries them. Otherwise every word
+    Vectors come from the dataset (modality ``word``) where it carries them; the log says so if they
+    have another dimension than the 300 that papers use. Otherwise every word
     gets a fixed random vector made from a hash of its letters, which keeps only the identity of
     words; the log then says that the word vectors are simulated. Names without words get U(-0.5,
     0.5), as in MCLEA's released code.
     """
     if "word" in view.features:
-        return _filled_uniformly(np.array(view.joint_features("word").values), ctx, "words")
+        values = np.array(view.joint_features("word").values)
+        if values.shape[1] != WORD_DIM:
+            stand_in = (
+                f"word vectors of {values.shape[1]} dimensions stand in for those of {WORD_DIM}"
+            )
+            ctx.log.simulated["word_vectors"] = stand_in
+        return _filled_uniformly(values, ctx, "words")
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
     words = [name.lower().split() for name in joint_names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}

@@ -20,6 +20,8 @@ from mmea_bench.bench.scoring.scorers import RankingScorer
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.methods.core.training.loop import Checkpoint
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.core.training_log import TrainingLog
@@ -149,16 +151,18 @@ def test_first_scores_that_are_not_finite_are_no_result() -> None:
 
 
 def test_half_precision_is_scored_in_single_precision() -> None:
-    halves = Embeddings(torch.ones(33, 2).half(), torch.ones(31, 2).half())
-    found = checked(halves, (33, 31))
-    assert isinstance(found, Embeddings)
-    assert found.source.dtype == found.target.dtype == torch.float32
+    generator = torch.Generator().manual_seed(1)
+    source, target = (torch.randn(n, 50, generator=generator).half() for n in (33, 31))
+    found = checked(Embeddings(source, target), (33, 31))
+    (block,) = score_blocks(found, np.arange(33), np.arange(31))
+    expected = ScoreMatrix(source.float(), target.float())
+    assert torch.equal(block.scores, next(iter(expected)).scores)
 
 
 PEAK = """
 import resource, sys, numpy as np, torch
 from mmea_bench.bench.scoring.decoders import parse_decoder
-from mmea_bench.bench.scoring.evaluate import Layout, rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import Scored, rank_links, ranking_task
 from mmea_bench.methods.core.pair_scores import PairScores
 n = 20_000
 columns = torch.arange(n).float()
@@ -169,7 +173,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if sys.argv[1] == "none":
     assert (rank_links(scores, task, (0,))[0].src2tgt == 1).all()
 else:
-    found = parse_decoder(sys.argv[1]).measured(scores, Layout(task), "realistic")
+    found = parse_decoder(sys.argv[1]).measured(Scored(scores, task), "realistic")
     assert found["pairs", "f1"][0] == 1
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """

@@ -57,6 +57,12 @@ def test_a_name_is_the_mean_of_its_known_words() -> None:
     assert means.present.tolist() == [True, True, False, False]
 
 
+def test_the_widest_file_is_read(tmp_path: Path) -> None:
+    for name in ("glove.6B.50d.txt", "glove.6B.100d.txt.gz"):
+        (tmp_path / name).touch()
+    assert locate(tmp_path) == tmp_path / "glove.6B.100d.txt.gz"
+
+
 def test_a_line_of_another_length_is_named(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_text("red 1 0\nhouse 0 1 2\n")
@@ -71,18 +77,22 @@ def test_a_damaged_archive_is_a_sentence(tmp_path: Path) -> None:
         read_word_vectors(path, {"red"})
 
 
-def test_dbp15k_with_glove_beside_it_needs_no_stand_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dim", [300, 100])
+def test_dbp15k_with_glove_beside_it_says_if_it_is_not_as_wide_as_that_of_papers(
+    tmp_path: Path, dim: int
+) -> None:
     pair = open_dataset("synthetic[n=120]").read()
     write_dbp15k_layout(pair, tmp_path / "dbp15k" / "zh_en")
     plain = open_dataset("dbp15k-zh-en", tmp_path).read()
     words = sorted({word for name in plain.source.names for word in name.lower().split()})
-    lines = [f"{word} {index} 1" for index, word in enumerate(words[:-1])]
+    lines = [f"{word} {index}{' 1' * (dim - 1)}" for index, word in enumerate(words[:-1])]
     (tmp_path / "embedding").mkdir()
-    (tmp_path / "embedding" / FILE).write_text("\n".join(lines))
+    (tmp_path / "embedding" / f"glove.6B.{dim}d.txt").write_text("\n".join(lines))
     rich = open_dataset("dbp15k-zh-en", tmp_path).read()
     assert rich.version != plain.version
     assert "word" in rich.modalities
     ctx = RunContext(rng_seed=1)
     vectors = word_vectors(train_view(rich, rich.anchor_links[:5]), ctx)
-    assert ctx.log.simulated == {}
+    said = "word vectors of 100 dimensions stand in for those of 300"
+    assert ctx.log.simulated == ({} if dim == 300 else {"word_vectors": said})
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors)))

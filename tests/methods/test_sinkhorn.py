@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.bench.scoring.sinkhorn import SinkhornAmong, SinkhornBlocks
-from mmea_bench.methods.core.similarity import ScoreMatrix
+from mmea_bench.methods.core.similarity import HeldScores, ScoreMatrix
+from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
 
 
 def plain_plan(scores: np.ndarray, temperature: float, sweeps: int) -> np.ndarray:
@@ -47,6 +47,25 @@ def test_columns_sum_to_one_after_many_sweeps_and_so_do_rows() -> None:
     plan = plan_of(scores, 0.2, 200, 16)
     np.testing.assert_allclose(plan.sum(axis=0), 1)
     np.testing.assert_allclose(plan.sum(axis=1), 1, rtol=1e-3)
+
+
+def test_shares_too_small_for_a_number_are_summed_in_logarithms() -> None:
+    # Column 1 gets exp(-1000) of every row, which is 0 in double precision, and 1 in the end.
+    scores = np.array([[0.0, -1000.0], [0.0, -1000.0]])
+    plan = plan_of(scores, 1.0, 1, 64)
+    np.testing.assert_allclose(plan, np.full((2, 2), 0.5))
+
+
+@pytest.mark.parametrize("largest", [0, 10**6])
+def test_held_scores_are_the_scores_whatever_a_reader_does_with_them(largest: int) -> None:
+    vectors = torch.randn(130, 8, generator=torch.Generator().manual_seed(6))
+    plain = ScoreMatrix(vectors, vectors[:90], block_rows=64)
+    held = HeldScores(plain, largest)
+    for block in held:
+        block.scores.zero_()
+    for block, expected in zip(held, plain, strict=True):
+        assert (block.start, block.stop) == (expected.start, expected.stop)
+        assert torch.equal(block.scores, expected.scores)
 
 
 def test_a_small_temperature_does_not_overflow() -> None:

@@ -14,6 +14,9 @@ from mmea_bench.methods.core.similarity import (
     top_candidates,
 )
 
+_SMALLEST_SHARE = 1e-200
+"""Sums of a column below this may have lost terms that are too small for a number."""
+
 
 class SinkhornBlocks:
     """Logarithm of the plan after some sweeps, as scores: ``S / temperature + u_i + v_j``.
@@ -23,7 +26,7 @@ class SinkhornBlocks:
     rows are scaled and its share of the column sums is added up.
 
     Args:
-        plain: The scores.
+        plain: The scores; ``HeldScores`` where making them costs more than reading them.
         temperature: Above 0; the smaller, the harder the assignment.
         sweeps: Passes, 1 or more.
 
@@ -42,6 +45,21 @@ class SinkhornBlocks:
             self._sweep()
 
     def _sweep(self) -> None:
+        """One exponential a cell; in logarithms where a column's share would not be a number."""
+        sums = torch.zeros_like(self._columns)
+        for block in self._plain:
+            shares = block.scores.to(self.dtype).div_(self._temperature).add_(self._columns)
+            largest = shares.amax(dim=1, keepdim=True)
+            shares.sub_(largest).exp_()
+            totals = shares.sum(dim=1)
+            self._rows[block.start : block.stop] = -largest.squeeze(1) - totals.log()
+            sums += totals.reciprocal() @ shares
+        if bool((sums < _SMALLEST_SHARE).any()):
+            self._sweep_in_logarithms()
+        else:
+            self._columns = self._columns - sums.log()
+
+    def _sweep_in_logarithms(self) -> None:
         sums = torch.full_like(self._columns, -torch.inf)
         for block in self._plain:
             logits = block.scores.double() / self._temperature
@@ -82,6 +100,11 @@ class SinkhornAmong:
         for _ in range(sweeps):
             self._plan -= torch.logsumexp(self._plan, dim=1, keepdim=True)
             self._plan -= self._column_sums()[self._columns]
+
+    def best(self) -> tuple[Tensor, Tensor]:
+        """Column with the largest share of each row, and the share, [n_source] each."""
+        largest, place = self._plan.max(dim=1)
+        return self._columns.gather(1, place.unsqueeze(1)).squeeze(1), largest.exp()
 
     def _column_sums(self) -> Tensor:
         """Logarithm of the sum of every column, [n_target]; not a number where it is empty."""

@@ -1,0 +1,140 @@
+"""LightEA's propagation, third view and pseudo-labels, against loops over triples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmea_bench.methods.core.base import Embeddings, RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.lightea import LightEA, LightEAParams
+from mmea_bench.methods.parts.lightea.propagation import (
+    LabelGraph,
+    propagated,
+    third_view,
+    unit_rows,
+    unit_side_by_side,
+)
+from tests.methods.small_graphs import small_view
+
+CPU = torch.device("cpu")
+SMALL = LightEAParams(dim=8, relation_dim=3, mini_dim=2, candidates=2, rounds=1)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+
+
+def directed_triples(graph: JointGraph) -> set[tuple[int, int, int]]:
+    found = set()
+    for head, relation, tail in graph.triples.tolist():
+        found |= {(head, 2 * relation, tail), (tail, 2 * relation + 1, head)}
+    return found
+
+
+def plain_hops(graph: JointGraph, start: np.ndarray, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hops side by side with unit rows, triple by triple."""
+    triples = directed_triples(graph)
+    entities, relations = [start], [np.zeros((2 * graph.n_relations, start.shape[1]))]
+    for _ in range(n_hops):
+        x, q = entities[-1], relations[-1]
+        next_x, next_q = np.zeros_like(x), np.zeros_like(q)
+        for head, _relation, tail in triples:
+            next_x[head] += x[tail]
+            next_x[head] += x[head]
+            next_x[tail] += x[tail]
+        for entity, relation in {(tail, relation) for _, relation, tail in triples}:
+            next_x[entity] += q[relation]
+        for relation, entity in {(relation, head) for head, relation, _ in triples}:
+            next_q[relation] += x[entity]
+        entities.append(unit(next_x))
+        relations.append(unit(next_q))
+    return unit(np.concatenate(entities, axis=1)), unit(np.concatenate(relations, axis=1))
+
+
+def start_labels(graph: JointGraph, dim: int = 8) -> torch.Tensor:
+    labels = torch.zeros(graph.n_entities, dim)
+    vectors = unit_rows(2, dim, torch.Generator().manual_seed(1))
+    labels[torch.tensor([0, 1])] = labels[torch.tensor([3, 4])] = vectors
+    return labels
+
+
+@pytest.mark.parametrize("n_hops", [0, 1, 2])
+def test_hops_are_sums_over_triples(n_hops: int) -> None:
+    graph = JointGraph.of(small_view())
+    start = start_labels(graph)
+    hops = propagated(start, LabelGraph.of(graph, CPU), n_hops)
+    for found, expected in zip(
+        hops, plain_hops(graph, start.double().numpy(), n_hops), strict=True
+    ):
+        np.testing.assert_allclose(torch.cat(found, dim=1).numpy(), expected, atol=1e-6)
+
+
+def test_the_third_view_is_a_sum_over_pairs_column_by_column() -> None:
+    graph = JointGraph.of(small_view())
+    start = start_labels(graph)
+    entities, relations = plain_hops(graph, start.double().numpy(), 2)
+    generator = torch.Generator().manual_seed(2)
+    projected = relations @ unit_rows(24, 3, generator).double().numpy()
+    columns = []
+    for column in range(3):
+        own = entities @ unit_rows(24, 2, generator).double().numpy()
+        summed = np.zeros((graph.n_entities, 2))
+        for head, relation, tail in directed_triples(graph):
+            summed[head] += projected[relation, column] * own[tail]
+        columns.append(summed)
+    labels = LabelGraph.of(graph, CPU)
+    hops = propagated(start, labels, 2)
+    again = torch.Generator().manual_seed(2)
+    found = third_view(*hops, labels, (3, 2), RunContext(rng_seed=1), again)
+    expected = unit(np.concatenate(columns, axis=1))
+    np.testing.assert_allclose(found.float().numpy(), expected, atol=2e-3)  # half precision
+
+
+def test_partners_start_with_one_random_unit_vector_and_others_with_none() -> None:
+    starts: list[torch.Tensor] = []
+    view = small_view()
+    graph = LabelGraph.of(JointGraph.of(view), CPU)
+    pairs = JointGraph.of(view).seed_pairs(view)
+    first, second = (
+        LightEA(SMALL)._spread(pairs, graph, RunContext(rng_seed=seed), 1) for seed in (1, 2)
+    )
+    starts += [first, second]
+    assert not torch.equal(*starts)
+    for found in starts:
+        np.testing.assert_allclose(found.float().norm(dim=1).numpy(), 1, atol=2e-3)
+
+
+def test_an_entity_of_several_links_gets_the_label_of_its_last() -> None:
+    graph = LabelGraph.of(JointGraph.of(small_view()), CPU)
+    links = torch.tensor([[0, 3], [1, 3]])
+    one = LightEA(SMALL)._spread(links, graph, RunContext(rng_seed=1), 1)
+    again = LightEA(SMALL)._spread(links, graph, RunContext(rng_seed=1), 1)
+    assert torch.equal(one, again)
+
+
+def test_parts_of_unit_rows_or_zeros_have_unit_rows_together() -> None:
+    parts = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    found = unit_side_by_side([part.half() for part in parts]).float()
+    expected = [[0.5**0.5, 0, 0, 0.5**0.5], [0, 0, 1, 0]]
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
+
+
+def test_pairs_with_most_of_the_mass_become_labels_of_entities_that_had_none() -> None:
+    # Entity 0 has a label; 1 and 2 agree with the targets 7 and 6 (joint ids); 3 and 4 are alike,
+    # as are the targets 8 and 9, so that each of them has half of the mass of each.
+    source = torch.eye(4)[[0, 1, 2, 3, 3]]
+    target = torch.eye(4)[[0, 2, 1, 3, 3]]
+    method = LightEA(LightEAParams(candidates=4))
+    found = method._confident(Embeddings(source, target, "inner"), torch.tensor([[0, 5]]), 5)
+    assert found.tolist() == [[1, 7], [2, 6]]
+
+
+def test_later_rounds_are_told_as_iterative() -> None:
+    ctx = RunContext(rng_seed=1)
+    LightEA(LightEAParams(dim=8, relation_dim=3, rounds=2)).fit(small_view(), ctx)
+    assert ctx.log.best_epoch == 2
+    assert ctx.log.is_iterative == (ctx.log.first_pseudo_epoch == 2)
+    assert not LightEA(SMALL).is_iterative
