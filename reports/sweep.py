@@ -29,6 +29,7 @@ from mmea_bench.reports.core.rows.comparison import (
 )
 from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
 from mmea_bench.reports.core.rows.select import current_cells
+from mmea_bench.reports.core.rows.validation import best_validation_scores, chosen_table
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -42,11 +43,13 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """A table per swept parameter or pair of parameters, and its figure."""
     numbers = shown_numbers(tables, options)
     all_cells = current_cells(tables).tables.cells
+    validated = best_validation_scores(tables)
     blocks: list[Block] = []
     shown = []
     for comparison in comparisons(numbers, options):
         made = list(_blocks(comparison, cells_of(all_cells, comparison), options.names))
-        blocks += made
+        chosen = chosen_table(comparison, validated, options.names) if made else None
+        blocks += made if chosen is None else [*made, chosen]
         # Cells without overrides are in no sweep.
         is_swept = comparison.numbers["overrides"] != "{}"
         shown += [comparison.numbers[is_swept]] if made else []

@@ -110,3 +110,23 @@ def test_equal_ratios_are_log_steps() -> None:
     assert not is_geometric([0.1, 0.2, 0.3])
     assert not is_geometric([0.0, 0.1, 1.0])
     assert not is_geometric([0.1, 0.2])
+
+
+def test_the_setting_is_chosen_by_validation_and_its_test_number_stands_beside() -> None:
+    """The best test number belongs to another setting: validation pays no heed to it."""
+    records = [overridden(0.40, tau1=0.1, repeat=repeat, n_points=2) for repeat in (1, 2)] + [
+        overridden(0.30, tau1=0.2, repeat=repeat, n_points=2) for repeat in (1, 2)
+    ]
+    tables = tables_of(records)
+    is_low = tables.curves["variant"] == "full[tau1=0.2]"
+    tables.curves.loc[is_low & (tables.curves["links"] == "valid"), "value"] = 0.9
+    made = sweep.build(tables, ReportOptions(csls=0))
+    assert isinstance(made, Document)
+    (row,) = made.tables[-1].rows
+    assert row.labels == ("mclea", "tau1=0.2", "tau1=0.1")
+    assert [cell.mean for cell in row.cells] == pytest.approx([0.9, 0.3, 0.4])
+
+
+def test_a_sweep_without_validation_chooses_nothing() -> None:
+    records = [overridden(0.3 + x / 100, tau1=x) for x in (0.1, 1.0)]
+    assert not any("Chosen by validation" in table.title for table in _document(records).tables)

@@ -1,0 +1,70 @@
+"""The setting of a sweep that validation links choose, with what it reaches on test links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmea_bench.reports.core.document import Cell, NumberStyle, Row, Table
+from mmea_bench.reports.core.names import Names
+from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, overrides_of
+from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.table import Tables
+
+_STYLE: NumberStyle = "fraction"
+
+
+def best_validation_scores(tables: Tables) -> Mapping[str, float]:
+    """Best validation MRR (mean of both directions) of each cell whose training measured it."""
+    curves = tables.curves
+    own = curves[
+        (curves["links"] == "valid") & (curves["metric"] == "mrr") & (curves["direction"] == "mean")
+    ]
+    return {str(key): float(value) for key, value in own.groupby("key")["value"].max().items()}
+
+
+def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Names) -> Table | None:
+    """For each method the setting with the best validation MRR, and its number on test links.
+
+    A sweep that is read off test links reports its luck; this is the number that a sweep may claim.
+
+    Args:
+        comparison: A place with its numbers.
+        scores: Of ``best_validation_scores``.
+        names: How methods are printed.
+
+    Returns:
+        The table, or None where no method has two settings that were all validated.
+    """
+    metric = comparison.metrics[0]
+    own = comparison.numbers[comparison.numbers["metric"] == metric]
+    own = own.assign(validation=own["key"].map(scores))
+    rows = []
+    for (method, base), group in own.groupby(["method", "base"], sort=True):
+        points = group.groupby("overrides")[["validation", "value"]].mean()
+        if len(points) < 2 or group["validation"].isna().any():
+            continue
+        chosen, luckiest = points["validation"].idxmax(), points["value"].idxmax()
+        numbers = (
+            (points.loc[chosen, "validation"], _STYLE),
+            (points.loc[chosen, "value"], metric_style(metric)),
+            (points.loc[luckiest, "value"], metric_style(metric)),
+        )
+        cells = tuple(Cell(float(value), style=style) for value, style in numbers)
+        labels = (names.of(str(method), str(base)), _words(chosen), _words(luckiest))
+        rows.append(Row(labels, cells))
+    if not rows:
+        return None
+    name = METRIC_NAMES[metric]
+    columns = (("chosen", "validation MRR"), ("chosen", name), ("best on test", name))
+    return Table(
+        f"Chosen by validation: {comparison.title}",
+        ("method", "setting chosen", "setting best on test"),
+        ("setting", "number"),
+        columns,
+        tuple(rows),
+    )
+
+
+def _words(overrides: object) -> str:
+    found = overrides_of(str(overrides))
+    return ", ".join(f"{name}={value}" for name, value in found.items()) or "default"
