@@ -28,7 +28,7 @@ def wobble(*words: object) -> float:
 
 
 def overridden(score: float, method: str = "mclea", repeat: int = 1, **overrides: Any) -> Record:
-    """A cell with single parameters changed; ``status``, ``reason`` and ``n_points`` go to the cell."""
+    """A cell with single parameters changed; ``status`` and the like go to the cell."""
     of_cell = ("status", "reason", "n_points")
     cell = {name: overrides.pop(name) for name in of_cell if name in overrides}
     words = ",".join(f"{name}={value}" for name, value in overrides.items())
