@@ -1,7 +1,7 @@
 """The best of many against the others, where the data chose which one is the best.
 
 A test of the best mean against each other one, corrected for these tests alone, says "better" far
-too often (14 equal methods, 10 repeats: in .14 of the cases instead of .05), because the same
+too often (14 equal methods, 10 repeats: in about .15 of the cases instead of .05), because the same
 numbers picked the best. Corrected for all pairs, of which those of the best are a part, the promise
 holds whichever method comes out first.
 """
