@@ -107,7 +107,9 @@ def check_vectors(vectors: Tensor) -> None:
         DivergedError: If there is such a vector.
     """
     _check_finite(vectors, "embeddings")
-    longest = float(vectors.float().norm(dim=1).max()) if vectors.numel() else 0.0
+    # Some rows at a time: wide vectors in half precision would need twice their memory at once.
+    parts = torch.split(vectors, DEFAULT_BLOCK_ROWS) if vectors.numel() else ()
+    longest = max((float(part.float().norm(dim=1).max()) for part in parts), default=0.0)
     if longest > LONGEST_VECTOR:
         raise DivergedError(
             f"the embeddings are too long to be compared in single precision: the longest has "

@@ -8,7 +8,7 @@ import torch
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.lightea import LightEA, LightEAParams
+from mmea_bench.methods.lightea import LightEA, LightEAParams, _random_labels
 from mmea_bench.methods.parts.lightea.propagation import (
     LabelGraph,
     propagated,
@@ -94,25 +94,18 @@ def test_the_third_view_is_a_sum_over_pairs_column_by_column() -> None:
 
 
 def test_partners_start_with_one_random_unit_vector_and_others_with_none() -> None:
-    starts: list[torch.Tensor] = []
-    view = small_view()
-    graph = LabelGraph.of(JointGraph.of(view), CPU)
-    pairs = JointGraph.of(view).seed_pairs(view)
-    first, second = (
-        LightEA(SMALL)._spread(pairs, graph, RunContext(rng_seed=seed), 1) for seed in (1, 2)
-    )
-    starts += [first, second]
-    assert not torch.equal(*starts)
-    for found in starts:
-        np.testing.assert_allclose(found.float().norm(dim=1).numpy(), 1, atol=2e-3)
+    found = _random_labels(torch.tensor([[0, 3], [1, 4]]), (6, 8), torch.Generator().manual_seed(1))
+    assert torch.equal(found[0], found[3])
+    assert torch.equal(found[1], found[4])
+    assert not torch.equal(found[0], found[1])
+    expected = [1, 1, 0, 1, 1, 0]
+    np.testing.assert_allclose(found.norm(dim=1).numpy(), expected, rtol=1e-6)
 
 
 def test_an_entity_of_several_links_gets_the_label_of_its_last() -> None:
-    graph = LabelGraph.of(JointGraph.of(small_view()), CPU)
-    links = torch.tensor([[0, 3], [1, 3]])
-    one = LightEA(SMALL)._spread(links, graph, RunContext(rng_seed=1), 1)
-    again = LightEA(SMALL)._spread(links, graph, RunContext(rng_seed=1), 1)
-    assert torch.equal(one, again)
+    found = _random_labels(torch.tensor([[0, 3], [1, 3]]), (4, 8), torch.Generator().manual_seed(1))
+    assert torch.equal(found[3], found[1])
+    assert not torch.equal(found[3], found[0])
 
 
 def test_parts_of_unit_rows_or_zeros_have_unit_rows_together() -> None:

@@ -186,7 +186,7 @@ def third_view(
 
 @dataclass(frozen=True, eq=False)
 class _NonZeroRows:
-    """Rows that are not zero: at hop 0 the labelled entities, a quarter of all."""
+    """Rows that are not zero, where they are few: at hop 0 the labelled entities."""
 
     rows: Tensor
     values: Tensor
@@ -194,7 +194,9 @@ class _NonZeroRows:
     @classmethod
     def of(cls, dense: Tensor) -> _NonZeroRows:
         rows = torch.nonzero(dense.any(dim=1)).squeeze(1)
-        return cls(rows, dense if len(rows) == len(dense) else dense[rows])
+        if 2 * len(rows) > len(dense):  # a copy would cost more than its zeros
+            return cls(torch.arange(len(dense), device=dense.device), dense)
+        return cls(rows, dense[rows])
 
 
 def _product(hops: list[_NonZeroRows], right: Tensor, size: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,28 @@ def test_half_precision_is_scored_in_single_precision() -> None:
     (block,) = score_blocks(found, np.arange(33), np.arange(31))
     expected = ScoreMatrix(source.float(), target.float())
     assert torch.equal(block.scores, next(iter(expected)).scores)
+
+
+def test_costly_scores_are_made_once_for_all_rules_of_scoring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vectors, scores = both()
+    asked: list[int] = []
+
+    def counted(rows: torch.Tensor) -> torch.Tensor:
+        asked.append(len(rows))
+        return scores.score_block(rows)
+
+    protocol = Protocol(csls=(0, 3), decoders=("sinkhorn", "sinkhorn[candidates=5]"))
+    scorer = RankingScorer(protocol, {"test": ranking_task(LINKS, LINKS)})
+    found = scorer.final(replace(scores, score_block=counted)).numbers
+    assert sum(asked) == len(LINKS)
+    monkeypatch.setattr("mmea_bench.bench.scoring.evaluate.WIDE_VECTORS", 1)
+    wide = scorer.final(vectors).numbers
+    monkeypatch.undo()
+    narrow = scorer.final(vectors).numbers
+    values = [[number.value for number in numbers] for numbers in (found, wide, narrow)]
+    assert values[0] == values[1] == values[2]
 
 
 PEAK = """
