@@ -12,6 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.chosen_by_validation import (
+    best_validation_scores,
+    chosen_table,
+)
 from mmea_bench.reports.core.figures.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.names import Names
@@ -29,7 +33,6 @@ from mmea_bench.reports.core.rows.comparison import (
 )
 from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
 from mmea_bench.reports.core.rows.select import current_cells
-from mmea_bench.reports.core.rows.validation import best_validation_scores, chosen_table
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 

@@ -75,16 +75,20 @@ def test_sentence_says_difference_interval_p_correction_and_repeats() -> None:
 
 
 def test_corrected_p_values_are_holms_by_hand() -> None:
+    """All three pairs are the family, because the numbers say which method is the best."""
     a, b, c = ([record.results[0]["value"] for record in THREE[i : i + 4]] for i in (0, 4, 8))
     with_b, with_c = (stats.ttest_ind(a, other, equal_var=False).pvalue for other in (b, c))
+    assert with_c < stats.ttest_ind(b, c, equal_var=False).pvalue < with_b
     effects = _document(THREE).tables[0]
-    assert _row(effects, "c").cells[-1].mean == pytest.approx(2 * with_c)
+    assert _row(effects, "c").cells[-1].mean == pytest.approx(3 * with_c)
     assert _row(effects, "b").cells[-1].mean == pytest.approx(with_b)
+    named = _document(THREE, reference="a").tables[0]  # chosen beforehand: two tests
+    assert _row(named, "c").cells[-1].mean == pytest.approx(2 * with_c)
     plain = _document(THREE, correction="none").tables[0]
     assert _row(plain, "c").cells[-1].mean == pytest.approx(with_c)
     assert plain.columns[-1] == ("Welch's p", "without correction")
     bonferroni = _document(THREE, correction="bonferroni").tables[0]
-    assert _row(bonferroni, "b").cells[-1].mean == pytest.approx(2 * with_b)
+    assert _row(bonferroni, "b").cells[-1].mean == pytest.approx(3 * with_b)
 
 
 def test_wrong_corrections_and_values_to_reach_are_sentences() -> None:
@@ -201,8 +205,8 @@ def test_the_test_that_was_asked_for_decides(test: str) -> None:
     by_hand = {"student": stats.ttest_ind, "paired": stats.ttest_rel}[test](a, c).pvalue
     effects = _document(THREE, test=test).tables[0]
     assert effects.columns[-1][0] == {"student": "Student's p", "paired": "paired p"}[test]
-    # Holm's correction doubles the smaller of two.
-    assert _row(effects, "c").cells[-1].mean == pytest.approx(2 * by_hand)
+    # Holm's correction triples the smallest of three pairs.
+    assert _row(effects, "c").cells[-1].mean == pytest.approx(3 * by_hand)
 
 
 def test_methods_that_stopped_on_test_links_are_compared_among_themselves() -> None:

@@ -128,6 +128,7 @@ def _open_folder(address: str) -> FolderDataset:
     try:
         folder = _absolute(Path(address).expanduser())
         folder.resolve()  # raises for what no path can be, where is_dir says False
+        folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:
         problem = f"cannot be a folder ({shown(error, quote='')})"
         raise DataError.at(shown(address), problem, "Check the path.") from None

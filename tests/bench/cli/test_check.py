@@ -16,7 +16,7 @@ from mmea_bench.bench.cli.app import app
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.safe_text import guarded, unguarded
 from mmea_bench.results.core.store import ResultStore
-from tests.reports.published_factory import measured_cell
+from tests.reports.published_factory import measured_cell, three_repeats
 
 HOSTILE = '=cmd|<img src=x onerror="alert(1)">&*_`'
 
@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Path:
     """A run whose GCN-Align number on FB15K-DB15K is the published one, .053."""
     return write(
         tmp_path / "run",
-        measured_cell(0.05),
+        *three_repeats(measured_cell(0.05)),
         measured_cell(0.3, method="transe"),
         measured_cell(0.2, method="random_scores"),
         measured_cell(0, method="eva", status="failed", reason="ValueError: no luck"),
@@ -104,7 +104,7 @@ def test_a_doctored_result_gives_exit_code_1(
     run: Path, tmp_path: Path, doctored: float, now: str
 ) -> None:
     check(run, "--out", tmp_path)
-    write(run, measured_cell(doctored))
+    write(run, *three_repeats(measured_cell(doctored)))
     done = check(run, "--baseline", tmp_path / "check.csv")
     assert done.exit_code == 1
     assert "1 cell(s) that the baseline had as reproduced no longer are." in done.stdout
@@ -114,14 +114,22 @@ def test_a_doctored_result_gives_exit_code_1(
     assert "## No longer reproduced" in (run / "check" / "check.md").read_text(encoding="utf-8")
 
 
+def test_a_repeat_that_fails_closes_the_gate(run: Path, tmp_path: Path) -> None:
+    check(run, "--out", tmp_path)
+    write(run, measured_cell(0, repeat=4, status="failed", reason="no luck"))
+    done = check(run, "--baseline", tmp_path / "check.csv")
+    assert done.exit_code == 1
+    assert "Hits@1: close (" in done.stdout
+
+
 def test_a_number_that_is_no_longer_comparable_is_a_regression(run: Path, tmp_path: Path) -> None:
     check(run, "--out", tmp_path)
-    write(run, measured_cell(0.05, simulated_features="image"))
+    write(run, *three_repeats(measured_cell(0.05, simulated_features="image")))
     done = check(run, "--baseline", tmp_path / "check.csv", "--json")
     assert done.exit_code == 1
     (regression,) = json.loads(done.stdout)["regressions"]
     assert (regression["now"], regression["method"]) == ("not comparable", "gcn_align")
-    assert regression["detail"] == ".050, published .053; simulated data: image"
+    assert regression["detail"] == ".050 ± .000, published .053; simulated data: image"
 
 
 @pytest.mark.parametrize(
@@ -135,11 +143,11 @@ def test_a_missing_cell_is_a_regression_with_its_reason(
     run: Path, tmp_path: Path, change: Callable[[Path], None] | None, detail: str
 ) -> None:
     check(run, "--out", tmp_path)
-    record = measured_cell(0.05)
-    if change:
-        change(ResultStore(run).path_of(record.key))
-    else:
-        write(run, measured_cell(0, status="timeout", reason="took\ntoo long"))
+    for record in three_repeats(measured_cell(0, status="timeout", reason="took\ntoo long")):
+        if change:
+            change(ResultStore(run).path_of(record.key))
+        else:
+            write(run, record)
     done = check(run, "--baseline", tmp_path / "check.csv")
     assert done.exit_code == 1
     assert detail in done.stdout
@@ -159,18 +167,19 @@ def test_new_cells_need_no_baseline(run: Path, tmp_path: Path) -> None:
 
 def test_a_mended_copy_of_the_data_keeps_its_baseline(run: Path, tmp_path: Path) -> None:
     check(run, "--out", tmp_path)
-    write(run, measured_cell(0.05, dataset_version="bbbbbbbbbbbb"))
+    write(run, *three_repeats(measured_cell(0.05, dataset_version="bbbbbbbbbbbb")))
     assert check(run, "--baseline", tmp_path / "check.csv").exit_code == 0
 
 
 def test_the_baseline_may_be_the_file_that_is_replaced(run: Path) -> None:
     assert check(run).exit_code == 0
-    write(run, measured_cell(0.4))
+    write(run, *three_repeats(measured_cell(0.4)))
     assert check(run, "--baseline", run / "check" / "check.csv").exit_code == 1
 
 
 def test_verdicts_can_be_asked_for_despite_a_reason(tmp_path: Path) -> None:
-    run = write(tmp_path / "run", measured_cell(0.05, simulated_features="image"))
+    simulated = measured_cell(0.05, simulated_features="image")
+    run = write(tmp_path / "run", *three_repeats(simulated))
     assert "1 not comparable" in check(run).stdout
     assert "1 reproduced" in check(run, "--despite", "simulated").stdout
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmea_bench.reports.core.document import Cell, NumberStyle, Row, Table
+from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, overrides_of
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
-
-_STYLE: NumberStyle = "fraction"
 
 
 def best_validation_scores(tables: Tables) -> Mapping[str, float]:
@@ -40,16 +38,19 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
     own = own.assign(validation=own["key"].map(scores))
     rows = []
     for (method, base), group in own.groupby(["method", "base"], sort=True):
-        points = group.groupby("overrides")[["validation", "value"]].mean()
-        if len(points) < 2 or group["validation"].isna().any():
+        means = group.groupby("overrides")[["validation", "value"]].mean()
+        if len(means) < 2 or group["validation"].isna().any():
             continue
-        chosen, luckiest = points["validation"].idxmax(), points["value"].idxmax()
-        numbers = (
-            (points.loc[chosen, "validation"], _STYLE),
-            (points.loc[chosen, "value"], metric_style(metric)),
-            (points.loc[luckiest, "value"], metric_style(metric)),
+        validation, reached = (
+            {str(words): float(mean) for words, mean in means[column].items()}
+            for column in ("validation", "value")
         )
-        cells = tuple(Cell(float(value), style=style) for value, style in numbers)
+        chosen, luckiest = (max(found, key=found.__getitem__) for found in (validation, reached))
+        cells = (
+            Cell(validation[chosen], style="fraction"),
+            Cell(reached[chosen], style=metric_style(metric)),
+            Cell(reached[luckiest], style=metric_style(metric)),
+        )
         labels = (names.of(str(method), str(base)), _words(chosen), _words(luckiest))
         rows.append(Row(labels, cells))
     if not rows:
