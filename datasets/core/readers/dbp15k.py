@@ -117,6 +117,7 @@ class Dbp15kFiles:
             *built[0][1],
             *built[1][1],
             *relation_notes,
+            *_unread_name_notes(self.folder),
             *link_notes,
             *image_notes,
             *text.copy_notes(self.input_files()),
@@ -307,6 +308,14 @@ def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Tripl
             )
         ends.append([uris[row] for row in rows_of.tolist()])
     return Triples(ends[0], [_canonical_id(relation) for relation in relations], ends[1])
+
+
+def _unread_name_notes(folder: Path) -> list[str]:
+    """A sentence where files name the relations, which this layout calls by their ids."""
+    found = [name for name in ("rel_ids_1", "rel_ids_2", "rel_ids") if text.stored(folder / name)]
+    if not found:
+        return []
+    return [f"{', '.join(found)} is not read: relations keep their ids, as in the triples."]
 
 
 def _kept_apart(sides: Sequence[Triples]) -> tuple[list[Triples], list[str]]:

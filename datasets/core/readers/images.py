@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _AGAIN = "Copy or fetch the file again."
 _LARGEST_VECTOR = 2**20
 _DEEPEST_GROUP = 4
 _FEWEST_FILLERS = 5
+_MOST_PICKLES = 3
 _FILLER_SHARE = 0.01
 _FREE_CHUNK_BYTES = 2**20
 _MOST_CHUNK_SPREAD = 4
@@ -297,3 +298,14 @@ def shared_features(
         notes.append(f"{path.name}: one KG has no image vector, so the dataset lacks images.")
         return {}, notes
     return {"image": features}, notes
+
+
+def unread_pickle_notes(folders: Iterable[Path]) -> list[str]:
+    """A hint for each pickle in a layout without any, which may hold the images of another one."""
+    return [
+        f"{path.name} is not read in this layout. If it holds image vectors by entity, save them "
+        "as images.npz in the folder of the dataset: arrays `entities` [n] and `features` [n, dim]."
+        for folder in dict.fromkeys(folders)
+        for path in sorted(folder.glob("*.pkl"))[:_MOST_PICKLES]
+        if path.is_file()
+    ]

@@ -23,7 +23,6 @@ from mmea_bench.datasets.core.readers.sizes import check_table
 KIND = "raw MMKG"
 REQUIRED = "two NAME_EntityTriples.txt and one NAME_SameAsLink.txt, in the folder or below it"
 IMAGES = "images.npz"
-_MOST_PICKLES = 3
 
 _BLANKS = re.compile(r"[ \t]+")
 _TRIPLE = "head relation tail ."
@@ -106,22 +105,11 @@ class MmkgFiles:
             names = " and ".join(f"{name}_ImageData.h5" for name in self.graph_names)
             instead = f"{self.vectors.name} is used" if self.vectors else "there are no images"
             lacking.append(f"{names} with their ImageIndex.txt are not both there: {instead}.")
-            lacking += [] if self.vectors else self._unread_pickles()
+            folders = (self.source.folder, self.target.folder, self.target.folder.parent)
+            lacking += [] if self.vectors else images.unread_pickle_notes(folders)
         elif self.vectors is not None:
             lacking.append(f"{self.vectors.name} is not read: the published image files are.")
         return tuple(lacking)
-
-    def _unread_pickles(self) -> list[str]:
-        """A hint for each folder with a pickle that may hold the images of other layouts."""
-        folders = dict.fromkeys([self.source.folder, self.target.folder, self.target.folder.parent])
-        return [
-            f"{path.name} is not read in this layout. If it holds image vectors by entity, save "
-            f"them as {IMAGES} in the folder of the dataset: arrays `entities` [n] and `features` "
-            "[n, dim]."
-            for folder in folders
-            for path in sorted(folder.glob("*.pkl"))[:_MOST_PICKLES]
-            if path.is_file()
-        ]
 
     def read(self, address: str, graph_names: tuple[str, str]) -> KGPair:
         """The dataset in canonical order.

@@ -67,6 +67,7 @@ class OpeneaFiles:
         ]
         if self._vectors is None:
             lacking.append(f"{IMAGES} is missing: there are no images.")
+            lacking += images.unread_pickle_notes((self.folder,))
         lacking += [
             f"{fold.relative_to(self.folder).as_posix()}/{text.lacking(fold / _OPTIONAL_PART)}: "
             "that fold has no validation links."

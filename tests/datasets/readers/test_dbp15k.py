@@ -218,3 +218,12 @@ def test_relation_ids_of_both_kgs_may_not_overlap_by_chance(tmp_path: Path) -> N
     pair = read(folder)
     assert not set(pair.source.relations) & set(pair.target.relations)
     assert any("relation ids" in note for note in pair.notes)
+
+
+def test_files_that_name_the_relations_are_said_to_be_unread(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    (folder / "rel_ids_1").write_text("0\thttp://o/born\n")
+    plain = read(write_eva(tmp_path / "plain"))
+    pair = read(folder)
+    assert "rel_ids_1 is not read: relations keep their ids, as in the triples." in pair.notes
+    assert pair.version == plain.version

@@ -149,3 +149,8 @@ def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
     empty = read(tmp_path)
     assert empty.version == missing.version
     assert "attr_triples_2 is empty: that KG has no attributes." in empty.notes
+
+
+def test_a_pickle_beside_the_files_gets_a_hint(tmp_path: Path) -> None:
+    (write_openea(tmp_path) / "img_features.pkl").write_bytes(b"")
+    assert any("img_features.pkl is not read in this layout" in n for n in read(tmp_path).notes)
