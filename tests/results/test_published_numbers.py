@@ -43,6 +43,8 @@ DATASET_ROWS = {
     "umaea_readme": {"README dataset table": 3},
 }
 BASELINES = {"image_only", "name_match", "random_scores"}
+UNPRINTED = {"lightea"}
+"""Methods that no source here prints: the field's record for speed."""
 ROW_OF_A_TABLE = ["source", "table", "method", "variant", "dataset", "seed_ratio", "setting"]
 
 
@@ -373,12 +375,12 @@ def test_different_methods_keep_different_normal_forms(published: Published) -> 
     assert name_key("SE-CLIP-MMEA") != name_key("SE-CLIP-MMEA+")
 
 
-def test_every_method_of_the_catalogue_but_the_baselines_is_published(
+def test_every_method_but_the_baselines_and_a_record_for_speed_is_published(
     published: Published,
 ) -> None:
     printed = {name_key(name) for name in published.results["method"]}
     ours = {entry.name for entry in catalogue_entries()} - BASELINES
-    assert {name for name in ours if name_key(name) not in printed} == set()
+    assert {name for name in ours if name_key(name) not in printed} == UNPRINTED
 
 
 def test_find_takes_rows_without_a_ratio(published: Published) -> None:
