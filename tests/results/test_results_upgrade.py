@@ -181,3 +181,12 @@ def test_records_from_before_the_column_split_leave_it_empty() -> None:
     content = json.loads(Record.from_json(OLD).to_json())
     del content["cell"]["split"]
     assert Record.from_json(json.dumps(content)).cell["split"] is None
+
+
+@pytest.mark.parametrize("row", [[], ["x"], "", "a text", None, {}])
+def test_a_row_of_an_old_record_that_is_none_is_refused_with_a_sentence(row: object) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["results"]["rows"][0] = row
+
+    with pytest.raises(ResultsError, match="a row of"):
+        Record.from_json(changed(change))

@@ -98,6 +98,8 @@ def _upgraded_rows(
     made: dict[str, list[Any]] = {}
     rows = []
     for row in packed["rows"]:
+        if not isinstance(row, list) or len(row) != len(columns):
+            raise ValueError(f"a row of {len(columns)} values is {row!r:.100}")
         setting = row[place]
         if setting not in made:
             words[setting] = parse_setting(setting)
