@@ -12,6 +12,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import metric_style
 from mmea_bench.reports.core.rows.outcomes import outcome_table
 from mmea_bench.reports.core.rows.remarks import early_checkpoints, early_notes, partial_copies
 from mmea_bench.reports.core.rows.rivals import contest
@@ -33,7 +34,7 @@ from mmea_bench.reports.core.statistics.ranking import (
     with_winner,
 )
 from mmea_bench.reports.core.statistics.statistics import Values
-from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.reports.core.words import LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.results.core.schema import PAIR_METRICS, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
@@ -185,7 +186,7 @@ def _marked(
     options: ReportOptions,
 ) -> list[Cell]:
     """The cells of one column and section with the best and second best marked."""
-    is_less_better = metric == "mean_rank"
+    is_less_better = metric in LESS_IS_BETTER
     marked = ranked(cells, is_less_better=is_less_better)
     if not options.significance:
         return marked
@@ -251,7 +252,7 @@ def _cell(
         float(values.mean()),
         float(values.std(ddof=1)) if len(values) >= 2 else None,
         len(values),
-        style="rank" if column[-1] == "mean_rank" else "fraction",
+        style=metric_style(str(column[-1])),
     )
 
 

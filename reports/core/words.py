@@ -24,6 +24,9 @@ METRIC_NAMES: Mapping[str, str] = MappingProxyType(
         },
     }
 )
+LESS_IS_BETTER = ("mean_rank",)
+"""Metrics of which the smallest number is the best."""
+
 DIRECTION_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "src2tgt": "source to target",

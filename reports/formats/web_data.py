@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmea_bench.reports.core.document import NumberStyle, format_number
+from mmea_bench.reports.core.document import format_number
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import metric_style
 from mmea_bench.reports.core.rows.outcomes import never_run
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
@@ -22,7 +23,7 @@ from mmea_bench.reports.core.rows.select import (
     percent,
     with_sections,
 )
-from mmea_bench.reports.core.words import DIRECTION_NAMES, METRIC_NAMES
+from mmea_bench.reports.core.words import DIRECTION_NAMES, LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.reports.formats.web_runs import curves_of, run_rows
 from mmea_bench.results.core.schema import NO_DECODER, RANK_METRICS
 from mmea_bench.results.core.table import Tables
@@ -32,8 +33,6 @@ PAIRS_VIEW = "pairs"
 
 ANY_CSLS = "any"
 """Stands in views of decoded numbers, which are shown whatever CSLS is chosen."""
-
-_LESS_IS_BETTER = ("mean_rank",)
 
 
 @dataclass(frozen=True, order=True)
@@ -220,7 +219,7 @@ def _metric_data(metric: str) -> dict[str, Any]:
     return {
         "id": metric,
         "name": METRIC_NAMES[metric],
-        "lessIsBetter": metric in _LESS_IS_BETTER,
+        "lessIsBetter": metric in LESS_IS_BETTER,
         "isOfRanks": metric in RANK_METRICS,
     }
 
@@ -257,7 +256,7 @@ def _group_numbers(
     for (metric, view), by_key in values.items():
         means = {key: sum(found) / len(found) for key, found in by_key.items()}
         sample = np.array(list(means.values()))
-        style: NumberStyle = "rank" if metric == "mean_rank" else "fraction"
+        style = metric_style(metric)
         made.append(
             [
                 metrics.index(metric),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -133,29 +134,18 @@ def in_layout(pair: KGPair, layout: str) -> KGPair:
     )
 
 
-@pytest.mark.parametrize("layout", ["openea", "mmkg"])
-@pytest.mark.parametrize("name", MMKG)
-def test_mmkg_datasets_in_another_layout_have_the_same_content(
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        *product(MMKG, ("openea", "mmkg")),
+        *product(DBP15K, ("dbp15k", "openea")),
+    ],
+)
+def test_a_copy_in_a_layout_has_the_same_content(
     cache: Path, tmp_path: Path, name: str, layout: str
 ) -> None:
     pair = load(name, cache)
     assert copied(pair, layout, tmp_path / "copy").version == in_layout(pair, layout).version
-
-
-@pytest.mark.parametrize("name", DBP15K)
-def test_dbp15k_in_its_own_layout_has_the_same_content(
-    cache: Path, tmp_path: Path, name: str
-) -> None:
-    pair = load(name, cache)
-    assert copied(pair, "dbp15k", tmp_path / "copy").version == in_layout(pair, "dbp15k").version
-
-
-@pytest.mark.parametrize("name", DBP15K)
-def test_dbp15k_in_the_openea_layout_has_the_same_content(
-    cache: Path, tmp_path: Path, name: str
-) -> None:
-    pair = load(name, cache)
-    assert copied(pair, "openea", tmp_path / "copy").version == in_layout(pair, "openea").version
 
 
 @pytest.mark.parametrize("name", MMKG)

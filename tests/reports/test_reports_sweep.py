@@ -127,6 +127,16 @@ def test_the_setting_is_chosen_by_validation_and_its_test_number_stands_beside()
     assert [cell.mean for cell in row.cells] == pytest.approx([0.9, 0.3, 0.4])
 
 
+def test_of_mean_ranks_the_smallest_is_the_luckiest() -> None:
+    records = [overridden(score, tau1=score, n_points=2) for score in (0.3, 0.4)]
+    tables = tables_of(records)
+    ranks = tables.results[tables.results["metric"] == "mean_rank"]["value"]
+    made = sweep.build(tables, ReportOptions(csls=0, metrics=("mean_rank",)))
+    assert isinstance(made, Document)
+    (row,) = made.tables[-1].rows
+    assert row.cells[2].mean == pytest.approx(ranks.min())
+
+
 def test_a_sweep_without_validation_chooses_nothing() -> None:
     records = [overridden(0.3 + x / 100, tau1=x) for x in (0.1, 1.0)]
     assert not any("Chosen by validation" in table.title for table in _document(records).tables)

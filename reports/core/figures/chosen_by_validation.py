@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, overrides_of
-from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.reports.core.words import LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 
@@ -45,7 +45,9 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             {str(words): float(mean) for words, mean in means[column].items()}
             for column in ("validation", "value")
         )
-        chosen, luckiest = (max(found, key=found.__getitem__) for found in (validation, reached))
+        chosen = max(validation, key=validation.__getitem__)
+        best = min if metric in LESS_IS_BETTER else max
+        luckiest = best(reached, key=reached.__getitem__)
         cells = (
             Cell(validation[chosen], style="fraction"),
             Cell(reached[chosen], style=metric_style(metric)),

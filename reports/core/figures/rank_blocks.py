@@ -31,7 +31,7 @@ from mmea_bench.reports.core.statistics.rank_tests import (
     smallest_wilcoxon_p,
 )
 from mmea_bench.reports.core.statistics.statistics import CORRECTION_NAMES, LEVEL
-from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.reports.core.words import LESS_IS_BETTER, METRIC_NAMES
 
 
 @dataclass(frozen=True, order=True)
@@ -51,7 +51,7 @@ class Family:
     @property
     def sign(self) -> int:
         """-1 where less is better, else 1."""
-        return -1 if self.metric == "mean_rank" else 1
+        return -1 if self.metric in LESS_IS_BETTER else 1
 
     @property
     def style(self) -> NumberStyle:
