@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
@@ -26,6 +27,17 @@ WORDS, NGRAMS = "words", "ngrams"
 def joint_names(view: TrainView) -> list[str]:
     """Name of every entity of both graphs, [n_entities]; "" where it has none."""
     return [*view.source.names, *view.target.names]
+
+
+def original_names(view: TrainView) -> list[str]:
+    """The name inside each entity's URI, [n_entities], as the KG itself spells it.
+
+    Names that a dataset carries may be translations (DBP15K); they stand in where a URI says
+    nothing.
+    """
+    uris = [*view.source.entities, *view.target.entities]
+    names = joint_names(view)
+    return [surface_form(uri) or name for uri, name in zip(uris, names, strict=True)]
 
 
 def name_vectors(view: TrainView, kind: str, ctx: RunContext, dim: int = 300) -> Tensor:

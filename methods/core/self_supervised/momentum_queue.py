@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 _MASKED = -1e9
 _EMPTY = -1
+_ROWS = 512
+"""Keys made at a time."""
 
 
 class MomentumQueue:
     """The latest key vectors of one graph, oldest overwritten first.
 
-    SelfKG's released code queues the inputs and encodes them again in every step; at a momentum of
-    0.9999 the stored outputs differ hardly and cost about 60 times less.
+    SelfKG's released code queues the inputs and encodes them again in every step (``renew``); at a
+    momentum of 0.9999 the stored outputs differ hardly and cost about 60 times less.
 
     Args:
         size: Vectors held.
@@ -42,6 +46,16 @@ class MomentumQueue:
         self.keys[places] = keys.detach()
         self.entities[places] = entities
         self._next = (self._next + len(keys)) % size
+
+    @torch.no_grad()
+    def renew(self, encode: Callable[[Tensor], Tensor]) -> None:
+        """Makes all keys of a full queue anew.
+
+        Args:
+            encode: Entities [b] to keys [b, dim].
+        """
+        for places in torch.split(torch.arange(len(self.keys), device=self.keys.device), _ROWS):
+            self.keys[places] = encode(self.entities[places])
 
     def similarities(self, queries: Tensor, entities: Tensor) -> Tensor:
         """Products of queries [b, dim] with the keys, [b, size].
