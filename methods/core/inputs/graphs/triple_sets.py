@@ -23,10 +23,19 @@ class TripleSet:
     from_source: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, graph: JointGraph) -> TripleSet:
-        """The triples of both KGs."""
+    def of(cls, graph: JointGraph, *, own_relations: bool = False) -> TripleSet:
+        """The triples of both KGs.
+
+        Args:
+            graph: Union graph, in which relations of equal name are one.
+            own_relations: Whether they are two: ids of the target KG then follow the others, and
+                there are ``2 * graph.n_relations``.
+        """
         triples = np.unique(graph.triples, axis=0)
-        return cls(triples, triples[:, 0] < graph.n_source)
+        from_source = triples[:, 0] < graph.n_source
+        if own_relations:
+            triples[~from_source, 1] += graph.n_relations
+        return cls(triples, from_source)
 
     def with_swaps(self, pairs: IntArray) -> TripleSet:
         """These triples and a copy of each with one entity of a pair in its partner's place.
@@ -37,9 +46,18 @@ class TripleSet:
         Args:
             pairs: Joint ids of partners, [n_pairs, 2]; an entity may stand in several.
         """
+        copies = self.swaps(pairs)
+        triples, firsts = np.unique(
+            np.concatenate([self.triples, copies.triples]), axis=0, return_index=True
+        )
+        sides = np.concatenate([self.from_source, copies.from_source])
+        return TripleSet(triples, sides[firsts])
+
+    def swaps(self, pairs: IntArray) -> TripleSet:
+        """The distinct copies alone, as ``with_swaps`` makes them."""
         both_ways = np.concatenate([pairs, pairs[:, ::-1]])
         both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
-        parts, sides = [self.triples], [self.from_source]
+        parts, sides = [], []
         for column in (0, 2):
             entities = self.triples[:, column]
             first = np.searchsorted(both_ways[:, 0], entities, side="left")
