@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from mmea_bench.reports.core.evidence.order import dataset_order
 from mmea_bench.reports.core.published.verdicts import Check, CheckRow
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.results.core.measured.remarks import (
@@ -119,6 +120,7 @@ def fidelity(
         for row in shown
         if row.metric == METRIC
     ]
+    rows.sort(key=lambda row: dataset_order(row.check.dataset))
     measured = {(name_key(row.check.method), row.check.dataset) for row in rows}
     return Fidelity(tuple(rows), dict(_not_measured(published, methods, measured)), check.notes)
 
@@ -168,7 +170,9 @@ def _not_measured(
     for name, rows in sorted(printed.groupby("method"), key=lambda pair: str(pair[0]).lower()):
         key = name_key(str(name))
         datasets = tuple(
-            dataset for dataset in dict.fromkeys(rows["dataset"]) if (key, dataset) not in measured
+            dataset
+            for dataset in sorted(set(rows["dataset"]), key=dataset_order)
+            if (key, dataset) not in measured
         )
         if key in existing and datasets:
             yield str(name), datasets
