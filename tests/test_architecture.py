@@ -62,7 +62,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
     "methods/core/inputs/graphs": (*DATA_MODEL, "methods/core"),  # both KGs as one graph
     # Features of a view.
-    "methods/core/inputs": (*DATA_MODEL, "methods/core", "methods/core/inputs/graphs"),
+    "methods/core/inputs": (
+        *(*DATA_MODEL, "datasets/core/readers", "methods/core", "methods/core/inputs/graphs"),
+    ),
     "methods/core/layers": METHOD_PARTS[:3],  # modules
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
     # Loops, samplers, pseudo-seeds, kept state.
