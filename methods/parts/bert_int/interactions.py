@@ -17,8 +17,8 @@ WIDTHS = (0.001, *(0.1,) * 20)
 N_FEATURES = 2 * len(MEANS)
 _SCALE = 0.01
 _SMALLEST = math.log(1e-10)
-_PAIRS = 4096
-"""Pairs compared at a time: 4,096 of 50 x 50 members are 40 MB."""
+_PAIRS = 1024
+"""Pairs compared at a time: 50 members of 300 numbers are 60 MB on each side."""
 
 
 @dataclass(frozen=True, eq=False)
