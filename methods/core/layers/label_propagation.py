@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.sinkhorn import SinkhornAmong
 
 _BLOCK_COLUMNS = 32
 """Relation columns of a step: 32 of 16 numbers each are 80 MB for 39,000 entities."""
@@ -88,15 +91,25 @@ def _summed(
     return FixedMatrix(pattern, torch.from_numpy(sums.astype(np.float32)))
 
 
-def propagated(labels: Tensor, graph: LabelGraph, n_hops: int) -> tuple[list[Tensor], list[Tensor]]:
+def propagated(
+    labels: Tensor,
+    graph: LabelGraph,
+    n_hops: int,
+    position: Tensor | None = None,
+    position_share: float = 0.0,
+) -> tuple[list[Tensor], list[Tensor]]:
     """Labels of entities and of relations after 0, 1, ... ``n_hops`` hops.
 
-    ``Q_l+1 = n(C X_l)`` and ``X_l+1 = n(A X_l + B Q_l)``, n makes rows units.
+    ``Q_l+1 = n(C X_l)`` and ``X_l+1 = n(A X_l + B Q_l)``, n makes rows units. A position ``P`` with
+    the share ``a`` is mixed into every hop (PMMEA): ``Q_l+1 = n(sqrt(1 - a) C X_l + sqrt(a) C P)``
+    and ``X_l+1 = n(sqrt(b) (A X_l + B Q_l) + sqrt(a) A P)`` with ``b = (1 - a) / 2``.
 
     Args:
         labels: ``X_0``, zeros where an entity has none, [n_entities, dim].
         graph: Its matrices ``A`` (entities), ``B`` (tails) and ``C`` (heads).
         n_hops: Hops.
+        position: ``P``, [n_entities, dim]; None for none.
+        position_share: ``a``.
 
     Returns:
         Entities, n_hops + 1 times [n_entities, dim], and relations, as often [n_directed, dim].
@@ -105,12 +118,22 @@ def propagated(labels: Tensor, graph: LabelGraph, n_hops: int) -> tuple[list[Ten
     """
     entities = [labels]
     relations = [labels.new_zeros(graph.heads.pattern.shape[0], labels.shape[1])]
+    mixed = None
+    if position is not None:
+        # Divided by the root of the labels' share, which does not change a direction.
+        rest = 1 - position_share
+        of_relations = math.sqrt(position_share / rest)
+        of_entities = math.sqrt(2 * position_share / rest)
+        mixed = of_relations * (graph.heads @ position), of_entities * (graph.entities @ position)
     for _ in range(n_hops):
-        of_relations = normalize(graph.heads @ entities[-1], dim=1)
+        of_heads = graph.heads @ entities[-1]
         summed = graph.entities @ entities[-1]
         summed += graph.tails @ relations[-1]
+        if mixed is not None:
+            of_heads += mixed[0]
+            summed += mixed[1]
         entities.append(normalize(summed, dim=1))
-        relations.append(of_relations)
+        relations.append(normalize(of_heads, dim=1))
     return _unit_together(entities), _unit_together(relations)
 
 
@@ -216,3 +239,47 @@ def _divided(rows: Tensor, by: Tensor) -> Tensor:
     for block, divisors in zip(torch.split(rows, 1024), torch.split(by, 1024), strict=True):
         block.copy_(block.float() / divisors.unsqueeze(1))
     return rows
+
+
+def random_labels(pairs: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """One random unit vector for both entities of a pair, zeros for others, [n_entities, dim]."""
+    vectors = unit_rows(len(pairs), shape[1], generator)
+    labels = torch.zeros(shape)
+    for side in (0, 1):
+        # Not by index: which of several labels of an entity stays would be undefined. Its last.
+        holder = torch.full(shape[:1], -1)
+        holder.scatter_reduce_(0, pairs[:, side], torch.arange(len(pairs)), "amax")
+        labelled = holder >= 0
+        labels[labelled] = vectors[holder[labelled]]
+    return labels
+
+
+def confident_pairs(
+    embeddings: Embeddings,
+    labels: Tensor,
+    n_source: int,
+    n_candidates: int,
+    sinkhorn: tuple[float, int],
+    threshold: float,
+) -> Tensor:
+    """Pairs of entities without a label that hold most of a plan's mass, as joint ids, [n, 2].
+
+    Args:
+        embeddings: Vectors of all entities.
+        labels: Pairs that have a label, as joint ids, [n_labels, 2].
+        n_source: Entities of the source KG.
+        n_candidates: Targets of a source that have a share in the plan.
+        sinkhorn: Temperature and sweeps.
+        threshold: A pair is taken whose mass is above it; nobody asks whether its target is free.
+    """
+    free = torch.ones(n_source + len(embeddings.target), dtype=torch.bool)
+    free[labels.flatten()] = False
+    sources = torch.nonzero(free[:n_source]).squeeze(1)
+    targets = torch.nonzero(free[n_source:]).squeeze(1)
+    if not len(sources) or not len(targets):
+        return labels[:0]
+    blocks = score_blocks(embeddings, sources.numpy(), targets.numpy())
+    plan = SinkhornAmong(blocks, n_candidates, *sinkhorn)
+    columns, shares = (values.cpu() for values in plan.best())
+    sure = shares > threshold
+    return torch.stack([sources[sure], targets[columns[sure]] + n_source], dim=1)
