@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Method, RunContext, Scoring, Similarity
+from mmea_bench.methods.core.base import Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
 from mmea_bench.methods.core.inputs.names import joint_names
@@ -31,12 +31,10 @@ from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
 from mmea_bench.methods.core.losses.blocked_pairs import blocked_pair_margin_loss
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.similarity import nearest_by_l2
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
-from mmea_bench.methods.core.training.negatives import (
-    nearest_pair_negatives,
-    random_pair_negatives,
-)
+from mmea_bench.methods.core.training.negatives import random_pair_negatives
 from mmea_bench.methods.core.training.optimisers import adagrad
 from mmea_bench.methods.parts.attrgnn.channels import (
     Channel,
@@ -151,22 +149,18 @@ class AttrGNN(Method):
         among = everyone[graph.n_source :], everyone[: graph.n_source]
         draws = ctx.generator("negatives")
 
-        def refreshed(epoch: int, vectors: Tensor, *, by_cosine: bool) -> Tensor:
-            k = params.n_negatives
+        def refreshed(epoch: int, vectors: Tensor) -> Tensor:
             if epoch == 1 or not params.nearest:
-                return random_pair_negatives(len(seeds), among, k, draws)
-            likeness: Similarity = "cosine" if by_cosine else "euclidean"
-            return nearest_pair_negatives(
-                vectors, seeds, among, k, likeness, near_partner=True, skip_partner=True
-            )
+                drawn = random_pair_negatives(len(seeds), among, params.n_negatives, draws)
+                return drawn.to(ctx.device)
+            return near_partners(vectors, seeds, graph.n_source, params.n_negatives)
 
         def step(epoch: int) -> float:
             total = 0.0
             for number, channel in enumerate(channels):
                 vectors = channel()
                 if (epoch - 1) % params.refresh_every == 0:
-                    drawn = refreshed(epoch, vectors, by_cosine=channel.normalised)
-                    stand_ins[number] = drawn.to(ctx.device)
+                    stand_ins[number] = refreshed(epoch, vectors)
                 total += backward(
                     blocked_pair_margin_loss(vectors, seeds, stand_ins[number], params.margin, "l2")
                 )
@@ -227,6 +221,22 @@ class AttrGNN(Method):
         return text_vectors(
             texts, params.text_encoder, "max layer 1", ctx, max_tokens=params.max_tokens
         )
+
+
+def near_partners(vectors: Tensor, seeds: Tensor, n_source: int, k: int) -> Tensor:
+    """The nearest to either end of each pair in its own graph, the end aside, [2, n_seed, k] ids.
+
+    Args:
+        vectors: [n_entities, dim]; by L2 distance, which orders unit vectors as cosine does.
+        seeds: Joint ids, [n_seed, 2].
+        n_source: Entities of the source KG.
+        k: Stand-ins for the targets and for the sources, as many as either graph has at most.
+    """
+    source, target = vectors[:n_source], vectors[n_source:]
+    k = min(k, len(source) - 1, len(target) - 1)
+    sources, targets = seeds[:, 0], seeds[:, 1] - n_source
+    near_targets = nearest_by_l2(target[targets], target, k, targets) + n_source
+    return torch.stack([near_targets, nearest_by_l2(source[sources], source, k, sources)])
 
 
 def split_values(

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.datasets.core.model.view import TrainView
-from mmea_bench.methods.attrgnn import AttrGNN, AttrGNNParams, split_values
+from mmea_bench.methods.attrgnn import AttrGNN, AttrGNNParams, near_partners, split_values
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.parts.attrgnn.channels import (
@@ -71,3 +72,11 @@ def test_triples_alone_need_no_text_encoder() -> None:
     reason = method(**absent).skip_reason(("structure", "name"))
     assert reason is not None
     assert "no/such/model" in reason
+
+
+def test_negatives_are_near_the_replaced_end_and_of_its_graph() -> None:
+    vectors = torch.tensor([[0.0], [1.0], [5.0], [0.5], [2.0], [4.0], [9.0]])
+    seeds = torch.tensor([[0, 5], [2, 3]])  # sources 0, 1, 2; targets 3, 4, 5, 6
+    targets, sources = near_partners(vectors, seeds, 3, 2).sort().values.tolist()
+    assert targets == [[3, 4], [4, 5]]  # of 5: 2.0 and 0.5, not the source at 5.0
+    assert sources == [[1, 2], [0, 1]]
