@@ -60,8 +60,8 @@ class RDGCNParams:
     n_negatives: int = 125  # per side, code
     refresh_every: int = 10  # epochs between two looks for the nearest, code
     # Nearest by L2 distance among which the nearest by L1 distance are looked for, ours; 0 looks at
-    # all, as the code does.
-    pool: int = 500
+    # all, as the code does. On DBP15K ZH-EN 1000 hold .999 of them, 500 .994.
+    pool: int = 1000
     epochs: int = 600  # code
     learning_rate: float = 1e-3  # Adam, code
     eval_every: int = 50  # 10 in the code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.similarity import ScoreMatrix
+from mmea_bench.methods.core.similarity import nearest_by_l2
 from mmea_bench.methods.core.training.negatives import nearest_pair_negatives
 
 _BLOCK_NUMBERS = 2_000_000
@@ -67,19 +67,11 @@ def nearest_in_pools(vectors: Tensor, queries: Tensor, k: int, pool: int) -> Ten
         k: Neighbours of each.
         pool: Nearest by L2 distance among which they are looked for.
     """
-    # |x|^2 - 2 x y orders as the distance does: one more column makes it an inner product.
-    squares = vectors.square().sum(dim=1, keepdim=True)
     asked = vectors[queries]
-    ones = torch.ones(len(asked), 1, device=vectors.device)
-    matrix = ScoreMatrix(
-        torch.cat([asked, ones], dim=1), torch.cat([vectors, -squares / 2], dim=1), "inner"
-    )
-    pools = [block.scores.topk(pool, dim=1, sorted=False).indices for block in matrix]
+    pools = nearest_by_l2(asked, vectors, pool)
     found = []
     rows = max(1, _BLOCK_NUMBERS // (pool * vectors.shape[1]))
-    for members, origin in zip(
-        torch.split(torch.cat(pools), rows), torch.split(asked, rows), strict=True
-    ):
+    for members, origin in zip(torch.split(pools, rows), torch.split(asked, rows), strict=True):
         near = vectors.index_select(0, members.flatten()).view(*members.shape, -1)
         distances = torch.cdist(origin.unsqueeze(1), near, p=1.0).squeeze(1)
         closest = distances.topk(k, dim=1, largest=False, sorted=False).indices
