@@ -134,10 +134,11 @@ class NearestCandidates:
     def draw(self, triples: Tensor, side: Tensor, at_head: Tensor, rng: torch.Generator) -> Tensor:
         """One stand-in per triple, [n]; see ``Candidates``."""
         replaced = torch.where(at_head, triples[:, 0], triples[:, 2])
-        anyone = self._everyone.draw(triples, side, at_head, rng)
-        near = self._pools.draw(replaced, 1, rng).squeeze(1)
+        near = self._pools.draw(replaced, 1, rng).squeeze(1).long()
         foreign = (replaced >= self._n_source).long() != side
-        return torch.where(foreign | (self._pools.sizes[replaced] == 0), anyone, near.long())
+        others = (foreign | (self._pools.sizes[replaced] == 0)).nonzero().squeeze(1)
+        near[others] = self._everyone.draw(triples[others], side[others], at_head[others], rng)
+        return near
 
 
 class FilteredCorruption:

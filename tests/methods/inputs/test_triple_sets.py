@@ -52,3 +52,15 @@ def test_swaps_are_the_copies_alone() -> None:
     found = {tuple(triple) for triple in copies.triples.tolist()}
     assert found == {(3, 0, 1), (1, 0, 3), (3, 1, 2), (0, 0, 4)}
     assert not len(TripleSet.of(graph).swaps(torch.empty(0, 2, dtype=torch.int64).numpy()).triples)
+
+
+def test_every_copy_names_its_triple_and_its_pair() -> None:
+    plain = TripleSet.of(JointGraph.of(small_view()))
+    pairs = [[2, 3], [0, 4]]
+    copies, rows, chosen = plain.copies_along(torch.tensor(pairs).numpy())
+    for copy, row, pair in zip(copies.tolist(), rows, chosen, strict=True):
+        own = plain.triples[row].tolist()
+        (column,) = [place for place in range(3) if own[place] != copy[place]]
+        assert {own[column], copy[column]} == set(pairs[pair])
+    # Of 0-r->1, 1-r->0, 0-s->2 (at both ends), 2-s->2 (at both ends) and 3-r->4 (at both ends).
+    assert len(copies) == 1 + 1 + 2 + 2 + 2

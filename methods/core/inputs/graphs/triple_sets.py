@@ -55,18 +55,34 @@ class TripleSet:
 
     def swaps(self, pairs: IntArray) -> TripleSet:
         """The distinct copies alone, as ``with_swaps`` makes them."""
+        copies, rows, _ = self.copies_along(pairs)
+        triples, firsts = np.unique(copies, axis=0, return_index=True)
+        return TripleSet(triples, self.from_source[rows[firsts]])
+
+    def copies_along(self, pairs: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Every copy that has one entity of a pair in its partner's place.
+
+        Args:
+            pairs: As in ``with_swaps``.
+
+        Returns:
+            The copies, [n, 3], repetitions included; the row of the triple behind each, [n]; and
+            the row of its pair, [n].
+        """
         both_ways = np.concatenate([pairs, pairs[:, ::-1]])
-        both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
-        parts, sides = [], []
+        order = np.argsort(both_ways[:, 0], kind="stable")
+        both_ways = both_ways[order]
+        copies, all_rows, all_pairs = [], [], []
         for column in (0, 2):
             entities = self.triples[:, column]
             first = np.searchsorted(both_ways[:, 0], entities, side="left")
             counts = np.searchsorted(both_ways[:, 0], entities, side="right") - first
             rows = np.repeat(np.arange(len(entities)), counts)
             within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            places = first[rows] + within
             swapped = self.triples[rows]
-            swapped[:, column] = both_ways[first[rows] + within, 1]
-            parts.append(swapped)
-            sides.append(self.from_source[rows])
-        triples, firsts = np.unique(np.concatenate(parts), axis=0, return_index=True)
-        return TripleSet(triples, np.concatenate(sides)[firsts])
+            swapped[:, column] = both_ways[places, 1]
+            copies.append(swapped)
+            all_rows.append(rows)
+            all_pairs.append(order[places] % max(1, len(pairs)))
+        return np.concatenate(copies), np.concatenate(all_rows), np.concatenate(all_pairs)
