@@ -50,8 +50,6 @@ __all__ = ["Job", "execute_cell"]
 
 StatesListener = Callable[[CellStates], None]
 """Gets what keeps a training's state, as soon as there is one."""
-CurveListener = Callable[[Sequence[Mapping[str, Any]]], None]
-"""Gets the list that the points of the learning curve will be added to."""
 
 
 @dataclass
@@ -70,27 +68,15 @@ class _Outcome:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Listeners:
-    """Who follows a training from outside.
-
-    Attributes:
-        tick: Called after every epoch.
-        states: Gets what keeps the training's state.
-        curve: Gets the points of the learning curve.
-    """
-
-    tick: Ticker | None = None
-    states: StatesListener | None = None
-    curve: CurveListener | None = None
-
-
-def execute_cell(job: Job, listeners: Listeners | None = None) -> Record:
+def execute_cell(
+    job: Job, tick: Ticker | None = None, listener: StatesListener | None = None
+) -> Record:
     """Runs a cell in this process; every failure becomes a status with its reason.
 
     Args:
         job: The cell and where to run it.
-        listeners: Who follows its training.
+        tick: Called after every epoch.
+        listener: Gets what keeps the training's state.
 
     Returns:
         The cell's record; it is not written anywhere yet.
@@ -101,7 +87,7 @@ def execute_cell(job: Job, listeners: Listeners | None = None) -> Record:
     started_at = _now()
     configuration: dict[str, Any] = {}
     try:
-        record = _run(job, started_at, listeners or Listeners(), configuration)
+        record = _run(job, tick, started_at, listener, configuration)
     except StoppedError:
         raise
     except MissingDataError as error:
@@ -124,7 +110,13 @@ def execute_cell(job: Job, listeners: Listeners | None = None) -> Record:
     return replace(record, configuration=configuration)
 
 
-def _run(job: Job, started_at: str, listeners: Listeners, configuration: dict[str, Any]) -> Record:
+def _run(
+    job: Job,
+    tick: Ticker | None,
+    started_at: str,
+    listener: StatesListener | None,
+    configuration: dict[str, Any],
+) -> Record:
     if job.threads:
         torch.set_num_threads(job.threads)
     cell = job.cell
@@ -144,7 +136,7 @@ def _run(job: Job, started_at: str, listeners: Listeners, configuration: dict[st
     if reason:
         skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
         return Record.of(skipped.cell, dataset=_dataset_rows(pair))
-    outcome = _train(job, method, pair, dataset.expected, listeners)
+    outcome = _train(job, method, pair, dataset.expected, tick, listener)
     scoring = time.perf_counter()
     final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
@@ -172,7 +164,8 @@ def _train(
     method: Method,
     pair: KGPair,
     expected: Counts,
-    listeners: Listeners,
+    tick: Ticker | None,
+    listener: StatesListener | None,
 ) -> _Outcome:
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
@@ -184,10 +177,8 @@ def _train(
     monitor = CurveMonitor(stop_rule, scorer, sizes)
     view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
-    if states is not None and listeners.states is not None:
-        listeners.states(states)
-    if listeners.curve is not None:
-        listeners.curve(monitor.points)
+    if states is not None and listener is not None:
+        listener(states)
     seconds_before = states.seconds_before if states is not None else 0.0
     ctx = RunContext(
         rng_seed=row["rng_seed"],
@@ -196,7 +187,7 @@ def _train(
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
         deadline=_deadline(job, seconds_before),
-        tick=listeners.tick,
+        tick=tick,
         cache_dir=job.cache_dir,
         states=states,
     )

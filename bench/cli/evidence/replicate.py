@@ -179,7 +179,9 @@ def _three_numbers(
 
 
 def _show(rows: list[ThreeNumbers], outcome: RunOutcome, repeats: int) -> None:
-    if not rows:
+    if not rows and outcome.summary.signal_number is not None:
+        say(stdout(), "Stopped. Run the same command again to go on.")
+    elif not rows:
         say(stdout(), "It gave no number:")
         for status, count in outcome.summary.n_by_status.items():
             say(stdout(), f"  {count} {status.replace('_', ' ')}")
