@@ -24,6 +24,7 @@ DATA_FILES = (*DATA_MODEL, "datasets/core/readers", "datasets/core/access")
 METHOD_PARTS = (
     *("methods/core", "methods/core/inputs/graphs", "methods/core/inputs"),
     *("methods/core/layers", "methods/core/losses", "methods/core/training"),
+    "methods/core/hybrid",
 )
 REPORT_PARTS = (
     *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
@@ -66,6 +67,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
     # Loops, samplers, pseudo-seeds, kept state.
     "methods/core/training": ("datasets/core", *METHOD_PARTS[:5]),
+    # Encoder, losses and training of MEAformer and its successors.
+    "methods/core/hybrid": (*DATA_MODEL, *METHOD_PARTS[:6]),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers
