@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings
-from mmea_bench.methods.core.inputs.presence import Presence, masked
-from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
-from mmea_bench.methods.parts.meaformer.modality_attention import (
+from mmea_bench.methods.core.hybrid.modality_attention import (
     Dropout,
     ModalityTransformer,
     weighted_concatenation,
 )
+from mmea_bench.methods.core.inputs.presence import Presence, masked
+from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,9 @@ class HybridEncoder(ModalityEncoders):
                 name: (vectors[:n_source], vectors[n_source:])
                 for name, vectors in encoded.early.items()
             },
-            modality_weights=dict(
-                zip(self.modalities, encoded.weights.mean(dim=0).tolist(), strict=True)
-            ),
+            modality_weights=self._weights(encoded),
         )
+
+    def _weights(self, encoded: HybridVectors) -> dict[str, float]:
+        """Weight of each modality in the joint vectors, the mean over entities."""
+        return dict(zip(self.modalities, encoded.weights.mean(dim=0).tolist(), strict=True))

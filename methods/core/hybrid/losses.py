@@ -8,11 +8,11 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridVectors
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER
 from mmea_bench.methods.core.inputs.presence import loss_where_present
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
-from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridVectors
 
 ALWAYS_WEIGHTED = RELEASED_ORDER[:6]
 """Modalities whose log-variances enter the loss even where the modality is off, as released."""
@@ -60,18 +60,34 @@ class HybridLosses(nn.Module):
             name: loss_where_present(self._icl, name, kept, vectors[source], vectors[target])
             for name, vectors in encoded.early.items()
         }
-        late = {
+        late = self.late(encoded, positions, kept)
+        total = self._icl(encoded.joint[source], encoded.joint[target])
+        for losses in (early, late):
+            total = total + self.weighted(losses)
+        return total
+
+    def late(
+        self, encoded: HybridVectors, positions: Tensor, kept: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Losses of the tokens, by the modality whose log-variance weighs them.
+
+        Args:
+            encoded: Rows of the batch.
+            positions: Source and target row of each pair, [b, 2].
+            kept: Pairs that have a modality, where it is not all of them.
+        """
+        source, target = positions.unbind(dim=1)
+        return {
             LATE_WEIGHT.get(name, name): loss_where_present(
                 self._icl, name, kept, vectors[source], vectors[target]
             )
             for name, vectors in encoded.late.items()
         }
-        total = self._icl(encoded.joint[source], encoded.joint[target])
-        none = torch.zeros((), device=total.device)
-        for losses in (early, late):
-            total = total + self.weighting(
-                {name: losses.get(name, none) for name in self._weighted}
-            )
+
+    def weighted(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Losses by modality under the log-variances; one that is off has loss 0."""
+        none = torch.zeros((), device=self.weighting.log_variances.device)
+        total: Tensor = self.weighting({name: losses.get(name, none) for name in self._weighted})
         return total
 
     def _icl(self, source: Tensor, target: Tensor) -> Tensor:

@@ -1,23 +1,23 @@
-"""MEAformer's two parts of a training: the second starts from the best weights of the first."""
+"""A training in two parts: the second starts from the best weights, as in MEAformer."""
 
 from __future__ import annotations
 
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.base import Alignment, RunContext
+from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder
+from mmea_bench.methods.core.hybrid.modality_attention import Dropout
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.inputs.presence import pair_presence
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder
-from mmea_bench.methods.parts.meaformer.losses import HybridLosses
-from mmea_bench.methods.parts.meaformer.modality_attention import Dropout
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TwoPartTraining:
 
     Args:
         encoder: Of the vectors.
-        losses: Of a batch.
+        losses: Of a batch; called as ``HybridLosses``.
         seed_pairs: Joint ids, [n_seeds, 2].
         settings: Parameters of the training.
         ctx: Device, generators and monitor.
@@ -67,7 +67,7 @@ class TwoPartTraining:
     def __init__(
         self,
         encoder: HybridEncoder,
-        losses: HybridLosses,
+        losses: nn.Module,
         seed_pairs: Tensor,
         settings: TrainingSettings,
         ctx: RunContext,
@@ -82,7 +82,7 @@ class TwoPartTraining:
         self._best_score = -math.inf
         self._best_weights: dict[str, Tensor] | None = None
         first_part = settings.iterative_start if settings.iterative else settings.epochs
-        self._updates = self._new_updates(settings.learning_rate, first_part)
+        self._updates = self._new_updates(settings.learning_rate, first_part, settings.clip)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -118,7 +118,7 @@ class TwoPartTraining:
                 self._model.load_state_dict(self._best_weights)
                 self._best_weights = None
             planned = int(settings.iterative_stretch * settings.iterative_start)
-            self._updates = self._new_updates(settings.iterative_learning_rate, planned)
+            self._updates = self._second_updates(settings.iterative_learning_rate, planned)
         # The released code looks for pairs before it trains the epoch.
         if settings.iterative and self._pseudo.after_epoch(epoch, lambda: self._compared(epoch)):
             self._pairs = self._prepared()
@@ -132,10 +132,24 @@ class TwoPartTraining:
         loss: Tensor = self._losses(encoded, positions, kept)
         return loss
 
-    def _new_updates(self, learning_rate: float, n_epochs: int) -> MiniBatchSteps:
+    def _groups(self, _learning_rate: float) -> list[dict[str, Any]]:
+        """Parameters by how they are trained: all alike."""
+        return [{"params": list(self._model.parameters())}]
+
+    def _clipped(self) -> list[nn.Parameter]:
+        """Parameters whose gradients together are clipped."""
+        return list(self._model.parameters())
+
+    def _second_updates(self, learning_rate: float, n_epochs: int) -> MiniBatchSteps:
+        """Updates of the second part, after its starting weights are loaded."""
+        return self._new_updates(learning_rate, n_epochs, self._settings.clip)
+
+    def _new_updates(
+        self, learning_rate: float, n_epochs: int, clip: float | None
+    ) -> MiniBatchSteps:
         settings = self._settings
         optimiser = torch.optim.AdamW(
-            self._model.parameters(),
+            self._groups(learning_rate),
             lr=learning_rate,
             eps=1e-8,
             weight_decay=settings.weight_decay,
@@ -143,8 +157,7 @@ class TwoPartTraining:
         )
         n_batches = -(-len(self._pairs.positions) // settings.batch_size)
         rate = warmed_up_cosine(optimiser, n_batches * n_epochs, settings.warm_up)
-        clipped = self._model.parameters()
-        return MiniBatchSteps(optimiser, clipped=clipped, clip_norm=settings.clip, rate=rate)
+        return MiniBatchSteps(optimiser, clipped=self._clipped(), clip_norm=clip, rate=rate)
 
     def _prepared(self) -> PairRows:
         pairs = PairRows.of(self._pseudo.pairs, self._ctx.device)
