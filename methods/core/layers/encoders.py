@@ -191,3 +191,10 @@ def xavier_normal(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Glorot's normal initial values of a matrix."""
     values: Tensor = nn.init.xavier_normal_(torch.empty(shape), generator=generator)
     return values
+
+
+def xavier_linear(n_in: int, n_out: int, generator: torch.Generator) -> Linear:
+    """An affine map with Glorot's normal weights and the library's default bias."""
+    layer = Linear(n_in, n_out, generator)
+    layer.weight = nn.Parameter(xavier_normal((n_in, n_out), generator))
+    return layer

@@ -1,18 +1,58 @@
-"""What CLAMEA trains on: seeds, pseudo-pairs, and the triples that follow both."""
+"""What MSNEA's line trains on: seeds, pseudo-pairs, and the triples that follow both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
+from mmea_bench.methods.core.siamese.stand_ins import StandIns
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder
-from mmea_bench.methods.parts.clamea.stand_ins import StandIns
+
+
+class PairEncoder(Protocol):
+    """What the training sets need of an encoder."""
+
+    graph: JointGraph
+
+    def joint_vectors(self) -> Tensor:
+        """Joint vectors of all entities, without gradients, [n_entities, dim]."""
+
+    def pairs_with(self, pairs: Tensor) -> Mapping[str, int]:
+        """Number of pairs, [n_pairs, 2] joint ids, that have a modality on both sides."""
+
+
+@dataclass(frozen=True)
+class SetForm:
+    """How the sets are put together; the last three are slips of TMEA's released code.
+
+    Attributes:
+        pseudo_as_seeds: Whether pseudo-pairs count as seeds rather than as a set of their own.
+        own_relations: Whether relations of equal name in both KGs have vectors of their own.
+        target_twice: Whether the target KG's triples are there once more, with stand-ins from the
+            source KG: a slip of MSNEA's and TMEA's released code, which append one list to the
+            other in place.
+        forgets_swaps: Whether swapped triples follow the pairs of the last round alone, so that
+            those of the seeds are gone after the first.
+        forgets_seeds: Whether, from the second epoch after a first round on, the last batch of
+            pseudo-pairs stands in the place of the seeds.
+        fixed_steps: Whether an epoch keeps the number of batches of the first one.
+    """
+
+    pseudo_as_seeds: bool = False
+    own_relations: bool = False
+    target_twice: bool = False
+    forgets_swaps: bool = False
+    forgets_seeds: bool = False
+    fixed_steps: bool = False
 
 
 class TrainingSets:
@@ -23,31 +63,32 @@ class TrainingSets:
         seeds: Joint ids, [n_seeds, 2].
         iterative_every: Epochs between two searches.
         ctx: Device, deadline and generators.
-        pseudo_as_seeds: Whether pseudo-pairs count as seeds rather than as a set of their own.
+        form: How the sets are put together.
 
     Attributes:
         n_with: Number of seeds that have a modality on both sides, by modality.
     """
 
-    n_with: dict[str, int]
+    n_with: Mapping[str, int]
 
     def __init__(
         self,
-        encoder: ModalEncoder,
+        encoder: PairEncoder,
         seeds: Tensor,
         iterative_every: int,
         ctx: RunContext,
-        *,
-        pseudo_as_seeds: bool = False,
+        form: SetForm = SetForm(),
     ) -> None:
-        self._encoder, self._ctx, self._pseudo_as_seeds = encoder, ctx, pseudo_as_seeds
+        self._encoder, self._ctx, self._form = encoder, ctx, form
         graph = encoder.graph
         self._batches, self._negatives = ctx.generator("batches"), ctx.generator("negatives")
-        self._own_triples = TripleSet.of(graph)
+        self._own_triples = TripleSet.of(graph, own_relations=form.own_relations)
         growth = IterativeSchedule(0, iterative_every, iterative_every)
         self._pairs = PseudoSeeds(seeds, graph.n_source, graph.n_entities, growth, ctx.log)
         self._set_seeds(seeds)
         self._take_up(seeds)
+        self._n_first_triples = len(self._triples)
+        self._last_pseudo_batch: Tensor | None = None
 
     def _set_seeds(self, seeds: Tensor) -> None:
         self._seeds, self._all_seeds = seeds, rows_of_pairs(seeds, self._ctx.device)
@@ -55,6 +96,8 @@ class TrainingSets:
 
     def _take_up(self, pairs: Tensor) -> None:
         known = self._own_triples.with_swaps(pairs.numpy())
+        if self._form.target_twice:
+            known = with_target_again(known, self._own_triples)
         self._triples = torch.from_numpy(known.triples)
         self._stand_ins = StandIns(known, self._encoder.graph)
 
@@ -70,16 +113,19 @@ class TrainingSets:
 
     def grow(self, epoch: int) -> None:
         """Adds mutual nearest neighbours to the pseudo-pairs, where the schedule says so."""
-        if self._pairs.after_epoch(epoch, lambda: self._encoder.all_entities()[0]):
-            self._take_up(self.pairs)
-            if self._pseudo_as_seeds:
+        n_before = len(self.pairs)
+        if self._pairs.after_epoch(epoch, self._encoder.joint_vectors):
+            self._take_up(self.pairs[n_before if self._form.forgets_swaps else 0 :])
+            if self._form.pseudo_as_seeds:
                 self._set_seeds(self.pairs)
 
     def triple_batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """All triples once: triples [b, 3], stand-ins [b] and whether they replace the head [b]."""
         stand_ins, replaces_head = self._stand_ins.draw(self._negatives)
-        everyone = torch.arange(len(self._triples))
-        for rows in shuffled_batches(everyone, batch_size, self._batches):
+        order = torch.randperm(len(self._triples), generator=self._batches)
+        if self._form.fixed_steps:
+            order = order[: -(-self._n_first_triples // batch_size) * batch_size]
+        for rows in torch.split(order, batch_size):
             self._ctx.check_deadline()
             parts = (self._triples[rows], stand_ins[rows], replaces_head[rows])
             triples, drawn, at_head = (part.to(self._ctx.device) for part in parts)
@@ -87,6 +133,8 @@ class TrainingSets:
 
     def seeds_of_step(self, wanted: int) -> Tensor:
         """Rows of that many seeds drawn at random; of all where 0 or more than there are."""
+        if self._form.forgets_seeds and self._last_pseudo_batch is not None:
+            return self._last_pseudo_batch
         if not 0 < wanted < len(self._seeds):
             return self._all_seeds
         drawn = torch.randperm(len(self._seeds), generator=self._batches)[:wanted]
@@ -97,7 +145,18 @@ class TrainingSets:
         pseudo_pairs = self.pairs[len(self._seeds) :]
         if len(pseudo_pairs):
             for chunk in shuffled_batches(pseudo_pairs, batch_size, self._batches):
-                yield rows_of_pairs(chunk, self._ctx.device)
+                rows = rows_of_pairs(chunk, self._ctx.device)
+                self._last_pseudo_batch = rows
+                yield rows
+
+
+def with_target_again(known: TripleSet, own: TripleSet) -> TripleSet:
+    """The triples, and the target KG's own ones once more as if they were of the source KG."""
+    again = own.triples[~own.from_source]
+    return TripleSet(
+        np.concatenate([known.triples, again]),
+        np.concatenate([known.from_source, np.ones(len(again), dtype=bool)]),
+    )
 
 
 def rows_of_pairs(pairs: Tensor, device: torch.device) -> Tensor:
