@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -46,6 +47,10 @@ class Linear(nn.Module):
     def forward(self, features: Tensor | FixedMatrix) -> Tensor:
         """[n, n_in], dense or sparse, to [n, n_out]."""
         return features @ self.weight + self.bias
+
+
+NewLayer = Callable[[int, int, torch.Generator], Linear]
+"""Makes an affine map of so many columns in and out; ``Linear`` and ``xavier_linear`` do."""
 
 
 class GCN(nn.Module):

@@ -140,6 +140,12 @@ class TrainingSets:
         drawn = torch.randperm(len(self._seeds), generator=self._batches)[:wanted]
         return rows_of_pairs(self._seeds[drawn], self._ctx.device)
 
+    def drawn_seeds(self, wanted: int) -> tuple[Tensor, int]:
+        """As ``seeds_of_step``, with the number of pairs that they were drawn from."""
+        rows = self.seeds_of_step(wanted)
+        is_sample = 0 < wanted < len(self._seeds) and len(rows) == 2 * wanted
+        return rows, len(self._seeds) if is_sample else len(rows) // 2
+
     def pseudo_batches(self, batch_size: int) -> Iterator[Tensor]:
         """Rows of all pseudo-pairs that are no seeds once."""
         pseudo_pairs = self.pairs[len(self._seeds) :]
