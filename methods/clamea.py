@@ -10,6 +10,7 @@ is derived and whose sizes it shares; "ours" fills what neither states.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,15 +24,15 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.siamese.pair_losses import ContrastiveForm, modal_contrastive_loss
+from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
+from mmea_bench.methods.core.siamese.translation import BatchEntities, translation_loss
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.modal_generation import BASE
 from mmea_bench.methods.parts.clamea.modal_interactions import ORDER, InteractionParams
-from mmea_bench.methods.parts.clamea.pair_losses import ContrastiveForm, modal_contrastive_loss
-from mmea_bench.methods.parts.clamea.training_sets import TrainingSets
-from mmea_bench.methods.parts.clamea.translation import BatchEntities, translation_loss
-from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ class CLAMEA(Method):
         used = self.used_modalities(view.modalities)
         inputs = modality_inputs(view, used, params.text_encoder, params.max_tokens, ctx)
         encoder = ModalEncoder(graph, inputs, params, ctx).to(ctx.device)
-        seeds, as_seeds = graph.seed_pairs(view), params.pseudo_as_seeds
-        sets = TrainingSets(encoder, seeds, params.iterative_every, ctx, pseudo_as_seeds=as_seeds)
+        form = SetForm(params.pseudo_as_seeds)
+        sets = TrainingSets(encoder, graph.seed_pairs(view), params.iterative_every, ctx, form)
         losses = Losses(encoder, params, ctx)
         adam = torch.optim.Adam(encoder.parameters(), lr=params.learning_rate, fused=True)
         updates = MiniBatchSteps(adam)
@@ -224,7 +225,7 @@ class Losses:
         stand_ins: Tensor,
         replaces_head: Tensor,
         seeds: Tensor,
-        n_with: dict[str, int],
+        n_with: Mapping[str, int],
     ) -> Tensor:
         """L_all of a batch of triples and of the seeds.
 

@@ -25,7 +25,7 @@ METHOD_PARTS = (
     *("methods/core", "methods/core/inputs/graphs", "methods/core/inputs"),
     *("methods/core/layers", "methods/core/losses", "methods/core/training"),
     "methods/core/self_supervised",
-    "methods/core/hybrid",
+    *("methods/core/hybrid", "methods/core/siamese"),
 )
 REPORT_PARTS = (
     *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
@@ -77,6 +77,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core/self_supervised": METHOD_PARTS[:6],  # contrast without positive pairs
     # Encoder, losses and training of MEAformer and its successors.
     "methods/core/hybrid": (*DATA_MODEL, *METHOD_PARTS[:6]),
+    "methods/core/siamese": METHOD_PARTS[:6],  # TransE beside contrastive pairs: MSNEA's line
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers

@@ -10,15 +10,15 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.methods.clamea import CLAMEA, CLAMEAParams
+from mmea_bench.methods.core.siamese.modal_attention import FUSED, ModalAssociation, TokenAttention
+from mmea_bench.methods.core.siamese.modal_vae import ModalVAE, sampled, unit_scale, vae_loss
 from mmea_bench.methods.parts.clamea.attention_flow import (
     AttentionFlow,
     DynamicWeights,
     VectorFusion,
 )
-from mmea_bench.methods.parts.clamea.modal_attention import FUSED, ModalAssociation, TokenAttention
 from mmea_bench.methods.parts.clamea.modal_generation import ModalGeneration
 from mmea_bench.methods.parts.clamea.modal_interactions import ModalInteractions
-from mmea_bench.methods.parts.clamea.modal_vae import ModalVAE, sampled, unit_scale, vae_loss
 
 
 @pytest.fixture

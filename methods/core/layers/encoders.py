@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -46,6 +47,10 @@ class Linear(nn.Module):
     def forward(self, features: Tensor | FixedMatrix) -> Tensor:
         """[n, n_in], dense or sparse, to [n, n_out]."""
         return features @ self.weight + self.bias
+
+
+NewLayer = Callable[[int, int, torch.Generator], Linear]
+"""Makes an affine map of so many columns in and out; ``Linear`` and ``xavier_linear`` do."""
 
 
 class GCN(nn.Module):
@@ -191,3 +196,10 @@ def xavier_normal(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Glorot's normal initial values of a matrix."""
     values: Tensor = nn.init.xavier_normal_(torch.empty(shape), generator=generator)
     return values
+
+
+def xavier_linear(n_in: int, n_out: int, generator: torch.Generator) -> Linear:
+    """An affine map with Glorot's normal weights and the library's default bias."""
+    layer = Linear(n_in, n_out, generator)
+    layer.weight = nn.Parameter(xavier_normal((n_in, n_out), generator))
+    return layer

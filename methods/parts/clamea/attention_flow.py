@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
-from mmea_bench.methods.parts.clamea.modal_attention import token_attention
+from mmea_bench.methods.core.siamese.modal_attention import token_attention
 
 FusionRule = Literal["Cat", "Wcat", "Dcat", "Wsum", "Dsum"]
 """Concatenation or sum; plain, under learned weights (W) or under weights per entity (D)."""

@@ -11,16 +11,16 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
-from mmea_bench.methods.parts.clamea.attribute_texts import attribute_vectors
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.parts.clamea.modal_generation import BASE
 from mmea_bench.methods.parts.clamea.modal_interactions import (
     ORDER,
     InteractionParams,
     ModalInteractions,
 )
-from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
 
 _ROWS_AT_ONCE = 8192
 
@@ -135,6 +135,10 @@ class ModalEncoder(nn.Module):
             for name in self.interactions.output
         }
         return torch.cat([part.joint for part in parts]), by_modality
+
+    def joint_vectors(self) -> Tensor:
+        """Joint vectors of all entities, without gradients, [n_entities, joint dim]."""
+        return self.all_entities()[0]
 
     def embeddings(self) -> Embeddings:
         """Current vectors of all entities."""

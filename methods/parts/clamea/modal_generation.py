@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.parts.clamea.attention_flow import AttentionFlow, FusionRule, VectorFusion
-from mmea_bench.methods.parts.clamea.modal_vae import (
+from mmea_bench.methods.core.siamese.modal_vae import (
     LossForm,
     ModalVAE,
     completed,
@@ -19,7 +18,8 @@ from mmea_bench.methods.parts.clamea.modal_vae import (
     unit_scale,
     vae_loss,
 )
-from mmea_bench.methods.parts.clamea.pair_losses import mean_square
+from mmea_bench.methods.core.siamese.pair_losses import mean_square
+from mmea_bench.methods.parts.clamea.attention_flow import AttentionFlow, FusionRule, VectorFusion
 
 BASE = "structure"
 """The modality that every entity has."""

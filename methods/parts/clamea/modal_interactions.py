@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from mmea_bench.methods.core.siamese.modal_attention import FUSED, ModalAssociation, TokenAttention
+from mmea_bench.methods.core.siamese.modal_vae import LossForm
+from mmea_bench.methods.core.siamese.pair_losses import orthogonality_loss
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.parts.clamea.attention_flow import AttentionFlow, FusionRule, VectorFusion
-from mmea_bench.methods.parts.clamea.modal_attention import FUSED, ModalAssociation, TokenAttention
 from mmea_bench.methods.parts.clamea.modal_generation import BASE, ModalGeneration
-from mmea_bench.methods.parts.clamea.modal_vae import LossForm
-from mmea_bench.methods.parts.clamea.pair_losses import orthogonality_loss
-from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
 
 ORDER = ("image", "structure", "attribute")
 """Order of the concatenation, equation 26."""

@@ -11,20 +11,20 @@ from torch import Tensor
 
 from mmea_bench.methods.clamea import CLAMEA, CLAMEAParams, Losses
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_name, attribute_texts
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
-from mmea_bench.methods.parts.clamea.attribute_texts import attribute_name, attribute_texts
-from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
-from mmea_bench.methods.parts.clamea.pair_losses import (
+from mmea_bench.methods.core.siamese.pair_losses import (
     ContrastiveForm,
     mean_square,
     modal_contrastive_loss,
     orthogonality_loss,
     squared_contrastive_loss,
 )
-from mmea_bench.methods.parts.clamea.stand_ins import StandIns
-from mmea_bench.methods.parts.clamea.training_sets import TrainingSets
-from mmea_bench.methods.parts.clamea.translation import BatchEntities, Triples, translation_loss
+from mmea_bench.methods.core.siamese.stand_ins import StandIns
+from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
+from mmea_bench.methods.core.siamese.translation import BatchEntities, Triples, translation_loss
+from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from tests.methods.small_graphs import small_view
 
 
@@ -152,7 +152,7 @@ def test_translation_loss_by_hand() -> None:
 def test_translation_of_batch_entities_equals_the_whole_table(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmea_bench.methods.parts.clamea.translation._BLOCK", block)
+    monkeypatch.setattr("mmea_bench.methods.core.siamese.translation._BLOCK", block)
     torch.manual_seed(0)
     tables = [torch.randn(size, 5, dtype=torch.float64) for size in (30, 4)]
     head, tail, other = torch.randint(0, 20, (3, 25))
@@ -226,7 +226,7 @@ def training(
     graph = JointGraph.of(view)
     inputs = modality_inputs(view, ("image", "attribute"), "hashed", 512, ctx)
     encoder = ModalEncoder(graph, inputs, params, ctx)
-    sets = TrainingSets(encoder, graph.seed_pairs(view)[:1], 1, ctx, **overrides)  # type: ignore[arg-type]
+    sets = TrainingSets(encoder, graph.seed_pairs(view)[:1], 1, ctx, SetForm(**overrides))
     return sets, Losses(encoder, params, ctx)
 
 

@@ -15,14 +15,15 @@ class StandIns:
     """Draws one entity per triple to stand in for its head or tail.
 
     Args:
-        known: Triples; one that becomes another known triple is drawn again, up to ten times.
+        known: Triples; one that becomes another known triple is drawn again, up to ten times. A
+            triple may be there twice.
         graph: Tells the entities of the two KGs; stand-ins come from the KG of the triple.
     """
 
     def __init__(self, known: TripleSet, graph: JointGraph) -> None:
         self._triples = torch.from_numpy(known.triples)
         self._size = graph.n_entities
-        self._n_relations = graph.n_relations
+        self._n_relations = int(known.triples[:, 1].max(initial=0)) + 1
         of_source = torch.from_numpy(known.from_source)
         self._first = torch.where(of_source, 0, graph.n_source)
         self._count = torch.where(of_source, graph.n_source, graph.n_entities - graph.n_source)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, relu
 
-from mmea_bench.methods.parts.clamea.unit_vectors import unit_rows
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 
 _BLOCK = 2048
 """Triples at once on a CPU: what is made of them stays in its cache."""
@@ -63,15 +63,16 @@ class BatchEntities:
         table: Entity table, [n_entities, dim], without zero rows.
 
     Attributes:
-        vectors: One row per distinct entity, [n_distinct, dim].
+        rows: The distinct entities, ascending, [n_distinct].
+        vectors: Theirs, [n_distinct, dim].
     """
 
     def __init__(self, ids: Tensor, table: Tensor) -> None:
         used = torch.zeros(len(table), dtype=torch.bool, device=table.device)
         used[ids] = True
-        rows = used.nonzero().squeeze(1)
+        self.rows = used.nonzero().squeeze(1)
         self._place = torch.cumsum(used, dim=0) - 1
-        self.vectors = unit_rows(embedding(rows, table))
+        self.vectors = unit_rows(embedding(self.rows, table))
 
     def triples(
         self, head: Tensor, tail: Tensor, stand_in: Tensor, relation: Tensor, replaces_head: Tensor

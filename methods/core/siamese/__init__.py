@@ -1,0 +1,1 @@
+"""TransE beside contrastive pairs: what MSNEA, TMEA and CLAMEA share."""

@@ -1,0 +1,128 @@
+"""What the modalities of an entity share: each one's attention over the two others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmea_bench.methods.core.layers.encoders import xavier_linear, xavier_normal
+from mmea_bench.methods.core.siamese.modal_attention import TokenAttention
+
+Pair = tuple[str, str]
+"""A modality and one of the others."""
+
+
+class OthersAttention(nn.Module):
+    """Multi-head attention from one vector of an entity to its others, ``W_o [heads] + b``.
+
+    Args:
+        dim: Columns of every vector and of the output.
+        n_heads: Heads.
+        n_others: Vectors attended to; of a single one the softmax is 1, so that query and key have
+            no influence and are left out.
+        generator: CPU generator of the initial values.
+    """
+
+    def __init__(self, dim: int, n_heads: int, n_others: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.value = nn.Parameter(xavier_normal((dim, dim), generator))
+        self.output = xavier_linear(dim, dim, generator)
+        n_projections = 2 if n_others > 1 else 0
+        self.projections = nn.ParameterList(
+            [nn.Parameter(xavier_normal((dim, dim), generator)) for _ in range(n_projections)]
+        )
+
+    def forward(self, own: Tensor, others: Tensor) -> Tensor:
+        """Attended vectors, [n, dim].
+
+        Args:
+            own: What asks, [n, dim].
+            others: Where keys and values come from, [n, k, dim].
+        """
+        if not len(self.projections):
+            attended: Tensor = self.output(others[:, 0] @ self.value)
+            return attended
+        to_query, to_key = self.projections
+        n, k, dim = others.shape
+        width = dim // self.n_heads
+        query = (own @ to_query).view(n, 1, self.n_heads, width)
+        keys, values = (
+            (others @ to).view(n, k, self.n_heads, width) for to in (to_key, self.value)
+        )
+        logits = (query * keys).sum(dim=3, keepdim=True) / math.sqrt(width)
+        mixed: Tensor = self.output((torch.softmax(logits, dim=1) * values).sum(dim=1).flatten(1))
+        return mixed
+
+
+class Association(nn.Module):
+    """``m' = w_0 m + sum_s w_s A_ms`` with s the other modalities and softmaxed w.
+
+    Args:
+        modalities: Names.
+        dim: Columns of every vector.
+        n_heads: Heads of each attention.
+        over_others: Whether A asks with m and attends to all the others; else A is what the
+            released code computes, attention of m over itself as a single token, through which
+            nothing passes between modalities.
+        generator: CPU generator of the initial values.
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        dim: int,
+        n_heads: int,
+        generator: torch.Generator,
+        *,
+        over_others: bool,
+    ) -> None:
+        super().__init__()
+        self.over_others = over_others
+        self._others = {
+            name: tuple(other for other in modalities if other != name) for name in modalities
+        }
+        self.attention = nn.ModuleDict(
+            {
+                f"{name} {other}": OthersAttention(dim, n_heads, len(others), generator)
+                if over_others
+                else TokenAttention(dim, n_heads, 1, generator, xavier_linear)
+                for name, others in self._others.items()
+                for other in others
+            }
+        )
+        self.logits = nn.ParameterDict(
+            {name: torch.ones(1 + len(others)) for name, others in self._others.items()}
+        )
+
+    def attended(self, vectors: Mapping[str, Tensor]) -> dict[Pair, Tensor]:
+        """``A_ms`` by (m, s), [n, dim] each.
+
+        Args:
+            vectors: Modality to [n, dim].
+        """
+        found = {}
+        for name, others in self._others.items():
+            own = vectors[name]
+            asked = own
+            if self.over_others:
+                asked = torch.stack([vectors[other] for other in others], dim=1)
+            for other in others:
+                found[name, other] = self.attention[f"{name} {other}"](own, asked)
+        return found
+
+    def forward(
+        self, vectors: Mapping[str, Tensor], attended: Mapping[Pair, Tensor]
+    ) -> dict[str, Tensor]:
+        """Modality to the enriched vectors ``m'``, [n, dim]."""
+        enriched = {}
+        for name, others in self._others.items():
+            weights = torch.softmax(self.logits[name], dim=0)
+            total = weights[0] * vectors[name]
+            for weight, other in zip(weights[1:], others, strict=True):
+                total = total + weight * attended[name, other]
+            enriched[name] = total
+        return enriched

@@ -1,0 +1,257 @@
+"""MSNEA's attribute lists, attention and losses against loops and hand values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, normalize
+
+from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
+from mmea_bench.methods.msnea import Losses, MSNEAParams
+from mmea_bench.methods.parts.msnea.attribute_lists import attribute_lists, shared_along
+from mmea_bench.methods.parts.msnea.encoder import (
+    AttributeView,
+    EncoderParams,
+    Inputs,
+    SiameseEncoder,
+)
+from tests.methods.small_graphs import small_view
+
+CPU = torch.device("cpu")
+
+
+def valued_view() -> TrainView:
+    """``small_view`` with values: s0 born 3 and a name, s1 born 1950, s2 height 2, t0 height -1."""
+    view = small_view()
+    source = replace(
+        view.source, attribute_values=text_array(["3", "no number", "1950-04-01", "2.0"])
+    )
+    target = replace(view.target, attribute_values=text_array(["-1"]))
+    return replace(view, source=source, target=target)
+
+
+def encoder_of(view: TrainView, **overrides: object) -> SiameseEncoder:
+    params = MSNEAParams(dim=4, **overrides)  # type: ignore[arg-type]
+    graph, ctx = JointGraph.of(view), RunContext(rng_seed=3)
+    lists = attribute_lists(view, graph, CPU, with_values=params.with_values)
+    names = torch.randn(graph.n_attributes, 6, generator=torch.Generator().manual_seed(0))
+    images = torch.tensor(view.joint_features("image").values)
+    return SiameseEncoder(
+        graph, Inputs(images, lists, names), taken_from(params, EncoderParams), ctx
+    )
+
+
+def lists_of(view: TrainView, *, with_values: bool = True) -> list[set[tuple[int, float]]]:
+    graph = JointGraph.of(view)
+    lists = attribute_lists(view, graph, CPU, with_values=with_values)
+    assert lists is not None
+    found: list[set[tuple[int, float]]] = [set() for _ in range(graph.n_entities)]
+    listed = lists.of(torch.arange(graph.n_entities))
+    for owner, attribute, value in zip(
+        listed.owners.tolist(), listed.attributes.tolist(), listed.values.tolist(), strict=True
+    ):
+        found[owner].add((attribute, round(value, 4)))
+    assert listed.n_padding.tolist() == [lists.longest - len(items) for items in found]
+    return found
+
+
+def logistic(value: float) -> float:
+    return round(1 / (1 + math.exp(-value)), 4)
+
+
+def test_seed_partners_share_their_attributes_and_texts_are_left_out() -> None:
+    born, height = 0, 1
+    shared = {(born, logistic(3)), (height, logistic(-1))}
+    # Seeds are s0 with t0 (joint id 3) and s1 with t1; a date counts as its year.
+    year = {(born, 1.0)}
+    assert lists_of(valued_view()) == [shared, year, {(height, logistic(2))}, shared, year]
+
+
+def test_without_values_an_item_is_an_attribute() -> None:
+    born, height = 0, 1
+    found = lists_of(small_view(), with_values=False)
+    assert [{attribute for attribute, _ in items} for items in found] == [
+        {born, height},
+        {born},
+        {height},
+        {born, height},
+        {born},
+    ]
+
+
+def test_there_are_no_lists_without_a_number() -> None:
+    view = small_view()
+    source = replace(view.source, attribute_values=text_array([""] * 4))
+    target = replace(view.target, attribute_values=text_array([""]))
+    view = replace(view, source=source, target=target)
+    assert attribute_lists(view, JointGraph.of(view), CPU, with_values=True) is None
+
+
+def test_shared_items_are_distinct() -> None:
+    items, values = np.array([[0, 7], [0, 7], [1, 7]]), np.array([2.0, 2.0, 2.0])
+    found, numbers = shared_along(items, values, np.array([[0, 1]]))
+    assert found.tolist() == [[0, 7], [1, 7]]
+    assert numbers.tolist() == [2.0, 2.0]
+
+
+def padded_attention(view: AttributeView, row: int, guide: Tensor, *, masked: bool) -> Tensor:
+    """Attribute vector of one entity with the padded list, item by item."""
+    lists, names = view._lists, view._names
+    listed = lists.of(torch.tensor([row]))
+    items = list(zip(listed.attributes.tolist(), listed.values.tolist(), strict=True))
+    padding = [] if masked else [None] * (lists.longest - len(items))
+    tokens, weights = [], []
+    for item in [*items, *padding]:
+        name = torch.zeros(names.shape[1]) if item is None else names[item[0]]
+        value = torch.full((4,), 0.5 if item is None else item[1])
+        token = view.of_item(torch.cat([view.of_name(name), value]))
+        tokens.append(token)
+        weights.append(torch.exp(torch.zeros(()) if item is None else token @ guide))
+    return sum(w * t for w, t in zip(weights, tokens, strict=True)) / sum(weights)  # type: ignore[operator,return-value]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_over_attributes_equals_the_padded_lists(masked: bool) -> None:
+    encoder = encoder_of(valued_view(), padding_counts=not masked)
+    view = encoder.attributes
+    assert view is not None
+    guides = normalize(torch.randn(5, 4, generator=torch.Generator().manual_seed(1)), dim=1)
+    found = view(torch.arange(5), guides)
+    for row in range(5):
+        expected = padded_attention(view, row, guides[row], masked=masked)
+        torch.testing.assert_close(found[row], expected)
+
+
+def test_an_entity_without_attributes_gets_the_token_of_padding() -> None:
+    view = valued_view()
+    view = replace(view, seed_links=view.seed_links[:1])  # nobody gives t1 an attribute
+    attributes = encoder_of(view).attributes
+    assert attributes is not None
+    (found,) = attributes(torch.tensor([4]), torch.randn(1, 4))
+    expected = attributes.of_item(torch.cat([attributes.of_name.bias, torch.full((4,), 0.5)]))
+    torch.testing.assert_close(found, expected)
+
+
+def plain_contrast(similarity: Tensor, margin: float) -> Tensor:
+    own = torch.eye(len(similarity), dtype=torch.bool)
+    hinge = (margin - similarity).clamp_min(0).square()
+    return torch.where(own, hinge, similarity.square()).mean()
+
+
+def test_the_loss_of_a_step_is_the_sum_of_two_translations_and_four_contrasts() -> None:
+    view = valued_view()
+    encoder = encoder_of(view)
+    graph = encoder.graph
+    triples, other = torch.tensor([[0, 0, 1], [3, 2, 4]]), torch.tensor([2, 3])
+    at_head = torch.tensor([True, False])
+    seeds = rows_of_pairs(graph.seed_pairs(view), CPU)
+    loss = Losses(encoder, 1.0, 2.0).of_step(triples, other, at_head, seeds)
+
+    assert encoder._images is not None
+    assert encoder.of_moved_image is not None
+    tables = [normalize(encoder.entities), normalize(encoder.of_moved_image(encoder._images))]
+    relations = normalize(encoder.relations)
+    expected = torch.zeros(())
+    for table in tables:
+        for (head, relation, tail), entity, head_goes in zip(
+            triples.tolist(), other.tolist(), at_head.tolist(), strict=True
+        ):
+            r = relations[relation]
+            swapped = (entity, tail) if head_goes else (head, entity)
+            own = (table[head] + r - table[tail]).square().sum()
+            wrong = (table[swapped[0]] + r - table[swapped[1]]).square().sum()
+            expected = expected + (1 + own - wrong).clamp_min(0)
+    views = encoder.views(seeds, tables[0][seeds])
+    everything = normalize(torch.cat([views[name] for name in encoder.names], dim=1), dim=1)
+    for name, rows in {**views, "fused": everything}.items():
+        source, target = rows[:2], rows[2:]
+        if name == "attribute":
+            similarity = source @ target.T
+        else:
+            similarity = cosine_similarity(source.unsqueeze(1), target.unsqueeze(0), dim=2)
+        expected = expected + plain_contrast(similarity, 2.0)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_lacking_image_is_the_bias_of_the_layer() -> None:
+    encoder = encoder_of(valued_view())
+    assert encoder.of_image is not None
+    image = encoder.views(torch.tensor([1]), torch.zeros(1, 4))["image"]
+    torch.testing.assert_close(image[0], normalize(encoder.of_image.bias, dim=0))
+
+
+def test_without_guided_relations_nothing_moves_images() -> None:
+    encoder = encoder_of(valued_view(), guided_relations=False)
+    assert encoder.moved_images(torch.tensor([0])) is None
+
+
+def test_without_guided_attributes_every_item_weighs_the_same() -> None:
+    encoder = encoder_of(valued_view(), guided_attributes=False, padding_counts=False)
+    attributes = encoder.attributes
+    assert attributes is not None
+    found = encoder.views(torch.tensor([0]), torch.zeros(1, 4))["attribute"]
+    tokens, _ = attributes.tokens(attributes._lists.of(torch.tensor([0])))
+    torch.testing.assert_close(found[0], tokens.mean(dim=0))
+
+
+def sets_of(form: SetForm) -> tuple[TrainingSets, SiameseEncoder]:
+    view = valued_view()
+    encoder = encoder_of(view)
+    seeds = encoder.graph.seed_pairs(view)[:1]
+    return TrainingSets(encoder, seeds, 1, RunContext(rng_seed=3), form), encoder
+
+
+def test_the_target_kgs_triples_come_twice_once_with_stand_ins_of_the_source_kg() -> None:
+    own = SetForm(own_relations=True)
+    once, _ = sets_of(own)
+    twice, _ = sets_of(replace(own, target_twice=True))
+    assert twice.n_triples == once.n_triples + 1  # the target KG has one triple
+    ((triples, stand_ins, _),) = twice.triple_batches(1000)
+    of_target = (triples == torch.tensor([3, 2, 4])).all(dim=1)
+    assert sorted((stand_ins[of_target] < 3).tolist()) == [False, True]
+
+
+def test_relations_of_equal_name_may_be_two() -> None:
+    sets, _ = sets_of(SetForm(own_relations=True))
+    ((triples, _, _),) = sets.triple_batches(1000)
+    target_own = (triples[:, 0] >= 3) & (triples[:, 2] >= 3)
+    assert triples[target_own, 1].tolist() == [2]
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_swapped_triples_follow_all_pairs_or_those_of_the_last_round(forgets: bool) -> None:
+    sets, encoder = sets_of(SetForm(forgets_swaps=forgets))
+    sets.grow(1)
+    assert len(sets.pairs) == 2
+    pairs = sets.pairs[1:] if forgets else sets.pairs
+    expected = TripleSet.of(encoder.graph).with_swaps(pairs.numpy()).triples.tolist()
+    ((triples, _, _),) = sets.triple_batches(1000)
+    assert sorted(triples.tolist()) == sorted(expected)
+
+
+def test_seeds_that_are_forgotten_give_way_to_the_last_pseudo_batch() -> None:
+    sets, _ = sets_of(SetForm(forgets_seeds=True))
+    gold = sets.seeds_of_step(0).tolist()
+    sets.grow(1)
+    assert sets.seeds_of_step(0).tolist() == gold
+    (last,) = sets.pseudo_batches(10)
+    assert sets.seeds_of_step(0).tolist() == last.tolist() != gold
+
+
+def test_the_number_of_steps_may_stay_that_of_the_first_epoch() -> None:
+    sets, _ = sets_of(SetForm(fixed_steps=True))
+    before = len(list(sets.triple_batches(1)))
+    sets.grow(1)
+    assert sets.n_triples > before
+    assert len(list(sets.triple_batches(1))) == before

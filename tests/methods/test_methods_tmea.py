@@ -1,0 +1,279 @@
+"""TMEA's attention, completion and losses against loops and hand values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, normalize
+
+from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors, common_first_texts
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.siamese.modal_vae import ModalVAE
+from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
+from mmea_bench.methods.parts.tmea.associations import Association, OthersAttention
+from mmea_bench.methods.parts.tmea.completion import Completion
+from mmea_bench.methods.parts.tmea.encoder import EncoderParams, TokenEncoder
+from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
+from mmea_bench.methods.tmea import TMEAParams
+from tests.methods.small_graphs import small_view
+
+CPU = torch.device("cpu")
+NAMES = ("structure", "image", "attribute")
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(4)
+
+
+def vectors_of(generator: torch.Generator, n: int = 3, dim: int = 8) -> dict[str, Tensor]:
+    return {name: normalize(torch.randn(n, dim, generator=generator), dim=1) for name in NAMES}
+
+
+def by_heads(module: OthersAttention, own: Tensor, others: list[Tensor]) -> Tensor:
+    """The attention of one row with loops over heads and others."""
+    to_query, to_key = module.projections
+    width = len(own) // module.n_heads
+    heads = []
+    for head in range(module.n_heads):
+        part = slice(head * width, (head + 1) * width)
+        query = (own @ to_query)[part]
+        logits = [float(query @ (other @ to_key)[part]) / math.sqrt(width) for other in others]
+        total = sum(math.exp(logit) for logit in logits)
+        values = [(other @ module.value)[part] for other in others]
+        heads.append(
+            sum(math.exp(a) / total * value for a, value in zip(logits, values, strict=True))
+        )
+    return module.output(torch.cat(heads))  # type: ignore[no-any-return, arg-type]
+
+
+@torch.no_grad()
+def test_a_modality_attends_to_the_two_others(generator: torch.Generator) -> None:
+    module = OthersAttention(8, 2, 2, generator)
+    vectors = vectors_of(generator)
+    others = [vectors["image"], vectors["attribute"]]
+    found = module(vectors["structure"], torch.stack(others, dim=1))
+    for row in range(3):
+        expected = by_heads(module, vectors["structure"][row], [each[row] for each in others])
+        torch.testing.assert_close(found[row], expected)
+
+
+@torch.no_grad()
+def test_attention_to_a_single_other_is_a_linear_map_of_it(generator: torch.Generator) -> None:
+    module = OthersAttention(8, 2, 1, generator)
+    own, other = torch.randn(3, 8), torch.randn(3, 8)
+    expected = module.output(other @ module.value)
+    torch.testing.assert_close(module(own, other.unsqueeze(1)), expected)
+    assert len(module.projections) == 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("over_others", [False, True])
+def test_enriched_vectors_weigh_a_modality_and_its_attentions_alike_at_first(
+    generator: torch.Generator, over_others: bool
+) -> None:
+    module = Association(NAMES, 8, 2, generator, over_others=over_others)
+    vectors = vectors_of(generator)
+    attended = module.attended(vectors)
+    assert len(attended) == 6
+    enriched = module(vectors, attended)
+    image = (vectors["image"] + attended["image", "structure"] + attended["image", "attribute"]) / 3
+    torch.testing.assert_close(enriched["image"], image)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("over_others", [False, True])
+def test_other_modalities_matter_unless_attention_is_to_itself(
+    generator: torch.Generator, over_others: bool
+) -> None:
+    module = Association(NAMES, 8, 2, generator, over_others=over_others)
+    vectors = vectors_of(generator)
+    changed = {**vectors, "attribute": -vectors["attribute"]}
+    before, after = (module.attended(each)["structure", "image"] for each in (vectors, changed))
+    assert torch.equal(before, after) is not over_others
+
+
+@torch.no_grad()
+def test_a_lacking_image_is_decoded_from_attributes_and_structure(
+    generator: torch.Generator,
+) -> None:
+    module = Completion(8, 4, generator)
+    vectors = vectors_of(generator)
+    present = {
+        "image": torch.tensor([True, False, True]),
+        "attribute": torch.tensor([True, True, False]),
+    }
+    whole = module.complete(vectors, present, None)
+    joined = module.joined["attribute"](torch.cat([vectors["attribute"], vectors["structure"]], 1))
+    vaes = module.vaes
+    of_joined, of_image = vaes["attribute and structure"], vaes["image"]
+    assert isinstance(of_joined, ModalVAE)
+    assert isinstance(of_image, ModalVAE)
+    expected = of_image.decode(of_joined.encode(joined)[0])
+    torch.testing.assert_close(whole["image"][1], expected[1])
+    assert torch.equal(whole["image"][[0, 2]], vectors["image"][[0, 2]])
+    assert torch.equal(whole["attribute"][:2], vectors["attribute"][:2])
+    assert not torch.equal(whole["attribute"][2], vectors["attribute"][2])
+
+
+def test_completion_loss_by_its_formula(generator: torch.Generator) -> None:
+    module = Completion(8, 4, generator)
+    vectors = vectors_of(generator)
+    rows = torch.tensor([0, 2])
+    loss, matching = module.losses(vectors, rows, None)
+    expected, latents = torch.zeros(()), {}
+    for name, source in (("attribute", "image"), ("image", "attribute")):
+        both = torch.cat([vectors[source], vectors["structure"]], dim=1)[rows]
+        inputs = {name: vectors[name][rows], f"{source} +": module.joined[source](both)}
+        keys = {name: name, f"{source} +": f"{source} and structure"}
+        for key, value in inputs.items():
+            vae = module.vaes[keys[key]]
+            assert isinstance(vae, ModalVAE)
+            mean, log_variance = vae.encode(value)
+            latents[key] = mean
+            divergence = -(1 + log_variance - mean**2 - log_variance.exp()) / 2
+            expected = expected + (vae.decode(mean) - value).square().mean() + divergence.sum()
+    torch.testing.assert_close(loss, expected)
+    distance = (latents["attribute"] - latents["image +"]).square().mean()
+    distance = distance + (latents["image"] - latents["attribute +"]).square().mean()
+    torch.testing.assert_close(matching, distance)
+
+
+def test_completion_has_no_loss_without_an_entity_that_has_both(
+    generator: torch.Generator,
+) -> None:
+    losses = Completion(8, 4, generator).losses(
+        vectors_of(generator), torch.empty(0, dtype=torch.int64), None
+    )
+    assert [float(loss) for loss in losses] == [0.0, 0.0]
+
+
+def test_completion_sends_no_gradient_to_the_modalities(generator: torch.Generator) -> None:
+    vectors = {name: rows.requires_grad_() for name, rows in vectors_of(generator).items()}
+    loss, matching = Completion(8, 4, generator).losses(vectors, torch.arange(3), generator)
+    (loss + matching).backward()  # type: ignore[no-untyped-call]
+    assert all(rows.grad is None for rows in vectors.values())
+
+
+def valued_view() -> TrainView:
+    """``small_view`` with values of the attribute triples."""
+    view = small_view()
+    values = text_array(['"3"^^<http://www.w3.org/2001/XMLSchema#double>', "", "1950", "2"])
+    return replace(view, source=replace(view.source, attribute_values=values))
+
+
+def test_texts_begin_with_the_most_common_attribute() -> None:
+    texts = common_first_texts(valued_view().source)
+    # "born" stands in three triples, "height" in one.
+    assert texts == ["born; born: 3", "born: 1950", "height: 2"]
+    graph = replace(
+        valued_view().source,
+        attributes=text_array(["height", "born"]),
+    )
+    assert common_first_texts(graph)[0] == "height; height: 3"
+
+
+def training(**overrides: object) -> tuple[TokenEncoder, Losses, TrainView]:
+    view, ctx = valued_view(), RunContext(rng_seed=3)
+    params = TMEAParams(dim=4, latent=2, **overrides)  # type: ignore[arg-type]
+    images = view.joint_features("image")
+    inputs = {
+        "image": (torch.tensor(images.values), torch.tensor(images.present)),
+        "attribute": attribute_vectors(view, "hashed", 256, ctx, common_first_texts),
+    }
+    encoder = TokenEncoder(JointGraph.of(view), inputs, taken_from(params, EncoderParams), ctx)
+    return encoder, Losses(encoder, taken_from(params, LossParams), ctx), view
+
+
+def plain_contrast(similarity: Tensor, margin: float) -> Tensor:
+    own = torch.eye(len(similarity), dtype=torch.bool)
+    hinge = (margin - similarity).clamp_min(0).square()
+    return torch.where(own, hinge, similarity.square()).mean()
+
+
+def test_alignment_takes_inner_products_of_joint_vectors_and_cosines_of_single_ones() -> None:
+    encoder, losses, view = training()
+    seeds = rows_of_pairs(encoder.graph.seed_pairs(view), CPU)
+    encoded = encoder.encode(seeds, normalize(encoder.entities)[seeds], None)
+    expected = plain_contrast(encoded.joint[:2] @ encoded.joint[2:].T, 2.0)
+    table = normalize(encoder.entities)[seeds]
+    for name in NAMES:
+        rows = table
+        if name != "structure":
+            rows = encoder.linear[name](encoder._features[name][seeds])
+        cosines = cosine_similarity(rows[:2].unsqueeze(1), rows[2:].unsqueeze(0), dim=2)
+        expected = expected + plain_contrast(cosines, 2.0)
+    torch.testing.assert_close(losses.alignment(encoded), expected)
+
+
+def test_orthogonality_by_its_formula() -> None:
+    encoder, losses, view = training()
+    seeds = rows_of_pairs(encoder.graph.seed_pairs(view), CPU)
+    encoded = encoder.encode(seeds, normalize(encoder.entities)[seeds], None)
+    expected = torch.zeros(())
+    for own in NAMES:
+        for other in NAMES:
+            if own != other:
+                left = encoded.whole[own] - encoded.attended[own, other]
+                for row in range(len(seeds)):
+                    product = (encoded.whole[other][row] * left[row]).mean()
+                    expected = expected + product**2 / len(seeds)
+    torch.testing.assert_close(losses.orthogonality(encoded), expected)
+
+
+def test_a_step_is_the_plain_sum_of_its_losses() -> None:
+    encoder, losses, view = training(orthogonality=0.3, matching=0.7)
+    seeds = rows_of_pairs(encoder.graph.seed_pairs(view), CPU)
+    triples, other = torch.tensor([[0, 0, 1]]), torch.tensor([2])
+    losses._noise.manual_seed(0)
+    found = losses.of_step(triples, other, torch.tensor([True]), seeds, 2)
+    table, relations = normalize(encoder.entities), normalize(encoder.relations)
+    own = (table[0] + relations[0] - table[1]).square().sum()
+    wrong = (table[2] + relations[0] - table[1]).square().sum()
+    expected = (1 + own - wrong).clamp_min(0)
+    losses._noise.manual_seed(0)
+    encoded = encoder.encode(seeds, table[seeds], losses._noise)
+    expected = expected + losses.alignment(encoded) + 0.3 * losses.orthogonality(encoded)
+    # Of the seeds s0 and t0 have an image and attributes.
+    assert encoder.completion is not None
+    for row in (0, 2):
+        parts = encoder.completion.losses(encoded.single, torch.tensor([row]), losses._noise)
+        expected = expected + parts[0] + 0.7 * parts[1]
+    torch.testing.assert_close(found, expected)
+
+
+def test_pseudo_pairs_weigh_a_tenth_and_stay_beside_the_seeds() -> None:
+    encoder, losses, view = training(completion=False)
+    seeds = encoder.graph.seed_pairs(view)[:1]
+    sets = TrainingSets(encoder, seeds, 1, RunContext(rng_seed=3), SetForm(own_relations=True))
+    sets.grow(1)
+    (pseudo,) = sets.pseudo_batches(10)
+    assert sets.drawn_seeds(0)[0].tolist() == seeds[0].tolist()
+    encoded = encoder.encode(pseudo, normalize(encoder.entities)[pseudo], None)
+    torch.testing.assert_close(losses.of_pseudo_pairs(pseudo), losses.alignment(encoded) / 10)
+
+
+def test_drawn_seeds_say_how_many_they_stand_for() -> None:
+    encoder, _, view = training()
+    sets = TrainingSets(encoder, encoder.graph.seed_pairs(view), 1, RunContext(rng_seed=3))
+    for wanted, n_rows in ((0, 4), (1, 2), (5, 4)):
+        rows, n_seeds = sets.drawn_seeds(wanted)
+        assert (len(rows), n_seeds) == (n_rows, 2)
+
+
+def test_noise_at_test_is_the_same_at_every_look() -> None:
+    encoder, _, _ = training(sample_at_test=True)
+    quiet, _, _ = training()
+    quiet.load_state_dict(encoder.state_dict())
+    assert torch.equal(encoder.joint_vectors(), encoder.joint_vectors())
+    lacking = ~(encoder._present["image"] & encoder._present["attribute"])
+    same = (encoder.joint_vectors() == quiet.joint_vectors()).all(dim=1)
+    assert not same[lacking].any()
