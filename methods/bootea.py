@@ -88,6 +88,12 @@ class BootEA(Method):
     }
     test_params: ClassVar = {"epochs": 60, "dim": 32, "batch_size": 1000, "eval_every": 20}
 
+    @property
+    def is_iterative(self) -> bool:
+        """Whether labels are learned before the last epoch is over."""
+        params: BootEAParams = self.params
+        return params.bootstrap and params.epochs > params.bootstrap_every
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the triples of both KGs and returns the unit vectors of all entities."""
         params: BootEAParams = self.params

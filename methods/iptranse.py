@@ -85,6 +85,12 @@ class IPTransE(Method):
         "eval_every": 25,
     }
 
+    @property
+    def is_iterative(self) -> bool:
+        """Whether labels are learned before the last epoch is over."""
+        params: IPTransEParams = self.params
+        return params.soft_labels and params.epochs > params.label_every
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on triples, paths and soft labels; returns unit vectors of all entities."""
         params: IPTransEParams = self.params

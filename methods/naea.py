@@ -73,6 +73,12 @@ class NAEA(Method):
     variants: ClassVar = {"w/o bootstrapping": {"bootstrap": False}}
     test_params: ClassVar = {"epochs": 60, "dim": 32, "batch_size": 1000, "eval_every": 20}
 
+    @property
+    def is_iterative(self) -> bool:
+        """Whether labels are learned before the last epoch is over."""
+        params: NAEAParams = self.params
+        return params.bootstrap and params.epochs > params.bootstrap_every
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the triples of both KGs and returns both levels, joined."""
         params: NAEAParams = self.params

@@ -16,24 +16,24 @@ _WORDS = {
 def with_known_settings(
     words: frozenset[str], method: str, place: tuple[str, str], scoring: Sequence[PrintedScoring]
 ) -> frozenset[str]:
-    """The words that a source states about a row, with what else is known where it is silent.
+    """The words that a source states about a row, corrected and completed by what else is known.
+
+    MCLEA's Table 1 lists HMAN among the methods with names, and prints its numbers without.
 
     Args:
-        words: Setting words of ``results.csv``; they win.
+        words: Setting words of ``results.csv``.
         method: Printed method.
         place: Source and table.
         scoring: ``Published.scoring``; its columns ``names`` and ``iterative`` are empty where
-            nobody knows.
+            nobody knows, and win otherwise.
     """
     rows = [
         row
         for row in scoring
         if (row.source, row.table) == place and name_key(row.method) == name_key(method)
     ]
-    known = {
-        either[word]
-        for row in rows
-        for either, word in ((_WORDS["names"], row.names), (_WORDS["iterative"], row.iterative))
-        if word and words.isdisjoint(either.values())
-    }
-    return words | known
+    for row in rows:
+        for either, word in ((_WORDS["names"], row.names), (_WORDS["iterative"], row.iterative)):
+            if word:
+                words = words.difference(either.values()) | {either[word]}
+    return words
