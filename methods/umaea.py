@@ -17,14 +17,14 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
+from mmea_bench.methods.core.hybrid.confident_losses import ConfidentLosses
+from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridEncoder
+from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
-from mmea_bench.methods.parts.umaea.global_encoder import GlobalHybridEncoder
-from mmea_bench.methods.parts.umaea.losses import ConfidentLosses
-from mmea_bench.methods.parts.umaea.training import StagedTraining
 
 
 @dataclass(frozen=True)

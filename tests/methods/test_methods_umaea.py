@@ -13,17 +13,17 @@ from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
-from mmea_bench.methods.core.hybrid.training import TrainingSettings
-from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
-from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.parts.umaea.global_encoder import GlobalHybridEncoder
-from mmea_bench.methods.parts.umaea.losses import (
+from mmea_bench.methods.core.hybrid.confident_losses import (
     BalancedSum,
     ConfidentLosses,
     confident_contrastive_loss,
 )
-from mmea_bench.methods.parts.umaea.training import StagedTraining
+from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridEncoder
+from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
+from mmea_bench.methods.core.hybrid.training import TrainingSettings
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.umaea import UMAEA, UMAEAParams
 
 PARAMS = dataclasses.replace(UMAEAParams(), dim=16, feed_forward_dim=8)

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from mmea_bench.methods.core.hybrid.confident_losses import ConfidentLosses
 from mmea_bench.methods.core.hybrid.training import TwoPartTraining
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
-from mmea_bench.methods.parts.umaea.losses import ConfidentLosses
 
 LOSS_WEIGHT_FACTOR = 5.0
 """Learning rate of the loss weights over that of the rest; code."""

@@ -8,10 +8,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridVectors
 from mmea_bench.methods.core.hybrid.losses import HybridLosses
 from mmea_bench.methods.core.inputs.presence import loss_where_present
 from mmea_bench.methods.core.losses.batch import batch_logits
-from mmea_bench.methods.parts.umaea.global_encoder import GlobalHybridVectors
 
 
 def confident_contrastive_loss(
