@@ -9,8 +9,9 @@ from torch.nn.functional import leaky_relu, normalize
 
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder, ProxyEncoder
 from mmea_bench.methods.core.layers.reflection import ReflectionGraph
-from mmea_bench.methods.dual_amn import DualAMN, DualAMNParams, DualEncoder, ProxyEncoder
+from mmea_bench.methods.dual_amn import DualAMN
 from mmea_bench.methods.mraea import MRAEA, MetaRelationEncoder, MRAEAParams
 from mmea_bench.methods.rrea import RREA
 from tests.methods.layers.test_reflection import random_graph, relations_of_pairs
@@ -73,7 +74,8 @@ def test_the_gate_of_dual_amn_mixes_vectors_with_what_differs_from_the_proxies()
 
 
 def test_the_two_encoders_of_dual_amn_share_nothing_but_the_tables() -> None:
-    model = DualEncoder(random_graph(), DualAMNParams(), RunContext(rng_seed=1))
+    generator = torch.Generator().manual_seed(1)
+    model = DualEncoder(random_graph(), 128, 2, 64, generator, torch.device("cpu"))
     # Gate 384 x 384 and its bias, 64 proxies, two kernels; 172,672 in the released notebook.
     each = sum(number.numel() for number in model.of_neighbours.parameters())
     assert each == 384 * 384 + 384 + 64 * 384 + 2 * 128 == 172_672

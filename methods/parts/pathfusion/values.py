@@ -1,0 +1,76 @@
+"""Attribute values of one KG as items, each a distinct name with a distinct value."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.methods.core.inputs.literals import number_of, parse_literal
+
+_DATE = re.compile(r"(-?[0-9]{1,9})-([0-9]{1,2})-([0-9]{1,2})(?:T.*|Z)?")
+_SEPARATORS = re.compile(r"[\s._\-:]+")
+
+
+def path_number(text: str) -> float:
+    """The number that a value counts as.
+
+    A date ``y-m-d`` is ``y + m / 12``, so that December rolls to the next year; what is no number
+    is 0, as in PathFusion's code.
+    """
+    text = text.strip()
+    date = _DATE.fullmatch(text)
+    if date is not None:
+        return int(date[1]) + int(date[2]) / 12
+    number = number_of(text)
+    return 0.0 if math.isnan(number) else number
+
+
+@dataclass(frozen=True, eq=False)
+class ValueItems:
+    """Distinct pairs of an attribute's name and a value.
+
+    Attributes:
+        holders: Which entity has which item, binary, [n_ent, n_items] float32.
+        names: Name of each item's attribute, [n_items].
+        texts: What each item's value says, [n_items].
+        numbers: ``path_number`` of it, [n_items] float64.
+    """
+
+    holders: csr_matrix
+    names: list[str]
+    texts: list[str]
+    numbers: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, graph: KnowledgeGraph) -> ValueItems:
+        """The items of one KG."""
+        parsed = {raw: parse_literal(raw).text for raw in dict.fromkeys(graph.attribute_values)}
+        names = [readable_name(uri) for uri in graph.attributes]
+        places: dict[tuple[str, str], int] = {}
+        columns = [
+            places.setdefault((names[attribute], parsed[raw]), len(places))
+            for attribute, raw in zip(
+                graph.attribute_triples[:, 1].tolist(), graph.attribute_values, strict=True
+            )
+        ]
+        cells = np.unique(
+            np.stack([graph.attribute_triples[:, 0], np.array(columns, dtype=np.int64)], axis=1),
+            axis=0,
+        )
+        shape = (graph.n_entities, len(places))
+        ones = np.ones(len(cells), dtype=np.float32)
+        holders = csr_matrix((ones, (cells[:, 0], cells[:, 1])), shape=shape)
+        texts = [text for _, text in places]
+        numbers = np.array([path_number(text) for text in texts], dtype=np.float64)
+        return cls(holders, [name for name, _ in places], texts, numbers)
+
+
+def readable_name(uri: str) -> str:
+    """Last part of a URI with separators as blanks."""
+    return _SEPARATORS.sub(" ", re.split(r"[/#]", uri.rstrip("/#>"))[-1]).strip()

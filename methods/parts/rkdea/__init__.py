@@ -1,0 +1,1 @@
+"""RKDEA's teacher, its student, and what passes from one to the other."""
