@@ -43,8 +43,8 @@ DATASET_ROWS = {
     "umaea_readme": {"README dataset table": 3},
 }
 BASELINES = {"image_only", "name_match", "random_scores"}
-UNPRINTED = {"dual_amn", "lightea"}
-"""Methods that no source here prints: the field's records for speed."""
+UNPRINTED = {"dual_amn", "lightea", "pathfusion"}
+"""Methods that no table here prints."""
 ROW_OF_A_TABLE = ["source", "table", "method", "variant", "dataset", "seed_ratio", "setting"]
 
 
