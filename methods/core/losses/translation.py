@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding
 
 from mmea_bench.methods.core.losses.margins import Norm, lengths
+from mmea_bench.methods.core.losses.translation_gradients import EuclideanGaps, ManhattanGaps
 
 Measure = Norm | Literal["inner"]
 """Length of ``h + r - t``, or minus the inner product of ``h + r`` and ``t``: lower is closer."""
@@ -85,9 +84,13 @@ def translation_distances(
     if measure == "inner":
         return _inner_distances(entities, relations, batch)
     parts = (batch.triples, batch.stand_ins, batch.replaces_head)
-    own, others = _Distances.apply(  # type: ignore[no-untyped-call]
-        entities, relations, *parts, measure
-    )
+    if measure == "l1":
+        own, others = ManhattanGaps.apply(entities, relations, *parts)  # type: ignore[no-untyped-call]
+    else:
+        squared = measure == "squared l2"
+        own, others = EuclideanGaps.apply(  # type: ignore[no-untyped-call]
+            entities, relations, *parts, squared
+        )
     return own, others
 
 
@@ -104,80 +107,6 @@ def _inner_distances(
     fixed, kept = torch.cat([head + relation, tail]), (relation * tail).sum(dim=1, keepdim=True)
     others = (embedding(place, fixed) * other).sum(dim=2) + kept * batch.replaces_head
     return -((head + relation) * tail).sum(dim=1), -others
-
-
-class _Distances(Function):
-    """Lengths of ``h + r - t`` of triples, [b], and of their negatives, [b, k].
-
-    Equal to what autograd makes of the formula. Here the gradients of a triple and of its negatives
-    are added up before they reach the rows of the tables, and no further array of the size of all
-    negatives is made: memory traffic is what an epoch takes.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        entities: Tensor,
-        relations: Tensor,
-        triples: Tensor,
-        stand_ins: Tensor,
-        replaces_head: Tensor,
-        measure: Norm,
-    ) -> tuple[Tensor, Tensor]:
-        heads, relation_ids, tails = triples.unbind(1)
-        head, tail = entities.index_select(0, heads), entities.index_select(0, tails)
-        relation = relations.index_select(0, relation_ids)
-        moved, returned = head + relation, relation - tail
-        # A stand-in e gives (h + r) - e as a tail and e + (r - t) as a head.
-        other = entities.index_select(0, stand_ins.flatten()).view(*stand_ins.shape, -1)
-        fixed = torch.where(replaces_head.unsqueeze(2), returned.unsqueeze(1), moved.unsqueeze(1))
-        gaps = moved.sub_(tail), fixed.addcmul_(other, _signs(replaces_head, other).unsqueeze(2))
-        own, others = (lengths(gap, measure) for gap in gaps)
-        ctx.save_for_backward(triples, stand_ins, replaces_head, *gaps, own, others)
-        ctx.n_rows, ctx.measure = (len(entities), len(relations)), measure
-        return own, others
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        triples, stand_ins, replaces_head, own_gap, gaps, own, others = ctx.saved_tensors
-        n_entities, n_relations = ctx.n_rows
-        own_slope, slopes = (
-            _slopes(*parts, ctx.measure) for parts in zip(gradients, (own, others), strict=True)
-        )
-        if ctx.measure == "l1":
-            own_gap, gaps = own_gap.sign(), gaps.sign()
-        at_head = replaces_head.to(slopes.dtype)
-        # What reaches a triple's head, relation and tail from its negatives that keep them.
-        kept = torch.stack([1 - at_head, torch.ones_like(at_head), at_head], dim=1)  # [b, 3, k]
-        of_ends = torch.bmm(kept * slopes.unsqueeze(1), gaps)
-        of_ends += (own_slope.unsqueeze(1) * own_gap).unsqueeze(1)
-        of_entities = gaps.new_zeros(n_entities, gaps.shape[2])
-        of_entities.index_add_(0, triples[:, 0], of_ends[:, 0])
-        of_entities.index_add_(0, triples[:, 2], of_ends[:, 2], alpha=-1)
-        # A margin leaves most negatives without a gradient in the end.
-        reached = slopes.flatten().nonzero().squeeze(1)
-        weights = (slopes * _signs(replaces_head, slopes)).flatten()[reached].unsqueeze(1)
-        of_others = gaps.flatten(0, 1).index_select(0, reached) * weights
-        of_entities.index_add_(0, stand_ins.flatten()[reached], of_others)
-        of_relations = gaps.new_zeros(n_relations, gaps.shape[2])
-        of_relations.index_add_(0, triples[:, 1], of_ends[:, 1])
-        return of_entities, of_relations, None, None, None, None
-
-
-def _slopes(gradient: Tensor, distances: Tensor, measure: Norm) -> Tensor:
-    """What a gap is multiplied with for its gradient (its signs, for l1)."""
-    if measure == "l1":
-        return gradient
-    if measure == "squared l2":
-        return 2 * gradient
-    # The length of nothing has the gradient 0, as in the library.
-    return torch.where(distances > 0, gradient / distances, 0.0)
-
-
-def _signs(replaces_head: Tensor, like: Tensor) -> Tensor:
-    """1 where a stand-in is a head and -1 where it is a tail, [b, k]."""
-    return (2 * replaces_head - 1).to(like.dtype)
 
 
 def triple_distances(

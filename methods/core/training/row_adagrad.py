@@ -55,12 +55,10 @@ class RowAdagrad:
         ):
             if rows.grad is None:
                 continue
-            reached = rows.grad.abs().amax(dim=1).nonzero().squeeze(1)
-            ids, gradients = wanted[reached], rows.grad.index_select(0, reached)
-            squares = sums.index_select(0, ids).addcmul_(gradients, gradients)
-            sums.index_copy_(0, ids, squares)
-            change = gradients.div_(squares.sqrt_().add_(_EPSILON))
+            # Rows without a gradient stay as they are; picking out the others costs more.
+            squares = sums.index_select(0, wanted).addcmul_(rows.grad, rows.grad)
+            sums[wanted] = squares
             # The gathered rows are a copy of the table's: they are moved and written back.
-            moved = rows.index_select(0, reached).add_(change, alpha=-self._learning_rate)
-            table.index_copy_(0, ids, moved)
+            rows.addcdiv_(rows.grad, squares.sqrt_().add_(_EPSILON), value=-self._learning_rate)
+            table[wanted] = rows
         self._gathered = []

@@ -135,6 +135,27 @@ def test_translation_distances_equal_the_written_out_formula(measure: Any) -> No
         torch.testing.assert_close(*gradients(mixed, table), *gradients(plain, table))
 
 
+@pytest.mark.parametrize("measure", ["l1", "l2", "squared l2"])
+def test_batches_without_triples_have_no_distances(measure: Any) -> None:
+    ends = torch.zeros(0, 2, dtype=torch.int64)
+    batch = CorruptedTriples(torch.zeros(0, 3, dtype=torch.int64), ends, ends.bool())
+    entities = drawn(3, 2)
+    own, others = translation_distances(entities, drawn(1, 2), batch, measure)
+    assert (own.shape, others.shape) == ((0,), (0, 2))
+    assert not gradients(own.sum() + others.sum(), entities)[0].any()
+
+
+@pytest.mark.parametrize("measure", ["l2", "squared l2"])
+def test_distances_of_nothing_have_no_slope(measure: Any) -> None:
+    entities, relations = torch.zeros(2, 3, requires_grad=True), torch.zeros(1, 3)
+    batch = CorruptedTriples(
+        torch.tensor([[0, 0, 1]]), torch.tensor([[1]]), torch.tensor([[False]])
+    )
+    own, others = translation_distances(entities, relations, batch, measure)
+    assert (own.item(), others.item()) == (0, 0)
+    assert not gradients(own.sum() + others.sum(), entities)[0].any()
+
+
 def test_negatives_are_the_triples_with_one_end_replaced() -> None:
     batch = CorruptedTriples(
         torch.tensor([[7, 4, 9]]), torch.tensor([[3, 5]]), torch.tensor([[True, False]])
