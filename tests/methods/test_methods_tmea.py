@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.modal_vae import ModalVAE
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
-from mmea_bench.methods.parts.tmea.associations import Association, OthersAttention
+from mmea_bench.methods.parts.tmea.associations import Association
 from mmea_bench.methods.parts.tmea.completion import Completion
 from mmea_bench.methods.parts.tmea.encoder import EncoderParams, TokenEncoder
 from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
@@ -36,43 +35,6 @@ def generator() -> torch.Generator:
 
 def vectors_of(generator: torch.Generator, n: int = 3, dim: int = 8) -> dict[str, Tensor]:
     return {name: normalize(torch.randn(n, dim, generator=generator), dim=1) for name in NAMES}
-
-
-def by_heads(module: OthersAttention, own: Tensor, others: list[Tensor]) -> Tensor:
-    """The attention of one row with loops over heads and others."""
-    to_query, to_key = module.projections
-    width = len(own) // module.n_heads
-    heads = []
-    for head in range(module.n_heads):
-        part = slice(head * width, (head + 1) * width)
-        query = (own @ to_query)[part]
-        logits = [float(query @ (other @ to_key)[part]) / math.sqrt(width) for other in others]
-        total = sum(math.exp(logit) for logit in logits)
-        values = [(other @ module.value)[part] for other in others]
-        heads.append(
-            sum(math.exp(a) / total * value for a, value in zip(logits, values, strict=True))
-        )
-    return module.output(torch.cat(heads))  # type: ignore[no-any-return, arg-type]
-
-
-@torch.no_grad()
-def test_a_modality_attends_to_the_two_others(generator: torch.Generator) -> None:
-    module = OthersAttention(8, 2, 2, generator)
-    vectors = vectors_of(generator)
-    others = [vectors["image"], vectors["attribute"]]
-    found = module(vectors["structure"], torch.stack(others, dim=1))
-    for row in range(3):
-        expected = by_heads(module, vectors["structure"][row], [each[row] for each in others])
-        torch.testing.assert_close(found[row], expected)
-
-
-@torch.no_grad()
-def test_attention_to_a_single_other_is_a_linear_map_of_it(generator: torch.Generator) -> None:
-    module = OthersAttention(8, 2, 1, generator)
-    own, other = torch.randn(3, 8), torch.randn(3, 8)
-    expected = module.output(other @ module.value)
-    torch.testing.assert_close(module(own, other.unsqueeze(1)), expected)
-    assert len(module.projections) == 0
 
 
 @torch.no_grad()

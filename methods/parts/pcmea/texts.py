@@ -1,0 +1,76 @@
+"""What an entity's relations and attributes are called, as text features."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from mmea_bench.datasets.core.model.features import fill_lacking
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+
+_END_OF_URI = re.compile(r"[^/#]*$")
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s._]+")
+_MOST_LETTERS = 2048  # of a relation text; released code
+
+TEXT_OF = {"attribute": "attribute text", "relation": "relation text"}
+"""Modality to the modality of its text."""
+
+
+def words_of(uri: str) -> str:
+    """Last part of a URI, with "_" and "." as blanks and split before capitals."""
+    found = _END_OF_URI.search(uri.rstrip("/#>"))
+    split = _CAPITAL.sub(" ", found.group() if found else uri)
+    return _SEPARATORS.sub(" ", split).strip()
+
+
+def field_texts(graph: KnowledgeGraph) -> list[str]:
+    """The attribute fields of each entity, each once, [n_ent]; "" without attributes."""
+    names = [words_of(uri) for uri in graph.attributes]
+    fields: list[dict[str, None]] = [{} for _ in range(graph.n_entities)]
+    for entity, attribute in graph.attribute_triples.tolist():
+        fields[entity][names[attribute]] = None
+    return [" ".join(found) for found in fields]
+
+
+def relation_texts(graph: KnowledgeGraph) -> list[str]:
+    """The words of the relations around each entity, each once, [n_ent]; "" without relations.
+
+    At most 2,048 characters, as in the released code.
+    """
+    names = [words_of(uri).lower().split() for uri in graph.relations]
+    words: list[dict[str, None]] = [{} for _ in range(graph.n_entities)]
+    for head, relation, tail in graph.relation_triples.tolist():
+        for word in names[relation]:
+            words[head][word] = words[tail][word] = None
+    return [" ".join(found)[:_MOST_LETTERS] for found in words]
+
+
+def text_features(
+    view: TrainView, modality: str, encoder: str, max_tokens: int, ctx: RunContext
+) -> Tensor:
+    """L2-normalised vectors of the texts of a modality, [n_entities, dim].
+
+    Entities without a text get a fixed normal sample, as lacking images do. A vector is the mean
+    over the text's tokens (the released code's pooling keeps the first token alone).
+
+    Args:
+        view: Dataset.
+        modality: ``attribute`` or ``relation``.
+        encoder: Text encoder.
+        max_tokens: Longer texts are cut.
+        ctx: Device, generators and log.
+    """
+    write = field_texts if modality == "attribute" else relation_texts
+    texts = [*write(view.source), *write(view.target)]
+    vectors = text_vectors(texts, encoder, "mean tokens", ctx, max_tokens=max_tokens)
+    present = torch.tensor([bool(text) for text in texts]).numpy()
+    generator = ctx.numpy_generator(f"fill {TEXT_OF[modality]}")
+    filled = fill_lacking(vectors.numpy(), present, "normal", generator)
+    return normalize(torch.from_numpy(filled), dim=1).to(ctx.device)
