@@ -106,6 +106,10 @@ class SinkhornAmong:
         largest, place = self._plan.max(dim=1)
         return self._columns.gather(1, place.unsqueeze(1)).squeeze(1), largest.exp()
 
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Candidates of each row and their shares in the plan, [n_source, n_candidates] each."""
+        return self._columns, self._plan.exp()
+
     def _column_sums(self) -> Tensor:
         """Logarithm of the sum of every column, [n_target]; not a number where it is empty."""
         columns = self._columns.flatten()

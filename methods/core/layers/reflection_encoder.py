@@ -47,6 +47,10 @@ class NeighbourFeatures(nn.Module):
         self.entities = uniform_parameter(shape, _KERAS_BOUND, generator)
         shape = 2 * graph.n_relations, relation_dim
         self.relations = uniform_parameter(shape, _KERAS_BOUND, generator)
+        self.look_at(graph, device)
+
+    def look_at(self, graph: JointGraph, device: torch.device) -> None:
+        """Takes the triples from another union graph of the same entities and relations."""
         self._neighbours = neighbour_means(graph, device)
         self._incident = incident_relation_means(graph, device)
 
@@ -104,6 +108,11 @@ class ReflectionEncoder(nn.Module):
         super().__init__()
         self.features = NeighbourFeatures(graph, dim, dim, generator, device)
         self.layers = nn.ModuleList(EndReflectionLayer(dim, generator) for _ in range(depth))
+        self._reflections = ReflectionGraph.of(graph, device)
+
+    def look_at(self, graph: JointGraph, device: torch.device) -> None:
+        """Takes the triples from another union graph of the same entities and relations."""
+        self.features.look_at(graph, device)
         self._reflections = ReflectionGraph.of(graph, device)
 
     def forward(self) -> Tensor:

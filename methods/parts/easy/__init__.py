@@ -1,0 +1,1 @@
+"""EASY's matching of names and what it makes of a matching."""
