@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmea_bench.methods.parts.pathfusion.values import ValueItems
 
-_BLOCK_ITEMS = 512
+_BLOCK_ITEMS = 128
 """Source items that are compared with all target items at a time."""
 _BLOCK_ROWS = 256
 
@@ -128,8 +128,11 @@ def value_similarities(
     holders_of = csr_matrix(target.holders)
     for start in range(0, len(rows_of), _BLOCK_ITEMS):
         block = slice(start, start + _BLOCK_ITEMS)
-        gaps = np.abs(source.numbers[block, None] - target.numbers[None, :])
-        near = (names[rows_of[block]] / (gaps + offset)).astype(np.float32)
+        gaps = source.numbers[block, None] - target.numbers[None, :]
+        np.abs(gaps, out=gaps)
+        gaps += offset
+        near = names[rows_of[block]]
+        near /= gaps
         of_entities = (holders_of @ near.T).T  # [n_block, n_target]
         held = by_item[:, block].tocsr()
         rows = np.flatnonzero(np.diff(held.indptr))
