@@ -128,6 +128,7 @@ class DESAlign(Method):
         "epochs": 60,
         "dim": 32,
         "learning_rate": 5e-3,
+        "most_energy": 0.2,  # crossed from the start, so that the bound is at work
         "iterative_start": 30,
         "renew_every": 10,
         "promote_every": 10,
