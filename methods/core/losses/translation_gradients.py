@@ -195,7 +195,9 @@ class ManhattanGaps(Function):
         relation = relations.index_select(0, relation_ids)
         moved, returned = head + relation, relation - tail
         # A stand-in e gives (h + r) - e as a tail and e + (r - t) as a head.
-        other = entities.index_select(0, stand_ins.flatten()).view(*stand_ins.shape, entities.shape[1])
+        other = entities.index_select(0, stand_ins.flatten()).view(
+            *stand_ins.shape, entities.shape[1]
+        )
         fixed = torch.where(replaces_head.unsqueeze(2), returned.unsqueeze(1), moved.unsqueeze(1))
         gaps = moved.sub_(tail), fixed.addcmul_(other, _signs(replaces_head, other).unsqueeze(2))
         own, others = (gap.abs().sum(dim=-1) for gap in gaps)
