@@ -32,7 +32,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Similarity
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.losses.sampled_softmax import query_loss
+from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_query_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
@@ -211,8 +211,8 @@ class Losses:
         relation = embedding(relations, self._model.relations)
         from_head, from_tail = head * relation, tail * relation
         own = (from_head * tail).sum(dim=1)
-        loss = query_loss(own, from_head @ others.T, tails.unsqueeze(1) != drawn)
-        return loss + query_loss(own, from_tail @ others.T, heads.unsqueeze(1) != drawn)
+        loss = shared_query_loss(from_head, own, others, (tails, drawn))
+        return loss + shared_query_loss(from_tail, own, others, (heads, drawn))
 
     def _of_links(self, ids: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
         """Queries of sameAs in both directions, with negatives from the other KG.

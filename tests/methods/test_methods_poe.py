@@ -15,7 +15,7 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.losses.sampled_softmax import query_loss
+from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_query_loss
 from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
@@ -231,6 +231,23 @@ def test_query_loss_by_hand() -> None:
     second = math.log(2 * math.exp(2)) - 2
     found = query_loss(answers, others, wrong)
     assert float(found) == pytest.approx((first + second) / 2)
+
+
+def test_queries_that_share_negatives_have_the_loss_and_the_gradients_of_written_out_logits() -> (
+    None
+):
+    generator = torch.Generator().manual_seed(4)
+    queries, negatives = (torch.randn(n, 3, generator=generator) for n in (4, 5))
+    answers = torch.randn(4, generator=generator)
+    inputs = [each.requires_grad_() for each in (queries, answers, negatives)]
+    answer_ids, negative_ids = torch.tensor([7, 1, 2, 7]), torch.tensor([2, 7, 3, 7, 2])
+    wrong = answer_ids.unsqueeze(1) != negative_ids
+    expected = query_loss(answers, queries @ negatives.T, wrong)
+    found = shared_query_loss(queries, answers, negatives, (answer_ids, negative_ids))
+    torch.testing.assert_close(found, expected)
+    slopes = (torch.autograd.grad(3 * loss, inputs) for loss in (found, expected))
+    for ours, plain in zip(*slopes, strict=True):
+        torch.testing.assert_close(ours, plain)
 
 
 def test_an_epoch_sees_every_triple_once_and_links_in_turn() -> None:

@@ -92,3 +92,12 @@ def test_the_plan_is_zero_but_for_the_best_candidates_of_a_row() -> None:
         plan /= plan.sum(axis=1, keepdims=True)
         plan /= np.where(plan.any(axis=0), plan.sum(axis=0), 1.0)
     np.testing.assert_allclose(sparse_plan(scores, 3), plan, rtol=1e-9)
+
+
+def test_the_shares_of_candidates_are_the_plan_without_its_zeros() -> None:
+    scores = torch.from_numpy(np.random.default_rng(6).uniform(-1, 1, size=(9, 7)))
+    plain = ScoreMatrix(scores, torch.eye(7).double(), "inner")
+    blocks = SinkhornAmong(plain, 3, temperature=0.3, sweeps=4)
+    columns, shares = blocks.shares()
+    whole = torch.zeros_like(scores).scatter_(1, columns, shares)
+    np.testing.assert_allclose(whole.numpy(), sparse_plan(scores.numpy(), 3))

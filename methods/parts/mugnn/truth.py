@@ -92,14 +92,11 @@ def rule_losses(
     """
     for rows in torch.split(torch.arange(len(batch.conclusions)), chunk):
         part = batch.rows(rows, entities.device)
-        first, second = (
-            truth_values(entities, relations, part.premises[:, place]) for place in (0, 1)
-        )
+        # At once: every look-up has a gradient of the size of its table.
+        triples = torch.cat([*part.premises.unbind(1), part.conclusions, part.negatives])
+        first, second, right, wrong = truth_values(entities, relations, triples).chunk(4)
         premises = first * torch.where(part.has_second, second, 1.0)
-        own, other = (
-            1 + premises * (truth_values(entities, relations, triples) - 1)
-            for triples in (part.conclusions, part.negatives)
-        )
+        own, other = (1 + premises * (conclusion - 1) for conclusion in (right, wrong))
         yield relu(margin - (own - other)).sum() / len(batch.conclusions)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -119,3 +122,14 @@ def test_what_is_not_dropped_grows() -> None:
     found = dropped(torch.ones(400, 100), 0.3, torch.Generator().manual_seed(0))
     assert sorted(found.unique().tolist()) == pytest.approx([0, 1 / 0.7])
     assert float((found == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+
+
+def test_an_encoder_that_looks_at_another_graph_is_as_if_made_for_it(graph: JointGraph) -> None:
+    larger = replace(graph, triples=np.concatenate([graph.triples, [[4, 0, 3]]]))
+    moved, made = (
+        ReflectionEncoder(each, 4, 2, torch.Generator().manual_seed(1), DEVICE)
+        for each in (graph, larger)
+    )
+    assert not torch.allclose(moved(), made())
+    moved.look_at(larger, DEVICE)
+    assert torch.allclose(moved(), made())

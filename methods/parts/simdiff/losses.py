@@ -1,0 +1,161 @@
+"""SimDiff's losses: contrastive ones on vectors as they are, with noise, and denoised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.losses.contrastive import contrastive_loss
+from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.training.minibatch import shuffled_batches
+from mmea_bench.methods.parts.simdiff.denoisers import OneStepDenoiser, StepDenoiser, noise_like
+
+GROUPS = {"topology": ("structure", "relation"), "semantics": ("image", "attribute")}
+"""Modalities that are fused without the others, with weights of their own."""
+
+_SEED = 1
+
+Pairs = Mapping[str, Tensor]
+"""Modality to the sources' rows, then in the same order their partners', [2 b, dim] each."""
+
+
+class RawEncoder(MultiModalEncoder):
+    """Gives training the vectors as the encoders make them, not L2-normalised."""
+
+    def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
+        """As they are for the prepared rows, L2-normalised for all entities."""
+        return super().encode(rows) if rows is None else self.vectors(rows)
+
+
+@dataclass(frozen=True)
+class LossParams:
+    """Of the losses; see ``SimDiffParams``."""
+
+    form: Literal["released", "diffusion"]
+    tau: float
+    scale: float
+    n_augmentations: int
+    reseeds: bool
+    width: int
+    n_layers: int
+    noise: float
+    n_steps: int
+    early_steps: int
+    betas: tuple[float, float]
+    noise_weight: float
+    cleaned_weight: float
+    dim: int
+    batch_size: int
+
+
+class SimDiffLosses(nn.Module):
+    """Losses of one epoch: shuffled pairs in mini-batches.
+
+    Args:
+        encoder: Whose fusion makes the joint vectors.
+        params: Of the losses.
+        generators: CPU generators of initial values, of batches, and of all noise.
+    """
+
+    def __init__(
+        self,
+        encoder: RawEncoder,
+        params: LossParams,
+        generators: tuple[torch.Generator, torch.Generator, torch.Generator],
+    ) -> None:
+        super().__init__()
+        initial, self._shuffles, self._noise = generators
+        # A tuple hides the encoder's part from this module's own parameters.
+        self._shared, self._params = (encoder,), params
+        self.weighting = UncertaintyWeighting(encoder.modalities, 1.0, learned=True)
+        self.groups = nn.ModuleDict()
+        self.one_step: OneStepDenoiser | None = None
+        self.by_steps: StepDenoiser | None = None
+        if params.form == "diffusion":
+            sizes = (params.dim, len(encoder.modalities))
+            self.by_steps = StepDenoiser(sizes, params.n_steps, params.betas, initial)
+            return
+        for name, members in GROUPS.items():
+            there = tuple(each for each in members if each in encoder.modalities)
+            if there:
+                # A single member has no weight to learn.
+                self.groups[name] = WeightedConcatenation(there, learned=len(there) > 1)
+        self.one_step = OneStepDenoiser(params.width, params.n_layers, params.noise, initial)
+
+    def forward(self, encoded: dict[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
+        """One loss per batch.
+
+        Args:
+            encoded: Modality to vectors, [n_rows, dim] each.
+            positions: Rows of the pairs, [n_pairs, 2].
+        """
+        for chunk in shuffled_batches(positions, self._params.batch_size, self._shuffles):
+            rows = chunk.T.flatten()
+            pairs = {name: vectors[rows] for name, vectors in encoded.items()}
+            if self.by_steps is not None:
+                yield self.diffused(pairs, self.by_steps)
+            else:
+                yield self.released(pairs)
+
+    def released(self, pairs: Pairs) -> Tensor:
+        """``s (J + I(x~) + sum_m MSE(x_m, x~_m))`` and, of two augmentations, ``J + I(x + s e)``.
+
+        The released code seeds its generator before the second one in every epoch.
+        """
+        scale = self._params.scale
+        assert self.one_step is not None  # noqa: S101 - for the type alone
+        denoised = {name: self.one_step(rows, self._noise) for name, rows in pairs.items()}
+        distances = [(pairs[name] - rows).square().mean() for name, rows in denoised.items()]
+        first = self.joint_terms(pairs) + self.modal_terms(denoised) + torch.stack(distances).sum()
+        loss = scale * first
+        if self._params.n_augmentations < 2:
+            return loss
+        if self._params.reseeds:
+            self._noise.manual_seed(_SEED)
+        noisy = {name: rows + scale * noise_like(rows, self._noise) for name, rows in pairs.items()}
+        return loss + self.joint_terms(pairs) + self.modal_terms(noisy)
+
+    def diffused(self, pairs: Pairs, denoiser: StepDenoiser) -> Tensor:
+        """Contrastive losses of clean and of cleaned vectors, and the denoiser's own."""
+        params, noise = self._params, self._noise
+        losses, cleaned = [], {}
+        for place, (name, rows) in enumerate(pairs.items()):
+            losses.append(denoiser.loss(rows, place, noise))
+            cleaned[name] = denoiser.cleaned(rows, place, params.early_steps, noise)
+        loss = params.noise_weight * torch.stack(losses).sum()
+        (encoder,) = self._shared
+        for vectors, weight in ((pairs, 1.0), (cleaned, params.cleaned_weight)):
+            joint = self._contrast(encoder.fusion(vectors))
+            loss = loss + weight * (joint + self.modal_terms(vectors))
+        return loss
+
+    def joint_terms(self, pairs: Pairs) -> Tensor:
+        """``J = C(joint + s e) + s C(topology + s e) + s C(semantics + s e)``."""
+        (encoder,), scale = self._shared, self._params.scale
+
+        def contrast(joint: Tensor) -> Tensor:
+            return self._contrast(joint + scale * noise_like(joint, self._noise))
+
+        loss = contrast(encoder.fusion(pairs))
+        for group in self.groups.values():
+            loss = loss + scale * contrast(group(pairs))
+        return loss
+
+    def modal_terms(self, pairs: Pairs) -> Tensor:
+        """``I = sum_m (e^-a_m C(x_m) + a_m)``."""
+        weighted: Tensor = self.weighting(
+            {name: self._contrast(rows) for name, rows in pairs.items()}
+        )
+        return weighted
+
+    def _contrast(self, rows: Tensor) -> Tensor:
+        half = len(rows) // 2
+        unit = normalize(rows, dim=1)
+        return contrastive_loss(unit[:half], unit[half:], self._params.tau)

@@ -1,0 +1,1 @@
+"""XGEA's attention, in which one modality guides the messages of another."""
