@@ -216,10 +216,12 @@ class StagedTraining:
 
     def _crossed_loss(self, losses: CrossModalLosses, source: Tensor, target: Tensor) -> Tensor:
         encoder = self._encoder
-        rows = torch.cat([source, target]).to(self._ctx.device)
+        ids = torch.cat([source, target]).to(self._ctx.device)
+        # An entity may stand in two links; the encoder takes each row once.
+        rows, places = torch.unique(ids, return_inverse=True)
         encoder.encoders.prepare(rows)
-        encoded = encoder.encode(rows)
-        alive = {name: encoder.alive[name][rows] for name in encoded}
+        encoded = {name: each[places] for name, each in encoder.encode(rows).items()}
+        alive = {name: encoder.alive[name][ids] for name in encoded}
         n_source = len(source)
         loss: Tensor = losses(
             (

@@ -22,7 +22,11 @@ from mmea_bench.methods.parts.pmf.losses import (
     cross_modal_loss,
     masked_contrastive_loss,
 )
-from mmea_bench.methods.parts.pmf.training import TrainingSettings, swinging_cosine
+from mmea_bench.methods.parts.pmf.training import (
+    StagedTraining,
+    TrainingSettings,
+    swinging_cosine,
+)
 from mmea_bench.methods.pmf import PMFParams, _encoder
 
 PARAMS = dataclasses.replace(PMFParams(), dim=16)
@@ -197,3 +201,23 @@ def test_the_second_schedule_spans_the_third_stage_less_the_first() -> None:
     iterative = dataclasses.replace(PMFParams(), iterative=True)
     assert taken_from(iterative, TrainingSettings).planned_second == 350
     assert taken_from(PMFParams(), TrainingSettings).planned_second == 100
+
+
+def test_an_entity_of_two_links_is_contrasted_twice() -> None:
+    view = tiny_view(tiny_pair("entity-alignment"))
+    names, ctx = ("structure", "relation"), RunContext(rng_seed=1)
+    encoder = _encoder(view, JointGraph.of(view), names, PARAMS, ctx)
+    crossed = CrossModalLosses(names, 0.05, dict.fromkeys(names, 0.1), masked=True)
+    losses = CrossGraphLosses(names, 0.05, masked=True)
+    pairs = torch.tensor([[0, 200], [5, 200], [0, 220]])
+    settings = taken_from(PARAMS, TrainingSettings)
+    training = StagedTraining(encoder, losses, crossed, None, pairs, settings, ctx)
+    source, target = pairs.T
+    with torch.no_grad():
+        encoded = encoder.encode(None)
+        total = 0.0
+        for ids in (source, target):
+            first, second = (encoded[name][ids] for name in names)
+            total += 0.01 * float(cross_modal_loss(first, second, bools(1, 1, 1), 0.05))
+        found = training._crossed_loss(crossed, source, target)
+    assert float(found) == pytest.approx(total, rel=1e-4)
