@@ -90,7 +90,7 @@ class EASY(Method):
     Params = EASYParams
     # Candidates are all entities of the other KG there and all links are tested; which round is
     # reported is not stated.
-    published_scoring = Scoring(None, csls=10)
+    published_scoring = Scoring(None, csls=10, candidates="unseeded")
     variants: ClassVar = {
         "token identity": {"text_encoder": IDENTITY},
         "offline encoder": {"text_encoder": "minilm"},
