@@ -64,8 +64,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core/inputs": (*DATA_MODEL, "methods/core", "methods/core/inputs/graphs"),
     "methods/core/layers": METHOD_PARTS[:3],  # modules
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
+    "methods/core/states": (),  # a training's state as numbers and names, without code
     # Loops, samplers, pseudo-seeds, kept state.
-    "methods/core/training": ("datasets/core", *METHOD_PARTS[:5]),
+    "methods/core/training": ("datasets/core", *METHOD_PARTS[:5], "methods/core/states"),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers

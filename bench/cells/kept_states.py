@@ -1,8 +1,9 @@
 """Keeps the state of a cell's training on disk, so that a killed cell goes on where it was.
 
-A state is a pickle, so reading one runs what it says. It lies in the user's own cache, never in a
-results folder that may come from somebody else. It is read only if its folder, the signing key and
-the file itself are this user's alone, and its signature was made with that key.
+Reading a state runs nothing that it says, but it decides what the training goes on with. It lies in
+the user's own cache, never in a results folder that may come from somebody else. It is read only if
+its folder, the signing key and the file itself are this user's alone, and its signature was made
+with that key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A kept state is code: nobody but the user may have put it there."""
+"""A kept state decides how a training ends: nobody but the user may have put it there."""
 
 from __future__ import annotations
 
