@@ -115,13 +115,16 @@ def plan_request(request: Request) -> PlanOutcome:
     return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
 
 
-def run_request(request: Request, console: Console, *, quiet: bool = False) -> RunOutcome:
+def run_request(
+    request: Request, console: Console, *, quiet: bool = False, display: Progress | None = None
+) -> RunOutcome:
     """Runs what is missing of a request and writes the tables, also when it is interrupted.
 
     Args:
         request: What to run.
         console: Where progress and warnings go.
         quiet: Whether only warnings are shown.
+        display: Shows the cells that run, in place of the usual display.
 
     Raises:
         UserError: If the request cannot be run at all.
@@ -146,7 +149,11 @@ def run_request(request: Request, console: Console, *, quiet: bool = False) -> R
         }
         note_plan(folder, cells, plan.done, cells)
         note_names(folder, plan.suite.names)
-        summary = _run(plan, place, store, settings, claims, None if quiet else console)
+        estimator = _estimator(store)
+        jobs = with_needs(jobs_of(plan, place), estimator)
+        usual = SilentProgress() if quiet else make_progress(console, jobs, request.jobs, estimator)
+        with display or usual as progress:
+            summary = run_jobs(jobs, store, progress, settings, claims)
         tables = _write_tables(plan, place, store, summary)
     for problem in store.problems:
         say(console, f"Warning: {problem}")
@@ -293,23 +300,6 @@ def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | No
         # A batch system starts jobs when it has room, which may be tomorrow.
         wait_s = math.inf if cluster.profile else WAIT_S
         yield DaskExecutor(client, per_gpu, wait_s)
-
-
-def _run(
-    plan: Plan,
-    place: Place,
-    store: ResultStore,
-    settings: RunSettings,
-    claims: Claims,
-    console: Console | None,
-) -> RunSummary:
-    estimator = _estimator(store)
-    jobs = with_needs(jobs_of(plan, place), estimator)
-    progress: Progress = SilentProgress()
-    if console is not None:
-        progress = make_progress(console, jobs, settings.n_jobs, estimator)
-    with progress:
-        return run_jobs(jobs, store, progress, settings, claims)
 
 
 def _check(plan: Plan) -> None:

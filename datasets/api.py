@@ -7,9 +7,9 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.datasets.core.readers import graphs, text
-from mmea_bench.datasets.core.readers.names import surface_form
 
 __all__ = [
     "DataError",

@@ -20,13 +20,12 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import bigram_counts, word_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.score_blocks import score_blocks
-from mmea_bench.methods.core.sinkhorn import SinkhornAmong
-from mmea_bench.methods.parts.lightea.propagation import (
+from mmea_bench.methods.core.layers.label_propagation import (
     LabelGraph,
+    confident_pairs,
     propagated,
+    random_labels,
     third_view,
-    unit_rows,
     unit_side_by_side,
 )
 
@@ -103,7 +102,7 @@ class LightEA(Method):
         """Third view of random labels of the pairs, [n_entities, relation_dim * mini_dim]."""
         params: LightEAParams = self.params
         generator = ctx.generator(f"round {number}")
-        start = _random_labels(labels, (graph.n_entities, params.dim), generator)
+        start = random_labels(labels, (graph.n_entities, params.dim), generator)
         hops = propagated(start.to(ctx.device), graph, params.n_hops)
         del start  # 160 MB that nobody reads any more
         return third_view(*hops, graph, (params.relation_dim, params.mini_dim), ctx, generator)
@@ -123,27 +122,7 @@ class LightEA(Method):
     def _confident(self, embeddings: Embeddings, labels: Tensor, n_source: int) -> Tensor:
         """Pairs of entities without a label that hold most of the mass, as joint ids, [n, 2]."""
         params: LightEAParams = self.params
-        free = torch.ones(n_source + len(embeddings.target), dtype=torch.bool)
-        free[labels.flatten()] = False
-        sources = torch.nonzero(free[:n_source]).squeeze(1)
-        targets = torch.nonzero(free[n_source:]).squeeze(1)
-        if not len(sources) or not len(targets):
-            return labels[:0]
-        blocks = score_blocks(embeddings, sources.numpy(), targets.numpy())
-        plan = SinkhornAmong(blocks, params.candidates, params.temperature, params.sweeps)
-        columns, shares = (values.cpu() for values in plan.best())
-        sure = shares > params.threshold
-        return torch.stack([sources[sure], targets[columns[sure]] + n_source], dim=1)
-
-
-def _random_labels(pairs: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """One random unit vector for both entities of a pair, zeros for others, [n_entities, dim]."""
-    vectors = unit_rows(len(pairs), shape[1], generator)
-    labels = torch.zeros(shape)
-    for side in (0, 1):
-        # Not by index: which of several labels of an entity stays would be undefined. Its last.
-        holder = torch.full(shape[:1], -1)
-        holder.scatter_reduce_(0, pairs[:, side], torch.arange(len(pairs)), "amax")
-        labelled = holder >= 0
-        labels[labelled] = vectors[holder[labelled]]
-    return labels
+        n_candidates, sinkhorn = params.candidates, (params.temperature, params.sweeps)
+        return confident_pairs(
+            embeddings, labels, n_source, n_candidates, sinkhorn, params.threshold
+        )

@@ -16,19 +16,14 @@ from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
-from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
-from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
+from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
+from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder
+from mmea_bench.methods.core.hybrid.losses import HybridLosses
+from mmea_bench.methods.core.hybrid.training import TrainingSettings, TwoPartTraining
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.presence import node_presence
-from mmea_bench.methods.core.layers.encoders import DiagonalGAT
-from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
-from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder
-from mmea_bench.methods.parts.meaformer.losses import HybridLosses
-from mmea_bench.methods.parts.meaformer.modality_attention import ModalityTransformer
-from mmea_bench.methods.parts.meaformer.training import TrainingSettings, TwoPartTraining
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,9 @@ class MEAformer(Method):
         """Trains on the seed links and returns all entities' joint vectors."""
         params: MEAformerParams = self.params
         graph = JointGraph.of(view)
-        encoder = _encoder(view, graph, self.used_modalities(view.modalities), params, ctx)
+        used = self.used_modalities(view.modalities)
+        shape = taken_from(params, EncoderShape)
+        encoder = hybrid_encoder(HybridEncoder, view, graph, used, shape, ctx)
         losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
@@ -158,38 +155,3 @@ class MEAformer(Method):
         )
         seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
         return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
-
-
-def _encoder(
-    view: TrainView,
-    graph: JointGraph,
-    used: tuple[str, ...],
-    params: MEAformerParams,
-    ctx: RunContext,
-) -> HybridEncoder:
-    parts, generator = encoded_parts(used), ctx.generator("initial values")
-    structure = None
-    if "structure" in parts:
-        gat = DiagonalGAT(
-            params.dim, params.graph_heads, -1, "mean", generator, last_activation=False
-        )
-        structure = GATStructure(graph, gat, ctx.device)
-    features = input_features(view, graph, parts, ctx)
-    if "attribute" in features:
-        # As many columns as attributes exist, which the bound of the initial values depends on.
-        n_columns = min(TOP_FEATURES, graph.n_attributes)
-        features["attribute"] = attribute_bags(graph, n_columns).to(ctx.device)
-    transformer = ModalityTransformer(
-        params.dim, params.n_layers, params.n_heads, params.feed_forward_dim, generator
-    )
-    return HybridEncoder(
-        graph,
-        features,
-        structure,
-        dict.fromkeys(features, params.dim),
-        tuple(name for name in RELEASED_ORDER if name in parts),
-        params.dim,
-        generator,
-        transformer=transformer,
-        presence=node_presence(view, parts, ctx.device),
-    ).to(ctx.device)

@@ -29,12 +29,15 @@ from mmea_bench.methods.core.inputs.text_encoders import (
 )
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA
+from mmea_bench.methods.core.self_supervised.contrastive_stage import (
+    ContrastSettings,
+    contrastive_stage,
+)
+from mmea_bench.methods.core.self_supervised.neighbourhood import neighbour_table
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.feature_seeds import seeds_among_present
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.parts.selfmea.contrastive_stage import ContrastSettings, contrastive_stage
 from mmea_bench.methods.parts.selfmea.fusion_training import FusionTrainingParams
-from mmea_bench.methods.parts.selfmea.neighbourhood import neighbour_table
 
 ORDER = ("image", "attribute", "relation", "name")
 """Order of the concatenation; ``name`` is the letter's structure embedding G."""

@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,12 @@ def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates 
     # A training holds its states; the curve of the test links must not hang on them.
     curve = sealed(monitor.curve)
     return CellStates(job.cache_dir, job.key, job.states_every_s, curve, static)
+
+
+def points_of(states: CellStates) -> Callable[[], Sequence[Mapping[str, Any]]]:
+    """What gives the points of a cell's learning curve so far, for the display outside."""
+    curve = states._curve
+    return lambda: curve(None)[0]
 
 
 def forget_cell(cache_dir: Path, key: str) -> None:

@@ -15,12 +15,39 @@ class Started:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """One number of a learning curve.
+
+    Attributes:
+        epoch: Epochs trained.
+        links: Links that were scored.
+        metric: What was measured.
+        direction: Which KG asks.
+        value: The number.
+    """
+
+    epoch: int
+    links: str
+    metric: str
+    direction: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Tick:
-    """Progress of a training."""
+    """Progress of a training.
+
+    Attributes:
+        epoch: Epochs trained.
+        n_epochs: Epochs in all.
+        loss: Training loss.
+        points: Of the learning curve, since the last message.
+    """
 
     epoch: int
     n_epochs: int
     loss: float
+    points: tuple[CurvePoint, ...] = ()
 
 
 Message = Started | Tick | Record

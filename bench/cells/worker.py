@@ -6,15 +6,18 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from mmea_bench.bench.cells.execute import execute_cell
-from mmea_bench.bench.cells.kept_states import CellStates
+from mmea_bench.bench.cells.kept_states import CellStates, points_of
 from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
-from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, Started, Tick
+from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, CurvePoint, Started, Tick
 from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.methods.core.base import StoppedError
 from mmea_bench.results.core.files import make_folder
 
@@ -37,7 +40,14 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = _gpu_name(job.gpu)
     pipe.send(Started())
     try:
-        record = execute_cell(job, _Throttle(pipe), _stop_on_sigterm)
+        throttle = _Throttle(pipe)
+
+        def listen(states: CellStates) -> None:
+            _stop_on_sigterm(states)
+            throttle.follow(points_of(states))
+
+        # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
+        record = execute_cell(job, sealed(throttle), listen)
     except StoppedError:
         os._exit(EXIT_STOPPED)
     pipe.send(record)
@@ -61,17 +71,32 @@ def _stop_on_sigterm(states: CellStates) -> None:
 
 
 class _Throttle:
-    """Sends at most one tick per interval, and always the last epoch's."""
+    """Sends at most one tick per interval, and always the last epoch's.
+
+    Points of the learning curve go with the next tick that is sent.
+    """
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._next = 0.0
+        self._points: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+        self._n_sent = 0
+
+    def follow(self, points: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        """Takes what gives the points of the learning curve so far."""
+        self._points = points
 
     def __call__(self, epoch: int, n_epochs: int, loss: float) -> None:
         now = time.monotonic()
         if now >= self._next or epoch >= n_epochs:
             self._next = now + TICK_INTERVAL_S
-            self._pipe.send(Tick(int(epoch), int(n_epochs), float(loss)))
+            self._pipe.send(Tick(int(epoch), int(n_epochs), float(loss), self._new_points()))
+
+    def _new_points(self) -> tuple[CurvePoint, ...]:
+        points = self._points()
+        new, self._n_sent = points[self._n_sent :], len(points)
+        names = ("epoch", "links", "metric", "direction", "value")
+        return tuple(CurvePoint(*(point[name] for name in names)) for point in new)
 
 
 def _redirect_output(log_path: Path) -> None:

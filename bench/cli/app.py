@@ -13,6 +13,10 @@ import mmea_bench.bench.cli.listing.parameters  # noqa: F401 - adds its verb
 from mmea_bench.bench.cli import run as cli_run
 from mmea_bench.bench.cli.check import check_command
 from mmea_bench.bench.cli.data import data_app
+from mmea_bench.bench.cli.evidence.fidelity import fidelity_command
+from mmea_bench.bench.cli.evidence.leaderboard import leaderboard_command
+from mmea_bench.bench.cli.evidence.measured import measured_app
+from mmea_bench.bench.cli.evidence.replicate import replicate_command
 from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
@@ -54,6 +58,14 @@ app = typer.Typer(
 )
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
+app.add_typer(measured_app, name="measured")
+app.command("fidelity", epilog="Example: mmea-bench fidelity --write docs/fidelity.md")(
+    fidelity_command
+)
+app.command("leaderboard", epilog="Example: mmea-bench leaderboard --write docs/leaderboard.md")(
+    leaderboard_command
+)
+app.command("replicate", epilog="Example: mmea-bench replicate seu dbp15k-zh-en")(replicate_command)
 app.command("serve", epilog="Example: mmea-bench serve results/runs/quick")(serve_command)
 app.command("published", epilog="Example: mmea-bench published --method mclea")(published_command)
 app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(

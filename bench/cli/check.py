@@ -33,7 +33,7 @@ _COLOURS: Mapping[str, str] = MappingProxyType(
 _NUMBER_COLUMNS = ("ours (repeats)", "published", "difference")
 
 
-def check_command(
+def check_command(  # noqa: PLR0913 - typer wants every option in the signature
     folder: Annotated[Path, typer.Argument(help="Results folder of a run.")],
     baseline: Annotated[
         Path | None,
@@ -51,6 +51,10 @@ def check_command(
             help="Give a verdict despite this kind of reason, such as partial; see "
             "docs/regression_check.md.",
         ),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--methods", help="Only these, of the results and of the baseline."),
     ] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="Only these: md, csv, html, json.")
@@ -73,6 +77,7 @@ def check_command(
             split_list(formats) or DEFAULT_FORMATS,
             csls=csls,
             despite=split_list(despite) or (),
+            methods=split_list(methods) or (),
         )
     if as_json:
         from mmea_bench.reports.formats.check_files import check_json

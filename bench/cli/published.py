@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.texts import AsJson, print_json, split_list, stdout, user_errors
-from mmea_bench.bench.running.console import echo
+from mmea_bench.bench.cli.texts import (
+    AsJson,
+    print_json,
+    print_table,
+    split_list,
+    stdout,
+    user_errors,
+)
+from mmea_bench.bench.running.console import echo, say
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -53,6 +60,9 @@ def published_command(  # noqa: PLR0913 - typer wants every option in the signat
     metric: MetricOption = None,
     source: SourceOption = None,
     setting: SettingOption = None,
+    coverage: Annotated[  # noqa: FBT002 - an option without a value
+        bool, typer.Option("--coverage", help="Count the numbers whose method is here.")
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Numbers that papers and repositories print, side by side, with what contradicts what.
@@ -69,6 +79,9 @@ def published_command(  # noqa: PLR0913 - typer wants every option in the signat
         "source": split_list(source),
         "setting": split_list(setting),
     }
+    if coverage:
+        _show_coverage(as_json=as_json)
+        return
     filters = {name: words for name, words in given.items() if words is not None}
     with user_errors():
         from mmea_bench.results.core.published import read_published
@@ -79,6 +92,33 @@ def published_command(  # noqa: PLR0913 - typer wants every option in the signat
         _show_summary(published, as_json=as_json)
     else:
         _show_rows(published, rows, as_json=as_json)
+
+
+def _show_coverage(*, as_json: bool) -> None:
+    """How many of the published numbers belong to a method that exists."""
+    from dataclasses import asdict
+
+    from mmea_bench.bench.cli.published_coverage import coverage
+    from mmea_bench.methods.core.catalogue import method_names
+    from mmea_bench.results.core.published import read_published
+
+    with user_errors():
+        found = coverage(read_published().results, method_names())
+    if as_json:
+        print_json({"sentence": found.sentence, **asdict(found)})
+        return
+    say(stdout(), f"{found.sentence} belong to a method that is here.")
+    print_table(
+        ["source", "covered", "numbers"],
+        [[name, str(own), str(n)] for name, (own, n) in found.by_source.items()],
+    )
+    print_table(
+        ["method", "numbers", "here"],
+        [
+            [name, str(n), "yes" if is_here else "no"]
+            for name, (n, is_here) in found.by_method.items()
+        ],
+    )
 
 
 def _show_summary(published: Published, *, as_json: bool) -> None:

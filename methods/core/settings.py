@@ -12,14 +12,20 @@ def taken_from(params: Any, kind: type[Settings]) -> Settings:
     """Settings of a part: the parameters of a method with the names of its fields.
 
     So a method's file holds each parameter once, with its default and source, and a part does not
-    know the method.
+    know the method. A field with a default keeps it where the method has no such parameter.
 
     Args:
         params: Parameters of a method.
         kind: Dataclass of what a part reads.
 
     Raises:
-        AttributeError: If the method has no parameter of a field's name.
+        AttributeError: If the method has no parameter of the name of a field without default.
     """
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: getattr(params, name) for name in names})
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(
+        **{
+            field.name: getattr(params, field.name)
+            for field in fields
+            if field.default is dataclasses.MISSING or hasattr(params, field.name)
+        }
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmea_bench.reports.core.errors import ReportError
@@ -19,6 +19,7 @@ from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.store import read_tables
+from mmea_bench.results.core.table import Tables
 
 CHECK_FORMATS = ("md", "csv", "html", "json")
 DEFAULT_FORMATS = ("md", "csv", "html")
@@ -54,6 +55,7 @@ def make_check(
     *,
     csls: int | None = None,
     despite: Collection[str] = (),
+    methods: Collection[str] = (),
 ) -> CheckOutcome:
     """Holds the results of a folder against the published numbers and writes what it finds.
 
@@ -64,10 +66,11 @@ def make_check(
         formats: Of ``CHECK_FORMATS``.
         csls: Neighbourhood size of the scores to compare; None takes that of the published number.
         despite: Kinds of reasons that do not keep a verdict from being given.
+        methods: Only these are checked, and only these bind of the baseline; empty for all.
 
     Raises:
-        ReportError: If a format or a kind of reason does not exist, nothing was scored with this
-            ``csls``, the baseline cannot be used, or a file cannot be written.
+        ReportError: If a format, a kind of reason or a method does not exist, nothing was scored
+            with this ``csls``, the baseline cannot be used, or a file cannot be written.
         ResultsError: If the folder holds no results.
     """
     for suffix in formats:
@@ -76,10 +79,13 @@ def make_check(
     tables = read_tables(folder)
     published = read_published()
     check = check_rows(tables, published.results, csls, despite, published.scoring)
+    wanted = _known_methods(methods, tables)
+    check = replace(check, rows=tuple(row for row in check.rows if row.method in wanted))
     found: tuple[Regression, ...] | None = None
     if baseline is not None:
         # Read before anything is written: the new check may replace the file of the old one.
-        found = tuple(regressions(read_baseline(baseline), check.rows, tables.cells))
+        bound = [row for row in read_baseline(baseline) if not methods or row.cell[0] in wanted]
+        found = tuple(regressions(bound, check.rows, tables.cells))
     render: dict[str, Callable[[], str]] = {
         "md": lambda: render_markdown(check_document(check, found)),
         "csv": lambda: render_check_csv(check),
@@ -91,6 +97,18 @@ def make_check(
     for path, rendered in files:
         _write(path, rendered())
     return CheckOutcome(check, found, tuple(path for path, _rendered in files))
+
+
+def _known_methods(methods: Collection[str], tables: Tables) -> set[str]:
+    """The methods to check: those asked for, or all that were run."""
+    run = set(tables.cells["method"])
+    asked = {name.replace("-", "_") for name in methods}
+    unknown = sorted(asked - run)
+    if unknown:
+        raise ReportError(
+            f"Method '{unknown[0]}' is not in these results. There: {', '.join(sorted(run))}."
+        )
+    return asked or run
 
 
 def _write(path: Path, text: str) -> None:

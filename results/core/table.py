@@ -104,16 +104,22 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
         The files written.
     """
     written = []
-    for name, columns in TABLE_COLUMNS.items():
+    for name in TABLE_COLUMNS:
         frame = getattr(tables, name)
-        # pandas prints floats with repr precision, so that reading gives the same float back.
-        text = _guarded(frame, columns).to_csv(index=False, lineterminator="\n")
+        text = table_csv(tables, name)
         buffer = io.BytesIO()
         frame.to_parquet(buffer, engine="pyarrow", index=False)
         for suffix, content in ((".csv", text.encode("utf-8")), (".parquet", buffer.getvalue())):
             written.append(folder / f"{name}{suffix}")
             write_atomic(written[-1], content)
     return written
+
+
+def table_csv(tables: Tables, name: str) -> str:
+    """One of ``TABLE_COLUMNS`` as the text of a CSV file."""
+    frame = _guarded(getattr(tables, name), TABLE_COLUMNS[name])
+    # pandas prints floats with repr precision, so that reading gives the same float back.
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
 def _guarded(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.access.fetch import RECORD_NAME, read_record
 from mmea_bench.datasets.core.access.layouts import detect
 from mmea_bench.datasets.core.access.writers import write_nmmea_layout
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.readers import images, nmmea, text, word_vectors
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore, read_tables

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.options import format_address, parse_address
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value
 from mmea_bench.reports.formats.escape import spreadsheet
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record

@@ -8,14 +8,15 @@ import torch
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.lightea import LightEA, LightEAParams, _random_labels
-from mmea_bench.methods.parts.lightea.propagation import (
+from mmea_bench.methods.core.layers.label_propagation import (
     LabelGraph,
     propagated,
+    random_labels,
     third_view,
     unit_rows,
     unit_side_by_side,
 )
+from mmea_bench.methods.lightea import LightEA, LightEAParams
 from tests.methods.small_graphs import small_view
 
 CPU = torch.device("cpu")
@@ -94,7 +95,7 @@ def test_the_third_view_is_a_sum_over_pairs_column_by_column() -> None:
 
 
 def test_partners_start_with_one_random_unit_vector_and_others_with_none() -> None:
-    found = _random_labels(torch.tensor([[0, 3], [1, 4]]), (6, 8), torch.Generator().manual_seed(1))
+    found = random_labels(torch.tensor([[0, 3], [1, 4]]), (6, 8), torch.Generator().manual_seed(1))
     assert torch.equal(found[0], found[3])
     assert torch.equal(found[1], found[4])
     assert not torch.equal(found[0], found[1])
@@ -103,7 +104,7 @@ def test_partners_start_with_one_random_unit_vector_and_others_with_none() -> No
 
 
 def test_an_entity_of_several_links_gets_the_label_of_its_last() -> None:
-    found = _random_labels(torch.tensor([[0, 3], [1, 3]]), (4, 8), torch.Generator().manual_seed(1))
+    found = random_labels(torch.tensor([[0, 3], [1, 3]]), (4, 8), torch.Generator().manual_seed(1))
     assert torch.equal(found[3], found[1])
     assert not torch.equal(found[3], found[0])
 

@@ -14,19 +14,21 @@ from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
-from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
-from mmea_bench.methods.core.training.loop import warmed_up_cosine
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
-from mmea_bench.methods.core.training_log import TrainingLog
-from mmea_bench.methods.meaformer import MEAformer, MEAformerParams, _encoder
-from mmea_bench.methods.parts.meaformer.hybrid_encoder import HybridEncoder, HybridVectors
-from mmea_bench.methods.parts.meaformer.losses import HybridLosses
-from mmea_bench.methods.parts.meaformer.modality_attention import (
+from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
+from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder, HybridVectors
+from mmea_bench.methods.core.hybrid.losses import HybridLosses
+from mmea_bench.methods.core.hybrid.modality_attention import (
     Dropout,
     ModalityTransformerLayer,
     modality_weights,
 )
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.loop import warmed_up_cosine
+from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training_log import TrainingLog
+from mmea_bench.methods.meaformer import MEAformer, MEAformerParams
 
 GENERATOR = torch.Generator
 
@@ -43,7 +45,8 @@ def small_view(task: str = "entity-alignment") -> TrainView:
 def encoder_of(view: TrainView, **overrides: int) -> HybridEncoder:
     params = dataclasses.replace(MEAformerParams(), dim=16, **overrides)
     used = MEAformer(params).used_modalities(view.modalities)
-    return _encoder(view, JointGraph.of(view), used, params, RunContext(rng_seed=1))
+    shape, ctx = taken_from(params, EncoderShape), RunContext(rng_seed=1)
+    return hybrid_encoder(HybridEncoder, view, JointGraph.of(view), used, shape, ctx)
 
 
 def test_weights_of_modalities_by_a_plain_loop() -> None:

@@ -25,12 +25,12 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 from mmea_bench.methods.core.losses.batch import nca_loss
 from mmea_bench.methods.core.losses.nca import ModalityNCA
-from mmea_bench.methods.parts.selfmea.momentum_queue import (
+from mmea_bench.methods.core.self_supervised.momentum_queue import (
     MomentumQueue,
     follow,
     relative_similarity_loss,
 )
-from mmea_bench.methods.parts.selfmea.neighbourhood import (
+from mmea_bench.methods.core.self_supervised.neighbourhood import (
     NO_ENTITY,
     NeighbourhoodEncoder,
     neighbour_table,

@@ -1,43 +1,17 @@
-"""Surface forms of entities from their URIs, and lexical values of literals."""
+"""Surface forms of the entities of a KG, and lexical values of literals."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 
-_OPAQUE = re.compile(r"^(/?[mg][/.][0-9a-z_]+|[QPL][0-9]+)$")
 _LETTERS = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPE = re.compile(r"""\\(?:([tbnrf"'\\])|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))""")
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 _TYPE_OR_LANGUAGE = re.compile(r"(\^\^\S+|@[A-Za-z0-9-]+)?\Z")
-
-
-def surface_form(uri: str) -> str:
-    """The human-readable name inside a URI; empty where the URI is an opaque id.
-
-    The local part is what follows ``/resource/`` (names such as ``AC/DC`` keep their slash), else
-    what follows the last ``#`` or ``/``. It is percent-decoded, underscores become spaces.
-    Freebase mids (``/m/0abc``, ``m.0abc``) and Wikidata ids (``Q42``) say nothing and give "".
-    Text that is no URI at all, such as ``Elizabeth_II``, is its own local part.
-
-    Args:
-        uri: Entity URI without angle brackets.
-    """
-    local = uri
-    if "/resource/" in uri:
-        local = uri.split("/resource/", 1)[1]
-    elif "://" in uri:
-        local = re.split(r"[#/]", uri.rstrip("/#"))[-1]
-    if _OPAQUE.match(local):
-        return ""
-    try:
-        decoded = unquote(local, errors="strict")
-    except UnicodeDecodeError:
-        decoded = local
-    return " ".join(decoded.replace("_", " ").split())
 
 
 def surface_forms(uris: Iterable[str]) -> list[str]:

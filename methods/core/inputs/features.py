@@ -112,13 +112,13 @@ def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
                 f"word vectors of {values.shape[1]} dimensions stand in for those of {WORD_DIM}"
             )
             ctx.log.simulated["word_vectors"] = stand_in
-        return _filled_uniformly(values, ctx, "words")
+        return filled_uniformly(values, ctx, "words")
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
     words = [name.lower().split() for name in joint_names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}
     table = hashed_word_table(list(vocabulary), WORD_DIM)
     means = _incidence(words, vocabulary) @ table
-    return _filled_uniformly(np.asarray(means, dtype=np.float32), ctx, "words")
+    return filled_uniformly(np.asarray(means, dtype=np.float32), ctx, "words")
 
 
 def bigram_counts(view: TrainView, ctx: RunContext) -> Tensor:
@@ -133,7 +133,7 @@ def bigram_counts(view: TrainView, ctx: RunContext) -> Tensor:
     ]
     vocabulary = {bigram: index for index, bigram in enumerate(sorted(set(_flat(bigrams))))}
     counts = _incidence(bigrams, vocabulary).toarray()
-    return _filled_uniformly(counts.astype(np.float32), ctx, "bigrams")
+    return filled_uniformly(counts.astype(np.float32), ctx, "bigrams")
 
 
 def _flat(lists: list[list[str]]) -> list[str]:
@@ -164,7 +164,8 @@ def _incidence(items: list[list[str]], vocabulary: dict[str, int]) -> csr_matrix
     return csr_matrix((ones, (rows, columns)), shape=(len(items), max(1, len(vocabulary))))
 
 
-def _filled_uniformly(rows: NDArray[np.float32], ctx: RunContext, purpose: str) -> Tensor:
+def filled_uniformly(rows: NDArray[np.float32], ctx: RunContext, purpose: str) -> Tensor:
+    """L2-normalised rows, where empty ones are drawn from U(-0.5, 0.5) in place, [n, dim]."""
     empty = ~rows.any(axis=1)
     generator = ctx.numpy_generator(f"fill {purpose}")
     rows[empty] = generator.uniform(-0.5, 0.5, size=(int(empty.sum()), rows.shape[1]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,16 +17,31 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.datasets.core.readers.word_vectors import read_word_vectors
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 
 WORDS, NGRAMS = "words", "ngrams"
+_HASHED_DIM = 300
 
 
 def joint_names(view: TrainView) -> list[str]:
     """Name of every entity of both graphs, [n_entities]; "" where it has none."""
     return [*view.source.names, *view.target.names]
+
+
+def original_names(view: TrainView) -> list[str]:
+    """The name inside each entity's URI, [n_entities], as the KG itself spells it.
+
+    Names that a dataset carries may be translations (DBP15K); they stand in where a URI says
+    nothing.
+    """
+    uris = [*view.source.entities, *view.target.entities]
+    names = joint_names(view)
+    return [surface_form(uri) or name for uri, name in zip(uris, names, strict=True)]
 
 
 def name_vectors(view: TrainView, kind: str, ctx: RunContext, dim: int = 300) -> Tensor:
@@ -72,6 +88,43 @@ def averaged_word_vectors(
     incidence = _incidence(counts, [row for words in known for row in words], len(table))
     sums: NDArray[np.float32] = incidence @ table
     return np.asarray(sums / np.maximum(counts, 1)[:, None], dtype=np.float32)
+
+
+def word_table(
+    words: Sequence[str], word_file: str, wanted: str, ctx: RunContext
+) -> NDArray[np.float32]:
+    """Vectors of words from a file in GloVe's or fastText's text format, [max(1, n_words), dim].
+
+    A word that the file lacks has the mean of fixed random vectors of its letters. Without a file
+    every word is hashed. The log says what stands in for what was wanted, and its dimension.
+
+    Args:
+        words: In lower case, distinct.
+        word_file: Path; "" hashes all words.
+        wanted: What the method's authors used, for the log.
+        ctx: Its log.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    if not word_file:
+        ctx.log.simulated["word_vectors"] = f"hashed words stand in for {wanted}"
+        return hashed_word_table(words, _HASHED_DIM)
+    path = Path(word_file).expanduser()
+    if not path.is_file():
+        raise UserError(f"There is no file of word vectors at {path}; name one, or none at all.")
+    known = read_word_vectors(path, set(words))
+    dim = len(next(iter(known.values()))) if known else _HASHED_DIM
+    ctx.log.simulated["word_vectors"] = (
+        f"word vectors of {dim} dimensions ({path.name}) stand in for {wanted}"
+    )
+    letters = sorted({letter for word in words for letter in word})
+    rows = {letter: row for row, letter in enumerate(letters)}
+    spelt = [" ".join(word) for word in words]
+    table = averaged_word_vectors(spelt, rows, hashed_word_table(letters, dim))
+    for row, word in enumerate(words):
+        table[row] = known.get(word, table[row])
+    return table
 
 
 def hashed_word_table(words: Sequence[str], dim: int) -> NDArray[np.float32]:

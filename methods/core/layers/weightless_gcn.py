@@ -44,12 +44,21 @@ class WeightlessGCN(nn.Module):
         return self._adjacency @ relu(self._adjacency @ vectors)
 
 
-def truncated_normal(n_rows: int, dim: int, generator: torch.Generator) -> Tensor:
-    """Normal values with standard deviation ``1 / sqrt(n_rows)``, cut at two of it, [n_rows, dim].
+def truncated_normal(
+    n_rows: int, dim: int, generator: torch.Generator, std: float | None = None
+) -> Tensor:
+    """Normal values, cut at two standard deviations, [n_rows, dim].
 
     The step of a unit row is the learning rate over the squared norm of the raw row, so this scale
     is part of a recipe with plain gradient descent.
+
+    Args:
+        n_rows: Rows.
+        dim: Columns.
+        generator: On the CPU.
+        std: None is ``1 / sqrt(n_rows)``.
     """
-    std = 1 / math.sqrt(max(1, n_rows))
+    if std is None:
+        std = 1 / math.sqrt(max(1, n_rows))
     values = torch.empty(n_rows, dim)
     return nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=generator)

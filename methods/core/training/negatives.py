@@ -134,10 +134,11 @@ class NearestCandidates:
     def draw(self, triples: Tensor, side: Tensor, at_head: Tensor, rng: torch.Generator) -> Tensor:
         """One stand-in per triple, [n]; see ``Candidates``."""
         replaced = torch.where(at_head, triples[:, 0], triples[:, 2])
-        anyone = self._everyone.draw(triples, side, at_head, rng)
-        near = self._pools.draw(replaced, 1, rng).squeeze(1)
+        near = self._pools.draw(replaced, 1, rng).squeeze(1).long()
         foreign = (replaced >= self._n_source).long() != side
-        return torch.where(foreign | (self._pools.sizes[replaced] == 0), anyone, near.long())
+        others = (foreign | (self._pools.sizes[replaced] == 0)).nonzero().squeeze(1)
+        near[others] = self._everyone.draw(triples[others], side[others], at_head[others], rng)
+        return near
 
 
 class FilteredCorruption:
@@ -199,11 +200,11 @@ class FilteredCorruption:
             drawn = candidates.draw(triples, self._side[owners], heads, generator)
             stand_ins[pending] = drawn
             negatives = CorruptedTriples(triples, drawn.unsqueeze(1), heads.unsqueeze(1))
-            refused = torch.zeros_like(flat_at_head)
-            refused[pending] = self._holds(negatives.negatives().squeeze(1))
+            refused = pending[self._holds(negatives.negatives().squeeze(1))]
             if self._distinct:
-                refused |= self._repeats(stand_ins.view(at_head.shape), at_head)
-            pending = refused.nonzero().squeeze(1)
+                repeated = self._repeats(stand_ins.view(at_head.shape), at_head, owners)
+                refused = torch.unique(torch.cat([refused, repeated]))
+            pending = refused
         return CorruptedTriples(self.triples, stand_ins.view(at_head.shape), at_head)
 
     def _coins(self, n_negatives: int, generator: torch.Generator) -> Tensor:
@@ -219,13 +220,21 @@ class FilteredCorruption:
             at_head = shares < limits.unsqueeze(1)
         return at_head.expand(-1, n_negatives).contiguous()
 
-    def _repeats(self, stand_ins: Tensor, at_head: Tensor) -> Tensor:
-        """Whether the same end of the same triple has an equal stand-in before it, flat."""
-        rows = torch.arange(len(stand_ins), device=stand_ins.device).unsqueeze(1)
-        codes = ((rows * 2 + at_head) * self._n_entities + stand_ins).flatten()
-        ordered, order = torch.sort(codes, stable=True)
-        repeats = torch.zeros_like(codes, dtype=torch.bool)
-        repeats[order[1:]] = ordered[1:] == ordered[:-1]
+    def _repeats(self, stand_ins: Tensor, at_head: Tensor, owners: Tensor) -> Tensor:
+        """Flat places of stand-ins that repeat one before them at the same end of a triple.
+
+        Only rows that hold a new stand-in are looked at: no other can have come to repeat one.
+
+        Args:
+            stand_ins: [n, k].
+            at_head: [n, k].
+            owners: Rows of new stand-ins, sorted.
+        """
+        rows = torch.unique_consecutive(owners)
+        codes = at_head[rows] * self._n_entities + stand_ins[rows]
+        ordered, order = torch.sort(codes, dim=1, stable=True)
+        row, place = torch.nonzero(ordered[:, 1:] == ordered[:, :-1], as_tuple=True)
+        repeats: Tensor = rows[row] * at_head.shape[1] + order[row, place + 1]
         return repeats
 
     def _codes(self, triples: Tensor) -> Tensor:

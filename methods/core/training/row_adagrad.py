@@ -19,11 +19,14 @@ class RowAdagrad:
     Args:
         tables: What is trained, [n_rows, dim] each.
         learning_rate: Of Adagrad.
+        initial_sum: What the sums of squared gradients start from; TensorFlow has 0.1.
     """
 
-    def __init__(self, tables: Sequence[nn.Parameter], learning_rate: float) -> None:
+    def __init__(
+        self, tables: Sequence[nn.Parameter], learning_rate: float, initial_sum: float = 0.0
+    ) -> None:
         self._tables, self._learning_rate = list(tables), learning_rate
-        self._sums = [torch.zeros_like(table) for table in tables]
+        self._sums = [torch.full_like(table, initial_sum) for table in tables]
         self._gathered: list[tuple[Tensor, Tensor]] = []
 
     def gather(self, ids: Sequence[Tensor]) -> list[Tensor]:

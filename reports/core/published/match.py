@@ -195,7 +195,7 @@ class PublishedNumbers:
         return {named} if setting_words(named) is None else {named, ""}
 
     def _reasons(self, place: Place, row: Mapping[str, Any]) -> tuple[Reason, ...]:
-        words = set(str(row["setting"]).split(";"))
+        words = self._setting(row)
         has_names = any(
             "names" in str(other["setting"]).split(";")
             for other in self._of_method(place)
@@ -209,19 +209,30 @@ class PublishedNumbers:
                 ("iterative", "non-iterative"), words, is_so=place.iterative, may_differ=is_learned
             ),
         ]
+        # What has no seeds has no ratio either; it is tested on the links that the others test.
+        has_seeds = not all("unsupervised" in w for w in all_words)
         # A variant by its own name, or a method that never has seeds, is what the source means.
-        is_meant = row["variant"] == place.variant or all("unsupervised" in w for w in all_words)
+        is_meant = row["variant"] == place.variant or not has_seeds
         if not is_meant and ("unsupervised" in words) != (
             "unsupervised" in place.variant.split(", ")
         ):
             how = "without" if "unsupervised" in words else "with"
             reasons.append(Reason("setting", f"published {how} seed links"))
-        if math.isnan(row["seed_ratio"]):
+        if math.isnan(row["seed_ratio"]) and has_seeds:
             reasons.append(Reason("ratio", "published without a seed ratio", is_silence=True))
         if row["trust"] == "avoid":
             ids = ", ".join(str(row["contradictions"]).split())
             reasons.append(Reason("contradicted", f"contradicted number ({ids})"))
         return tuple(reasons)
+
+    def _setting(self, row: Mapping[str, Any]) -> set[str]:
+        """Words of a row's setting: its own, and where it is silent those known of its table."""
+        words = set(str(row["setting"]).split(";"))
+        known = self._scorings.setting(row["method"], row["source"], row["table"])
+        for pair in (("names", "no-names"), ("iterative", "non-iterative")):
+            if words.isdisjoint(pair):
+                words |= known & set(pair)
+        return words
 
     def _seen_from(self, place: Place, row: Mapping[str, Any]) -> Printed:
         ids = ", ".join(str(row["contradictions"]).split())

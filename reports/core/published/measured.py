@@ -140,22 +140,32 @@ def _measured_of(group: pd.DataFrame, cells: pd.DataFrame, n_failed: int) -> Mea
     )
 
 
-def _own_reasons(cells: pd.DataFrame, place: Place, ties: str) -> Iterator[Reason]:
-    for lacking in sorted(set(cells["partial_copy"].dropna())):
-        yield Reason("partial", f"partial copy: {lacking}")
+def made_up_inputs(cells: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Inputs that were simulated, and a sentence on each that stands in for another one.
+
+    Args:
+        cells: Rows of cells.csv.
+    """
     notes = [part for text in cells["notes"].dropna().unique() for part in str(text).split("; ")]
     features = {word for text in cells["simulated_features"].dropna() for word in text.split()}
     stand_ins = {
-        feature: f"other features: {note.replace('_', ' ')}"
+        feature: note.replace("_", " ")
         for feature in features
         for note in notes
         if note.startswith(f"{feature}: ")
     }
-    simulated = sorted(features - set(stand_ins))
+    sentences = tuple(stand_ins[feature] for feature in sorted(stand_ins))
+    return tuple(sorted(features - set(stand_ins))), sentences
+
+
+def _own_reasons(cells: pd.DataFrame, place: Place, ties: str) -> Iterator[Reason]:
+    for lacking in sorted(set(cells["partial_copy"].dropna())):
+        yield Reason("partial", f"partial copy: {lacking}")
+    simulated, stand_ins = made_up_inputs(cells)
     if simulated:
         yield Reason("simulated", f"simulated data: {', '.join(simulated)}")
-    for feature in sorted(stand_ins):
-        yield Reason("features", stand_ins[feature])
+    for sentence in stand_ins:
+        yield Reason("features", f"other features: {sentence}")
     for text in sorted(set(cells["overrides"].dropna())):
         changed = ", ".join(f"{name}={value}" for name, value in overrides_of(text).items())
         if changed:

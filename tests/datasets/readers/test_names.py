@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmea_bench.datasets.core.readers.names import lexical_value, surface_form
+from mmea_bench.datasets.core.model.surface_forms import surface_form
+from mmea_bench.datasets.core.readers.names import lexical_value
 
 
 @pytest.mark.parametrize(

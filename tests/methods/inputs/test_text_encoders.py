@@ -75,6 +75,21 @@ def test_mean_is_over_the_tokens_of_the_text(folder: Path) -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+def test_the_first_layer_is_pooled_by_its_largest_states_special_tokens_among_them(
+    folder: Path,
+) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    found = text_vectors(TEXTS, str(folder), "max layer 1", context())  # padded to seven words
+    for row, text in enumerate(TEXTS):
+        with torch.no_grad():
+            states = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        expected = states.hidden_states[1][0].max(dim=0).values
+        torch.testing.assert_close(found[row], expected)
+
+
 def test_a_text_without_tokens_gives_zeros(folder: Path) -> None:
     assert not text_vectors(["", "bo"], str(folder), "mean tokens", context())[0].any()
 

@@ -36,3 +36,31 @@ def test_an_entity_with_two_partners_is_swapped_for_both() -> None:
     swapped = alone.with_swaps(torch.tensor([[2, 3], [2, 4]]).numpy())
     heads = {tuple(triple) for triple in swapped.triples.tolist()}
     assert {(0, 1, 3), (0, 1, 4), (2, 1, 3), (3, 1, 2), (2, 1, 4), (4, 1, 2)} <= heads
+
+
+def test_relations_of_equal_name_are_two_where_asked() -> None:
+    graph = JointGraph.of(small_view())
+    apart = TripleSet.of(graph, own_relations=True)
+    # Both KGs know "r"; the target's is numbered behind the two of the union.
+    assert apart.triples[apart.from_source].tolist() == [[0, 0, 1], [0, 1, 2], [1, 0, 0], [2, 1, 2]]
+    assert apart.triples[~apart.from_source].tolist() == [[3, 2, 4]]
+
+
+def test_swaps_are_the_copies_alone() -> None:
+    graph = JointGraph.of(small_view())
+    copies = TripleSet.of(graph).swaps(torch.tensor([[0, 3]]).numpy())
+    found = {tuple(triple) for triple in copies.triples.tolist()}
+    assert found == {(3, 0, 1), (1, 0, 3), (3, 1, 2), (0, 0, 4)}
+    assert not len(TripleSet.of(graph).swaps(torch.empty(0, 2, dtype=torch.int64).numpy()).triples)
+
+
+def test_every_copy_names_its_triple_and_its_pair() -> None:
+    plain = TripleSet.of(JointGraph.of(small_view()))
+    pairs = [[2, 3], [0, 4]]
+    copies, rows, chosen = plain.copies_along(torch.tensor(pairs).numpy())
+    for copy, row, pair in zip(copies.tolist(), rows, chosen, strict=True):
+        own = plain.triples[row].tolist()
+        (column,) = [place for place in range(3) if own[place] != copy[place]]
+        assert {own[column], copy[column]} == set(pairs[pair])
+    # Of 0-r->1, 1-r->0, 0-s->2 (at both ends), 2-s->2 (at both ends) and 3-r->4 (at both ends).
+    assert len(copies) == 1 + 1 + 2 + 2 + 2

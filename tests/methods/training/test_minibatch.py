@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -152,6 +153,14 @@ def test_rows_that_no_loss_reaches_stay_as_they_are() -> None:
     changed, unread = adagrad.gather((torch.tensor([0, 1]), torch.tensor([0])))
     assert changed.flatten().tolist() == pytest.approx([1.0, 1.9])
     assert unread.item() == 3.0
+
+
+def test_sums_of_adagrad_may_start_above_zero() -> None:
+    table = nn.Parameter(torch.tensor([[1.0], [2.0]]))
+    adagrad = RowAdagrad([table], 0.1, initial_sum=0.1)
+    (row,) = adagrad.gather((torch.tensor([1]),))
+    MiniBatchSteps(adagrad).step(2 * row.sum())
+    assert table.flatten().tolist() == pytest.approx([1.0, 2.0 - 0.1 * 2 / math.sqrt(0.1 + 2**2)])
 
 
 def test_margin_loss_of_triples_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,24 @@ def test_methods_here_declare_the_scoring_that_the_file_tells() -> None:
             assert ours == usual, name
             compared.append(name)
     assert {"clamea", "gcn_align", "mclea"} <= set(compared)
+
+
+@pytest.mark.parametrize(("known", "verdict"), [("no", "reproduced"), ("yes", "not comparable")])
+def test_where_a_table_is_silent_on_names_what_is_known_of_it_counts(
+    known: str, verdict: str
+) -> None:
+    scoring = printed_scoring("cosine", 3, names=known)
+    record = scored(("cosine", 3, "none", 0.3))
+    row = only_row(record, scoring, setting="")
+    assert row.verdict == verdict
+    own_word = only_row(record, scoring, setting="no-names")
+    assert own_word.verdict == "reproduced"
+
+
+def test_what_never_has_seeds_needs_no_printed_seed_ratio() -> None:
+    scoring = printed_scoring("cosine", 3)
+    record = scored(("cosine", 3, "none", 0.3))
+    never = only_row(record, scoring, setting="unsupervised", seed_ratio=math.nan)
+    assert (never.verdict, never.reason) == ("reproduced", "")
+    silent = only_row(record, scoring, setting="no-names", seed_ratio=math.nan)
+    assert silent.reason == "published without a seed ratio"

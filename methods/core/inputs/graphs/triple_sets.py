@@ -23,10 +23,19 @@ class TripleSet:
     from_source: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, graph: JointGraph) -> TripleSet:
-        """The triples of both KGs."""
+    def of(cls, graph: JointGraph, *, own_relations: bool = False) -> TripleSet:
+        """The triples of both KGs.
+
+        Args:
+            graph: Union graph, in which relations of equal name are one.
+            own_relations: Whether they are two: ids of the target KG then follow the others, and
+                there are ``2 * graph.n_relations``.
+        """
         triples = np.unique(graph.triples, axis=0)
-        return cls(triples, triples[:, 0] < graph.n_source)
+        from_source = triples[:, 0] < graph.n_source
+        if own_relations:
+            triples[~from_source, 1] += graph.n_relations
+        return cls(triples, from_source)
 
     def with_swaps(self, pairs: IntArray) -> TripleSet:
         """These triples and a copy of each with one entity of a pair in its partner's place.
@@ -37,18 +46,43 @@ class TripleSet:
         Args:
             pairs: Joint ids of partners, [n_pairs, 2]; an entity may stand in several.
         """
+        copies = self.swaps(pairs)
+        triples, firsts = np.unique(
+            np.concatenate([self.triples, copies.triples]), axis=0, return_index=True
+        )
+        sides = np.concatenate([self.from_source, copies.from_source])
+        return TripleSet(triples, sides[firsts])
+
+    def swaps(self, pairs: IntArray) -> TripleSet:
+        """The distinct copies alone, as ``with_swaps`` makes them."""
+        copies, rows, _ = self.copies_along(pairs)
+        triples, firsts = np.unique(copies, axis=0, return_index=True)
+        return TripleSet(triples, self.from_source[rows[firsts]])
+
+    def copies_along(self, pairs: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Every copy that has one entity of a pair in its partner's place.
+
+        Args:
+            pairs: As in ``with_swaps``.
+
+        Returns:
+            The copies, [n, 3], repetitions included; the row of the triple behind each, [n]; and
+            the row of its pair, [n].
+        """
         both_ways = np.concatenate([pairs, pairs[:, ::-1]])
-        both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
-        parts, sides = [self.triples], [self.from_source]
+        order = np.argsort(both_ways[:, 0], kind="stable")
+        both_ways = both_ways[order]
+        copies, all_rows, all_pairs = [], [], []
         for column in (0, 2):
             entities = self.triples[:, column]
             first = np.searchsorted(both_ways[:, 0], entities, side="left")
             counts = np.searchsorted(both_ways[:, 0], entities, side="right") - first
             rows = np.repeat(np.arange(len(entities)), counts)
             within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            places = first[rows] + within
             swapped = self.triples[rows]
-            swapped[:, column] = both_ways[first[rows] + within, 1]
-            parts.append(swapped)
-            sides.append(self.from_source[rows])
-        triples, firsts = np.unique(np.concatenate(parts), axis=0, return_index=True)
-        return TripleSet(triples, np.concatenate(sides)[firsts])
+            swapped[:, column] = both_ways[places, 1]
+            copies.append(swapped)
+            all_rows.append(rows)
+            all_pairs.append(order[places] % max(1, len(pairs)))
+        return np.concatenate(copies), np.concatenate(all_rows), np.concatenate(all_pairs)

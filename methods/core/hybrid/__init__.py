@@ -1,0 +1,1 @@
+"""Encoder, losses and training that MEAformer and its successors share."""

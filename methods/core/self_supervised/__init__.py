@@ -1,0 +1,1 @@
+"""Contrast without positive pairs: what SelfKG and SelfMEA share."""

@@ -1,0 +1,1 @@
+"""Parts that AliNet alone needs."""

@@ -1,0 +1,1 @@
+"""Parts of bert_int."""

@@ -1,0 +1,1 @@
+"""Parts that KECG alone needs."""

@@ -1,0 +1,1 @@
+"""Parts that MuGNN alone needs."""

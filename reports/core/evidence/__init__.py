@@ -1,0 +1,1 @@
+"""What the shipped runs show: fidelity to the printed numbers, and the leaderboard."""

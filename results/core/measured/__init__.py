@@ -1,0 +1,1 @@
+"""Slim records of reference runs, what they came from, and remarks on them."""

@@ -1,0 +1,1 @@
+"""Reference runs at published schedules, as data: ``results/measured/README.md``."""

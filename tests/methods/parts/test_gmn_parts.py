@@ -1,0 +1,215 @@
+"""GMN's topic graphs, LSTM, matching and candidates, against loops and values by hand."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, relu
+
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.word_tables import word_table
+from mmea_bench.methods.parts.gmn.candidates import name_candidates, training_pairs
+from mmea_bench.methods.parts.gmn.matching import Hop, Matcher, NodeEncoder
+from mmea_bench.methods.parts.gmn.names import NameLSTM
+from mmea_bench.methods.parts.gmn.topic_graphs import TopicGraphs
+
+CPU = torch.device("cpu")
+
+
+def rng(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random(*shape: int, seed: int = 2) -> Tensor:
+    return torch.randn(shape, generator=rng(seed))
+
+
+def joint_graph(triples: list[tuple[int, int]], n_source: int, n_entities: int) -> JointGraph:
+    rows = np.array([(head, 0, tail) for head, tail in triples])
+    return JointGraph(n_source, n_entities, 1, rows, 0, np.empty((0, 2), dtype=np.int64))
+
+
+def web() -> TopicGraphs:
+    """0 points to 2 (twice), 1 and itself; 1 to 2 and to 3; 2 to 0; nobody else points anywhere."""
+    triples = [(0, 2), (0, 1), (1, 2), (0, 2), (2, 0), (1, 3), (0, 0)]
+    return TopicGraphs(joint_graph(triples, 4, 4), 2, CPU)
+
+
+def test_nodes_are_the_entity_and_its_tails_in_the_order_of_the_triples() -> None:
+    graphs = web()
+    batch = graphs.batch(torch.tensor([0, 3, 1]))
+    assert batch.entities.tolist() == [0, 2, 1, 3, 1, 2, 3]
+    assert batch.counts.tolist() == [3, 1, 3]
+    assert batch.graph_of.tolist() == [0, 0, 0, 1, 2, 2, 2]
+
+
+def test_neighbours_are_the_first_listed_triples_inside_of_the_topic_graph() -> None:
+    batch = web().batch(torch.tensor([0, 3, 1]))
+    none = 7
+    # Rows 0, 1, 2 are entities 0, 2, 1; 3 is entity 3 alone; 4, 5, 6 are 1, 2, 3.
+    assert batch.forward.tolist() == [
+        [1, 2],  # 0 -> 2, 0 -> 1; the third edge, to itself, is not sampled
+        [0, none],  # 2 -> 0
+        [1, none],  # 1 -> 2; 1 -> 3 leaves the topic graph
+        [none, none],
+        [5, 6],  # 1 -> 2, 1 -> 3
+        [none, none],  # 2 -> 0 leaves the topic graph of 1
+        [none, none],
+    ]
+    assert batch.backward[:3].tolist() == [[1, 0], [0, 2], [0, none]]
+
+
+def test_a_graph_is_the_same_wherever_it_stands_in_a_batch() -> None:
+    graphs = web()
+    alone, second = graphs.batch(torch.tensor([1])), graphs.batch(torch.tensor([0, 1]))
+    moved = torch.where(alone.forward == 3, 6, alone.forward + 3)
+    assert torch.equal(second.forward[3:], moved)
+    assert torch.equal(second.places[3:], alone.places)
+
+
+def test_a_hop_averages_over_all_sampled_places() -> None:
+    hop, rows = Hop(3, 2, rng()), random(4, 3)
+    sampled = torch.tensor([[1, 2], [0, 4], [4, 4], [3, 0]])  # 4 is nobody
+    means = torch.stack(
+        [(rows[1] + rows[2]) / 2, rows[0] / 2, torch.zeros(3), (rows[3] + rows[0]) / 2]
+    )
+    expected = relu(torch.cat([rows @ hop.own, means @ hop.neighbours], dim=1) + hop.bias)
+    torch.testing.assert_close(hop(rows, sampled), expected)
+
+
+def test_nodes_take_names_from_shared_rows() -> None:
+    encoder, names = NodeEncoder(3, 2, rng()), random(4, 3)
+    batch = web().batch(torch.tensor([0, 1]))
+    shared = encoder(names, batch.entities, batch)
+    everyone = names[batch.entities]
+    sides = [encoder.forwards(everyone, batch.forward), encoder.backwards(everyone, batch.backward)]
+    torch.testing.assert_close(shared, torch.cat(sides, dim=1))
+
+
+def test_the_lstm_reads_word_by_word() -> None:
+    words = word_table(["a b", "", "b", "c"], "", 3, RunContext(rng_seed=1))
+    lstm = NameLSTM(words, torch.tensor([0]), 2, rng())
+    with torch.no_grad():
+        lstm.bias.copy_(torch.linspace(-1, 1, 8))
+
+    def output(rows: list[int]) -> Tensor:
+        state, cell = torch.zeros(2), torch.zeros(2)
+        for row in rows:
+            gates = torch.cat([lstm.table[row], state]) @ lstm.kernel + lstm.bias
+            new, candidate, forget, shown = gates.split(2)
+            cell = cell * (forget + 1).sigmoid() + new.sigmoid() * candidate.tanh()
+            state = shown.sigmoid() * cell.tanh()
+        return state
+
+    found = lstm(torch.tensor([2, 0, 1, 3, 0]))
+    expected = [output(rows) for rows in ([2], [1, 2], [0], [3], [1, 2])]  # 0 is **UNK**
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_words_without_a_vector_have_one_where_training_graphs_name_them(tmp_path: Path) -> None:
+    file = tmp_path / "glove.txt.gz"
+    with gzip.open(file, "wt") as stream:
+        stream.write("a 1 2\nz 5 5\n")
+    words = word_table(["A", "b a", "c"], str(file), 300, RunContext(rng_seed=1))
+    assert words.known.tolist() == [True, False, False]
+    assert words.values[0].tolist() == [1, 2]
+    lstm = NameLSTM(words, torch.tensor([1]), 2, rng())
+    assert lstm.table.shape == (3, 2)  # **UNK**, a, b; c is unknown
+    assert lstm.table[1].tolist() == [1, 2]
+    torch.testing.assert_close(lstm(torch.tensor([2])), lstm_of_unknown(lstm))
+
+
+def lstm_of_unknown(lstm: NameLSTM) -> Tensor:
+    gates = lstm.table[:1] @ lstm.kernel[:2] + lstm.bias
+    new, candidate, _, shown = gates.chunk(4, dim=1)
+    return shown.sigmoid() * (new.sigmoid() * candidate.tanh()).tanh()
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(UserError, match="is not there"):
+        word_table(["a"], "no/such/file.txt", 3, RunContext(rng_seed=1))
+
+
+def matched_by_loops(matcher: Matcher, own: Tensor, other: Tensor) -> Tensor:
+    rows = []
+    for x in own:
+        largest, mean = [], []
+        for weight in (torch.ones(len(x)), *matcher.cosines):
+            cosines = torch.stack([cosine_similarity(weight * x, weight * y, dim=0) for y in other])
+            largest.append(cosines.max())
+            mean.append(cosines.mean())
+        best = torch.stack([cosine_similarity(x, y, dim=0) for y in other]).argmax()
+        weights = (torch.ones(len(x)), *matcher.products)
+        products = [torch.tanh((weight * x) @ other[best]) for weight in weights]
+        rows.append(torch.stack([*largest, *mean, *products]))
+    return torch.stack(rows)
+
+
+def test_nodes_are_matched_within_their_pair() -> None:
+    graphs, matcher = web(), Matcher(2, 3, 5, rng())
+    batches = graphs.batch(torch.tensor([0, 3])), graphs.batch(torch.tensor([1, 0]))
+    nodes = random(4, 8), random(6, 8, seed=3)
+    found = matcher.matched(nodes, batches)
+    first, second = (nodes[0][:3], nodes[1][:3]), (nodes[0][3:], nodes[1][3:])
+    for side in (0, 1):
+        expected = [
+            matched_by_loops(matcher, pair[side], pair[1 - side]) for pair in (first, second)
+        ]
+        torch.testing.assert_close(found[side], torch.cat(expected))
+
+
+def test_a_pair_scores_alike_whoever_stands_beside_it() -> None:
+    graphs, matcher = web(), Matcher(2, 3, 5, rng())
+    vectors = random(graphs.n_nodes, 8)
+
+    def scores(pairs: list[tuple[int, int]]) -> Tensor:
+        source, target = (graphs.batch(ids) for ids in torch.tensor(pairs).T)
+        return matcher((vectors[source.places], vectors[target.places]), (source, target))
+
+    together, alone = scores([(0, 1), (3, 2), (1, 0)]), scores([(3, 2)])
+    torch.testing.assert_close(together[1:2], alone)
+
+
+def test_graph_vectors_are_the_maximum_and_mean_of_two_hops_in_both_directions() -> None:
+    graphs, matcher = web(), Matcher(2, 3, 5, rng())
+    batches = graphs.batch(torch.tensor([0])), graphs.batch(torch.tensor([1]))
+    nodes = random(3, 8), random(3, 8, seed=3)
+    parts = []
+    for found, batch in zip(matcher.matched(nodes, batches), batches, strict=True):
+        ahead = matcher.forwards[1](matcher.forwards[0](found, batch.forward), batch.forward)
+        behind = matcher.backwards[1](matcher.backwards[0](found, batch.backward), batch.backward)
+        spread = torch.cat([ahead, behind], dim=1)
+        parts += [spread.max(dim=0).values, spread.mean(dim=0)]
+    hidden = torch.tanh(torch.cat(parts) @ matcher.hidden + matcher.hidden_bias)
+    expected = hidden @ matcher.output + matcher.output_bias
+    torch.testing.assert_close(matcher(nodes, batches)[0], expected)
+
+
+def unit_circle(*degrees: float) -> Tensor:
+    angles = torch.deg2rad(torch.tensor(degrees))
+    return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+def test_candidates_have_the_most_similar_names_and_a_name() -> None:
+    names = torch.cat([unit_circle(0, 0), unit_circle(50, 10, 0, 90)])
+    names[1] = 0  # a source without a name
+    names[4] = 0  # the third target has none
+    listed, cosines = name_candidates(names, torch.tensor([0, 1]), 2, 3)
+    assert listed.tolist() == [[True, True, False, True], [False] * 4]
+    assert float(cosines[0, 1]) == pytest.approx(
+        float(torch.cos(torch.deg2rad(torch.tensor(10.0))))
+    )
+
+
+def test_negatives_are_the_nearest_names_beside_the_partner() -> None:
+    names = torch.cat([unit_circle(0, 90), unit_circle(5, 10, 80, 40)])
+    pairs, labels = training_pairs(names, torch.tensor([[0, 2], [1, 2]]), 2, 2)
+    assert labels.tolist() == [1, 1, 0, 0, 0, 0]
+    assert pairs.tolist() == [[0, 2], [1, 2], [0, 3], [0, 5], [1, 4], [1, 5]]

@@ -1,0 +1,47 @@
+"""GMN's scores of candidates and of everybody else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmea_bench.methods import gmn
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.names import joint_names
+from mmea_bench.methods.core.inputs.word_tables import word_table
+from mmea_bench.methods.gmn import GMN
+from mmea_bench.methods.parts.gmn.topic_graphs import TopicGraphs
+from tests.methods.small_graphs import small_view
+
+SMALL = {**GMN.test_params, "epochs": 1, "n_candidates": 1}
+
+
+def test_targets_that_names_do_not_propose_come_behind_in_the_order_of_names() -> None:
+    found = GMN.configure("gmn", overrides=SMALL).fit(small_view(), RunContext(rng_seed=1))
+    scores = found.rows(torch.arange(3))  # "Ann Lee", "Bo", "" against "ann lee", "Xu"
+    assert -50 <= float(scores[0, 0]) <= 0
+    assert -101 <= float(scores[0, 1]) <= -99
+    assert scores[2].tolist() == [-100, -100]  # no name, no candidates
+
+
+def test_pairs_score_as_the_network_says_however_they_are_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = GMN.configure("gmn", overrides={**SMALL, "n_candidates": 2})
+    rows = []
+    for most in (1, 100_000):
+        monkeypatch.setattr(gmn, "_CELLS_AT_ONCE", most)
+        rows.append(method.fit(small_view(), RunContext(rng_seed=1)).rows(torch.arange(2)))
+    torch.testing.assert_close(rows[0], rows[1])
+
+
+def test_the_shortened_forward_pass_of_scoring_is_that_of_training() -> None:
+    view, params = small_view(), GMN.configure("gmn", overrides=SMALL).params
+    words = word_table(joint_names(view), "", params.word_dim, RunContext(rng_seed=1))
+    graphs = TopicGraphs(JointGraph.of(view), params.n_sampled, torch.device("cpu"))
+    pairs = torch.tensor([[0, 3], [2, 4], [1, 3]])
+    network = gmn.GMNetwork(graphs, words, pairs, params, torch.Generator().manual_seed(1))
+    output = network(pairs).detach()
+    expected = output.log_softmax(dim=1)[:, 1]
+    torch.testing.assert_close(network.log_probabilities(pairs, network.all_nodes()), expected)
