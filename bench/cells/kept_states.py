@@ -137,9 +137,12 @@ class CellStates(TrainingStates):
         self._gave_up = True
         self.notes.append(f"its state could not be kept for a restart: {why}")
 
-    def forget(self) -> None:
-        """Removes what was kept of this cell."""
+    def begin_anew(self, why: str) -> None:
+        """Removes what was kept of this cell; its training is set up again."""
         _remove(self._root, self._folder)
+        self._number, self.notes = 0, [f"a kept state was not used: {why}"]
+        self._curve(([], 0.0))
+        self.seconds_before = 0.0
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("training-*"))

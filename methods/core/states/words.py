@@ -8,11 +8,12 @@ node ``n``; so objects that are shared, or refer to themselves, stay so.
 from __future__ import annotations
 
 import copyreg
+import inspect
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,16 @@ _HEAP_TYPE = 1 << 9
 
 class SnapshotError(Exception):
     """The training holds something that cannot be written down, or the bytes are not a snapshot."""
+
+
+class Standing:
+    """Functions and objects that a training has as soon as it is set up, by identity."""
+
+    def __init__(self, items: Iterable[object]) -> None:
+        self._items = {id(item): item for item in items}  # held, so that no id is used again
+
+    def __contains__(self, item: object) -> bool:
+        return id(item) in self._items
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +120,41 @@ def found_class(place: list[str], users_module: str) -> type:
     module, name = place
     if module == "builtins" and name in _BUILTINS:
         return _BUILTINS[name]
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    is_own = module == users_module or f"{module}.".startswith(_OWN_PACKAGES)
-    if not (is_own and isinstance(found, type) and found.__module__ == module):
+    found = _found(module, name, users_module)
+    if not isinstance(found, type) or found.__module__ != module:
         raise SnapshotError(f"an object of {module}.{name} stands in the state alone")
     return found
+
+
+def found_code(place: list[str], users_module: str) -> tuple[CodeType, dict[str, Any]]:
+    """Code and globals of a function of a method's own, by name; it may stand inside others.
+
+    Raises:
+        SnapshotError: If there is none of that name in such a module, or several.
+    """
+    module, name = place
+    outermost = inspect.unwrap(_found(module, name.partition(".<locals>")[0], users_module))
+    if isinstance(outermost, FunctionType) and outermost.__module__ == module:
+        found = [code for code in _codes(outermost.__code__) if code.co_qualname == name]
+        if len(found) == 1:
+            return found[0], outermost.__globals__
+    raise SnapshotError(f"the function {module}.{name} stands in the state alone")
+
+
+def _found(module: str, name: str, users_module: str) -> Any:
+    """What a name stands for in a module of methods; None where there is nothing."""
+    is_own = module == users_module or f"{module}.".startswith(_OWN_PACKAGES)
+    found: Any = sys.modules.get(module) if is_own else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _codes(part)
 
 
 def home_of(state: object) -> str:

@@ -22,9 +22,14 @@ from mmea_bench.methods.core.states.words import (
     SEQUENCES,
     Outside,
     SnapshotError,
+    Standing,
     address,
     attributes_of,
+    found_class,
+    found_code,
     holds_attributes,
+    home_of,
+    is_buildable,
     is_named_tuple,
 )
 
@@ -33,9 +38,17 @@ _SEQUENCE_TYPES = frozenset(SEQUENCES.values())
 
 
 class StateWriter:
-    """Walks a web of objects; each becomes one node."""
+    """Walks a web of objects; each becomes one node.
 
-    def __init__(self, outside: Outside) -> None:
+    Args:
+        outside: What is no part of the state.
+        standing: What is there already where the state is put back; all else must be such that it
+            can be made anew. None takes that on trust.
+    """
+
+    def __init__(self, outside: Outside, standing: Standing | None = None) -> None:
+        self._standing, self._home = standing, ""
+        self._coded: list[object] = []
         self._static = {id(item): name for name, item in outside.static.items()}
         self._kinds = outside.kinds
         self._places: dict[int, int] = {}
@@ -49,11 +62,17 @@ class StateWriter:
         Raises:
             SnapshotError: If an object of it is neither numbers, text, containers nor attributes.
         """
+        self._home = home_of(state)
         root = self._word(state)
         words = json.dumps({"root": root, "nodes": self._nodes}).encode()
         buffer = io.BytesIO()
         torch.save([_of_bytes(words), *self._arrays], buffer)
         return buffer.getvalue()
+
+    def standing(self, state: object) -> Standing:
+        """Functions and objects that a state refers to, without what is outside."""
+        self._word(state)
+        return Standing(self._coded)
 
     def _word(self, item: Any) -> Any:
         if type(item) in PLAIN:
@@ -133,8 +152,10 @@ class StateWriter:
 
     def _function(self, item: Any) -> list[Any] | None:
         if isinstance(item, FunctionType):
-            cells = [_content(cell) for cell in item.__closure__ or ()]
-            return ["function", address(item), [self._words(cell) for cell in cells]]
+            self._check_that_it_can_come_back(item)
+            cells = [self._words(_content(cell)) for cell in item.__closure__ or ()]
+            defaults = self._words((item.__defaults__, item.__kwdefaults__))
+            return ["function", address(item), cells, *defaults]
         if isinstance(item, MethodType):
             return ["method", self._word(item.__self__), item.__func__.__name__]
         if isinstance(item, partial):
@@ -152,10 +173,21 @@ class StateWriter:
                 f"the training cannot be written down: an object of {kind.__module__}."
                 f"{kind.__qualname__} is neither numbers, text, a container nor attributes"
             )
+        self._check_that_it_can_come_back(item)
         attributes = attributes_of(item)
         self._held.append(attributes)
         pairs = [[name, self._word(value)] for name, value in attributes.items()]
         return ["object", address(kind), pairs]
+
+    def _check_that_it_can_come_back(self, item: Any) -> None:
+        self._coded.append(item)
+        if self._standing is None or item in self._standing:
+            return
+        if isinstance(item, FunctionType):
+            found_code(address(item), self._home)
+        elif not is_buildable(found_class(address(type(item)), self._home)):
+            name = ".".join(address(type(item)))
+            raise SnapshotError(f"an object of {name} cannot be made anew")
 
 
 def _content(cell: Any) -> list[Any]:

@@ -9,32 +9,47 @@ called the loop holds on to its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from mmea_bench.methods.core.states.reading import StateReader
-from mmea_bench.methods.core.states.words import Outside, SnapshotError
+from mmea_bench.methods.core.states.words import Outside, SnapshotError, Standing
 from mmea_bench.methods.core.states.writing import StateWriter
 
-__all__ = ["Outside", "SnapshotError", "put_back", "take_snapshot"]
+__all__ = ["Outside", "SnapshotError", "Standing", "put_back", "standing", "take_snapshot"]
 
 
-def take_snapshot(state: object, outside: Outside) -> bytes:
+def standing(state: object, outside: Outside) -> Standing:
+    """Functions and objects that a training refers to as soon as it is set up.
+
+    Args:
+        state: As in ``take_snapshot``.
+        outside: As in ``take_snapshot``.
+
+    Raises:
+        SnapshotError: As ``take_snapshot``.
+    """
+    with _said():
+        return StateWriter(outside).standing(state)
+
+
+def take_snapshot(state: object, outside: Outside, standing: Standing | None = None) -> bytes:
     """Everything that ``state`` refers to.
 
     Args:
         state: Any objects, functions with closures included.
         outside: What is left out.
+        standing: What a training that was set up anew has already; whatever else the state holds
+            must be such that it can be made anew. None does not look.
 
     Raises:
         SnapshotError: If an object is neither numbers, text, a container of such, code that a name
             stands for, nor what its attributes say.
     """
-    try:
-        return StateWriter(outside).written(state)
-    except SnapshotError:
-        raise
-    except Exception as error:  # a user's class may refuse in any way
-        raise SnapshotError(f"the training cannot be written down: {error}") from error
+    with _said():
+        return StateWriter(outside, standing).written(state)
 
 
 def put_back(live: object, snapshot: bytes, outside: Outside) -> None:
@@ -53,3 +68,13 @@ def put_back(live: object, snapshot: bytes, outside: Outside) -> None:
             StateReader(snapshot, outside, live).put_back()
     except Exception as error:  # torn or foreign bytes fail in any way
         raise SnapshotError(f"the snapshot cannot be read: {error}") from error
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except SnapshotError:
+        raise
+    except Exception as error:  # a user's class may refuse in any way
+        raise SnapshotError(f"the training cannot be written down: {error}") from error

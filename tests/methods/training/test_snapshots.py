@@ -21,6 +21,7 @@ from mmea_bench.methods.core.training.snapshots import (
     Outside,
     SnapshotError,
     put_back,
+    standing,
     take_snapshot,
 )
 
@@ -259,3 +260,38 @@ def test_an_object_of_a_foreign_class_is_not_made() -> None:
     snapshot = take_snapshot([threading.Event], NOTHING)
     with pytest.raises(SnapshotError, match=r"threading\.Event stands in the state alone"):
         put_back([None], snapshot, NOTHING)
+
+
+def scores_of(vectors: torch.Tensor, scale: float = 2.0) -> Callable[[], torch.Tensor]:
+    """A function such as the best epoch so far leaves behind."""
+
+    def score(*, shift: float = 1.0) -> torch.Tensor:
+        return scale * vectors + shift
+
+    return score
+
+
+def test_a_function_that_the_training_made_on_the_way_comes_back() -> None:
+    live: dict[str, Any] = {}
+    state = {"best": scores_of(torch.arange(3.0), scale=3.0)}
+    put_back((counting_step, live), take_snapshot((counting_step, state), NOTHING), NOTHING)
+    assert live["best"]().tolist() == [1.0, 4.0, 7.0]
+
+
+def test_functions_that_no_name_tells_apart_are_not_written_down() -> None:
+    def made() -> list[Any]:
+        return [lambda: 1, lambda: 2]
+
+    begun = (counting_step, made())
+    known = standing(begun, NOTHING)
+    take_snapshot(begun, NOTHING, known)
+    with pytest.raises(SnapshotError, match="<lambda> stands in the state alone"):
+        take_snapshot((counting_step, made()), NOTHING, known)
+
+
+def test_an_object_that_cannot_be_made_anew_is_not_written_down() -> None:
+    begun: tuple[Any, ...] = (counting_step, [])
+    known = standing(begun, NOTHING)
+    begun[1].append(type("Local", (), {})())
+    with pytest.raises(SnapshotError, match="Local"):
+        take_snapshot(begun, NOTHING, known)
