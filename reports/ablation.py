@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.drop_bars import Panel, bars_size, draw_bars
 from mmea_bench.reports.core.figures.style import line_styles
@@ -49,6 +50,11 @@ class _Place:
 
     comparison: Comparison
     variants: Mapping[Variant, pd.DataFrame]
+
+    def rows(self, variant: Variant, metric: str) -> pd.DataFrame:
+        """Numbers behind one value of a table."""
+        own = self.variants.get(variant, self.comparison.numbers.iloc[:0])
+        return own[own["metric"] == metric]
 
     def values(self, variant: Variant, metric: str) -> pd.Series[float]:
         """Value per repeat; empty for none."""
@@ -168,8 +174,10 @@ def _table(
             for metric in metrics:
                 drop = place.drop(reference, variant, metric)
                 style = metric_style(metric)
-                cells.append(repeat_cell(place.values(variant, metric), style))
-                cells.append(Cell() if variant == reference else repeat_cell(drop, style))
+                own = place.rows(variant, metric)
+                value = repeat_cell(place.values(variant, metric), style)
+                against = Cell() if variant == reference else repeat_cell(drop, style)
+                cells += [with_certain(value, own), with_certain(against, own)]
         rows.append(Row((label, _repeats(cells)), tuple(cells)))
     columns = [
         (place.comparison.place, METRIC_NAMES[metric], what)
@@ -179,12 +187,14 @@ def _table(
     ]
     levels = ("place", "metric", "what")
     first = 1 if len(places) == 1 else 0  # the title says a single place
-    return Table(
-        title,
-        ("variant", "repeats"),
-        levels[first:],
-        tuple(column[first:] for column in columns),
-        tuple(rows),
+    return explained(
+        Table(
+            title,
+            ("variant", "repeats"),
+            levels[first:],
+            tuple(column[first:] for column in columns),
+            tuple(rows),
+        )
     )
 
 

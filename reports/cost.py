@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.lines import left_inches, lines_width, method_names
 from mmea_bench.reports.core.figures.short_names import short_names
@@ -157,7 +158,7 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
     for (device, name), own in numbers.groupby(["device", "name"], sort=True):
         costs = own.drop_duplicates("key")
         cells = [_cost_cell(costs[column], column) for column in _COLUMNS.values()]
-        result = repeat_cell(own.groupby("repeat")["value"].mean())
+        result = with_certain(repeat_cell(own.groupby("repeat")["value"].mean()), own)
         labels = (str(name), str(device), str(own["repeat"].nunique()))
         is_new = above not in (None, device)
         marks = (BESIDE,) * bool(own["is_beside"].any())
@@ -165,7 +166,7 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
         above = device
     columns = (*_COLUMNS, ("result", METRIC_NAMES[metric]))
     labels = ("method", "device", "repeats")
-    return Table(comparison.title, labels, ("group", "number"), columns, tuple(rows))
+    return explained(Table(comparison.title, labels, ("group", "number"), columns, tuple(rows)))
 
 
 def _cost_cell(values: pd.Series[float], column: str) -> Cell:

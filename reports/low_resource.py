@@ -10,6 +10,7 @@ from itertools import pairwise
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
 from mmea_bench.reports.core.options import ReportOptions
@@ -100,11 +101,14 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
     for name, own in numbers.groupby("name", sort=True):
         cells = []
         for ratio in ratios:
-            values = own[own["seed_ratio"] == ratio].groupby("repeat")["value"].mean()
-            cells.append(repeat_cell(values))
+            there = own[own["seed_ratio"] == ratio]
+            cell = repeat_cell(there.groupby("repeat")["value"].mean())
+            cells.append(with_certain(cell, there))
         rows.append(Row((str(name),), tuple(cells)))
     columns = tuple((METRIC_NAMES[metric], percent(ratio)) for ratio in ratios)
-    return Table(comparison.title, ("method",), ("metric", "seed ratio"), columns, tuple(rows))
+    return explained(
+        Table(comparison.title, ("method",), ("metric", "seed ratio"), columns, tuple(rows))
+    )
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mmea_bench.reports.core.certain import CERTAIN_NOTE, is_certain, marked_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
@@ -41,8 +42,6 @@ from mmea_bench.results.core.table import Tables
 NAME = "main_table"
 SIMULATED = "†"
 STOPPED_ON_TEST = "‡"
-CERTAIN = "°"
-CERTAIN_NOTE = f"{CERTAIN} 1 whatever the scores: no more than k candidates were ranked for Hits@k."
 _NONE: Values = np.array([], dtype=float)
 
 RowId = tuple[str, str, str, str]
@@ -113,7 +112,7 @@ def _table(group: _Group, dataset: str) -> Table:
     own_cells = group.cells[group.cells["key"].isin(set(numbers["key"]))]
     on_test = set(own_cells.loc[own_cells["stopped_on"] == "test", "key"])
     unranked = set(numbers.loc[numbers["key"].isin(on_test), "row"])
-    certain = {place for place, column in enumerate(columns) if _is_certain(numbers, column)}
+    certain = {place for place, column in enumerate(columns) if _column_is_certain(numbers, column)}
     sections = {row: (row in unranked, _section_order(row[0])) for row in set(numbers["row"])}
     row_ids = sorted(sections, key=lambda row: (sections[row], _row_order(row)))
     grid = {row: [_cell(samples, row, column) for column in columns] for row in row_ids}
@@ -157,25 +156,21 @@ def _table(group: _Group, dataset: str) -> Table:
 def _with_certain(cells: Sequence[Cell], places: set[int]) -> list[Cell]:
     """The cells with a mark on those that no method can miss; they have no best one."""
     return [
-        replace(cell, marks=(*cell.marks, CERTAIN), is_best=False, is_second=False)
-        if place in places and cell.mean is not None
-        else cell
+        marked_certain(cell) if place in places and cell.mean is not None else cell
         for place, cell in enumerate(cells)
     ]
 
 
-def _is_certain(numbers: pd.DataFrame, column: tuple[object, ...]) -> bool:
+def _column_is_certain(numbers: pd.DataFrame, column: tuple[object, ...]) -> bool:
     """Whether a Hits@k was measured among no more than k candidates, the entities of its links."""
     dataset, version, ratio, metric = column
-    k = str(metric).removeprefix("hits@")
     own = numbers[
         (numbers["dataset"] == dataset)
         & (numbers["dataset_version"] == version)
         & (numbers["seed_ratio"] == ratio)
         & (numbers["metric"] == metric)
-        & (numbers["candidates"] == "test")
     ]
-    return k.isdecimal() and bool(len(own) and (own["n"] <= int(k)).all())
+    return is_certain(own)
 
 
 def _marked(

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import (
     Block,
     Cell,
@@ -205,7 +206,10 @@ class _Contest:
     def _effects(self) -> Table:
         rows = []
         for name in self._in_order:
-            mean = Cell(float(self.runs[name].mean()), style=self.family.style)
+            mean = with_certain(
+                Cell(float(self.runs[name].mean()), style=self.family.style),
+                self.part.numbers[self.part.numbers["name"] == name],
+            )
             found = self.tests.get(name)
             cells = [Cell()] * len(_EFFECT_STYLES)
             if isinstance(found, TwoSampleTests):
@@ -224,8 +228,8 @@ class _Contest:
         means = ((metric, "mean"), (metric, "difference"))
         columns = (*means, *_EFFECTS, self._p_column)
         labels = ("method", *("input",) * self.options.across_inputs, "repeats")
-        return Table(
-            title, labels, ("group", "number"), columns, tuple(rows), tuple(self._untested())
+        return explained(
+            Table(title, labels, ("group", "number"), columns, tuple(rows), tuple(self._untested()))
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
 from mmea_bench.reports.core.figures.chosen_by_validation import (
     best_validation_scores,
@@ -100,7 +101,7 @@ class _Sweep:
     def cell(self, rows: pd.DataFrame) -> Cell:
         """Mean and deviation over repeats."""
         values = rows.groupby("repeat")["value"].mean()
-        return repeat_cell(values, metric_style(self.metric))
+        return with_certain(repeat_cell(values, metric_style(self.metric)), rows)
 
 
 def _blocks(comparison: Comparison, cells: pd.DataFrame, names: Names) -> Iterator[Block]:
@@ -168,7 +169,7 @@ def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
         for name, group in rows.groupby("name", sort=True)
     )
     columns = tuple((METRIC_NAMES[sweep.metric], f"{parameter}={_text(value)}") for value in values)
-    yield Table(title, ("method",), ("metric", "value"), columns, table_rows)
+    yield explained(Table(title, ("method",), ("metric", "value"), columns, table_rows))
 
 
 def _draw_line(canvas: Canvas, own: pd.DataFrame, parameter: str, metric: str, title: str) -> None:
@@ -205,7 +206,7 @@ def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
         Row((f"{down}={_text(y)}",), tuple(line)) for y, line in zip(ys, cells, strict=True)
     )
     columns = tuple((METRIC_NAMES[sweep.metric], f"{across}={_text(x)}") for x in xs)
-    yield Table(title, ("value",), ("metric", "value"), columns, table_rows)
+    yield explained(Table(title, ("value",), ("metric", "value"), columns, table_rows))
 
 
 def _text_axis(parameter: str, values: Sequence[Any]) -> str:

@@ -72,8 +72,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "methods/core/layers": METHOD_PARTS[:3],  # modules
     "methods/core/losses": ("methods/core", "methods/core/layers"),  # losses
+    "methods/core/states": (),  # a training's state as numbers and names, without code
     # Loops, samplers, pseudo-seeds, kept state.
-    "methods/core/training": ("datasets/core", *METHOD_PARTS[:5]),
+    "methods/core/training": ("datasets/core", *METHOD_PARTS[:5], "methods/core/states"),
     "methods/core/self_supervised": METHOD_PARTS[:6],  # contrast without positive pairs
     # Encoder, losses and training of MEAformer and its successors.
     "methods/core/hybrid": (*DATA_MODEL, *METHOD_PARTS[:6]),

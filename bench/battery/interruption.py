@@ -56,9 +56,9 @@ class MemoryStates(TrainingStates):
         """Notes why the state could not be written down."""
         self.problem = why
 
-    def forget(self) -> None:
-        """Drops what an earlier attempt kept."""
-        self.found.clear()
+    def begin_anew(self, why: str) -> None:
+        """Notes why the state could not be put back."""
+        self.problem = why
 
 
 def check_continues(method_type: type[Method]) -> None:

@@ -31,13 +31,14 @@ from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.datasets.core.model.statistics import Counts, count_pair, coverage
-from mmea_bench.datasets.core.model.view import train_view
+from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import (
     Alignment,
     DeadlineError,
     DivergedError,
     Method,
     RunContext,
+    StateError,
     StoppedError,
     Ticker,
 )
@@ -179,22 +180,20 @@ def _train(
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
         listener(states)
-    seconds_before = states.seconds_before if states is not None else 0.0
     ctx = RunContext(
         rng_seed=row["rng_seed"],
         device=_device(job),
         monitor=sealed(monitor),
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
-        deadline=_deadline(job, seconds_before),
+        deadline=_deadline(job, states),
         tick=tick,
         cache_dir=job.cache_dir,
         states=states,
     )
-    torch.manual_seed(row["rng_seed"])
     started = time.perf_counter()
-    returned = method.fit(view, ctx)
-    fit_s = seconds_before + time.perf_counter() - started - monitor.seconds
+    returned = _fitted(method, view, ctx)
+    fit_s = _seconds_before(states) + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, sizes)
     remarks = tuple(states.notes) if states is not None else ()
     facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
@@ -203,11 +202,29 @@ def _train(
     )
 
 
-def _deadline(job: Job, seconds_before: float) -> float | None:
+def _fitted(method: Method, view: TrainView, ctx: RunContext) -> Alignment:
+    """What a method returns; a kept state that does not fit costs the epochs it stood for."""
+    torch.manual_seed(ctx.rng_seed)
+    try:
+        return method.fit(view, ctx)
+    except StateError as error:
+        if ctx.states is None:
+            raise
+        ctx.states.begin_anew(str(error))
+    ctx.log = TrainingLog()
+    torch.manual_seed(ctx.rng_seed)
+    return method.fit(view, ctx)
+
+
+def _seconds_before(states: CellStates | None) -> float:
+    return states.seconds_before if states is not None else 0.0
+
+
+def _deadline(job: Job, states: CellStates | None) -> float | None:
     """When the cell's time is over; what earlier attempts took counts."""
     if job.deadline_s is None:
         return None
-    return time.monotonic() + max(0.0, job.deadline_s - seconds_before)
+    return time.monotonic() + max(0.0, job.deadline_s - _seconds_before(states))
 
 
 def _result_rows(outcome: _Outcome, numbers: Sequence[Number]) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Keeps the state of a cell's training on disk, so that a killed cell goes on where it was.
 
-A state is a pickle, so reading one runs what it says. It lies in the user's own cache, never in a
-results folder that may come from somebody else. It is read only if its folder, the signing key and
-the file itself are this user's alone, and its signature was made with that key.
+Reading a state runs nothing that it says, but it decides what the training goes on with. It lies in
+the user's own cache, never in a results folder that may come from somebody else. It is read only if
+its folder, the signing key and the file itself are this user's alone, and its signature was made
+with that key.
 """
 
 from __future__ import annotations
@@ -136,9 +137,12 @@ class CellStates(TrainingStates):
         self._gave_up = True
         self.notes.append(f"its state could not be kept for a restart: {why}")
 
-    def forget(self) -> None:
-        """Removes what was kept of this cell."""
+    def begin_anew(self, why: str) -> None:
+        """Removes what was kept of this cell; its training is set up again."""
         _remove(self._root, self._folder)
+        self._number, self.notes = 0, [f"a kept state was not used: {why}"]
+        self._curve(([], 0.0))
+        self.seconds_before = 0.0
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("training-*"))

@@ -41,6 +41,10 @@ class StoppedError(Exception):
     """The training was asked to stop and its state was kept."""
 
 
+class StateError(Exception):
+    """The state kept of a training does not fit it; the training must be set up again."""
+
+
 @dataclass(frozen=True)
 class NoParams:
     """Parameters of a method that has none."""
@@ -177,8 +181,8 @@ class TrainingStates(ABC):
         """The state cannot be written down; no further attempt is made."""
 
     @abstractmethod
-    def forget(self) -> None:
-        """Removes what was kept of this cell."""
+    def begin_anew(self, why: str) -> None:
+        """Removes what was kept of this cell; its training is to be set up again."""
 
 
 @dataclass

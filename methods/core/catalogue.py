@@ -149,7 +149,7 @@ def _load_user_method(path: Path) -> type[Method]:
     if spec is None or spec.loader is None:
         raise UserError(f"Method file {path} is not a Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
-    # Its classes are pickled by name with the state of a training, which asks for the package too.
+    # Its classes stand by name in the state of a training.
     sys.modules.setdefault(_USER_PACKAGE, _empty_package())
     # Dataclasses with postponed annotations look their module up by name while it loads.
     sys.modules[module_name] = module

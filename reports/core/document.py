@@ -157,6 +157,8 @@ class Figure:
         width_in: Width in inches.
         height_in: Height in inches.
         notes: Sentences below the figure.
+        stamp: A sentence below what is drawn, inside the picture, which may be taken out of its
+            report.
     """
 
     name: str
@@ -165,6 +167,7 @@ class Figure:
     width_in: float
     height_in: float
     notes: tuple[str, ...] = ()
+    stamp: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 from mmea_bench.reports.core.document import Figure
-from mmea_bench.reports.core.figures.style import RC_PARAMS
+from mmea_bench.reports.core.figures.style import RC_PARAMS, put_stamp
 
 FIGURE_FORMATS = ("pdf", "png", "svg")
 _METADATA: Mapping[str, Mapping[str, str | None]] = {
@@ -20,11 +21,15 @@ def draw_figure(figure: Figure, suffix: str) -> bytes:
     """The bytes of a picture file; they hold no date and no program version."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.transforms import Bbox
 
     buffer = io.BytesIO()
     # A figure of its own rather than pyplot: no global state, no window system.
     with mpl.rc_context(dict(RC_PARAMS)):
         canvas = Canvas(figsize=(figure.width_in, figure.height_in))
         figure.draw(canvas)
-        canvas.savefig(buffer, format=suffix, metadata=dict(_METADATA[suffix]))
+        low = put_stamp(canvas, figure.stamp)
+        area = Bbox.from_extents(0.0, low, figure.width_in, figure.height_in)
+        asked: dict[str, Any] = {"bbox_inches": area} if figure.stamp else {}
+        canvas.savefig(buffer, format=suffix, metadata=dict(_METADATA[suffix]), **asked)
     return buffer.getvalue()

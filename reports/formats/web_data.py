@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmea_bench.reports.core.certain import certain_rows
 from mmea_bench.reports.core.document import format_number
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import metric_style
@@ -71,8 +72,8 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
     """Everything that the script of the page shows, ready for JSON.
 
     Numbers are grouped by row and place; ``groups`` names the runs behind them, ``numbers`` of a
-    group are lists of metric, view (direction and CSLS), printed mean, printed deviation and the
-    value of each run (None where a run has none).
+    group are lists of metric, view (direction and CSLS), printed mean, printed deviation, the
+    value of each run (None where a run has none), and 1 where no scores could miss it.
     """
     current = current_cells(tables).tables
     cells = pd.concat(
@@ -94,7 +95,7 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
     found = set(numbers["metric"])
     metrics = [metric for metric in METRIC_NAMES if metric in found]
     views = sorted(set(numbers["view"]))
-    values = _values(numbers)
+    values, certain = _values(numbers), _certain(numbers)
     keys = cells["key"].tolist()
     labels = dataset_labels(current.cells)
     partial = _partial_datasets(cells)
@@ -104,7 +105,11 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
             "place": places.index(place),
             "runs": runs,
             "numbers": _group_numbers(
-                values.get((row, place), {}), [keys[run] for run in runs], metrics, views
+                values.get((row, place), {}),
+                certain.get((row, place), set()),
+                [keys[run] for run in runs],
+                metrics,
+                views,
             ),
         }
         for (row, place), runs in sorted(runs_of.items(), key=lambda item: item[0])
@@ -249,8 +254,21 @@ def _values(numbers: pd.DataFrame) -> dict[tuple[RowId, PlaceId], Values]:
     return found
 
 
+def _certain(numbers: pd.DataFrame) -> dict[tuple[RowId, PlaceId], set[tuple[str, str]]]:
+    """Metrics and views, by row and place, of Hits@k that no scores could miss."""
+    found: dict[tuple[RowId, PlaceId], set[tuple[str, str]]] = {}
+    by = _columns(numbers[certain_rows(numbers)], "row", "place", "metric", "view")
+    for row, place, metric, view in by:
+        found.setdefault((row, place), set()).add((metric, view))
+    return found
+
+
 def _group_numbers(
-    values: Values, keys: list[str], metrics: list[str], views: list[str]
+    values: Values,
+    certain: set[tuple[str, str]],
+    keys: list[str],
+    metrics: list[str],
+    views: list[str],
 ) -> list[list[Any]]:
     made = []
     for (metric, view), by_key in values.items():
@@ -264,6 +282,7 @@ def _group_numbers(
                 format_number(float(sample.mean()), style),
                 format_number(float(sample.std(ddof=1)), style) if len(sample) >= 2 else "",
                 [round(means[key], 5) if key in means else None for key in keys],
+                *(1,) * ((metric, view) in certain),
             ]
         )
     return sorted(made, key=lambda entry: entry[:2])

@@ -14,6 +14,7 @@ const byId = (id) => document.getElementById(id);
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 const SIMULATED = "†";
+const CERTAIN = "¶";
 const STOPPED_ON_TEST = "‡";
 const PARTIAL = "°";
 const MAIN_OF_PAIRS = "f1";
@@ -202,9 +203,10 @@ class Board {
     const nWanted = distinct(group.runs.map((run) => model.run(run).repeat)).length;
     const few = nGood < nWanted ? ` ${nGood}/${nWanted}` : "";
     const spread = number.sd ? ` ± ${number.sd}` : "";
+    const mark = number.isCertain ? CERTAIN : "";
     return el("td", { class: `num${state}${column.hasSpread ? " spread" : ""}` },
       el("button", { ...open, "aria-label": `${label}: ${number.mean}${spread}${few && `, ${nGood} of ${nWanted} repeats`}` },
-        el("span", { class: "mean" }, number.mean), el("span", { class: column.lessIsBetter ? "sd wide" : "sd" }, spread, few && el("span", { class: "mark few" }, few))));
+        el("span", { class: "mean" }, number.mean), mark && el("span", { class: "mark certain" }, mark), el("span", { class: column.lessIsBetter ? "sd wide" : "sd" }, spread, few && el("span", { class: "mark few" }, few))));
   }
 
   simulated(row) {
@@ -226,6 +228,7 @@ class Board {
       kinds.length && el("li", {}, `${SIMULATED} simulated ${kinds.join(" and ")} features, not measured ones`),
       rows.some((row) => this.model.data.rows[row].onTest) && el("li", {}, `${STOPPED_ON_TEST} checkpoint chosen on the test links: such a number flatters`),
       isPartial && el("li", {}, `${PARTIAL} the copy of the dataset lacks part of what a method reads`),
+      table.querySelector(".certain") && el("li", {}, `${CERTAIN} 1 whatever the scores: no more than k candidates were ranked for Hits@k`),
       table.querySelector(".few") && el("li", {}, el("span", { class: "few" }, "2/3"), " so many of the repeats have a number"),
     ].filter(Boolean));
   }

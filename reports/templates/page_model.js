@@ -21,8 +21,8 @@ class Model {
     this.groups = new Map();
     for (const group of data.groups) {
       const numbers = new Map();
-      for (const [metric, view, mean, sd, values] of group.numbers) {
-        numbers.set(`${metric} ${data.views[view]}`, { mean, sd, values });
+      for (const [metric, view, mean, sd, values, isCertain] of group.numbers) {
+        numbers.set(`${metric} ${data.views[view]}`, { mean, sd, values, isCertain: Boolean(isCertain) });
       }
       this.groups.set(`${group.row} ${group.place}`, { ...group, numbers });
     }
@@ -169,13 +169,21 @@ class Model {
     return number ? Number(number.mean) : null;
   }
 
+  // Whether a Hits@k of the column was measured among no more than k candidates.
+  isCertain(rows, column, choices) {
+    return rows.some((row) => {
+      const group = this.group(row, column.place);
+      return group && this.number(group, column.metric, choices)?.isCertain;
+    });
+  }
+
   // Best and second best printed number of each column; numbers that print alike share a place.
   ranking(rows, choices, columns) {
     const isRanked = rows.length && !this.data.rows[rows[0]].onTest;
     return columns.map((column) => {
       const values = rows.map((row) => this.value(row, column, choices)).filter((value) => value !== null);
       const order = distinct(values).sort((a, b) => (column.lessIsBetter ? a - b : b - a));
-      if (!isRanked || values.length < 2 || order.length < 2) return {};
+      if (!isRanked || this.isCertain(rows, column, choices) || values.length < 2 || order.length < 2) return {};
       return { best: order[0], second: values.length >= 3 ? order[1] : null };
     });
   }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import NO_DECODER, SCORING_COLUMNS
 from mmea_bench.results.core.store import ResultStore, read_record
@@ -60,7 +64,7 @@ class Merge:
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
-    """Copies all records of the folders into one; the folders themselves stay as they are.
+    """Copies all records and printed names into one folder; those given stay as they are.
 
     Of two records of one cell the one that ended ok counts, then the first given. A record with
     other numbers is never dropped: it is kept beside, below ``conflicts/``. Joining again changes
@@ -100,8 +104,20 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
         ResultStore(out / CONFLICTS_FOLDER / str(number)).write(record)
     merge.n_records = len(chosen)
     store.write_tables()
+    _write_names(sources, out)
     merge.twins = _twins(record for _folder, record in chosen.values())
     return merge
+
+
+def _write_names(folders: Sequence[Path], out: Path) -> None:
+    """Brings the printed names of all folders along; of two for one id the first given counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        for kind, names in names_content(folder).items():
+            if isinstance(names, dict):
+                found[kind] = {**names, **found.get(kind, {})}
+    if found:
+        write_atomic(out / NAMES_FILE, json.dumps(found, indent=1).encode("utf-8"))
 
 
 def _twins(records: Iterable[Record]) -> list[str]:

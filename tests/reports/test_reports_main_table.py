@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmea_bench.reports import main_table
+from mmea_bench.reports.core.certain import CERTAIN, CERTAIN_NOTE
 from mmea_bench.reports.core.document import Cell, Document, Missing, Row, Table, Text
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
@@ -274,8 +275,8 @@ def test_hits_among_no_more_than_k_candidates_are_marked_and_nobody_is_best() ->
     by_metric = dict(
         zip([column[-1] for column in table.columns], table.rows[0].cells, strict=True)
     )
-    assert by_metric["Hits@10"].marks == (main_table.CERTAIN,)
+    assert by_metric["Hits@10"].marks == (CERTAIN,)
     assert by_metric["Hits@1"].marks == ()
     assert not any(row.cells[1].is_best for row in table.rows)
-    assert main_table.CERTAIN_NOTE in table.notes
-    assert main_table.CERTAIN_NOTE not in _table([make_record("a", 0.1)]).notes
+    assert CERTAIN_NOTE in table.notes
+    assert CERTAIN_NOTE not in _table([make_record("a", 0.1)]).notes

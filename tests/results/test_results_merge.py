@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,19 @@ def test_one_content_under_two_addresses_is_pointed_out(tmp_path: Path) -> None:
     other = make_record("b", 0.2, dataset="x", dataset_version="b" * 12)
     ResultStore(tmp_path / "c").write(other)
     assert merge_folders([tmp_path / key for key in "ac"], tmp_path / "apart").twins == []
+
+
+def test_printed_names_come_along_and_the_first_folder_s_count(tmp_path: Path) -> None:
+    first = fill(tmp_path / "a", make_record("mclea", 0.4))
+    second = fill(tmp_path / "b", make_record("eva", 0.3))
+    for folder, names in (
+        (first, {"methods": {"mclea": "Ours"}}),
+        (second, {"methods": {"mclea": "MCLEA", "eva": "EVA"}, "datasets": {"x": "X"}}),
+    ):
+        (folder / "names.json").write_text(json.dumps(names))
+    for _again in range(2):
+        merge_folders([first, second], tmp_path / "out")
+        assert json.loads((tmp_path / "out" / "names.json").read_text()) == {
+            "methods": {"mclea": "Ours", "eva": "EVA"},
+            "datasets": {"x": "X"},
+        }

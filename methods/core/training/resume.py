@@ -7,11 +7,13 @@ import random
 import numpy as np
 import torch
 
-from mmea_bench.methods.core.base import RunContext, StoppedError
+from mmea_bench.methods.core.base import RunContext, StateError, StoppedError
 from mmea_bench.methods.core.training.snapshots import (
     Outside,
     SnapshotError,
+    Standing,
     put_back,
+    standing,
     take_snapshot,
 )
 
@@ -31,22 +33,28 @@ class Resumable:
         self._state = (*state, ctx.log, self._random)
         static = self._store.static if self._store is not None else {}
         self._outside = Outside(static, (RunContext,))
+        self._standing: Standing | None = None
 
     def first_epoch(self) -> int:
         """Epoch to begin with: 1, or the one after the state that was found and put back.
 
         Raises:
-            SnapshotError: If the state found cannot be put back; it is forgotten.
+            StateError: If the state found cannot be put back; the training may be half in it.
         """
-        found = self._store.next_training() if self._store is not None else None
-        if self._store is None or found is None:
+        if self._store is None:
+            return 1
+        found = self._store.next_training()
+        try:
+            self._standing = standing(self._state, self._outside)
+        except SnapshotError as error:
+            self._store.give_up(str(error))
+        if found is None:
             return 1
         epoch, snapshot = found
         try:
             put_back(self._state, snapshot, self._outside)
-        except SnapshotError:
-            self._store.forget()
-            raise
+        except SnapshotError as error:
+            raise StateError(str(error)) from error
         _set_random_states(self._random)
         return epoch + 1
 
@@ -57,11 +65,11 @@ class Resumable:
             StoppedError: If the training was asked to stop; its state is kept.
         """
         store = self._store
-        if store is None or not (store.is_due or store.is_stop_asked):
+        if store is None or not (store.is_due or store.is_stop_asked) or self._standing is None:
             return
         self._random.update(_random_states())
         try:
-            store.keep(epoch, take_snapshot(self._state, self._outside))
+            store.keep(epoch, take_snapshot(self._state, self._outside, self._standing))
         except SnapshotError as error:
             store.give_up(str(error))
         if store.is_stop_asked and not is_last:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import NOTHING, Block, Cell, Document, Row, Table, Text
 from mmea_bench.reports.core.evidence.order import dataset_order
 from mmea_bench.reports.core.names import BY_ID, Names
@@ -140,14 +141,14 @@ def _table(title: str, group: pd.DataFrame, cells: pd.DataFrame, names: Names) -
     rows = []
     for place, own in group[group["metric"].isin(metrics)].groupby(_ROW, sort=True):
         values = {
-            metric: numbers.groupby("repeat")["value"].mean()
+            str(metric): with_certain(_cell(numbers.groupby("repeat")["value"].mean()), numbers)
             for metric, numbers in own.groupby("metric")
         }
         of_row = cells[cells["key"].isin(set(own["key"]))]
         rows.append(
             _row(
                 _name(place, group, names),
-                [values.get(metric) for metric in metrics],
+                tuple(values.get(metric, Cell()) for metric in metrics),
                 of_row,
                 cells,
             )
@@ -161,7 +162,7 @@ def _table(title: str, group: pd.DataFrame, cells: pd.DataFrame, names: Names) -
     labels = ("rank", "method", "repeats", "minutes")
     own_cells = cells[cells["key"].isin(set(group["key"]))]
     notes = tuple(_table_notes(ranked, own_cells))
-    return Table(title, labels, ("metric",), columns, tuple(ranked), notes)
+    return explained(Table(title, labels, ("metric",), columns, tuple(ranked), notes))
 
 
 def _name(place: tuple[Any, ...], group: pd.DataFrame, names: Names) -> str:
@@ -178,8 +179,7 @@ def _name(place: tuple[Any, ...], group: pd.DataFrame, names: Names) -> str:
     return ", ".join((names.of(row["method"], row["variant"]), *told))
 
 
-def _row(name: str, columns: Sequence[Any], own: pd.DataFrame, cells: pd.DataFrame) -> Row:
-    made = tuple(Cell() if values is None else _cell(values) for values in columns)
+def _row(name: str, made: tuple[Cell, ...], own: pd.DataFrame, cells: pd.DataFrame) -> Row:
     is_partial = bool(own["partial_copy"].notna().any())
     marks = STAND_IN * bool(made_up_inputs(own)[1]) + PARTIAL * is_partial
     marks += FAILED * bool(_n_failed(own, cells))

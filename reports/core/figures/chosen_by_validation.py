@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, overrides_of
@@ -50,8 +51,13 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
         luckiest = best(reached, key=reached.__getitem__)
         cells = (
             Cell(validation[chosen], style="fraction"),
-            Cell(reached[chosen], style=metric_style(metric)),
-            Cell(reached[luckiest], style=metric_style(metric)),
+            *(
+                with_certain(
+                    Cell(reached[words], style=metric_style(metric)),
+                    group[group["overrides"] == words],
+                )
+                for words in (chosen, luckiest)
+            ),
         )
         labels = (names.of(str(method), str(base)), _words(chosen), _words(luckiest))
         rows.append(Row(labels, cells))
@@ -59,12 +65,14 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
         return None
     name = METRIC_NAMES[metric]
     columns = (("chosen", "validation MRR"), ("chosen", name), ("best on test", name))
-    return Table(
-        f"Chosen by validation: {comparison.title}",
-        ("method", "setting chosen", "setting best on test"),
-        ("setting", "number"),
-        columns,
-        tuple(rows),
+    return explained(
+        Table(
+            f"Chosen by validation: {comparison.title}",
+            ("method", "setting chosen", "setting best on test"),
+            ("setting", "number"),
+            columns,
+            tuple(rows),
+        )
     )
 
 

@@ -25,6 +25,9 @@ _LARGEST_TITLE = 0.45
 """Share of a figure's height; a longer title is cut, for it stands in full in its document."""
 _TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
 
+_STAMP_SIZE = 5.5
+_STAMP_LETTERS_PER_IN = 22
+
 # Okabe and Ito's colour-blind-safe palette without yellow, which is lost on white paper.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 # Two rows as long as the palette: the second methods of the colours get markers of their own.
@@ -151,6 +154,29 @@ def put_title(canvas: Canvas, title: str) -> float:
     lines = textwrap.wrap(title, _TITLE_LETTERS, max_lines=most, placeholder=" …")
     canvas.text(0.02, 1.0 - 0.06 / height, "\n".join(lines), ha="left", va="top", fontsize=6.5)
     return 1.0 - (0.14 + 0.12 * len(lines)) / height
+
+
+def put_stamp(canvas: Canvas, text: str) -> float:
+    """Writes a sentence below everything that is drawn, outside the figure's own area.
+
+    Returns:
+        Where the picture must begin to hold it, in inches from the figure's lower edge: 0 or less.
+    """
+    if not text:
+        return 0.0
+    width, height = canvas.get_size_inches()
+    n_letters = int(width * _STAMP_LETTERS_PER_IN)
+    lines = textwrap.wrap(text, n_letters)
+    canvas.text(
+        0.07 / width,
+        -0.02 / height,
+        "\n".join(lines),
+        ha="left",
+        va="top",
+        fontsize=_STAMP_SIZE,
+        color="#555555",
+    )
+    return -(0.06 + 0.1 * len(lines))
 
 
 def grid_lines(axes: Axes, direction: Literal["x", "y", "both"] = "both") -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from mmea_bench.reports.core.certain import is_certain
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.papers.layouts import RowName
 from mmea_bench.reports.core.rows.select import (
@@ -61,12 +62,14 @@ class Found:
         variant: Name of the variant as it was run.
         dataset: Dataset on which it was run.
         keys: Cells behind the values.
+        is_certain: Whether no scores could have missed them.
     """
 
     values: pd.Series[float]
     variant: str
     dataset: str
     keys: frozenset[str]
+    is_certain: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,4 +212,5 @@ def _found(rows: pd.DataFrame) -> Found:
         str(rows["variant"].iloc[0]),
         str(rows["dataset"].iloc[0]),
         frozenset(rows["key"]),
+        is_certain(rows),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmea_bench.reports.core.certain import explained, marked_certain
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import FULL
 from mmea_bench.reports.core.options import ReportOptions
@@ -146,7 +147,7 @@ def measured_table(
         (*_notes(side, own, options), *footnotes.notes),
         is_grouped=bool(layout.group_name),
     )
-    return with_group_rules(table, [lines[place].group for place in shown])
+    return with_group_rules(explained(table), [lines[place].group for place in shown])
 
 
 def _beside(own: Sequence[Cell], printed: Sequence[Cell], is_used: Sequence[bool]) -> list[Cell]:
@@ -230,7 +231,9 @@ def _measured_cells(side: _Side, options: ReportOptions) -> list[list[Cell]]:
             winner = clear_winner(contest(rows, values), options.correction)
             marked = with_winner([made[place][column] for place in places], winner)
             for place, cell in zip(places, marked, strict=True):
-                made[place][column] = cell
+                found = side.found[place][column]
+                is_certain = found is not None and found.is_certain
+                made[place][column] = marked_certain(cell) if is_certain else cell
     return made
 
 

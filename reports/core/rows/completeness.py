@@ -98,7 +98,7 @@ def _gaps(tables: Tables, names: Names) -> Iterator[_Gap]:
 
 def _stated(block: Block, sentence: str, gaps: list[_Gap]) -> Block:
     if isinstance(block, Figure):
-        return replace(block, notes=(*block.notes, sentence))
+        return replace(block, notes=(*block.notes, sentence), stamp=sentence)
     if not isinstance(block, Table) or not block.columns:
         return block
     lacking = [any(gap.is_in(block, row) for gap in gaps) for row in block.rows]

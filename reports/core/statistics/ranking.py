@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmea_bench.reports.core.document import Cell
-from mmea_bench.reports.core.statistics.selected_best import best_p_values
+from mmea_bench.reports.core.statistics.selected_best import of_best, pair_p_values
 from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
@@ -65,10 +65,11 @@ def clear_winner(
     if len(places) < 2:
         return None
     best, second = places[0], places[1]
+    pairs = pair_p_values(columns)
     # A correction never makes a p-value smaller, and is slow.
-    if best_p_values(columns, best, "none").get(second, 1.0) >= LEVEL:
+    if pairs.get((min(best, second), max(best, second)), 1.0) >= LEVEL:
         return None
-    return best if best_p_values(columns, best, correction)[second] < LEVEL else None
+    return best if of_best(pairs, best, correction)[second] < LEVEL else None
 
 
 def with_winner(cells: Sequence[Cell], winner: int | None) -> list[Cell]:

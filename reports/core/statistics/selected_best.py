@@ -8,7 +8,7 @@ holds whichever method comes out first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -30,8 +30,30 @@ def best_p_values(samples: Sequence[Values], best: int, correction: str) -> dict
     Source: closed under selection as Tukey's and Games and Howell's procedures are: all pairs are
     one family (Hochberg and Tamhane 1987, Multiple Comparison Procedures, ch. 7).
     """
+    return of_best(pair_p_values(samples), best, correction)
+
+
+def of_best(pairs: Mapping[tuple[int, int], float], best: int, correction: str) -> dict[int, float]:
+    """The p of all pairs corrected together, and of these the pairs of the best.
+
+    Args:
+        pairs: Of ``pair_p_values``.
+        best: Place of the sample with the best mean.
+        correction: Of the p-values.
+    """
+    p_values = corrected(list(pairs.values()), correction)
+    found = zip(pairs, p_values, strict=True)
+    return {one if other == best else other: p for (one, other), p in found if best in (one, other)}
+
+
+def pair_p_values(samples: Sequence[Values]) -> dict[tuple[int, int], float]:
+    """Welch's p, not corrected, of every two samples that can be tested, by their places.
+
+    Args:
+        samples: As in ``best_p_values``.
+    """
     tested = np.array([place for place, values in enumerate(samples) if len(values) >= 2])
-    if best not in tested:
+    if not len(tested):
         return {}
     means, variances, sizes = (
         np.array([measure(samples[place]) for place in tested])
@@ -46,6 +68,6 @@ def best_p_values(samples: Sequence[Values], best: int, correction: str) -> dict
     freedom = spread**2 / (
         shares[first] ** 2 / (sizes[first] - 1) + shares[second] ** 2 / (sizes[second] - 1)
     )
-    p_values = corrected(list(2 * stats.t.sf(np.abs(statistic), freedom)), correction)
-    ends = zip(tested[first].tolist(), tested[second].tolist(), p_values, strict=True)
-    return {one if other == best else other: p for one, other, p in ends if best in (one, other)}
+    p_values = (2 * stats.t.sf(np.abs(statistic), freedom)).tolist()
+    places = zip(tested[first].tolist(), tested[second].tolist(), strict=True)
+    return dict(zip(places, p_values, strict=True))

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from mmea_bench.bench.cells.execute import execute_cell
 from mmea_bench.bench.cells.kept_states import FOLDER, CellStates, forget_cell, remove_old
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.scoring.monitor import Curve
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import SCORING_COLUMNS
 from mmea_bench.results.core.store import ResultStore
 from tests.cases.small_methods import walking_method
@@ -57,12 +62,17 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 def numbers(folder: Path) -> list[tuple[object, ...]]:
     """All results and curves of a folder's cells, without what time changes."""
+    return [row for record in ResultStore(folder).records() for row in numbers_of(record)]
+
+
+def numbers_of(record: Record) -> list[tuple[object, ...]]:
+    """All results and curves of a cell, without what time changes."""
     columns = (*(column.name for column in SCORING_COLUMNS), "metric", "direction", "value")
-    found: list[tuple[object, ...]] = []
-    for record in ResultStore(folder).records():
-        found += [tuple(row[name] for name in columns) for row in record.results]
-        found += [(row["epoch"], row["links"], *map(row.get, columns)) for row in record.curves]
-        found.append((record.cell["status"], record.cell["epochs"], record.cell["best_epoch"]))
+    found: list[tuple[object, ...]] = [
+        tuple(row[name] for name in columns) for row in record.results
+    ]
+    found += [(row["epoch"], row["links"], *map(row.get, columns)) for row in record.curves]
+    found.append((record.cell["status"], record.cell["epochs"], record.cell["best_epoch"]))
     return found
 
 
@@ -176,3 +186,19 @@ def test_states_are_forgotten_with_their_cell_and_after_a_month(tmp_path: Path) 
     first.keep(6, b"state")
     forget_cell(tmp_path, "key")
     assert states(tmp_path).next_training() is None
+
+
+def test_a_state_that_does_not_fit_costs_its_epochs_and_not_the_cell(tmp_path: Path) -> None:
+    method = tmp_path / "walk.py"
+    method.write_text(walking_method(epochs=4), encoding="utf-8")
+    cell = Cell("walk", "full", (), "synthetic[n=100]", 0.3, 1, Protocol(eval_every=1))
+    job = Job(cell, "key", "suite", None, tmp_path, "cpu", (method,), 1, states_every_s=60.0)
+    undisturbed = execute_cell(job)
+    monitor = Monitor()
+    torn = states(tmp_path, monitor)
+    torn.next_training()
+    monitor.points.append({"epoch": 3, "links": "test"})
+    torn.keep(3, b"torn")
+    again = execute_cell(job)
+    assert "a kept state was not used: the snapshot cannot be read" in again.cell["notes"]
+    assert numbers_of(again) == numbers_of(undisturbed)

@@ -1,4 +1,4 @@
-"""A kept state is code: nobody but the user may have put it there."""
+"""A kept state decides how a training ends: nobody but the user may have put it there."""
 
 from __future__ import annotations
 
@@ -144,4 +144,4 @@ def test_nothing_is_removed_behind_a_link(tmp_path: Path, remove: Callable[[Path
 
 def _forget(cache: Path) -> None:
     made: CellStates = states(cache)
-    made.forget()
+    made.begin_anew("it is torn")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mmea_bench.reports.core.document import Document
+from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.reports.making.build import build_reports
 from mmea_bench.results.core.store import ResultStore
 from tests.reports.reports_factory import make_record
@@ -77,3 +82,22 @@ def test_no_gap_is_invented_where_the_plan_is_known(tmp_path: Path) -> None:
     text = (tmp_path / "report/main_table.md").read_text()
     assert "missing" not in text
     assert "Incomplete" not in text
+
+
+def test_the_state_is_drawn_into_the_figure_itself(documents: dict[str, Document]) -> None:
+    figures = [figure for document in documents.values() for figure in document.figures]
+    assert figures
+    for figure in figures:
+        assert figure.stamp == "Incomplete: 5 of 9 cells done, 1 failed, 3 missing."
+        stamped, plain = (
+            Image.open(io.BytesIO(draw_figure(made, "png"))).convert("L")
+            for made in (figure, replace(figure, stamp=""))
+        )
+        assert stamped.width == plain.width
+        added = np.asarray(stamped)[plain.height :]
+        assert added.min() < 128
+        # Nothing is cut off at the edges, and what was drawn before stands above, unchanged.
+        for edge in (added[-1], added[:, 0], added[:, -1]):
+            assert edge.min() == 255
+        shift = np.abs(np.asarray(stamped)[: plain.height] - np.asarray(plain, dtype=float))
+        assert shift.mean() < 3.0  # parts of a pixel
