@@ -85,11 +85,11 @@ class TMEA(Method):
     """
 
     paper = Paper(
-        authors="Chen, Li, Xu, Wu, Wang, Yuan, Chen",
+        authors="Chen, Sun, Zhang, Ye, Wu, Xiong",
         title="Tackling Uncertain Correspondences for Multi-Modal Entity Alignment",
         venue="NeurIPS",
         year=2024,
-        url="https://openreview.net/group?id=NeurIPS.cc/2024/Conference",
+        url="https://proceedings.neurips.cc/paper_files/paper/2024",
         code_url="https://github.com/liyichen-cly/TMEA",
         code_commit="c2e421f",
     )
