@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers.value_encoder import ValueEncoder
 from mmea_bench.methods.multike import MultiKE
-from mmea_bench.methods.parts.multike.attribute_view import ValueEncoder
 from mmea_bench.methods.parts.multike.combination import space_loss, weighted_sum
 from mmea_bench.methods.parts.multike.facts import (
     Facts,

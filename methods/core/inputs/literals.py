@@ -23,6 +23,7 @@ _LITERAL = re.compile(
 _UNQUOTED = re.compile(r'(?P<text>[^"]*?)\^\^<?(?P<type>[^\s<>^"]+)>?')
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_SMALLEST_DEVIATION = 1e-6
 _DATE = re.compile(r"(-?[0-9]{3,9})-([0-9]{1,2}|##)(?:-([0-9]{1,2}|##))?(?:T.*|Z)?")
 
 
@@ -144,3 +145,22 @@ class AttributeValues:
         starts = np.searchsorted(entities, entities)
         rank = np.arange(len(entities)) - starts
         return self.chosen(last[order][rank < most])
+
+
+def standardised_numbers(attributes: IntArray, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers less the mean of their attribute, in its population deviations, [n].
+
+    Numbers of an attribute that does not vary become 0; NaN stays and counts for nothing.
+
+    Args:
+        attributes: Attribute of each number, [n].
+        numbers: [n].
+    """
+    known = ~np.isnan(numbers)
+    own, owners = numbers[known], attributes[known]
+    counts = np.maximum(1, np.bincount(owners, minlength=1))
+    gaps = own - (np.bincount(owners, weights=own, minlength=1) / counts)[owners]
+    deviations = np.sqrt(np.bincount(owners, weights=gaps**2, minlength=1) / counts)
+    scaled = np.full(len(numbers), np.nan)
+    scaled[known] = gaps / np.maximum(deviations, _SMALLEST_DEVIATION)[owners]
+    return scaled

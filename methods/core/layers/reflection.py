@@ -25,6 +25,9 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGra
 from mmea_bench.methods.core.layers.encoders import uniform_parameter
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
+_LEFT_OUT = -1e9
+"""Logit of a pair without a message; finite, for nodes that keep no pair."""
+
 
 class ReflectionGraph:
     """Neighbour pairs of some nodes, and the relation set that each pair carries.
@@ -107,19 +110,31 @@ class ReflectionLayer(nn.Module):
         # Xavier's rule for a vector seen as a matrix of one column.
         self.query = uniform_parameter((dim,), math.sqrt(6 / (dim + 1)), generator)
 
-    def forward(self, vectors: Tensor, directions: Tensor, graph: ReflectionGraph) -> Tensor:
+    def forward(
+        self,
+        vectors: Tensor,
+        directions: Tensor,
+        graph: ReflectionGraph,
+        kept: Tensor | None = None,
+    ) -> Tensor:
         """Aggregated messages; a node without neighbours gets zeros.
 
         Args:
             vectors: [n_entities, dim].
             directions: Unit direction of each relation set, [n_sets, dim].
             graph: Pairs of the wanted nodes.
+            kept: Which pairs pass a message, [n_pairs] bool; None for all.
 
         Returns:
             [n_rows, dim].
         """
         logits = directions @ self.query
-        weights = graph.pairs.row_softmax(logits.index_select(0, graph.sets))
+        of_pair = logits.index_select(0, graph.sets)
+        if kept is not None:
+            of_pair = of_pair.masked_fill(~kept, _LEFT_OUT)
+        weights = graph.pairs.row_softmax(of_pair)
+        if kept is not None:
+            weights = weights * kept  # of a node that keeps no pair
         along = graph.of_neighbours.inner_products(vectors, directions)
         return _mirrored_sum(weights, along, vectors, directions, graph)
 

@@ -13,6 +13,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import xavier_normal
+from mmea_bench.methods.core.layers.value_encoder import ValueEncoder
 from mmea_bench.methods.core.losses.margins import logistic_loss
 from mmea_bench.methods.core.losses.translation import translation_distances, triple_distances
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
@@ -23,7 +24,6 @@ from mmea_bench.methods.core.training.negatives import (
 )
 from mmea_bench.methods.core.training.optimisers import adagrad
 from mmea_bench.methods.core.training.triple_corruption import TripleBatches
-from mmea_bench.methods.parts.multike.attribute_view import ValueEncoder
 from mmea_bench.methods.parts.multike.facts import (
     Facts,
     exchanged,

@@ -1,14 +1,18 @@
-"""An attribute and its value to the vector that their entity should have (MultiKE's CNN)."""
+"""An attribute and its value to the vector that their entity should have (MultiKE and MMEA)."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, normalize, pad
 
 from mmea_bench.methods.core.layers.encoders import uniform_parameter
+
+Unit = Literal["rows", "batch"]
+"""What has unit length: every row, or a batch as a whole."""
 
 _FILTERS = 2
 _KERNEL = (2, 4)
@@ -19,16 +23,17 @@ class ValueEncoder(nn.Module):
     """Two convolutions of the 2 x dim image of attribute and value, then a dense layer.
 
     The first layer is a batch normalisation whose statistics are never updated: a scale and a
-    shift of each column. The result is divided by the length of the whole batch, which the authors
-    flag as important: rows have a length of about one over the root of the batch size.
+    shift of each column. The result is scaled by ``unit_targets``.
 
     Args:
         dim: Of attributes, values and results.
         generator: CPU generator of the initial values (Glorot's uniform).
+        unit: Whether every row has unit length, or the whole batch together.
     """
 
-    def __init__(self, dim: int, generator: torch.Generator) -> None:
+    def __init__(self, dim: int, generator: torch.Generator, unit: Unit = "batch") -> None:
         super().__init__()
+        self._unit = unit
         self.scale = nn.Parameter(torch.ones(dim))
         self.shift = nn.Parameter(torch.zeros(dim))
         self.kernels = nn.ParameterList()
@@ -52,5 +57,21 @@ class ValueEncoder(nn.Module):
             image = torch.tanh(conv2d(pad(image, (1, 2, 0, 1)), kernel, bias))
         flat = normalize(image, dim=3).permute(0, 2, 3, 1).flatten(1)
         found = torch.tanh(flat @ self.weight + self.bias)
-        rows: Tensor = found / found.norm().clamp_min(1e-6)
-        return rows
+        return unit_targets(found, self._unit)
+
+
+def unit_targets(rows: Tensor, unit: Unit) -> Tensor:
+    """Rows of unit length, or rows whose batch as a whole has it, [b, dim].
+
+    The released code of MultiKE and MMEA names no axis where it normalises, and so divides by the
+    length of the whole batch, which both flag as important: rows have a length of about one over
+    the root of the batch size.
+
+    Args:
+        rows: [b, dim].
+        unit: What has unit length.
+    """
+    if unit == "rows":
+        return normalize(rows, dim=1)
+    scaled: Tensor = rows / rows.norm().clamp_min(1e-6)
+    return scaled
