@@ -319,3 +319,12 @@ def test_every_package_folder_is_shipped() -> None:
         if path.suffix in {".py", ".toml", ".j2", ".csv"} and "runs" not in path.parts
     }
     assert needed <= shipped
+
+
+def test_every_shipped_package_exists() -> None:
+    import tomllib
+
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shipped = config["tool"]["setuptools"]["packages"]
+    folders = {name: ROOT.joinpath(*name.split(".")[1:]) for name in shipped}
+    assert [name for name, folder in folders.items() if not folder.is_dir()] == []
