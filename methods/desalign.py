@@ -9,7 +9,6 @@ neither, and is the variant ``as released``.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,10 +19,10 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
 from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridEncoder
 from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
+from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.desalign.energy import BoundedLosses, EnergyBound
 from mmea_bench.methods.parts.desalign.propagation import (
@@ -169,17 +168,10 @@ class DESAlign(Method):
         ).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = StagedTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
-        schedule = Schedule(
-            params.epochs,
-            optimiser=None,
-            eval_every=params.eval_every,
-            earliest_stop=training.warmed_up,
-        )
         adjacency = doubled_adjacency(graph, ctx.device)
         depth = params.depth if has_structure else 0
 
         def embed() -> Embeddings:
             return propagated(encoder.embeddings(), adjacency, depth)
 
-        seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
-        return train(training.parameters, training.epoch, embed, schedule, seen)
+        return train_in_stages(training, params.epochs, params.eval_every, embed, ctx)

@@ -7,7 +7,6 @@ back raw features, modality vectors and joint vectors; the joint vectors of the 
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
+from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
 from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import (
@@ -28,7 +28,6 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT, xavier_normal
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.geea.encoder import AveragingEncoder
 from mmea_bench.methods.parts.geea.flows import Generators
@@ -154,14 +153,7 @@ class GEEA(Method):
         settings = taken_from(params, TrainingSettings)
         pairs = graph.seed_pairs(view)
         training = GEEATraining(encoder, losses, generative, generators, pairs, settings, ctx)
-        schedule = Schedule(
-            params.epochs,
-            optimiser=None,
-            eval_every=params.eval_every,
-            earliest_stop=training.warmed_up,
-        )
-        seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
-        return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
+        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)
 
 
 def _features(

@@ -8,7 +8,6 @@ each modality before the transformer and to each token after it.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,10 +18,10 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
 from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder
 from mmea_bench.methods.core.hybrid.losses import HybridLosses
+from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings, TwoPartTraining
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 
 
@@ -147,11 +146,4 @@ class MEAformer(Method):
         losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
-        schedule = Schedule(
-            params.epochs,
-            optimiser=None,
-            eval_every=params.eval_every,
-            earliest_stop=training.warmed_up,
-        )
-        seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
-        return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
+        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)

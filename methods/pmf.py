@@ -8,7 +8,6 @@ by a contrast between them; a third one learns from mutual nearest neighbours.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
+from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.inputs.encoded_parts import encoded_parts
 from mmea_bench.methods.core.inputs.features import (
     TOP_FEATURES,
@@ -30,7 +30,6 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.pmf.encoder import FreezableEncoder
 from mmea_bench.methods.parts.pmf.freezing import Freezing
@@ -189,14 +188,9 @@ class PMF(Method):
         training = StagedTraining(
             encoder, losses.to(ctx.device), crossed, freezing, pairs, settings, ctx
         )
-        schedule = Schedule(
-            params.all_epochs,
-            optimiser=None,
-            eval_every=params.eval_every,
-            earliest_stop=training.warmed_up,
+        return train_in_stages(
+            training, params.all_epochs, params.eval_every, encoder.embeddings, ctx
         )
-        seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
-        return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
 
 
 def _encoder(

@@ -8,7 +8,6 @@ train; the two further stages, in which a generator imagines lacking images, are
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,10 +19,10 @@ from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
 from mmea_bench.methods.core.hybrid.confident_losses import ConfidentLosses
 from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridEncoder
 from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
+from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 
 
@@ -141,11 +140,4 @@ class UMAEA(Method):
         training = StagedTraining(
             encoder, losses.to(ctx.device), graph.seed_pairs(view), settings, ctx
         )
-        schedule = Schedule(
-            params.epochs,
-            optimiser=None,
-            eval_every=params.eval_every,
-            earliest_stop=training.warmed_up,
-        )
-        seen = dataclasses.replace(ctx, monitor=training.monitor if ctx.monitor else None)
-        return train(training.parameters, training.epoch, encoder.embeddings, schedule, seen)
+        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.base import Alignment, RunContext
+from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder
 from mmea_bench.methods.core.hybrid.modality_attention import Dropout
+from mmea_bench.methods.core.hybrid.stages import BestWeights
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.inputs.presence import pair_presence
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
@@ -79,8 +79,8 @@ class TwoPartTraining:
         graph, growth = encoder.graph, settings.growth
         self._pseudo = PseudoSeeds(seed_pairs, graph.n_source, graph.n_entities, growth, ctx.log)
         self._pairs = self._prepared()
-        self._best_score = -math.inf
-        self._best_weights: dict[str, Tensor] | None = None
+        before_last = settings.iterative_start if settings.iterative else 0
+        self.best = BestWeights(self._model, ctx, before_last)
         first_part = settings.iterative_start if settings.iterative else settings.epochs
         self._updates = self._new_updates(settings.learning_rate, first_part, settings.clip)
 
@@ -100,23 +100,12 @@ class TwoPartTraining:
         warm_up = math.ceil(settings.warm_up * planned)
         return settings.iterative_start + max(warm_up, settings.growth.promote_every)
 
-    def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
-        """The run's monitor; keeps the weights that score best for the iterative part."""
-        assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over
-        score = self._ctx.monitor(epoch, loss, embeddings)
-        wanted = self._settings.iterative and epoch <= self._settings.iterative_start
-        if wanted and score is not None and score > self._best_score:
-            self._best_score = score
-            self._best_weights = copy.deepcopy(self._model.state_dict())
-        return score
-
     def epoch(self, epoch: int) -> float:
         """Trains all batches and returns their summed loss."""
         settings = self._settings
         if settings.iterative and epoch == settings.iterative_start + 1:
-            if self._best_weights is not None:
-                self._model.load_state_dict(self._best_weights)
-                self._best_weights = None
+            self.best.load()
+            self.best.forget()
             planned = int(settings.iterative_stretch * settings.iterative_start)
             self._updates = self._second_updates(settings.iterative_learning_rate, planned)
         # The released code looks for pairs before it trains the epoch.

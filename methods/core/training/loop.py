@@ -72,13 +72,16 @@ class Schedule:
         return max(n_evaluations * eval_every, -(-self.epochs // 10)) if n_evaluations else 0
 
 
-def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
+def warmed_up_cosine(
+    optimiser: Optimizer, n_steps: int, warm_up_share: float, *, stays: bool = True
+) -> LambdaLR:
     """Learning rate that rises linearly from 0 and then falls to 0 along half a cosine.
 
     Args:
         optimiser: Whose rate it sets; step it once per optimiser step.
-        n_steps: Steps until the rate is 0 again; it stays there.
+        n_steps: Steps until the rate is 0 again.
         warm_up_share: Share of the steps that rise.
+        stays: Whether it stays at 0; otherwise it rises along the cosine again.
     """
     n_warm_up = int(warm_up_share * n_steps)
 
@@ -86,7 +89,7 @@ def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -
         if n_done < n_warm_up:
             return n_done / n_warm_up
         progress = (n_done - n_warm_up) / max(1, n_steps - n_warm_up)
-        return (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        return (1 + math.cos(math.pi * (min(1.0, progress) if stays else progress))) / 2
 
     return LambdaLR(optimiser, factor)
 

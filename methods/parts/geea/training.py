@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.base import Alignment, RunContext
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.hybrid.stages import BestWeights
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
 from mmea_bench.methods.core.training.optimisers import adam
@@ -87,8 +87,8 @@ class GEEATraining:
         self._pseudo = PseudoSeeds(
             seed_pairs, graph.n_source, graph.n_entities, settings.growth, ctx.log
         )
-        self._best_score = -math.inf
-        self._best_weights: dict[str, Tensor] | None = None
+        before_last = settings.iterative_start if settings.iterative else 0
+        self.best = BestWeights(self._model, ctx, before_last)
         first_part = settings.iterative_start if settings.iterative else settings.epochs
         self._updates = self._new_updates(settings.learning_rate, first_part)
 
@@ -111,23 +111,12 @@ class GEEATraining:
         settings = self._settings
         return int(settings.iterative_stretch * (settings.epochs - settings.iterative_start))
 
-    def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
-        """The run's monitor; keeps the weights that score best for the iterative part."""
-        assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over
-        score = self._ctx.monitor(epoch, loss, embeddings)
-        wanted = self._settings.iterative and epoch <= self._settings.iterative_start
-        if wanted and score is not None and score > self._best_score:
-            self._best_score = score
-            self._best_weights = copy.deepcopy(self._model.state_dict())
-        return score
-
     def epoch(self, epoch: int) -> float:
         """Trains all batches and returns their summed loss."""
         settings = self._settings
         if settings.iterative and epoch == settings.iterative_start + 1:
-            if self._best_weights is not None:
-                self._model.load_state_dict(self._best_weights)
-                self._best_weights = None
+            self.best.load()
+            self.best.forget()
             rate = settings.learning_rate / settings.iterative_rate_divisor
             self._updates = self._new_updates(rate, self._second_schedule)
         if settings.iterative:

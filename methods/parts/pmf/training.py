@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from mmea_bench.methods.core.base import Alignment, RunContext
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.hybrid.stages import BestWeights
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
+from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
 from mmea_bench.methods.core.training.optimisers import adamw
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
@@ -69,27 +68,6 @@ class TrainingSettings:
         return max(1, whole - self.freeze_epochs)
 
 
-def swinging_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
-    """Learning rate that rises linearly from 0, falls to 0 along half a cosine, and rises again.
-
-    The schedule of the library that PMF's code takes, which a stage may outlast.
-
-    Args:
-        optimiser: Whose rate it sets; step it once per optimiser step.
-        n_steps: Steps until the rate is 0 again.
-        warm_up_share: Share of the steps that rise.
-    """
-    n_warm_up = int(warm_up_share * n_steps)
-
-    def factor(n_done: int) -> float:
-        if n_done < n_warm_up:
-            return n_done / n_warm_up
-        progress = (n_done - n_warm_up) / max(1, n_steps - n_warm_up)
-        return (1 + math.cos(math.pi * progress)) / 2
-
-    return LambdaLR(optimiser, factor)
-
-
 class StagedTraining:
     """Epochs with one optimiser step per batch.
 
@@ -128,8 +106,9 @@ class StagedTraining:
         self._seeds = seed_pairs
         self._free = ids[ids < graph.n_source], ids[ids >= graph.n_source]
         self._pairs = PairRows.of(seed_pairs, ctx.device)
-        self._best_score = -math.inf
-        self._best_weights: dict[str, Tensor] | None = None
+        # Before the last stage begins.
+        last = settings.iterative_start if settings.iterative else settings.freeze_epochs
+        self.best = BestWeights(self._model, ctx, last)
         self._updates = self._first_updates()
 
     @property
@@ -151,25 +130,16 @@ class StagedTraining:
             settings.warm_up * settings.planned_second * share
         )
 
-    def monitor(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
-        """The run's monitor; keeps the weights that score best for the next stage."""
-        assert self._ctx.monitor is not None  # noqa: S101 - checked where it is handed over
-        score = self._ctx.monitor(epoch, loss, embeddings)
-        if epoch <= self._last_start and score is not None and score > self._best_score:
-            self._best_score = score
-            self._best_weights = copy.deepcopy(self._model.state_dict())
-        return score
-
     def epoch(self, epoch: int) -> float:
         """Trains all batches and returns their summed loss."""
         settings = self._settings
         second = epoch > settings.freeze_epochs
         third = settings.iterative and epoch > settings.iterative_start
         if settings.freeze_epochs and epoch == settings.freeze_epochs + 1:
-            self._load_best()
+            self.best.load()
             self._updates = self._second_updates()
         if settings.iterative and epoch == settings.iterative_start + 1:
-            self._load_best()
+            self.best.load()
             self._updates = self._third_updates()
         # The released code looks for pairs before it trains the epoch.
         if third and self._pseudo.after_epoch(epoch, self._encoder.joint_vectors):
@@ -184,16 +154,6 @@ class StagedTraining:
             for source, target in self._entity_batches():
                 total += self._updates.step(self._crossed_loss(self._crossed, source, target))
         return total
-
-    @property
-    def _last_start(self) -> int:
-        """Last epoch after which another stage begins."""
-        settings = self._settings
-        return settings.iterative_start if settings.iterative else settings.freeze_epochs
-
-    def _load_best(self) -> None:
-        if self._best_weights is not None:
-            self._model.load_state_dict(self._best_weights)
 
     def _seed_loss(self, batch: Tensor, *, freezes: bool) -> Tensor:
         encoder, pairs = self._encoder, self._pairs
@@ -279,5 +239,6 @@ class StagedTraining:
     def _new_updates(self, learning_rate: float, n_steps: int) -> MiniBatchSteps:
         settings, parameters = self._settings, self.parameters
         optimiser = adamw(learning_rate, settings.weight_decay)(parameters)
-        rate = swinging_cosine(optimiser, n_steps, settings.warm_up)
+        # The library's schedule, which a stage may outlast: the rate then rises again.
+        rate = warmed_up_cosine(optimiser, n_steps, settings.warm_up, stays=False)
         return MiniBatchSteps(optimiser, clipped=parameters, clip_norm=settings.clip, rate=rate)

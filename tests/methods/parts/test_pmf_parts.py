@@ -15,6 +15,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.loop import warmed_up_cosine
 from mmea_bench.methods.parts.pmf.freezing import Freezing, has_similar
 from mmea_bench.methods.parts.pmf.losses import (
     CrossGraphLosses,
@@ -25,7 +26,6 @@ from mmea_bench.methods.parts.pmf.losses import (
 from mmea_bench.methods.parts.pmf.training import (
     StagedTraining,
     TrainingSettings,
-    swinging_cosine,
 )
 from mmea_bench.methods.pmf import PMFParams, _encoder
 
@@ -184,7 +184,7 @@ def test_joint_vectors_hold_unit_parts_or_zeros_and_are_compared_by_inner_produc
 
 def test_the_learning_rate_rises_again_after_its_end() -> None:
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    rate = swinging_cosine(optimiser, 20, 0.25)
+    rate = warmed_up_cosine(optimiser, 20, 0.25, stays=False)
     seen = []
     for _ in range(36):
         seen.append(rate.get_last_lr()[0])
