@@ -7,28 +7,21 @@ LogSumExp picks the hard ones. Mutual nearest neighbours become seeds in four fu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder
-from mmea_bench.methods.core.layers.reflection_encoder import dropped
-from mmea_bench.methods.core.losses.margins import hard_sample_loss
-from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
-from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
-from mmea_bench.methods.core.training.minibatch import shuffled_batches
+from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import rmsprop
-
-_BLOCK_PAIRS = 256
-"""Pairs whose scores with all entities are in memory at a time: 40 MB a matrix on DBP15K."""
 
 
 @dataclass(frozen=True)
@@ -97,37 +90,24 @@ class DualAMN(Method):
             ctx.device,
         )
         optimiser = rmsprop(params.learning_rate)(model.parameters())
-        shuffles, drops = ctx.generator("batches"), ctx.generator("dropout")
-        # Every entity without a seed may be promoted; the notebook knows which have a partner.
-        rule = BootstrapRule("mutual", float("-inf"), csls_k=params.csls_k, edits=False)
-        labels = Bootstrapping(
-            graph.seed_pairs(view), graph.n_source, graph.n_entities, rule, ctx.log
+        rounds = Promotions(
+            graph,
+            view,
+            ctx,
+            first=params.bootstrap_start,
+            every=params.bootstrap_every,
+            epochs=params.epochs,
+            csls_k=params.csls_k,
         )
-
-        def losses(leaves: dict[str, Tensor], batch: Tensor) -> Iterator[Tensor]:
-            for chunk in torch.split(batch, _BLOCK_PAIRS):
-                settings = params.margin, params.scale, params.shift
-                share = len(chunk) / len(batch)
-                yield share * hard_sample_loss(leaves["joint"], chunk, *settings)
-
-        def step(_epoch: int) -> float:
-            total = 0.0
-            for batch in shuffled_batches(labels.pairs, params.batch_size, shuffles):
-                optimiser.zero_grad(set_to_none=True)
-                vectors = dropped(model(), params.dropout, drops)
-                pairs = batch.to(ctx.device)
-                total += backward_in_batches({"joint": vectors}, partial(losses, batch=pairs))
-                optimiser.step()
-            return total
+        settings = taken_from(params, HardSampling)
+        step = HardSampleEpochs(model, lambda: rounds.pairs, optimiser, settings, ctx)
 
         @torch.no_grad()
         def embed() -> Embeddings:
             return graph.split(model())
 
         def promote(epoch: int) -> None:
-            since = epoch - params.bootstrap_start
-            if since >= 0 and since % params.bootstrap_every == 0 and epoch < params.epochs:
-                labels.look(epoch, embed())
+            rounds.after_epoch(epoch, embed)
 
         schedule = Schedule(
             params.epochs,

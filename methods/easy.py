@@ -27,13 +27,12 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
-from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder, dropped
-from mmea_bench.methods.core.losses.tiled_margin import tiled_margin_loss
+from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
 from mmea_bench.methods.core.similarity import CslsBlocks, top_candidates
 from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
 from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import backward
 from mmea_bench.methods.core.training.optimisers import rmsprop
 from mmea_bench.methods.parts.easy.edit_distance import edit_ratios
 from mmea_bench.methods.parts.easy.refinement import (
@@ -137,15 +136,14 @@ class EASY(Method):
         encoder = ReflectionEncoder(graph, params.dim, params.depth, generator, ctx.device)
         encoder.to(ctx.device)
         rounds = Rounds(graph, evidence, encoder, params, ctx)
-        drops, draws = ctx.generator("dropout"), ctx.generator("negatives")
+        gradients = TiledMarginGradients(
+            encoder, graph.n_entities, params.margin, params.dropout, ctx
+        )
 
         def step(epoch: int) -> float:
             if (epoch - 1) % params.refresh_every == 0:
                 rounds.begin(is_first=epoch == 1)
-            size = graph.n_entities
-            stand_ins = torch.randint(size, (2, size), generator=draws).to(ctx.device)
-            vectors = dropped(encoder(), params.dropout, drops)
-            return backward(tiled_margin_loss(vectors, rounds.pairs, stand_ins, params.margin))
+            return gradients(rounds.pairs)
 
         @torch.no_grad()
         def embed() -> PairScores:

@@ -23,12 +23,10 @@ from mmea_bench.methods.core.layers.reflection import ReflectionGraph
 from mmea_bench.methods.core.layers.reflection_encoder import (
     NeighbourFeatures,
     all_layers,
-    dropped,
 )
-from mmea_bench.methods.core.losses.tiled_margin import tiled_margin_loss
-from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
+from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
 from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import backward
 from mmea_bench.methods.core.training.optimisers import adam
 
 _LEAKY_SLOPE = 0.2
@@ -94,27 +92,28 @@ class MRAEA(Method):
         params: MRAEAParams = self.params
         graph = JointGraph.of(view)
         encoder = MetaRelationEncoder(graph, params, ctx)
-        drops, draws = ctx.generator("dropout"), ctx.generator("negatives")
-        rule = BootstrapRule("mutual", float("-inf"), csls_k=params.csls_k, edits=False)
-        labels = Bootstrapping(
-            graph.seed_pairs(view), graph.n_source, graph.n_entities, rule, ctx.log
+        rounds = Promotions(
+            graph,
+            view,
+            ctx,
+            first=params.bootstrap_start,
+            every=params.bootstrap_every,
+            epochs=params.epochs,
+            csls_k=params.csls_k,
+        )
+        gradients = TiledMarginGradients(
+            encoder, graph.n_entities, params.margin, params.dropout, ctx
         )
 
         def step(_epoch: int) -> float:
-            size = graph.n_entities
-            stand_ins = torch.randint(size, (2, size), generator=draws).to(ctx.device)
-            vectors = dropped(encoder(), params.dropout, drops)
-            pairs = labels.pairs.to(ctx.device)
-            return backward(tiled_margin_loss(vectors, pairs, stand_ins, params.margin))
+            return gradients(rounds.pairs)
 
         @torch.no_grad()
         def embed() -> Embeddings:
             return graph.split(encoder())
 
         def promote(epoch: int) -> None:
-            since = epoch - params.bootstrap_start
-            if since >= 0 and since % params.bootstrap_every == 0 and epoch < params.epochs:
-                labels.look(epoch, embed())
+            rounds.after_epoch(epoch, embed)
 
         schedule = Schedule(
             params.epochs,

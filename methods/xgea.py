@@ -9,9 +9,7 @@ variant ``cross-modal``. Mutual nearest neighbours become seeds after each round
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -24,16 +22,13 @@ from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.reflection import ReflectionGraph
-from mmea_bench.methods.core.layers.reflection_encoder import NeighbourFeatures, dropped
-from mmea_bench.methods.core.losses.margins import hard_sample_loss
-from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
-from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
-from mmea_bench.methods.core.training.minibatch import shuffled_batches
+from mmea_bench.methods.core.layers.reflection_encoder import NeighbourFeatures
+from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.parts.xgea.guided_attention import AttentionEncoder
-
-_BLOCK_PAIRS = 256
-"""Pairs whose scores with all entities are in memory at a time."""
 
 _IMAGE_SHARE = 0.3
 """Factor of the guided image vectors in the cross-modal model; released code."""
@@ -121,32 +116,15 @@ class XGEA(Method):
         optimiser = torch.optim.RMSprop(
             model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
         )
-        shuffles, drops = ctx.generator("batches"), ctx.generator("dropout")
-
-        def losses(leaves: dict[str, Tensor], batch: Tensor) -> Iterator[Tensor]:
-            for chunk in torch.split(batch, _BLOCK_PAIRS):
-                settings = params.margin, params.scale, params.shift
-                share = len(chunk) / len(batch)
-                yield share * hard_sample_loss(leaves["joint"], chunk, *settings)
-
-        def step(_epoch: int) -> float:
-            total = 0.0
-            for batch in shuffled_batches(pairs.all(), params.batch_size, shuffles):
-                optimiser.zero_grad(set_to_none=True)
-                vectors = dropped(model(), params.dropout, drops)
-                chosen = batch.to(ctx.device)
-                total += backward_in_batches({"joint": vectors}, partial(losses, batch=chosen))
-                optimiser.step()
-            return total
+        settings = taken_from(params, HardSampling)
+        step = HardSampleEpochs(model, pairs.all, optimiser, settings, ctx)
 
         @torch.no_grad()
         def embed() -> Embeddings:
             return graph.split(model())
 
         def promote(epoch: int) -> None:
-            since = epoch - params.bootstrap_start
-            if since >= 0 and since % params.bootstrap_every == 0 and epoch < params.epochs:
-                pairs.labels.look(epoch, embed())
+            pairs.rounds.after_epoch(epoch, embed)
 
         first = params.bootstrap_start if self.is_iterative else 0
         schedule = Schedule(params.epochs, None, eval_every=params.eval_every, earliest_stop=first)
@@ -167,7 +145,7 @@ class PivotedPairs:
         ctx: Its log.
 
     Attributes:
-        labels: Seeds and promoted pairs.
+        rounds: Seeds and promoted pairs.
         pivots: Joint ids, [n_pivots, 2].
     """
 
@@ -179,16 +157,22 @@ class PivotedPairs:
         params: XGEAParams,
         ctx: RunContext,
     ) -> None:
-        rule = BootstrapRule("mutual", float("-inf"), csls_k=params.csls_k, edits=False)
-        sizes = graph.n_source, graph.n_entities
-        self.labels = Bootstrapping(graph.seed_pairs(view), *sizes, rule, ctx.log)
+        self.rounds = Promotions(
+            graph,
+            view,
+            ctx,
+            first=params.bootstrap_start,
+            every=params.bootstrap_every,
+            epochs=params.epochs,
+            csls_k=params.csls_k,
+        )
         self.pivots = torch.empty(0, 2, dtype=torch.int64)
         if images is not None:
             self.pivots = unsupervised_seeds(images, graph.n_source, params.n_pivots).cpu()
 
     def all(self) -> Tensor:
         """What is learned at present, joint ids, [n, 2]."""
-        return torch.cat([self.labels.pairs, self.pivots])
+        return torch.cat([self.rounds.pairs, self.pivots])
 
 
 class CrossModalEncoder(nn.Module):

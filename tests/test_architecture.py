@@ -26,6 +26,7 @@ METHOD_PARTS = (
     *("methods/core/layers", "methods/core/losses", "methods/core/training"),
     "methods/core/self_supervised",
     *("methods/core/hybrid", "methods/core/siamese"),
+    "methods/core/rounds",
 )
 REPORT_PARTS = (
     *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
@@ -79,6 +80,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # Encoder, losses and training of MEAformer and its successors.
     "methods/core/hybrid": (*DATA_MODEL, *METHOD_PARTS[:6]),
     "methods/core/siamese": METHOD_PARTS[:6],  # TransE beside contrastive pairs: MSNEA's line
+    # Steps and rounds of RREA, Dual-AMN and what stands on them.
+    "methods/core/rounds": (*DATA_MODEL, *METHOD_PARTS[:6]),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers

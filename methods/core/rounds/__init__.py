@@ -1,0 +1,1 @@
+"""Steps and rounds of RREA, MRAEA, Dual-AMN and what stands on them."""
