@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.literals import number_of, parse_literal
 
 _DATE = re.compile(r"(-?[0-9]{1,9})-([0-9]{1,2})-([0-9]{1,2})(?:T.*|Z)?")
-_SEPARATORS = re.compile(r"[\s._\-:]+")
 
 
 def path_number(text: str) -> float:
@@ -51,7 +51,7 @@ class ValueItems:
     def of(cls, graph: KnowledgeGraph) -> ValueItems:
         """The items of one KG."""
         parsed = {raw: parse_literal(raw).text for raw in dict.fromkeys(graph.attribute_values)}
-        names = [readable_name(uri) for uri in graph.attributes]
+        names = [attribute_name(uri) for uri in graph.attributes]
         places: dict[tuple[str, str], int] = {}
         columns = [
             places.setdefault((names[attribute], parsed[raw]), len(places))
@@ -69,8 +69,3 @@ class ValueItems:
         texts = [text for _, text in places]
         numbers = np.array([path_number(text) for text in texts], dtype=np.float64)
         return cls(holders, [name for name, _ in places], texts, numbers)
-
-
-def readable_name(uri: str) -> str:
-    """Last part of a URI with separators as blanks."""
-    return _SEPARATORS.sub(" ", re.split(r"[/#]", uri.rstrip("/#>"))[-1]).strip()

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.parts.pathfusion import paths as parts
 from mmea_bench.methods.parts.pathfusion.paths import (
@@ -20,7 +21,7 @@ from mmea_bench.methods.parts.pathfusion.paths import (
     ScaledPath,
     value_similarities,
 )
-from mmea_bench.methods.parts.pathfusion.values import ValueItems, path_number, readable_name
+from mmea_bench.methods.parts.pathfusion.values import ValueItems, path_number
 from mmea_bench.methods.pathfusion import PathFusionParams, similarity_paths, summed_scores
 
 
@@ -71,8 +72,8 @@ def test_attribute_path_is_the_sum_over_all_pairs_of_values(
     read |= {"1950-12-03": 1951.0, "unknown": 0.0, "1951": 1951.0, "1951-01-02": 1951 + 1 / 12}
     for entity, uri, value in SOURCE:
         for other, other_uri, other_value in dict.fromkeys(TARGET):
-            text = readable_name(other_uri) + (f" {other_value}" if slip else "")
-            kernel = float(letters([readable_name(uri)], [text])[0, 0])
+            text = attribute_name(other_uri) + (f" {other_value}" if slip else "")
+            kernel = float(letters([attribute_name(uri)], [text])[0, 0])
             expected[entity, other] += kernel / (abs(read[value] - read[other_value]) + 1e-3)
     items = ValueItems.of(graph_of(SOURCE)), ValueItems.of(graph_of(TARGET))
     found = value_similarities(*items, letters, 1e-3, slip=slip)
