@@ -19,6 +19,8 @@ from mmea_bench.results.core.published_files import (
 )
 
 ORIGINS = ("code", "paper", "not stated")
+SETTINGS = (("names", "no-names"), ("iterative", "non-iterative"))
+"""Setting words of ``results.csv`` that exclude each other: with, and without."""
 _YES_NO = ("", "yes", "no")
 
 
@@ -59,6 +61,12 @@ class PrintedScoring:
     def is_stated(self) -> bool:
         """Whether it is known how scores were ranked; all else follows from the method."""
         return self.csls is not None
+
+    @property
+    def setting_words(self) -> frozenset[str]:
+        """What is known of names and pseudo-labels, in words of ``results.csv``."""
+        known = zip(SETTINGS, (self.names, self.iterative), strict=True)
+        return frozenset(pair[word == "no"] for pair, word in known if word)
 
 
 def read_scoring(path: Path, sources: Collection[str]) -> tuple[PrintedScoring, ...]:

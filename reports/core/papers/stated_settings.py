@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmea_bench.results.core.published import name_key
-from mmea_bench.results.core.published_scoring import PrintedScoring
-
-_WORDS = {
-    "names": {"yes": "names", "no": "no-names"},
-    "iterative": {"yes": "iterative", "no": "non-iterative"},
-}
+from mmea_bench.results.core.published_scoring import SETTINGS, PrintedScoring
 
 
 def with_known_settings(
@@ -32,8 +27,8 @@ def with_known_settings(
         for row in scoring
         if (row.source, row.table) == place and name_key(row.method) == name_key(method)
     ]
-    for row in rows:
-        for either, word in ((_WORDS["names"], row.names), (_WORDS["iterative"], row.iterative)):
-            if word:
-                words = words.difference(either.values()) | {either[word]}
-    return words
+    known = frozenset(word for row in rows for word in row.setting_words)
+    for pair in SETTINGS:
+        if not known.isdisjoint(pair):
+            words = words.difference(pair)
+    return words | known

@@ -15,7 +15,7 @@ from mmea_bench.reports.core.published.scoring import PublishedScorings, Scoring
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.reports.core.rows.setting_variants import setting_words
 from mmea_bench.results.core.published import name_key
-from mmea_bench.results.core.published_scoring import PrintedScoring
+from mmea_bench.results.core.published_scoring import SETTINGS, PrintedScoring
 
 REASON_KINDS = (
     "partial",
@@ -229,7 +229,7 @@ class PublishedNumbers:
         """Words of a row's setting: its own, and where it is silent those known of its table."""
         words = set(str(row["setting"]).split(";"))
         known = self._scorings.setting(row["method"], row["source"], row["table"])
-        for pair in (("names", "no-names"), ("iterative", "non-iterative")):
+        for pair in SETTINGS:
             if words.isdisjoint(pair):
                 words |= known & set(pair)
         return words

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, decoder_words
 from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.published_scoring import PrintedScoring
 from mmea_bench.results.core.schema import NO_DECODER
 
-_SETTINGS = ("names", "iterative")
-_SETTING_WORDS: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("names", "yes"): "names",
-        ("names", "no"): "no-names",
-        ("iterative", "yes"): "iterative",
-        ("iterative", "no"): "non-iterative",
-    }
-)
 USUAL_CANDIDATES = "test"
 """Which entities the published tables rank where they do not say it."""
 
@@ -103,8 +93,7 @@ class PublishedScorings:
         where = (source, table.partition("#")[0])
         for row in self._by_method.get(name_key(method), []):
             if (row.source, row.table) == where:
-                told = (_SETTING_WORDS.get((name, getattr(row, name))) for name in _SETTINGS)
-                return frozenset(filter(None, told))
+                return row.setting_words
         return frozenset()
 
     def usual(self, method: str) -> Scoring | None:
