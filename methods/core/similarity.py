@@ -6,7 +6,7 @@ and dropped. This is the only copy; evaluation, decoders and pseudo-labels use i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +15,12 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from mmea_bench.methods.core.base import Similarity
+from mmea_bench.methods.core.distances import Distances, Power
 
 DEFAULT_BLOCK_ROWS = 256
 """Rows of a block: 256 rows of 10,000 scores stay in the processor's cache."""
+
+_POWERS: Mapping[str, Power] = {"manhattan": 1, "euclidean": 2}
 
 _TILE = 64
 """Matrix sizes are padded to multiples of this, so that every score of a product comes from the
@@ -82,8 +85,9 @@ class ScoreMatrix:
             source, target = normalize(source, dim=1), normalize(target, dim=1)
         self.n_source, self.n_target = len(source), len(target)
         self._absolute = similarity == "abs-cosine"
-        self._distance = {"manhattan": 1.0, "euclidean": 2.0}.get(similarity)
-        if self._distance is None:
+        power = _POWERS.get(similarity)
+        self._distances = None if power is None else Distances(target, power)
+        if self._distances is None:
             block_rows = _round_up(block_rows)
             # The last block of source rows is padded when it is made.
             source, target = _padded(source, len(source)), _padded(target, _round_up(len(target)))
@@ -108,14 +112,12 @@ class ScoreMatrix:
 
     def _scores(self, start: int) -> Tensor:
         rows = self._source[start : start + self._block_rows]
-        if self._distance is None:
-            if len(rows) < self._block_rows:
-                rows = pad(rows, (0, 0, 0, self._block_rows - len(rows)))
-            scores = rows @ self._target.T
-            return scores.abs_() if self._absolute else scores
-        # The expansion through a matrix product would lose digits for close vectors.
-        mode = "donot_use_mm_for_euclid_dist"
-        return torch.cdist(rows, self._target, p=self._distance, compute_mode=mode).neg_()
+        if self._distances is not None:
+            return self._distances.of(rows).neg_()
+        if len(rows) < self._block_rows:
+            rows = pad(rows, (0, 0, 0, self._block_rows - len(rows)))
+        scores = rows @ self._target.T
+        return scores.abs_() if self._absolute else scores
 
 
 LARGEST_HELD_CELLS = 2**27
