@@ -290,9 +290,10 @@ def test_names_of_relations_are_words_of_their_predicates() -> None:
     view = view_of()
     relations = list(view.source.relations)
     relations[:2] = ["http://x.example/property/birthPlace", "http://x.example/place_of_death"]
+    relations[2:4] = ["1984", "12 (ZH)"]
     source = dataclasses.replace(view.source, relations=text_array(relations))
     names = relation_names(dataclasses.replace(view, source=source))
-    assert names[:2] == ["birth place", "place of death"]
+    assert names[:4] == ["birth place", "place of death", "", ""]
 
 
 def with_word_vectors(view: TrainView) -> TrainView:

@@ -24,15 +24,19 @@ from mmea_bench.methods.core.inputs.names import (
 
 _HASHED_DIM = 300
 
+_NUMBER = re.compile(r"\d+( \(.*\))?$")
+"""Also with the KG behind it, where both KGs use a number."""
+
 
 def relation_names(view: TrainView) -> list[str]:
     """Words of the relations of the source and then of the target KG, in lower case.
 
-    The local name of a predicate is cut where a capital letter follows a small one.
+    The local name of a predicate is cut where a capital letter follows a small one. A number is no
+    name: DBP15K's files know relations by their numbers alone.
     """
     uris = [*view.source.relations, *view.target.relations]
     forms = [re.sub(r"(?<=[a-z])(?=[A-Z])", " ", surface_form(str(uri))) for uri in uris]
-    return [form.lower() for form in forms]
+    return ["" if _NUMBER.match(form) else form.lower() for form in forms]
 
 
 def node_names(view: TrainView, ctx: RunContext) -> tuple[Tensor, Tensor]:
