@@ -1,0 +1,220 @@
+"""ERMC's network: features, correspondences of entities and relations, and their consensus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax, normalize
+from torch.utils.checkpoint import checkpoint
+
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.hybrid.modality_attention import Dropout
+from mmea_bench.methods.core.layers.encoders import Linear
+from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.parts.ermc.correspondence import (
+    Candidates,
+    DifferenceScore,
+    accepted,
+    nearest_candidates,
+)
+from mmea_bench.methods.parts.ermc.graph import ENTITY, RELATION, TriadicGraph
+from mmea_bench.methods.parts.ermc.layers import NodeVectors, TriadicNetwork
+
+_UNLISTED, _LOWEST, _DECIDED = -100.0, -50.0, 1.0
+"""Around which targets score that are no candidates, the least of those that are, and the decided
+ones, above all."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Parameters of the network.
+
+    Attributes:
+        width: Columns of the features and of their layers.
+        n_layers: Layers of either graph network.
+        dropout: Of the features' layers.
+        n_candidates: Targets of each node.
+        n_random: Random ones beside them in training.
+        n_steps: Of the consensus; 0 leaves it out.
+        colour_dim: Columns of the random colours.
+        refined: Whether the second stage decides.
+    """
+
+    width: int
+    n_layers: int
+    dropout: float
+    n_candidates: int
+    n_random: int
+    n_steps: int
+    colour_dim: int
+    refined: bool
+
+
+class ERMCNetwork(nn.Module):
+    """From names to logits of pairs.
+
+    Args:
+        graph: Both KGs.
+        names: Vectors of the names of entities and relation nodes.
+        seeds: Rows of source and target entities, [n_seeds, 2].
+        settings: Parameters.
+        ctx: Device and generators.
+    """
+
+    def __init__(
+        self,
+        graph: TriadicGraph,
+        names: NodeVectors,
+        seeds: Tensor,
+        settings: NetworkSettings,
+        ctx: RunContext,
+    ) -> None:
+        super().__init__()
+        self._graph, self._names, self._seeds = graph, names, seeds
+        self._settings, self._ctx = settings, ctx
+        self._drawn = ctx.generator("candidates and colours")
+        initial = ctx.generator("initial values")
+        n_in, width, dim = names[0].shape[1], settings.width, settings.colour_dim
+        self.kinds = (ENTITY, RELATION) if graph.sizes[RELATION] else (ENTITY,)
+        self.inputs = nn.ModuleList(Linear(n_in, width, initial) for _ in self.kinds)
+        dropout = Dropout(settings.dropout, ctx.generator("dropout"))
+        widths = (width, width, width)
+        self.features = TriadicNetwork(graph, widths, settings.n_layers, initial, dropout)
+        if settings.n_steps:
+            self.colours = TriadicNetwork(graph, (dim, dim, dim), settings.n_layers, initial)
+            self.phi = DifferenceScore(dim, initial)
+        self._gold = torch.full((graph.n_source[ENTITY],), -1, dtype=torch.int64)
+        self._gold = self._gold.to(ctx.device)
+        self._gold[seeds[:, 0]] = seeds[:, 1]
+
+    def forward(self) -> NodeVectors:
+        """Features of all nodes, [n, width] each."""
+        inputs = [layer(names) for layer, names in zip(self.inputs, self._names, strict=False)]
+        if len(inputs) == 1:
+            inputs.append(inputs[0].new_zeros(0, inputs[0].shape[1]))
+        found: NodeVectors = self.features((inputs[0], inputs[1]))
+        return found
+
+    def loss(self, *, consensus: bool) -> Tensor:
+        """Cross-entropy of the seeds' targets, before the consensus and, where asked for, after."""
+        vectors = self()
+        if not (consensus and self._settings.n_steps):
+            rows = self._seeds[:, 0]
+            candidates = self._candidates(vectors, ENTITY, rows)
+            source, target = self._sides(vectors[ENTITY], ENTITY)
+            logits = candidates.products(source[rows], target)
+            return _gold_loss(logits, candidates, self._seeds[:, 1])
+        candidates_of = [self._candidates(vectors, kind) for kind in self.kinds]
+        first = self._first(vectors, candidates_of)
+        last = self.consensus(first, candidates_of, self._drawn)
+        rows = self._seeds[:, 0]
+        own = candidates_of[ENTITY]
+        chosen = Candidates(own.targets[rows], own.valid[rows], own.n_target)
+        losses = [_gold_loss(each[rows], chosen, self._seeds[:, 1]) for each in (first[0], last[0])]
+        return losses[0] + losses[1]
+
+    def consensus(
+        self, logits: list[Tensor], candidates: list[Candidates], drawn: torch.Generator
+    ) -> list[Tensor]:
+        """Logits after all steps, for entities and for relations where they are nodes.
+
+        Args:
+            logits: Before, [n_source, k] for each kind.
+            candidates: Of each kind.
+            drawn: CPU generator of the colours.
+        """
+        sizes, dim = self._graph.n_source, self._settings.colour_dim
+        for _ in range(self._settings.n_steps):
+            colours = [
+                torch.randn(sizes[kind], dim, generator=drawn).to(logits[0].device)
+                for kind in self.kinds
+            ]
+            # Made again in the backward pass: kept, the pairs of ten steps would fill gigabytes.
+            logits = checkpoint(self._step, logits, candidates, colours, use_reentrant=False)
+        return logits
+
+    def _step(
+        self, logits: list[Tensor], candidates: list[Candidates], colours: list[Tensor]
+    ) -> list[Tensor]:
+        both = [
+            torch.cat([own, listed.carried(torch.softmax(scores, dim=1), own)])
+            for own, listed, scores in zip(colours, candidates, logits, strict=True)
+        ]
+        if len(both) == 1:
+            both.append(both[0].new_zeros(0, both[0].shape[1]))
+        seen = self.colours((both[0], both[1]))
+        return [
+            listed.masked(scores + self.phi(*self._sides(seen[kind], kind), listed))
+            for kind, listed, scores in zip(self.kinds, candidates, logits, strict=True)
+        ]
+
+    def _first(self, vectors: NodeVectors, candidates: list[Candidates]) -> list[Tensor]:
+        return [
+            listed.products(*self._sides(vectors[kind], kind))
+            for kind, listed in zip(self.kinds, candidates, strict=True)
+        ]
+
+    def _candidates(
+        self, vectors: NodeVectors, kind: int, rows: Tensor | None = None
+    ) -> Candidates:
+        source, target = self._sides(vectors[kind], kind)
+        source = source if rows is None else source[rows]
+        further: list[Tensor] = []
+        if self.training:
+            shape = len(source), self._settings.n_random
+            random = torch.randint(len(target), shape, generator=self._drawn)
+            further.append(random.to(source.device))
+            if kind == ENTITY:
+                gold = self._gold if rows is None else self._gold[rows]
+                further.append(gold.unsqueeze(1))
+        return nearest_candidates(source, target, self._settings.n_candidates, *further)
+
+    def _sides(self, vectors: Tensor, kind: int) -> tuple[Tensor, Tensor]:
+        n_source = self._graph.n_source[kind]
+        return vectors[:n_source], vectors[n_source:]
+
+    @torch.no_grad()
+    def scores(self, *, consensus: bool) -> PairScores:
+        """Scores of all pairs with the present parameters.
+
+        The logarithm of a candidate's probability, at least -50; about -100, by cosine, for the
+        other targets. With the second stage, 1 for the pairs that it decides.
+
+        Args:
+            consensus: Whether its steps are made.
+        """
+        self.eval()
+        vectors = self()
+        listed = [self._candidates(vectors, kind) for kind in self.kinds]
+        logits = self._first(vectors, listed)
+        if consensus and self._settings.n_steps:
+            logits = self.consensus(logits, listed, self._ctx.generator("colours of evaluation"))
+        self.train()
+        own, logs = listed[ENTITY], log_softmax(logits[ENTITY], dim=1).clamp_min(_LOWEST)
+        if self._settings.refined:
+            logs = torch.where(self._decided(logits[ENTITY], own), _DECIDED, logs)
+        source, target = self._sides(normalize(vectors[ENTITY], dim=1), ENTITY)
+
+        def score_block(rows: Tensor) -> Tensor:
+            return (source[rows] @ target.T + _UNLISTED).scatter(1, own.targets[rows], logs[rows])
+
+        return PairScores(score_block, len(source), len(target), source.device, "consensus")
+
+    def _decided(self, logits: Tensor, candidates: Candidates) -> Tensor:
+        """Cells of the candidates that the second stage chooses; seed links stand by themselves."""
+        probabilities = torch.softmax(logits, dim=1)
+        taken = torch.zeros(candidates.n_target, dtype=torch.bool, device=logits.device)
+        taken[self._seeds[:, 1]] = True
+        closed = taken[candidates.targets] | (self._gold >= 0).unsqueeze(1)
+        kept = accepted(
+            probabilities.masked_fill(closed, -torch.inf), candidates.targets, candidates.n_target
+        )
+        return candidates.targets == kept.unsqueeze(1)
+
+
+def _gold_loss(logits: Tensor, candidates: Candidates, gold: Tensor) -> Tensor:
+    """Mean negative log of the probability of each row's own target, which is a candidate."""
+    places = ((candidates.targets == gold.unsqueeze(1)) & candidates.valid).int().argmax(dim=1)
+    return cross_entropy(logits, places)
