@@ -152,7 +152,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (  # build all, serve
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
-        "reports/formats",
+        *("reports/formats", "results/core/predictions"),
     ),
     "bench/cli": CLI_PARTS,  # options and texts; one verb a file
     "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list

@@ -21,6 +21,7 @@ from mmea_bench.reports.core.links.slices import Intervals, slices_of
 from mmea_bench.reports.core.links.systems import Family, families
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.link_errors import build
+from mmea_bench.reports.making.serve import folder_signature
 from mmea_bench.results.core.predictions.store import (
     facts_paths,
     predictions_path,
@@ -191,6 +192,12 @@ def test_the_page_has_a_section_of_it(folder: Path) -> None:
     assert invoke(str(folder), "--format", "html").exit_code == 0
     page = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert '<a href="#report-link_errors">Errors link by link</a>' in page
+
+
+def test_a_live_page_is_made_again_when_predictions_come(folder: Path) -> None:
+    before = folder_signature(folder)
+    write_predictions(folder, made_predictions("later", ALPHA))
+    assert folder_signature(folder) != before
 
 
 def _no_folder(folder: Path) -> None:
