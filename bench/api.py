@@ -15,6 +15,7 @@ from rich.console import Console
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.planning.cell import cell_words
+from mmea_bench.bench.planning.keeping import keeping_of
 from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
 from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
@@ -26,6 +27,7 @@ from mmea_bench.bench.planning.requests.from_record import (
     method_files_of,
     suite_of,
 )
+from mmea_bench.bench.planning.requests.kept import keep_twins, keeping_notes
 from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
 from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
@@ -132,8 +134,11 @@ def run_request(
     suite, place, folder = _loaded(request)
     settings = _settings(request)
     store = _writable(folder)
+    keeping = replace(keeping_of(request.keep, request.top_k), folder=folder.resolve())
+    place = replace(place, keeping=keeping)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
     _check(plan)
+    _check_keeping(request)
     planned = planned_identities(plan.cells)
     with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
         settings = replace(settings, executor=executor)
@@ -143,6 +148,8 @@ def run_request(
         if not quiet:
             _announce(plan, folder, console)
             _say_other_versions(plan, store, console)
+            for sentence in keeping_notes(plan, keeping):
+                say(console, sentence)
         _remove_stale(stale, store, console)
         cells = {
             key: {**cell_words(cell), "protocol": cell.protocol.name} for key, cell in plan.cells
@@ -155,6 +162,8 @@ def run_request(
         with display or usual as progress:
             summary = run_jobs(jobs, store, progress, settings, claims)
         tables = _write_tables(plan, place, store, summary)
+        for sentence in keep_twins(plan, store, keeping):
+            say(console, f"Warning: {sentence}")
     for problem in store.problems:
         say(console, f"Warning: {problem}")
     if request.from_record is not None and not quiet:
@@ -300,6 +309,14 @@ def _executor(request: Request, settings: RunSettings) -> Iterator[Executor | No
         # A batch system starts jobs when it has room, which may be tomorrow.
         wait_s = math.inf if cluster.profile else WAIT_S
         yield DaskExecutor(client, per_gpu, wait_s)
+
+
+def _check_keeping(request: Request) -> None:
+    if request.keep and ClusterRequest(request.scheduler, request.scheduler_file, request.profile):
+        raise UserError(
+            "--keep writes beside the results on this machine, which the workers of a cluster may "
+            "not see. Run there without it, and then `mmea-bench predict DIR KEY` here."
+        )
 
 
 def _check(plan: Plan) -> None:

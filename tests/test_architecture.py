@@ -31,11 +31,12 @@ METHOD_PARTS = (
 REPORT_PARTS = (
     *("reports/core", "reports/core/rows", "reports/core/statistics", "reports/core/figures"),
     *("reports/core/papers", "reports/core/published", "reports/core/evidence"),
+    "reports/core/links",
 )
 
 CLI_PARTS = (
     *(*DATA_FILES, "methods/core", "results/core", "results/core/plans"),
-    "results/core/measured",
+    *("results/core/measured", "results/core/predictions"),
     *(
         "bench/scoring",
         "bench/battery",
@@ -43,8 +44,9 @@ CLI_PARTS = (
         "bench/planning/requests",
         "bench/running",
     ),
-    *("bench/api.py", "reports/core", "reports/core/published", "reports/core/evidence"),
-    *("reports/core/rows", "reports/formats", "reports/making"),
+    *("bench/api.py", "bench/predict.py"),
+    *("reports/core", "reports/core/published", "reports/core/evidence"),
+    *("reports/core/rows", "reports/core/links", "reports/formats", "reports/making"),
 )
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
@@ -63,6 +65,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # Schema, store, tables, published numbers.
     "results/core": ("results/core/plans", "results/core/upgrades"),
     "results/measured": (),  # reference runs that ship, as data
+    "results/core/predictions": ("results/core",),  # ranks per link, vectors, facts on entities
     "results/core/measured": ("results/core",),  # slim records, their origin, remarks on them
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
     "methods/core/inputs/graphs": (*DATA_MODEL, "methods/core"),  # both KGs as one graph
@@ -95,16 +98,23 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *DATA_FILES,
         "methods/core",
         "results/core",
+        "results/core/predictions",
         "bench/scoring",
         "bench/planning/values",
     ),
     # A request as a whole: its folder, what it will skip, what it trains once.
     "bench/planning/requests": (
         *("datasets/core", "methods/core", "results/core", "bench/planning"),
+        "results/core/predictions",
+    ),
+    # What a cell keeps besides its record: ranks and candidates per link, vectors.
+    "bench/predictions": (
+        *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
+        *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
     ),
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
-        *("results/core", "bench/scoring", "bench/planning"),
+        *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),
     ),
     "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
     "bench/running": (
@@ -116,9 +126,14 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("results/core", "bench/planning", "bench/cells", "bench/running"),
     ),
     "bench/api.py": (
-        *("datasets/core", "datasets/core/access", "results/core"),
+        *("datasets/core", "datasets/core/access", "results/core", "results/core/predictions"),
         *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
         *("bench/sharing", "bench/clusters"),
+    ),
+    # A cell that is done, trained again for what was not kept of it.
+    "bench/predict.py": (
+        *("datasets/core", "results/core", "bench/planning", "bench/planning/requests"),
+        "bench/api.py",
     ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
@@ -131,11 +146,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/core/evidence": (
         *(*REPORT_PARTS[:3], "reports/core/published", "results/core", "results/core/measured"),
     ),
+    # Errors link by link: systems, slices, pairs.
+    "reports/core/links": (*REPORT_PARTS[:3], "results/core", "results/core/predictions"),
     "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (  # build all, serve
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
-        "reports/formats",
+        *("reports/formats", "results/core/predictions"),
     ),
     "bench/cli": CLI_PARTS,  # options and texts; one verb a file
     "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,8 @@ from mmea_bench.bench.cells.kept_states import CellStates, points_of
 from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
 from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, CurvePoint, Started, Tick
 from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.planning.keeping import watching
+from mmea_bench.bench.predictions.keep import with_kept
 from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.methods.core.base import StoppedError
 from mmea_bench.results.core.files import make_folder
@@ -47,7 +50,10 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
             throttle.follow(points_of(states))
 
         # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
-        record = execute_cell(job, sealed(throttle), listen)
+        with watching() if job.keeping.kinds else nullcontext() as watch:
+            record = execute_cell(job, sealed(throttle), listen)
+        if watch is not None:
+            record = with_kept(job, record, watch)
     except StoppedError:
         os._exit(EXIT_STOPPED)
     pipe.send(record)

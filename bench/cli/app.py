@@ -22,6 +22,8 @@ from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
 from mmea_bench.bench.cli.options import takes_report_options, takes_request
 from mmea_bench.bench.cli.published import published_command
+from mmea_bench.bench.cli.records.errors import errors_command
+from mmea_bench.bench.cli.records.predict import predict_command
 from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
 from mmea_bench.bench.cli.texts import (
@@ -71,11 +73,15 @@ app.command("published", epilog="Example: mmea-bench published --method mclea")(
 app.command("check", epilog="Example: mmea-bench check results/runs/quick --baseline check.csv")(
     check_command
 )
+app.command("errors", epilog="Example: mmea-bench errors results/runs/quick")(errors_command)
 app.command("test-method", epilog="Example: mmea-bench test-method my_methods/neighbour_means.py")(
     battery_command
 )
 app.command("show", epilog="Example: mmea-bench show 3f0a9c21 --in results/runs/quick")(
     show_command
+)
+app.command("predict", epilog="Example: mmea-bench predict results/runs/quick 3f0a9c21")(
+    predict_command
 )
 app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
     merge_command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mmea_bench.bench.planning.keeping import watched
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.datasets.core.model.folds import described
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -49,7 +50,7 @@ class Cell:
 def configured(method_type: type[Method], cell: Cell) -> Method:
     """The method as a cell trains it: published settings, then variant, then overrides."""
     overrides = dict(cell.overrides)
-    return method_type.configure(cell.method, cell.variant, overrides, cell.published_for)
+    return watched(method_type.configure(cell.method, cell.variant, overrides, cell.published_for))
 
 
 def published_note(method_type: type[Method], cell: Cell) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell, cell_words
+from mmea_bench.bench.planning.keeping import NOTHING_KEPT, Keeping
 from mmea_bench.bench.planning.machine import code_version, library_versions
 from mmea_bench.bench.scoring.seeds import rng_seed, split_seed
 from mmea_bench.results.core.record import Record
@@ -35,6 +36,7 @@ class Job:
         gpu_memory_mib: The same for the memory of a GPU.
         memory_limit_mib: Memory above which the cell is killed, None for no limit.
         gpu: Number of the GPU to use, None for the first or none.
+        keeping: What is kept of it besides its record.
     """
 
     cell: Cell
@@ -52,6 +54,7 @@ class Job:
     gpu_memory_mib: float = 0.0
     memory_limit_mib: float | None = None
     gpu: int | None = None
+    keeping: Keeping = NOTHING_KEPT
 
 
 def cell_row(job: Job) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.expand import expand
 from mmea_bench.bench.planning.job import Job
+from mmea_bench.bench.planning.keeping import NOTHING_KEPT, Keeping
 from mmea_bench.bench.planning.keys import keyed
 from mmea_bench.bench.planning.machine import threads_of_cell
 from mmea_bench.bench.planning.splits import planned_splits
@@ -41,6 +42,7 @@ class Place:
         n_jobs: Cells at the same time.
         states_every_s: Seconds between two kept states of a training; None keeps none.
         memory_limit_mib: Memory above which a cell is killed, None for no limit.
+        keeping: What is kept of a cell besides its record.
     """
 
     data_root: Path | None
@@ -50,6 +52,7 @@ class Place:
     n_jobs: int = 1
     states_every_s: float | None = None
     memory_limit_mib: float | None = None
+    keeping: Keeping = NOTHING_KEPT
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Plan:
         without_data: Dataset to the sentence that says what is missing.
         versions: Dataset to the content hash of its files.
         offers: Dataset to its task and its modalities.
+        sizes: Dataset to its numbers of anchor links and of entities.
         to_skip: Key to the reason why the cell will be skipped; see ``with_outlook``.
         twins: Key of a missing cell to the key of the cell whose training is its own as well.
         remarks: Dataset to what its user should know: the layout and gaps of an own folder, what
@@ -76,6 +80,7 @@ class Plan:
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     offers: Mapping[str, tuple[Task, tuple[str, ...]]] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     to_skip: Mapping[str, str] = field(default_factory=dict)
     twins: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,12 +115,15 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     remarks: dict[str, tuple[str, ...]] = {}
     published: dict[str, Sequence[FoldSeries]] = {}
     offers: dict[str, tuple[Task, tuple[str, ...]]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     for address in suite.datasets:
         try:
             dataset = open_dataset(address, place.data_root)
             pair = load_pair(dataset, place.cache_dir)
             versions[address], remarks[address] = pair.version, _remarks(dataset, pair)
             offers[address] = pair.task, pair.modalities
+            n_entities = pair.source.n_entities + pair.target.n_entities
+            sizes[address] = len(pair.anchor_links), n_entities
             remarks[address] += mismatch_remark(address, pair.task, methods)
             splits = planned_splits(suite, pair)
             if splits is not None:
@@ -129,7 +137,7 @@ def make_plan(suite: Suite, store: ResultStore, place: Place, *, fresh: bool = F
     cells = keyed(expand(suite, published), versions, place.method_files)
     done = set() if fresh else store.done_keys()
     of_plan = frozenset(done & {key for key, _ in cells})
-    return Plan(suite, cells, of_plan, without_data, remarks, versions, offers)
+    return Plan(suite, cells, of_plan, without_data, remarks, versions, offers, sizes)
 
 
 def jobs_of(plan: Plan, place: Place) -> list[Job]:
@@ -149,6 +157,7 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             states_every_s=place.states_every_s,
             dataset_version=_version_of(plan, cell),
             memory_limit_mib=place.memory_limit_mib,
+            keeping=place.keeping,
         )
         for key, cell in plan.to_run
     ]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmea_bench.results.core.predictions.limits import DEFAULT_CANDIDATES
+
 RUNS_FOLDER = Path("results") / "runs"
 DEFAULT_EVERY_MIN = 10.0
 
@@ -105,6 +107,18 @@ class Request:
     )
     memory_limit: float | None = field(
         default=None, metadata=_option("GiB of memory allowed per cell.", HOW, min=0.1)
+    )
+    keep: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "Keep of every cell that is trained: predictions (ranks and candidates of each test "
+            "link), embeddings.",
+            HOW,
+        ),
+    )
+    top_k: int = field(
+        default=DEFAULT_CANDIDATES,
+        metadata=_option("Best candidates of each link that predictions hold.", HOW, min=1),
     )
     cells_per_gpu: str = field(
         default="1", metadata=_option("Cells on one GPU at a time; auto packs by memory.", HOW)

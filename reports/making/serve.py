@@ -9,7 +9,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -32,6 +32,7 @@ from mmea_bench.reports.making.build import crash_sentence, make_reports, time_o
 from mmea_bench.reports.making.catalogue import catalogue_entries
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.predictions.schema import PREDICTIONS_FOLDER
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables, tables_of
 
@@ -140,9 +141,10 @@ class LivePage:
 
 
 def folder_signature(folder: Path) -> str:
-    """Changes whenever a record comes, goes or changes."""
+    """Changes whenever a record, or what was kept beside it, comes, goes or changes."""
     digest = hashlib.sha256()
-    for path, status in _result_files(folder):
+    kept = sorted((folder / PREDICTIONS_FOLDER).glob("*.parquet"))
+    for path, status in (*_result_files(folder), *_with_status(kept)):
         digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -150,8 +152,12 @@ def folder_signature(folder: Path) -> str:
 def _result_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
     """Records, or else tables, as ``read_tables`` takes them."""
     records = sorted((folder / "cells").glob("*.json"))
+    return _with_status(records or [folder / name for name in _TABLE_FILES])
+
+
+def _with_status(paths: Sequence[Path]) -> list[tuple[Path, os.stat_result]]:
     found = []
-    for path in records or [folder / name for name in _TABLE_FILES]:
+    for path in paths:
         try:
             found.append((path, path.stat()))
         except OSError:

@@ -197,11 +197,12 @@ def read_tables(folder: Path) -> Tables:
     if not folder.is_dir():
         raise ResultsError(f"{folder} is not a folder. Give the results folder of a run.")
     if any((folder / "cells").glob("*.json")):
-        return replace(ResultStore(folder).tables(), planned=planned_cells(folder))
+        of_records = ResultStore(folder).tables()
+        return replace(of_records, planned=planned_cells(folder), folder=folder)
     tables = table.read_table_files(folder)
     if tables is None:
         raise ResultsError(
             f"{folder} holds no results: neither cells/*.json nor results.csv. "
             "Give the results folder of a run, or run a suite first."
         )
-    return replace(tables, planned=planned_cells(folder))
+    return replace(tables, planned=planned_cells(folder), folder=folder)

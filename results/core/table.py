@@ -69,6 +69,7 @@ class Tables:
             source KG before target KG.
         planned: Key to words of every cell that the folder was asked for; empty where it does not
             say.
+        folder: Where they were read; None for tables that were put together.
     """
 
     results: pd.DataFrame
@@ -77,6 +78,7 @@ class Tables:
     problems: tuple[str, ...] = ()
     datasets: pd.DataFrame = field(default_factory=lambda: _frame([], DATASET_COLUMNS))
     planned: Mapping[str, CellWords] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def completeness(self) -> Completeness:

@@ -142,6 +142,12 @@ def differences(before: Record, after: Record) -> str:
     return f"{len(changed)} of {len(gaps)} numbers differ from the record, by {max(changed):.2g}."
 
 
+def same_numbers(before: Record, after: Record) -> bool:
+    """Whether every number of the record came again, to the last bit."""
+    old, new = _numbers(before), _numbers(after)
+    return old.keys() <= new.keys() and all(old[what] == new[what] for what in old)
+
+
 def _numbers(record: Record) -> dict[tuple[Any, ...], float]:
     own = ("similarity", "csls", "decoder", "candidates", "ties", "inference", "modality")
     return {

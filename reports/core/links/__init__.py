@@ -1,0 +1,1 @@
+"""Errors link by link: systems, slices of links, pairs of systems."""

@@ -1,0 +1,1 @@
+"""Per-link predictions and vectors that a run kept: schema, writer and reader."""
