@@ -131,6 +131,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/core/evidence": (
         *(*REPORT_PARTS[:3], "reports/core/published", "results/core", "results/core/measured"),
     ),
+    # Two sides of results held against each other.
+    "reports/core/comparing": (*REPORT_PARTS[:3], "results/core"),
     "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (  # build all, serve
@@ -142,8 +144,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
     # Verbs on the shipped runs, and the replay of a printed number.
     "bench/cli/evidence": (*CLI_PARTS, "bench/cells", "bench/cli"),
+    # Verbs on studies of one's own: two sides compared, methods tuned.
+    "bench/cli/studies": (*CLI_PARTS, "bench/cli", "reports/core/comparing"),
     "bench/cli/app.py": (
         *(*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records", "bench/cli/evidence"),
+        "bench/cli/studies",
     ),
     "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.

@@ -24,6 +24,7 @@ from mmea_bench.bench.cli.options import takes_report_options, takes_request
 from mmea_bench.bench.cli.published import published_command
 from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
+from mmea_bench.bench.cli.studies.compare import compare_command
 from mmea_bench.bench.cli.texts import (
     AsJson,
     print_json,
@@ -79,6 +80,10 @@ app.command("show", epilog="Example: mmea-bench show 3f0a9c21 --in results/runs/
 )
 app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
     merge_command
+)
+
+app.command("compare", epilog="Example: mmea-bench compare results/runs/before results/runs/after")(
+    compare_command
 )
 
 
