@@ -120,6 +120,12 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
         *("bench/sharing", "bench/clusters"),
     ),
+    # Equal tuning: studies of trials, which are cells on validation links.
+    "bench/tuning": (
+        *("datasets/core", "methods/core", "results/core"),
+        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
+        "bench/sharing",
+    ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
     "reports/core/rows": ("results/core", "results/core/plans", "reports/core"),
@@ -145,7 +151,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # Verbs on the shipped runs, and the replay of a printed number.
     "bench/cli/evidence": (*CLI_PARTS, "bench/cells", "bench/cli"),
     # Verbs on studies of one's own: two sides compared, methods tuned.
-    "bench/cli/studies": (*CLI_PARTS, "bench/cli", "reports/core/comparing"),
+    "bench/cli/studies": (*CLI_PARTS, "bench/cli", "bench/tuning", "reports/core/comparing"),
     "bench/cli/app.py": (
         *(*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records", "bench/cli/evidence"),
         "bench/cli/studies",

@@ -25,6 +25,7 @@ from mmea_bench.bench.cli.published import published_command
 from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
 from mmea_bench.bench.cli.studies.compare import compare_command
+from mmea_bench.bench.cli.studies.tune import tune_command
 from mmea_bench.bench.cli.texts import (
     AsJson,
     print_json,
@@ -85,6 +86,9 @@ app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out
 app.command("compare", epilog="Example: mmea-bench compare results/runs/before results/runs/after")(
     compare_command
 )
+app.command(
+    "tune", epilog="Example: mmea-bench tune gcn_align mclea --dataset dbp15k-zh-en --trials 20"
+)(tune_command)
 
 
 def _print_version(*, asked: bool) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.machine import code_version, library_versions
@@ -35,6 +35,8 @@ class Job:
         gpu_memory_mib: The same for the memory of a GPU.
         memory_limit_mib: Memory above which the cell is killed, None for no limit.
         gpu: Number of the GPU to use, None for the first or none.
+        scored_on: Links that the cell is scored on: ``test``, or ``valid`` for a trial of a tuning,
+            which never has the test links.
     """
 
     cell: Cell
@@ -52,6 +54,7 @@ class Job:
     gpu_memory_mib: float = 0.0
     memory_limit_mib: float | None = None
     gpu: int | None = None
+    scored_on: Literal["test", "valid"] = "test"
 
 
 def cell_row(job: Job) -> dict[str, Any]:
