@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,9 +180,7 @@ class Study:
         self._study.sampler = self._optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=RANDOM_TRIALS
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trial = self._study.ask(self._distributions())
+        trial = self._study.ask(self._distributions())
         return Trial(trial, self._decoded(trial.params))
 
     def tell(
@@ -228,6 +225,8 @@ class Study:
         for key, dim in self._space.dimensions.items():
             if isinstance(dim, Choice):
                 found[key] = next(each for each in dim.values if _text(each) == drawn[key])
+            elif drawn[key] == self._space.default[key]:
+                found[key] = self._space.default[key]  # however many digits it has
             else:
                 found[key] = rounded(dim, drawn[key])
         return found

@@ -44,6 +44,11 @@ def test_the_first_trial_has_the_defaults(tmp_path: Path) -> None:
     assert study(tmp_path).ask().values == SPACE.default
 
 
+def test_a_default_of_many_digits_stays_what_it_is(tmp_path: Path) -> None:
+    space = Space({"rate": Float(0.0, 1.0)}, {"rate": 0.123456}, "search_space")
+    assert Study(tmp_path, "many digits", space, 0).ask().values == {"rate": 0.123456}
+
+
 def test_values_lie_in_the_space(tmp_path: Path) -> None:
     for values in run(study(tmp_path), 12):
         assert all(dim.holds(values[key]) for key, dim in SPACE.dimensions.items())
