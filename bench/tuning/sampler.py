@@ -21,6 +21,7 @@ JOURNAL = "tuning.journal"
 RANDOM_TRIALS = 5
 """Trials, the default among them, before values are drawn by what is known, or one is given up."""
 _PEERS = 3
+_MOST_DRAWS = 10
 _SEED_LIMIT = 2**32
 
 
@@ -172,10 +173,21 @@ class Study:
         """The next trial.
 
         Each draws from a generator of its own, by the number of trials that have ended, so that a
-        tuning that goes on draws what an uninterrupted one would have drawn.
+        tuning that goes on draws what an uninterrupted one would have drawn. Values that were tried
+        before are drawn anew, some times: in a small space they may be all that is left.
         """
-        number = len(self.finished)
-        digest = hashlib.sha256(f"{self._seed}:{number}".encode()).digest()
+        finished = self.finished
+        tried = [trial.values for trial in finished]
+        for attempt in range(_MOST_DRAWS):
+            trial = self._drawn(len(finished), attempt)
+            if trial.values not in tried:
+                break
+            if attempt < _MOST_DRAWS - 1:
+                self._study.tell(trial.own, state=self._optuna.trial.TrialState.FAIL)
+        return trial
+
+    def _drawn(self, number: int, attempt: int) -> Trial:
+        digest = hashlib.sha256(f"{self._seed}:{number}:{attempt}".encode()).digest()
         seed = int.from_bytes(digest[:4], "big") % _SEED_LIMIT
         self._study.sampler = self._optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=RANDOM_TRIALS

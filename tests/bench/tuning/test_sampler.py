@@ -54,6 +54,20 @@ def test_values_lie_in_the_space(tmp_path: Path) -> None:
         assert all(dim.holds(values[key]) for key, dim in SPACE.dimensions.items())
 
 
+def test_no_values_are_tried_twice_while_others_are_left(tmp_path: Path) -> None:
+    space = Space({"depth": Int(1, 4)}, {"depth": 2}, "search_space")
+    own = Study(tmp_path, "small", space, 0)
+    found = [values["depth"] for values in run_depths(own, 6)]
+    assert sorted(found[:4]) == [1, 2, 3, 4]
+    assert len(found) == 6
+
+
+def run_depths(own: Study, n: int) -> list[dict[str, object]]:
+    for _ in range(n):
+        own.tell(own.ask(), "ok", 0.5, 1.0, "", "key")
+    return [dict(trial.values) for trial in own.finished]
+
+
 def test_equal_seeds_draw_equal_values_and_others_do_not(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
