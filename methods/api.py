@@ -60,6 +60,7 @@ from mmea_bench.methods.core.losses.translation import (
     triple_distances,
 )
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.search_space import Choice, Float, Int
 from mmea_bench.methods.core.similarity import ScoreMatrix, mutual_nearest
 from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
@@ -83,6 +84,7 @@ __all__ = [
     "AttributeValues",
     "BootstrapRule",
     "Bootstrapping",
+    "Choice",
     "CorruptedTriples",
     "DeadlineError",
     "DivergedError",
@@ -91,9 +93,11 @@ __all__ = [
     "EndReflectionLayer",
     "FilteredCorruption",
     "FixedMatrix",
+    "Float",
     "GATLayer",
     "GCNLayer",
     "HighwayGate",
+    "Int",
     "IterativeSchedule",
     "JointGraph",
     "KnowledgeGraph",

@@ -8,6 +8,7 @@ stand in for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +28,7 @@ from mmea_bench.methods.core.layers.encoders import GCN
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder, StructureEncoder
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.losses.nca import ModalityNCA
+from mmea_bench.methods.core.search_space import Choice, Dimension, Float
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 
@@ -98,6 +100,16 @@ class EVA(Method):
     # The scripts; one setting, the defaults, serves all DBP15K pairs. Tables that quote EVA on the
     # FB15K pairs do not state theirs.
     published_scoring = Scoring("cosine", csls=3)
+    # Our choice of ranges, around the defaults.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "learning_rate": Float(5e-5, 5e-3, log=True),
+        "structure_scale": Float(1.0, 20.0, log=True),
+        "modality_scale": Float(2.0, 50.0, log=True),
+        "attraction": Float(1.0, 30.0, log=True),
+        "margin": Float(0.0, 1.0),
+        "weight_decay": Float(1e-4, 0.1, log=True),
+        "modality_dim": Choice((100, 200)),
+    }
     variants: ClassVar = {
         "iterative": {"iterative": True, "epochs": 1000},
         "unsupervised": {"iterative": True, "epochs": 1000, "unsupervised_pairs": 6000},

@@ -7,6 +7,7 @@ margin loss on the seed links and compared by the L1 distance of their weighted 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.layers.weightless_gcn import WeightlessGCN
 from mmea_bench.methods.core.losses.margins import pair_margin_loss
+from mmea_bench.methods.core.search_space import Choice, Dimension, Float, Int
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
 from mmea_bench.methods.core.training.optimisers import sgd
@@ -63,6 +65,15 @@ class GCNAlign(Method):
     # Code; one setting, the defaults, serves all DBP15K pairs. Tables that quote it on the FB15K
     # pairs do not state theirs.
     published_scoring = Scoring("manhattan", csls=0)
+    # Our choice of ranges, around the defaults.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "learning_rate": Float(1.0, 100.0, log=True),
+        "margin": Float(1.0, 10.0),
+        "n_negatives": Choice((1, 5, 15, 25)),
+        "structure_share": Float(0.5, 1.0),
+        "structure_dim": Int(100, 300, step=100),
+        "weight_floor": Float(0.0, 0.5),
+    }
     variants: ClassVar = {"SE": {"modalities": ("structure",)}}
     test_params: ClassVar = {"epochs": 100, "structure_dim": 64, "attribute_dim": 32}
 

@@ -8,6 +8,7 @@ neighbours join the seeds late in training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -29,6 +30,7 @@ from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
+from mmea_bench.methods.core.search_space import Choice, Dimension, Float
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
@@ -93,6 +95,16 @@ class MCLEA(Method):
     published_scoring = Scoring("cosine", csls=3)
     # Figure 2 sweeps both temperatures without printing its axes' values; these surround 0.1 and 4.
     grid: ClassVar = {"tau1": (0.01, 0.05, 0.1, 0.5, 1.0), "tau2": (0.5, 1.0, 2.0, 4.0, 8.0)}
+    # The published sweeps, widened to ranges; the others are our choice around the defaults.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "learning_rate": Float(5e-5, 5e-3, log=True),
+        "tau1": Float(0.01, 1.0, log=True),
+        "tau2": Float(0.5, 8.0, log=True),
+        "zoom": Float(0.01, 1.0, log=True),
+        "weight_decay": Float(1e-4, 0.1, log=True),
+        "structure_dim": Choice((200, 300, 400)),
+        "modality_dim": Choice((100, 200, 300)),
+    }
     variants: ClassVar = {
         "w/o structure": {"modalities": _without("structure")},
         "w/o relation": {"modalities": _without("relation")},

@@ -6,6 +6,7 @@ second form of the method promotes mutual nearest neighbours to seeds after ever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
 from mmea_bench.methods.core.rounds.promotions import Promotions
 from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
+from mmea_bench.methods.core.search_space import Choice, Dimension, Float, Int
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import rmsprop
 
@@ -53,6 +55,14 @@ class RREA(Method):
     Params = RREAParams
     published_scoring = Scoring("cosine", csls=10)  # notebook
     grid: ClassVar = {"depth": (1, 2, 3)}
+    # Our choice of ranges, around the defaults.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "learning_rate": Float(5e-4, 5e-2, log=True),
+        "margin": Float(0.5, 10.0, log=True),
+        "dropout": Float(0.0, 0.6),
+        "depth": Int(1, 3),
+        "dim": Choice((50, 100, 200)),
+    }
     variants: ClassVar = {"basic": {"epochs": 1200}}
     test_params: ClassVar = {
         "epochs": 60,

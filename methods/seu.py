@@ -23,6 +23,7 @@ from mmea_bench.methods.core.inputs.features import bigram_counts, word_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.relation_matrices import inverse_frequency_adjacency
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.methods.core.search_space import Choice, Dimension, Int
 
 FEATURES: Mapping[str, Callable[[TrainView, RunContext], Tensor]] = {
     "word": word_vectors,
@@ -60,6 +61,10 @@ class SEU(Method):
     # here. MCLEA quotes Hits@10 and MRR, which the Hungarian form does not have.
     published_scoring = Scoring("inner", 0, "sinkhorn[sweeps=10,temperature=0.02]")
     grid: ClassVar = {"depth": (0, 1, 2, 3, 4)}
+    search_space: ClassVar[Mapping[str, Dimension]] = {  # all that there is; published sweeps
+        "depth": Int(0, 4),
+        "features": Choice((("word", "char"), ("word",), ("char",))),
+    }
     variants: ClassVar = {
         "SEU (word)": {"features": ("word",)},
         "SEU (char)": {"features": ("char",)},

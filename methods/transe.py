@@ -6,7 +6,7 @@ without a seed partner are compared by their vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,6 +24,7 @@ from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
     translation_distances,
 )
+from mmea_bench.methods.core.search_space import Choice, Dimension, Float, Int
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.core.training.negatives import (
@@ -68,6 +69,16 @@ class TransE(Method):
     Params = TransEParams
     # EAkit on DBP15K, one setting for all pairs; no source states how the FB15K rows were made.
     published_scoring = Scoring("euclidean", csls=0)
+    # Our choice of ranges, around the defaults; both toolkits' negatives and norms are in it.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "learning_rate": Float(1e-3, 0.1, log=True),
+        "margin": Float(0.5, 5.0),
+        "n_negatives": Int(1, 15),
+        "negatives": Choice(("typed", "uniform")),
+        "norm": Choice(("l2", "squared l2")),
+        "unit_rows": Choice((False, True)),
+        "dim": Choice((50, 100, 200)),
+    }
     variants: ClassVar = {
         "OpenEA": {
             "negatives": "uniform",

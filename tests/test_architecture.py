@@ -135,6 +135,12 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "results/core", "bench/planning", "bench/planning/requests"),
         "bench/api.py",
     ),
+    # Equal tuning: studies of trials, which are cells on validation links.
+    "bench/tuning": (
+        *("datasets/core", "methods/core", "results/core"),
+        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
+        "bench/sharing",
+    ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
     "reports/core/rows": ("results/core", "results/core/plans", "reports/core"),
@@ -148,6 +154,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     # Errors link by link: systems, slices, pairs.
     "reports/core/links": (*REPORT_PARTS[:3], "results/core", "results/core/predictions"),
+    # Two sides of results held against each other.
+    "reports/core/comparing": (*REPORT_PARTS[:3], "results/core"),
     "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
     "reports/making": (  # build all, serve
@@ -159,8 +167,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
     # Verbs on the shipped runs, and the replay of a printed number.
     "bench/cli/evidence": (*CLI_PARTS, "bench/cells", "bench/cli"),
+    # Verbs on studies of one's own: two sides compared, methods tuned.
+    "bench/cli/studies": (*CLI_PARTS, "bench/cli", "bench/tuning", "reports/core/comparing"),
     "bench/cli/app.py": (
         *(*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records", "bench/cli/evidence"),
+        "bench/cli/studies",
     ),
     "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.

@@ -11,6 +11,7 @@ from mmea_bench.bench.battery.small_pairs import TINY
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.pair import MODALITIES
 from mmea_bench.methods.core.base import FULL, Method
+from mmea_bench.methods.core.search_space import Choice, Float, Int
 
 _WORDS = {
     "structure": "structure",
@@ -40,6 +41,7 @@ def check_metadata(method_type: type[Method]) -> None:
     for parameter, values in method_type.grid.items():
         for value in values:
             _configure(method_type, FULL, {parameter: value}, f"grid of '{parameter}'")
+    _check_search_space(method_type)
     for declared, known, what in (
         (method_type.requires, method_type.modalities, "requires a modality not in modalities"),
         (method_type.modalities, MODALITIES, "declares an unknown modality"),
@@ -59,6 +61,22 @@ def _configure(
         method_type.configure(method_type.__name__, variant, overrides)
     except UserError as error:
         raise CheckFailedError(f"The {where} of {method_type.__name__}: {error}") from error
+
+
+def _check_search_space(method_type: type[Method]) -> None:
+    """Every value that a tuning may try fits its parameter, and the default is one of them."""
+    name = method_type.__name__
+    for parameter, dimension in method_type.search_space.items():
+        where = f"search_space of '{parameter}'"
+        values = dimension.values if isinstance(dimension, Choice) else _ends(dimension)
+        for value in values:
+            _configure(method_type, FULL, {parameter: value}, where)
+        default = getattr(method_type.Params(), parameter)
+        require(dimension.holds(default), f"The {where} of {name} lacks its default, {default}.")
+
+
+def _ends(dimension: Float | Int) -> tuple[object, ...]:
+    return (dimension.low, dimension.high)
 
 
 def removed_modalities(variant: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -24,8 +25,14 @@ from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.returned import checked
-from mmea_bench.bench.scoring.scorers import Number, Scorer, make_scorer, make_split
+from mmea_bench.bench.scoring.scorers import (
+    Number,
+    Scorer,
+    make_scorer,
+    make_split,
+)
 from mmea_bench.bench.scoring.sealed import sealed
+from mmea_bench.bench.scoring.trial_scorer import make_trial_scorer
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -138,11 +145,14 @@ def _run(
         skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)
         return Record.of(skipped.cell, dataset=_dataset_rows(pair))
     outcome = _train(job, method, pair, dataset.expected, tick, listener)
+    is_trial = job.scored_on == "valid"
+    if is_trial:  # the last point of its curve is what is returned, whoever else watched
+        outcome.monitor(outcome.log.best_epoch or 0, math.nan, outcome.embeddings)
     scoring = time.perf_counter()
     final = outcome.scorer.final(outcome.embeddings)
     eval_s = time.perf_counter() - scoring + outcome.monitor.seconds
     row = {**cell_row(job), **_measured(outcome, cell.protocol)}
-    weights, why_no_weights = fusion_weights(outcome.embeddings)
+    weights, why_no_weights = ((), "") if is_trial else fusion_weights(outcome.embeddings)
     remarks = [*outcome.facts.notes, *final.notes, why_no_weights]
     remarks += [*outcome.remarks, published_note(method_type, cell), split_note(cell, pair)]
     remarks.append(_stop_note(outcome, cell.protocol))
@@ -171,8 +181,12 @@ def _train(
     cell, row = job.cell, cell_row(job)
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"], cell.fold)
-    published = (method.published_scoring, method.paper_stop_score)
-    scorer = make_scorer(protocol, pair, split, *published)
+    if job.scored_on == "valid":
+        split = replace(split, test_links=split.test_links[:0])
+        scorer = make_trial_scorer(protocol, pair, split)
+    else:
+        published = (method.published_scoring, method.paper_stop_score)
+        scorer = make_scorer(protocol, pair, split, *published)
     sizes = (pair.source.n_entities, pair.target.n_entities)
     stop_rule = protocol.stop_rule(method.paper_stop, len(split.valid_links))
     monitor = CurveMonitor(stop_rule, scorer, sizes)

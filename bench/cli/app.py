@@ -26,6 +26,8 @@ from mmea_bench.bench.cli.records.errors import errors_command
 from mmea_bench.bench.cli.records.predict import predict_command
 from mmea_bench.bench.cli.records.show import show_command
 from mmea_bench.bench.cli.serve import serve_command
+from mmea_bench.bench.cli.studies.compare import compare_command
+from mmea_bench.bench.cli.studies.tune import tune_command
 from mmea_bench.bench.cli.texts import (
     AsJson,
     print_json,
@@ -86,6 +88,13 @@ app.command("predict", epilog="Example: mmea-bench predict results/runs/quick 3f
 app.command("merge", epilog="Example: mmea-bench merge node1/out node2/out --out joint")(
     merge_command
 )
+
+app.command("compare", epilog="Example: mmea-bench compare results/runs/before results/runs/after")(
+    compare_command
+)
+app.command(
+    "tune", epilog="Example: mmea-bench tune gcn_align mclea --dataset dbp15k-zh-en --trials 20"
+)(tune_command)
 
 
 def _print_version(*, asked: bool) -> None:

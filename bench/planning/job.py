@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.keeping import NOTHING_KEPT, Keeping
@@ -37,6 +37,8 @@ class Job:
         memory_limit_mib: Memory above which the cell is killed, None for no limit.
         gpu: Number of the GPU to use, None for the first or none.
         keeping: What is kept of it besides its record.
+        scored_on: Links that the cell is scored on: ``test``, or ``valid`` for a trial of a tuning,
+            which never has the test links.
     """
 
     cell: Cell
@@ -55,6 +57,7 @@ class Job:
     memory_limit_mib: float | None = None
     gpu: int | None = None
     keeping: Keeping = NOTHING_KEPT
+    scored_on: Literal["test", "valid"] = "test"
 
 
 def cell_row(job: Job) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from mmea_bench.bench.cells.failures import record_of
 from mmea_bench.bench.cells.kept_states import forget_cell
@@ -31,6 +32,14 @@ EXIT_OK = 0
 _LOOK_AGAIN_S = 1.0
 EXIT_SOME_FAILED = 1
 GOOD_STATUSES = ("ok", "skipped")
+
+
+class Stoppable(Protocol):
+    """What a signal ends."""
+
+    def stop(self) -> None:
+        """Ends what runs within a moment; any thread."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ def run_jobs(
     summary = RunSummary()
     chosen = settings.executor or local_executor(jobs, store, settings)
     held = nullcontext(claims) if claims is not None else Claims(store.folder)
-    with held as claims, _stopped_by_signals(chosen, summary):
+    with held as claims, stopped_by_signals(chosen, summary):
         queue = _Queue(jobs, store, claims, summary)
         try:
             while (summary.is_complete and summary.signal_number is None) and queue.wait():
@@ -207,7 +216,7 @@ def preload(jobs: Sequence[Job]) -> list[str]:
 
 
 @contextmanager
-def _stopped_by_signals(executor: Executor, summary: RunSummary) -> Iterator[None]:
+def stopped_by_signals(executor: Stoppable, summary: RunSummary) -> Iterator[None]:
     """The first signal ends the run in order; a second one acts as if we were not here."""
     if threading.current_thread() is not threading.main_thread():
         yield

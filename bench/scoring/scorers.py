@@ -21,6 +21,7 @@ from mmea_bench.bench.scoring.decoders import (
 from mmea_bench.bench.scoring.evaluate import (
     Layout,
     RankingTask,
+    Ranks,
     Scored,
     rank_in,
     rank_links,
@@ -39,6 +40,7 @@ from mmea_bench.bench.scoring.pair_scoring import (
 )
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.model.folds import fold_split
+from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
@@ -137,15 +139,19 @@ def make_scorer(
         return PairScorer(task, protocol.decoders)
     tasks = {"test": _test_task(protocol.candidates, pair, split)}
     if len(split.valid_links):
-        # Validation links are ranked among all entities that do not train, as many as at test
-        # time; among the few validation entities alone the task would be far easier.
-        tasks["valid"] = ranking_task(
-            split.valid_links, pair.anchor_links, _sizes(pair), split.seed_links
-        )
+        tasks["valid"] = valid_task(pair, split, pair.anchor_links)
     asked = None
     if published is not None and protocol.name == "paper":
         asked = PublishedTask(published, _test_task(published.candidates, pair, split))
     return RankingScorer(protocol, tasks, asked, protocol.stop_score(paper_stop_score))
+
+
+def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
+    """Validation links ranked among all entities that do not train, as many as at test time.
+
+    Among the few validation entities alone the task would be far easier.
+    """
+    return ranking_task(split.valid_links, known, _sizes(pair), split.seed_links)
 
 
 def _test_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
@@ -208,10 +214,7 @@ class RankingScorer:
         found = {}
         for links, task in self._tasks.items():
             ranks = rank_links(alignment, task, (size,), self._protocol.tie_rule)[size]
-            found[links] = {
-                direction: {metric: values[metric] for metric in CURVE_METRICS}
-                for direction, values in by_direction(ranks.src2tgt, ranks.tgt2src).items()
-            }
+            found[links] = curve_numbers(ranks.src2tgt, ranks.tgt2src)
         return found
 
     def stop_score(self, scores: ByDirection) -> float:
@@ -273,6 +276,14 @@ class RankingScorer:
             size = scoring.csls or decoder.csls_size
             if not (is_same and size in self._sizes):
                 yield from self._ranked(asked, (size,), **candidates)
+
+
+def curve_numbers(src2tgt: Ranks, tgt2src: Ranks) -> ByDirection:
+    """The metrics of a curve's point, from ranks [n_links] of each direction."""
+    return {
+        direction: {metric: values[metric] for metric in CURVE_METRICS}
+        for direction, values in by_direction(src2tgt, tgt2src).items()
+    }
 
 
 def _few_notes(task: RankingTask) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from mmea_bench.datasets.core.options import build_options
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.read_files import files_of_parameters
+from mmea_bench.methods.core.search_space import Dimension
 from mmea_bench.methods.core.training_log import TrainingLog
 
 StopRule = Literal["last", "valid", "test"]
@@ -243,6 +244,8 @@ class Method(ABC):
         requires: Modalities without which it cannot run; a dataset lacking one is skipped.
         Params: Frozen dataclass of every tunable, default = value behind the published numbers.
         grid: Parameter to the values of its published sweep.
+        search_space: Parameter to the values that a tuning may try, its default among them; where
+            it is empty, a tuning takes ``grid`` and the usual ranges of ``docs/tuning.md``.
         variants: Name as the paper prints it to the overrides that make it.
         no_op_variants: Variants that leave the vectors as they are (such as another way of
             scoring), with the reason; of all others the battery shows that they change them.
@@ -267,6 +270,7 @@ class Method(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     Params: ClassVar[type[Any]] = NoParams
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    search_space: ClassVar[Mapping[str, Dimension]] = {}
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     no_op_variants: ClassVar[Mapping[str, str]] = {}
     idle_variants: ClassVar[Mapping[str, str]] = {}

@@ -102,7 +102,7 @@ def _matches(
     known = {value: set(names_of(value)) for value in sorted(set(column))}
     for word in asked:
         if not any(word in own for own in known.values()):
-            raise ReportError(_unknown(what, word, known))
+            raise ReportError(unknown_text(what, word, known))
     return column.map(lambda value: not known[value].isdisjoint(asked)).astype(bool)
 
 
@@ -116,10 +116,11 @@ def _check_reference(cells: pd.DataFrame, options: ReportOptions) -> None:
     }
     # Where pairs were predicted, the way to predict them follows behind a comma.
     if wanted not in known and wanted.rpartition(", ")[0] not in known:
-        raise ReportError(_unknown("reference", wanted, known))
+        raise ReportError(unknown_text("reference", wanted, known))
 
 
-def _unknown(what: str, word: str, known: Iterable[str]) -> str:
+def unknown_text(what: str, word: str, known: Iterable[str]) -> str:
+    """Sentence on a word that stands in no cell, with what there is."""
     valid = sorted(known)
     close = get_close_matches(word, valid, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""

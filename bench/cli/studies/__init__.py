@@ -1,0 +1,1 @@
+"""Verbs on studies of one's own: two sides compared, methods tuned."""

@@ -1,0 +1,1 @@
+"""Equal tuning: each method gets the same budget, on validation links alone."""
