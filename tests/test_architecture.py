@@ -43,7 +43,7 @@ CLI_PARTS = (
         "bench/planning/requests",
         "bench/running",
     ),
-    *("bench/api.py", "reports/core", "reports/core/published", "reports/core/evidence"),
+    *("bench/api", "reports/core", "reports/core/published", "reports/core/evidence"),
     *("reports/core/rows", "reports/formats", "reports/making"),
 )
 
@@ -115,11 +115,6 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/access"),
         *("results/core", "bench/planning", "bench/cells", "bench/running"),
     ),
-    "bench/api.py": (
-        *("datasets/core", "datasets/core/access", "results/core"),
-        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
-        *("bench/sharing", "bench/clusters"),
-    ),
     "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
     "reports/core/rows": ("results/core", "results/core/plans", "reports/core"),
@@ -137,13 +132,23 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
         "reports/formats",
     ),
+    # Plan and run a request, what the command line and scripts call.
+    "bench/api": (
+        *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
+        *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
+        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters"),
+        *("reports/core", "reports/making"),
+    ),
     "bench/cli": CLI_PARTS,  # options and texts; one verb a file
     "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list
     "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
+    # What is installed and found here, and what is to be cited.
+    "bench/cli/about": (*CLI_PARTS, "bench/cli", "bench/cli/listing"),
     # Verbs on the shipped runs, and the replay of a printed number.
     "bench/cli/evidence": (*CLI_PARTS, "bench/cells", "bench/cli"),
     "bench/cli/app.py": (
         *(*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records", "bench/cli/evidence"),
+        "bench/cli/about",
     ),
     "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.

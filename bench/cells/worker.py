@@ -18,6 +18,7 @@ from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
 from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, CurvePoint, Started, Tick
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.scoring.sealed import sealed
+from mmea_bench.datasets.core.access.catalogue import own_dataset_files
 from mmea_bench.methods.core.base import StoppedError
 from mmea_bench.results.core.files import make_folder
 
@@ -47,7 +48,8 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
             throttle.follow(points_of(states))
 
         # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
-        record = execute_cell(job, sealed(throttle), listen)
+        with own_dataset_files(job.dataset_files):
+            record = execute_cell(job, sealed(throttle), listen)
     except StoppedError:
         os._exit(EXIT_STOPPED)
     pipe.send(record)
