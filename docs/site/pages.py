@@ -60,7 +60,7 @@ def method_page(name: str, kind: type[Method]) -> str:
     rows = list(parameter_rows(kind))
     names = ("parameter", "default", "meaning and source", "published settings", "sweep")
     parameters = [[str(row[column]) for column in names] for row in rows]
-    reads, requires = ", ".join(kind.modalities), ", ".join(kind.requires)
+    reads, requires = ", ".join(kind.modalities), ", ".join(kind.requires) or "nothing"
     parts = [
         f"# {name}",
         _text(kind),
