@@ -8,7 +8,7 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup quick test lint types unit format clean
+.PHONY: setup quick test lint types unit coverage docs format clean
 
 setup: $(READY)
 
@@ -38,6 +38,16 @@ types: setup
 
 unit: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# Beside `make test`: measuring costs the tests about half their time again.
+coverage: setup
+	$(INSTALL) -e ".[coverage]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
+
+# The documentation site, in build/site; a warning is an error.
+docs: setup
+	$(INSTALL) -e ".[docs]"
+	$(BIN)/python -m mkdocs build --strict
 
 format: setup
 	$(BIN)/ruff check --fix .

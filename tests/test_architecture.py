@@ -44,7 +44,7 @@ CLI_PARTS = (
         "bench/planning/requests",
         "bench/running",
     ),
-    *("bench/api.py", "bench/predict.py"),
+    *("bench/api", "bench/predict.py"),
     *("reports/core", "reports/core/published", "reports/core/evidence"),
     *("reports/core/rows", "reports/core/links", "reports/formats", "reports/making"),
 )
@@ -125,16 +125,6 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/access"),
         *("results/core", "bench/planning", "bench/cells", "bench/running"),
     ),
-    "bench/api.py": (
-        *("datasets/core", "datasets/core/access", "results/core", "results/core/predictions"),
-        *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
-        *("bench/sharing", "bench/clusters"),
-    ),
-    # A cell that is done, trained again for what was not kept of it.
-    "bench/predict.py": (
-        *("datasets/core", "results/core", "bench/planning", "bench/planning/requests"),
-        "bench/api.py",
-    ),
     # Equal tuning: studies of trials, which are cells on validation links.
     "bench/tuning": (
         *("datasets/core", "methods/core", "results/core"),
@@ -162,9 +152,23 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
         *("reports/formats", "results/core/predictions"),
     ),
+    # Plan and run a request, what the command line and scripts call.
+    "bench/api": (
+        *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
+        *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
+        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters"),
+        *("results/core/predictions", "reports/core", "reports/making"),
+    ),
+    # A cell that is done, trained again for what was not kept of it.
+    "bench/predict.py": (
+        *("datasets/core", "results/core", "bench/planning", "bench/planning/requests"),
+        "bench/api",
+    ),
     "bench/cli": CLI_PARTS,  # options and texts; one verb a file
     "bench/cli/listing": (*CLI_PARTS, "bench/cli"),  # the verb list
     "bench/cli/records": (*CLI_PARTS, "bench/cli"),  # verbs on single records
+    # What is installed and found here, and what is to be cited.
+    "bench/cli/about": (*CLI_PARTS, "bench/cli", "bench/cli/listing"),
     # Verbs on the shipped runs, and the replay of a printed number.
     "bench/cli/evidence": (*CLI_PARTS, "bench/cells", "bench/cli"),
     # Verbs on studies of one's own: two sides compared, methods tuned.
@@ -172,6 +176,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/cli/app.py": (
         *(*CLI_PARTS, "bench/cli", "bench/cli/listing", "bench/cli/records", "bench/cli/evidence"),
         "bench/cli/studies",
+        "bench/cli/about",
     ),
     "bench/__main__.py": ("bench/cli/app.py",),
     # What authors of methods and datasets import; nothing of ours imports these two.

@@ -6,15 +6,17 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, cast
 
 import psutil
@@ -149,7 +151,7 @@ class Launcher:
                 self._context.Process(target=worker.run_cell, args=(job, pipe, log_path)),  # type: ignore[attr-defined]
             )
             try:
-                with self._bookkeeping:
+                with self._bookkeeping, _without_main_module():
                     process.start()
             except (EOFError, ConnectionError, FileNotFoundError) as error:
                 # The server was killed a moment ago; the next start begins a new one.
@@ -244,6 +246,21 @@ class _Watch:
                 with suppress(psutil.Error):
                     total += process.memory_info().rss / 2**20
         return total
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Hides the program's main module from a process that starts.
+
+    Python would run it there again; a user's script that calls ``run`` outside of any function
+    would start a run of its own in every cell.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _context(preload: Sequence[str]) -> BaseContext:

@@ -21,6 +21,7 @@ from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.keeping import watching
 from mmea_bench.bench.predictions.keep import with_kept
 from mmea_bench.bench.scoring.sealed import sealed
+from mmea_bench.datasets.core.access.catalogue import own_dataset_files
 from mmea_bench.methods.core.base import StoppedError
 from mmea_bench.results.core.files import make_folder
 
@@ -50,10 +51,11 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
             throttle.follow(points_of(states))
 
         # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
-        with watching() if job.keeping.kinds else nullcontext() as watch:
-            record = execute_cell(job, sealed(throttle), listen)
-        if watch is not None:
-            record = with_kept(job, record, watch)
+        with own_dataset_files(job.dataset_files):
+            with watching() if job.keeping.kinds else nullcontext() as watch:
+                record = execute_cell(job, sealed(throttle), listen)
+            if watch is not None:
+                record = with_kept(job, record, watch)
     except StoppedError:
         os._exit(EXIT_STOPPED)
     pipe.send(record)

@@ -11,6 +11,8 @@ import typer
 
 import mmea_bench.bench.cli.listing.parameters  # noqa: F401 - adds its verb
 from mmea_bench.bench.cli import run as cli_run
+from mmea_bench.bench.cli.about.cite import cite_command
+from mmea_bench.bench.cli.about.doctor import doctor_command
 from mmea_bench.bench.cli.check import check_command
 from mmea_bench.bench.cli.data import data_app
 from mmea_bench.bench.cli.evidence.fidelity import fidelity_command
@@ -56,7 +58,6 @@ app = typer.Typer(
     help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
     epilog="Example: mmea-bench run --suite quick",
     no_args_is_help=True,
-    add_completion=False,
     # A defect of the program keeps its plain traceback, which a bug report can quote.
     pretty_exceptions_enable=False,
 )
@@ -79,6 +80,8 @@ app.command("errors", epilog="Example: mmea-bench errors results/runs/quick")(er
 app.command("test-method", epilog="Example: mmea-bench test-method my_methods/neighbour_means.py")(
     battery_command
 )
+app.command("doctor", epilog="Example: mmea-bench doctor --data-root data")(doctor_command)
+app.command("cite", epilog="Example: mmea-bench cite mclea fb15k-db15k > used.bib")(cite_command)
 app.command("show", epilog="Example: mmea-bench show 3f0a9c21 --in results/runs/quick")(
     show_command
 )

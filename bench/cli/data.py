@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,20 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mmea_bench.bench.cli.texts import AsJson, CacheDir, DataRoot, print_json, stderr, stdout
+from mmea_bench.bench.cli.texts import (
+    AsJson,
+    CacheDir,
+    DataRoot,
+    DatasetFiles,
+    print_json,
+    stderr,
+    stdout,
+)
 from mmea_bench.bench.cli.user_errors import EXIT_USER_ERROR, sentences
 from mmea_bench.bench.running.console import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mmea_bench.bench.cli.data_status import DatasetCheck
     from mmea_bench.datasets.core.access.base import RemoteFile
@@ -48,13 +57,17 @@ Names = Annotated[
 
 
 @data_app.command("list", epilog="Example: mmea-bench data list --data-root data")
-def list_command(data_root: DataRoot = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+def list_command(
+    data_root: DataRoot = None,
+    dataset_files: DatasetFiles = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Every registered dataset: found and where, missing, or broken and why."""
     from dataclasses import asdict
 
     from mmea_bench.bench.cli.data_status import places
 
-    with sentences():
+    with _sentences(dataset_files):
         rows = places(_data_root(data_root))
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -71,6 +84,7 @@ def check_command(
     names: Names = None,
     data_root: DataRoot = None,
     cache_dir: CacheDir = None,
+    dataset_files: DatasetFiles = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Counts of the files against the published ones, each deviation by name.
@@ -80,7 +94,7 @@ def check_command(
     """
     from mmea_bench.bench.cli.data_status import check_all, check_dataset
 
-    with sentences():
+    with _sentences(dataset_files):
         root, cache = _data_root(data_root), _cache_dir(cache_dir)
         if names:
             checks = [check_dataset(name, root, cache) for name in names]
@@ -103,6 +117,7 @@ def stats_command(
     names: Names = None,
     data_root: DataRoot = None,
     cache_dir: CacheDir = None,
+    dataset_files: DatasetFiles = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Size, degrees and modality coverage of each KG, counted from the files."""
@@ -110,7 +125,7 @@ def stats_command(
     from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
     from mmea_bench.datasets.core.model.statistics import describe
 
-    with sentences():
+    with _sentences(dataset_files):
         root, cache = _data_root(data_root), _cache_dir(cache_dir)
         chosen = names or [
             place.name for place in places(root) if place.status in {"found", "generated"}
@@ -134,11 +149,12 @@ def convert_command(
     out: Annotated[Path, typer.Option(help="New folder for the files.")],
     data_root: DataRoot = None,
     cache_dir: CacheDir = None,
+    dataset_files: DatasetFiles = None,
 ) -> None:
     """Writes a dataset in another layout and reads it back; what that has no place for is lost."""
     from mmea_bench.bench.cli.data_status import convert
 
-    with sentences():
+    with _sentences(dataset_files):
         stdout().print(convert(name, layout, out, _data_root(data_root), _cache_dir(cache_dir)))
 
 
@@ -147,6 +163,7 @@ def fetch_command(
     names: Names = None,
     data_root: DataRoot = None,
     cache_dir: CacheDir = None,
+    dataset_files: DatasetFiles = None,
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -162,7 +179,7 @@ def fetch_command(
     from mmea_bench.datasets.core.access.catalogue import dataset_names
     from mmea_bench.datasets.core.options import parse_address
 
-    with sentences():
+    with _sentences(dataset_files):
         root, cache = _data_root(data_root), _cache_dir(cache_dir)
         files = published_files(names or ())
         if not yes and not _agreed(files, root, as_json=as_json):
@@ -190,6 +207,15 @@ def fetch_command(
         echo(f"Error: {check.address}: {check.sentence}", err=True)
     if failed or unreadable:
         raise typer.Exit(EXIT_USER_ERROR)
+
+
+@contextmanager
+def _sentences(dataset_files: Sequence[Path] | None) -> Iterator[None]:
+    """As ``sentences``, where the user's dataset files are known."""
+    from mmea_bench.datasets.core.access.catalogue import own_dataset_files
+
+    with sentences(), own_dataset_files(dataset_files or ()):
+        yield
 
 
 def _data_root(given: Path | None) -> Path:

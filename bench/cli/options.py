@@ -30,6 +30,47 @@ _FORMS: dict[Any, tuple[Any, Callable[[str, Any], Any]]] = {
 """Type of a field to the type of its option, and to what reads the option's texts."""
 
 
+def method_words(incomplete: str) -> list[str]:
+    """Methods that a shell may offer; nothing heavy is imported, for a key press waits."""
+    from mmea_bench.datasets.core.plugins import METHODS_GROUP
+
+    return _completed(incomplete, _plugin_names("methods", METHODS_GROUP))
+
+
+def dataset_words(incomplete: str) -> list[str]:
+    """As ``method_words``, for datasets."""
+    from mmea_bench.datasets.core.plugins import DATASETS_GROUP
+
+    names = _plugin_names("datasets", DATASETS_GROUP)
+    return _completed(incomplete, [name.replace("_", "-") for name in names])
+
+
+def suite_words(incomplete: str) -> list[str]:
+    """As ``method_words``, for suites."""
+    from mmea_bench.bench.planning.suite_files import suite_names
+
+    return _completed(incomplete, suite_names())
+
+
+def _plugin_names(folder: str, group: str) -> list[str]:
+    from mmea_bench.datasets.core.plugins import offers
+
+    files = (Path(__file__).resolve().parents[2] / folder).glob("[a-z]*.py")
+    own = sorted(path.stem for path in files if path.stem != "api")
+    offered = [name for name, offer in offers(group, own).items() if not offer.problem]
+    return [*own, *offered]
+
+
+def _completed(incomplete: str, names: Sequence[str]) -> list[str]:
+    """Names that go on with the last word of a list with commas."""
+    before, comma, begun = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+
+_COMPLETIONS = {"methods": method_words, "datasets": dataset_words, "suite": suite_words}
+"""Field of a request to what a shell may offer for it."""
+
+
 def takes_request(
     *, plans_only: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -107,6 +148,7 @@ def _parameter(each: Field[Any], kind: Any) -> inspect.Parameter:
         rich_help_panel=each.metadata["panel"],
         min=each.metadata.get("min"),
         envvar=each.metadata.get("envvar"),
+        autocompletion=_COMPLETIONS.get(each.name),
     )
     taken, default = (kind, each.default) if kind not in _FORMS else (_FORMS[kind][0], None)
     return inspect.Parameter(

@@ -27,6 +27,10 @@ CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", envvar="MMEA_CACHE", help="Folder for parsed datasets."),
 ]
+DatasetFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--dataset-file", help="A dataset of your own. Repeatable."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

@@ -103,12 +103,15 @@ class DaskExecutor:
         return max(1, 2 * sum(self._workers.values()))
 
     def _parcel(self, job: Job) -> bytes:
-        for path in job.method_files:
+        for path in (*job.method_files, *job.dataset_files):
             # Read once: a method file that its author edits meanwhile would be another version.
             if path not in self._contents:
                 self._contents[path] = read_regular(path)
-        files = {path.name: self._contents[path] for path in job.method_files}
-        return pickle.dumps(Errand(_absolute(job), files))
+        files, of_datasets = (
+            {path.name: self._contents[path] for path in paths}
+            for paths in (job.method_files, job.dataset_files)
+        )
+        return pickle.dumps(Errand(_absolute(job), files, of_datasets))
 
     def _submit(self, job: Job, to: Sequence[str] = ()) -> None:
         future = self._client.submit(

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmea_bench.bench.cells.kept_states import forget_cell
@@ -20,6 +20,7 @@ from mmea_bench.datasets.core.access.catalogue import (
     default_cache_dir,
     load_pair,
     open_dataset,
+    own_dataset_files,
     resolve_data_root,
 )
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
@@ -35,11 +36,13 @@ class Errand:
     Attributes:
         job: The cell; its folders are those of the machine that sent it.
         method_files: Name to content of the user's own method files.
+        dataset_files: The same of the user's own dataset files.
         share: Part of the worker's processor cores that the cell may use.
     """
 
     job: Job
     method_files: Mapping[str, bytes]
+    dataset_files: Mapping[str, bytes] = field(default_factory=dict)
     share: float = 1.0
 
 
@@ -75,7 +78,8 @@ def run_errand(
     started = time.monotonic()
     job = _at_home(errand, scratch)
     try:
-        refusal = refusal_of(job)
+        with own_dataset_files(job.dataset_files):
+            refusal = refusal_of(job)
     except UserError as error:
         refusal = str(error)
     if refusal:
@@ -129,20 +133,27 @@ def _at_home(errand: Errand, scratch: Path) -> Job:
     disks need not look like the sender's.
     """
     job = errand.job
-    files = []
-    for name, content in errand.method_files.items():
-        path = scratch / job.key / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        files.append(path)
+    files = _written(errand.method_files, scratch / job.key)
+    dataset_files = _written(errand.dataset_files, scratch / job.key / "datasets")
     own_root = "MMEA_DATA" in os.environ
     return replace(
         job,
         data_root=resolve_data_root(None, os.environ) if own_root else job.data_root,
         cache_dir=Path(os.environ.get("MMEA_CACHE") or job.cache_dir or default_cache_dir()),
-        method_files=tuple(files),
+        method_files=files,
+        dataset_files=dataset_files,
         threads=max(1, int(_n_allotted_cores(os.environ) * errand.share)),
     )
+
+
+def _written(files: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
+    paths = []
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        paths.append(path)
+    return tuple(paths)
 
 
 def _n_allotted_cores(environment: Mapping[str, str]) -> int:

@@ -27,6 +27,7 @@ class Job:
         cache_dir: Folder of parsed datasets.
         device: ``auto``, ``cpu`` or ``cuda``.
         method_files: Files of the user's own methods.
+        dataset_files: Files of the user's own datasets.
         threads: CPU threads this cell may use; 0 leaves the library's choice.
         deadline_s: Seconds allowed, None for no limit.
         states_every_s: Seconds between two kept states of its training; None keeps none.
@@ -48,6 +49,7 @@ class Job:
     cache_dir: Path | None
     device: str = "auto"
     method_files: tuple[Path, ...] = ()
+    dataset_files: tuple[Path, ...] = ()
     threads: int = 0
     deadline_s: float | None = None
     states_every_s: float | None = None

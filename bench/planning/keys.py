@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmea_bench.bench.planning.cell import Cell, configured
+from mmea_bench.datasets.core.imports import project_sources
 from mmea_bench.methods.core.base import Method
-from mmea_bench.methods.core.catalogue import get_method, method_sources, project_sources
+from mmea_bench.methods.core.catalogue import get_method, method_sources
 from mmea_bench.methods.core.source_code import bare_code
 
 KEY_DIGITS = 20

@@ -39,6 +39,7 @@ class Place:
         cache_dir: Folder of parsed datasets.
         device: ``auto``, ``cpu`` or ``cuda``.
         method_files: Method files of the user.
+        dataset_files: Dataset files of the user.
         n_jobs: Cells at the same time.
         states_every_s: Seconds between two kept states of a training; None keeps none.
         memory_limit_mib: Memory above which a cell is killed, None for no limit.
@@ -49,6 +50,7 @@ class Place:
     cache_dir: Path
     device: str = "auto"
     method_files: tuple[Path, ...] = ()
+    dataset_files: tuple[Path, ...] = ()
     n_jobs: int = 1
     states_every_s: float | None = None
     memory_limit_mib: float | None = None
@@ -152,6 +154,7 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             cache_dir=place.cache_dir,
             device=place.device,
             method_files=place.method_files,
+            dataset_files=place.dataset_files,
             threads=threads,
             deadline_s=plan.suite.timeout_s,
             states_every_s=place.states_every_s,

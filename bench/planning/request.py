@@ -92,6 +92,10 @@ class Request:
         default=(),
         metadata=_option("A method of your own. Repeatable.", WHAT, flag="--method-file"),
     )
+    dataset_files: tuple[Path, ...] = field(
+        default=(),
+        metadata=_option("A dataset of your own. Repeatable.", WHERE, flag="--dataset-file"),
+    )
     timeout: float | None = field(default=None, metadata=_option("Seconds allowed per cell.", HOW))
     device: str = field(
         default="auto", metadata=_option("auto, cpu, cuda, or one GPU such as cuda:1.", HOW)

@@ -22,6 +22,7 @@ from mmea_bench.bench.running.local_executor import LocalExecutor
 from mmea_bench.bench.running.placement import CellsPerGpu, Gate, Machine
 from mmea_bench.bench.running.progress import Progress
 from mmea_bench.bench.sharing.claims import Claims
+from mmea_bench.methods.core.catalogue import built_in_methods
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
@@ -210,9 +211,9 @@ def _write(job: Job, record: Record, store: ResultStore) -> Record:
 
 def preload(jobs: Sequence[Job]) -> list[str]:
     """Modules of the project's own methods: they have been imported here without an error."""
-    own = {path.stem.replace("-", "_") for job in jobs for path in job.method_files}
-    names = {job.cell.method for job in jobs} - own
-    return [f"mmea_bench.methods.{name}" for name in sorted(names)]
+    users = {path.stem.replace("-", "_") for job in jobs for path in job.method_files}
+    names = {job.cell.method for job in jobs} - users
+    return [f"mmea_bench.methods.{name}" for name in sorted(names.intersection(built_in_methods()))]
 
 
 @contextmanager

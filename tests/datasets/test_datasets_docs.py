@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mmea_bench.datasets.core.access import catalogue
 from mmea_bench.datasets.core.access.cache import load_pair
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.plugins import DATASETS_GROUP, METHODS_GROUP
 from tests.datasets.layouts import by_uri, lines
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_dataset.md"
@@ -56,3 +58,18 @@ def test_every_layout_file_on_the_page_is_one_that_the_readers_know() -> None:
     page = PAGE.read_text()
     for name in ("ill_ent_ids", "ent_links", "NAME_SameAsLink.txt", "images.npz", "721_5fold/1"):
         assert name in page
+
+
+def test_the_entry_point_of_the_page_is_in_the_group_that_is_read() -> None:
+    for page, group in (("add_a_dataset", DATASETS_GROUP), ("add_a_method", METHODS_GROUP)):
+        text = PAGE.with_name(f"{page}.md").read_text()
+        blocks = re.findall(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        tables = [tomllib.loads(block) for block in blocks]
+        assert any(group in table["project"]["entry-points"] for table in tables)
+
+
+def test_the_page_s_file_is_read_by_its_path(root: Path, tmp_path: Path) -> None:
+    own = tmp_path / "movies.py"
+    own.write_text((tmp_path / "page_plugins" / "films.py").read_text())
+    with catalogue.own_dataset_files([own]):
+        assert load("movies[dropped=0.5]", root).dataset == "movies[dropped=0.5]"

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.texts import AsJson, print_json, print_table, split_list, user_errors
+from mmea_bench.bench.cli.texts import (
+    AsJson,
+    DatasetFiles,
+    print_json,
+    print_table,
+    split_list,
+    user_errors,
+)
 
 if TYPE_CHECKING:
     from mmea_bench.methods.core.base import Method
@@ -56,17 +63,22 @@ def list_methods(
 
 
 @list_app.command("datasets", epilog="Example: mmea-bench list datasets")
-def list_datasets(as_json: AsJson = False) -> None:  # noqa: FBT002
+def list_datasets(
+    dataset_files: DatasetFiles = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Every dataset; `mmea-bench data list` says where their files are."""
-    from mmea_bench.datasets.core.access.catalogue import catalogue_entries
+    from mmea_bench.datasets.core.access.catalogue import catalogue_entries, own_dataset_files
 
+    with user_errors(), own_dataset_files(dataset_files or ()):
+        entries = catalogue_entries()
     rows: list[dict[str, object]] = [
         {
             "dataset": entry.name,
             "title": "" if entry.dataset_type is None else entry.dataset_type.title,
             "problem": entry.error or "",
         }
-        for entry in catalogue_entries()
+        for entry in entries
     ]
     show_rows(rows, as_json=as_json)
 

@@ -16,7 +16,7 @@ _LONGEST_PART = 40
 _HASH_DIGITS = 6
 
 
-def folder_name(suite: Suite, base: Suite | None = None, method_files: Sequence[Path] = ()) -> str:
+def folder_name(suite: Suite, base: Suite | None = None, own_files: Sequence[Path] = ()) -> str:
     """Name of the folder of a request that names none.
 
     A suite as it stands, a part of it, or with a further method, goes into the folder of the
@@ -27,13 +27,11 @@ def folder_name(suite: Suite, base: Suite | None = None, method_files: Sequence[
     Args:
         suite: What is run, with the changes of the command line.
         base: The suite without them; None if the request names no suite.
-        method_files: The user's files; two of one name give two folders.
+        own_files: The user's files; two of one name give two folders.
     """
     if base is not None and _is_part(suite, base):
         return base.name
-    asked = json.dumps(
-        [_settings(suite), list(map(str, method_files))], default=str, sort_keys=True
-    )
+    asked = json.dumps([_settings(suite), list(map(str, own_files))], default=str, sort_keys=True)
     digits = hashlib.sha256(asked.encode()).hexdigest()[:_HASH_DIGITS]
     if base is not None:
         return f"{base.name}_{digits}"

@@ -12,9 +12,12 @@ import platformdirs
 
 from mmea_bench.datasets.core.access.base import PairDataset
 from mmea_bench.datasets.core.errors import DataError, UserError
+from mmea_bench.datasets.core.imports import own_sources, package_sources
 from mmea_bench.datasets.core.model.pair import KGPair
 
 _CORE = Path(__file__).resolve().parents[1]
+_PROJECT, _USER = "mmea_bench.", "mmea_bench_user_datasets."
+"""How the modules of the project's own datasets, and of the user's files, begin."""
 
 
 def default_cache_dir() -> Path:
@@ -81,12 +84,21 @@ def _file_facts(path: Path) -> list[str | int]:
 
 
 def _code_hash(dataset: PairDataset) -> str:
-    plugin = Path(inspect.getfile(type(dataset)))
     digest = hashlib.sha256()
-    for path in (*sorted(_CORE.rglob("*.py")), plugin):
+    for path in (*sorted(_CORE.rglob("*.py")), *_plugin_sources(type(dataset))):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _plugin_sources(kind: type[PairDataset]) -> tuple[Path, ...]:
+    """The file of a dataset's class and, outside of the project, what it imports of its folder."""
+    plugin = Path(inspect.getfile(kind))
+    if kind.__module__.startswith(_PROJECT):
+        return (plugin,)
+    if kind.__module__.startswith(_USER):
+        return own_sources(plugin)
+    return package_sources(kind.__module__) or (plugin,)
 
 
 def _read(key: str, dataset: PairDataset) -> KGPair:  # noqa: ARG001 - the cache files it by key

@@ -1,11 +1,13 @@
-"""Finds the dataset files of the ``datasets`` folder, and opens a dataset by its address."""
+"""Finds datasets (the project's, the user's, those of packages) and opens one by its address."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from mmea_bench.datasets.core.options import (
     format_address,
     parse_address,
 )
+from mmea_bench.datasets.core.plugins import DATASETS_GROUP, Offer, load, offers, only_class
+from mmea_bench.datasets.core.user_files import load_user_file, user_name
 
 __all__ = [
     "CatalogueEntry",
@@ -36,21 +40,26 @@ __all__ = [
     "default_cache_dir",
     "load_pair",
     "open_dataset",
+    "own_dataset_files",
     "resolve_data_root",
 ]
 
 PLUGIN_FOLDER = Path(__file__).resolve().parents[2]
 _PUBLIC_MODULE = "api"  # what authors import; no dataset
 _PACKAGE = "mmea_bench.datasets"
+_USER_PACKAGE = "mmea_bench_user_datasets"
+
+_OWN: ContextVar[Mapping[str, Path]] = ContextVar("own_dataset_files")
+"""The user's dataset files by name, in this thread; see ``own_dataset_files``."""
 
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One file of the ``datasets`` folder.
+    """One dataset.
 
     Attributes:
-        name: Address of the dataset: the file name with hyphens.
-        dataset_type: The class in the file; None where it cannot be imported.
+        name: Address of the dataset: the file name with hyphens, or what a package calls it.
+        dataset_type: The class; None where it cannot be imported.
         error: Why it cannot be imported.
     """
 
@@ -59,13 +68,55 @@ class CatalogueEntry:
     error: str | None
 
 
+@contextmanager
+def own_dataset_files(files: Sequence[Path]) -> Iterator[None]:
+    """Makes the user's dataset files known by their names, inside the block and in this thread.
+
+    Args:
+        files: Python files with one dataset class each; they are not imported yet.
+
+    Raises:
+        UserError: If a file does not exist, or its name is that of another dataset.
+    """
+    own: dict[str, Path] = {}
+    for path in files:
+        name = user_name(path).replace("_", "-").lower()
+        if not path.is_file() or path.suffix != ".py":
+            problem = "is no Python file" if path.is_file() else "does not exist"
+            raise UserError(f"Dataset file {path} {problem}.")
+        other = own.get(name)
+        if name in _built_in() or name.replace("-", "_") in _offered() or other is not None:
+            raise UserError(
+                f"Dataset file {path} gives the name '{name}', which "
+                f"{'is that of another dataset' if other is None else f'{other} gives too'}. "
+                "Rename the file."
+            )
+        own[name] = path.resolve()
+    token = _OWN.set(own)
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
+
+
 def dataset_names() -> list[str]:
     """Addresses of all registered datasets, sorted; nothing is imported."""
-    return sorted(
+    offered = [name.replace("_", "-") for name in _offered()]
+    return sorted([*_built_in(), *offered, *_OWN.get({})])
+
+
+def _built_in() -> list[str]:
+    """The project's own."""
+    return [
         path.stem.replace("_", "-")
         for path in PLUGIN_FOLDER.glob("*.py")
         if not path.stem.startswith(("_", "template")) and path.stem != _PUBLIC_MODULE
-    )
+    ]
+
+
+def _offered() -> Mapping[str, Offer]:
+    """Those of installed packages, by name with underscores."""
+    return offers(DATASETS_GROUP, [name.replace("-", "_") for name in _built_in()])
 
 
 def catalogue_entries() -> list[CatalogueEntry]:
@@ -157,6 +208,22 @@ def _absolute(path: Path) -> Path:
 
 
 def _entry(name: str) -> CatalogueEntry:
+    own = _OWN.get({})
+    offered = {each.replace("_", "-"): offer for each, offer in _offered().items()}
+    try:
+        if name in own:
+            module = load_user_file(own[name], _USER_PACKAGE, "Dataset")
+            kind = only_class(module, PairDataset, str(own[name]))
+        elif name in offered:
+            kind = load(offered[name], PairDataset, "dataset")
+        else:
+            return _built_in_entry(name)
+    except UserError as error:
+        return CatalogueEntry(name, None, str(error))
+    return CatalogueEntry(name, kind, None)
+
+
+def _built_in_entry(name: str) -> CatalogueEntry:
     stem = next(
         path.stem for path in PLUGIN_FOLDER.glob("*.py") if path.stem.replace("_", "-") == name
     )

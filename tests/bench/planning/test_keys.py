@@ -21,7 +21,7 @@ from mmea_bench.bench.planning.keys import (
 )
 from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.methods.core import catalogue
+from mmea_bench.datasets.core import imports
 from mmea_bench.methods.core.catalogue import get_method
 
 CELL = Cell("alpha", "full", (), "synthetic[n=100]", 0.3, 1, Protocol())
@@ -128,7 +128,7 @@ def test_what_scoring_imports_moves_the_keys_and_the_command_line_does_not(
     for name, text in {**sources, **others}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr(catalogue, "_PROJECT", tmp_path)
+    monkeypatch.setattr(imports, "_PROJECT", tmp_path)
     monkeypatch.setattr(keys, "_EXECUTION", tmp_path / "bench/cells/execute.py")
 
     def digest() -> str:

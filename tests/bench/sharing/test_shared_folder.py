@@ -50,7 +50,7 @@ class Watched(Claims):
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     """What each run of the test plans, in their order."""
     Watched.plans = []
-    monkeypatch.setattr("mmea_bench.bench.api.Claims", Watched)
+    monkeypatch.setattr("mmea_bench.bench.api.requests.Claims", Watched)
     return Watched.plans
 
 

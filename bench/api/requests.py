@@ -47,8 +47,13 @@ from mmea_bench.bench.running.stale import (
 )
 from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.bench.sharing.claims import Claims
-from mmea_bench.datasets.core.access.catalogue import default_cache_dir, resolve_data_root
+from mmea_bench.datasets.core.access.catalogue import (
+    default_cache_dir,
+    own_dataset_files,
+    resolve_data_root,
+)
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.user_files import user_name
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
@@ -110,6 +115,11 @@ def plan_request(request: Request) -> PlanOutcome:
     Raises:
         UserError: If the request cannot be run at all.
     """
+    with own_dataset_files(request.dataset_files):
+        return _planned(request)
+
+
+def _planned(request: Request) -> PlanOutcome:
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
@@ -131,6 +141,11 @@ def run_request(
     Raises:
         UserError: If the request cannot be run at all.
     """
+    with own_dataset_files(request.dataset_files):
+        return _run(request, console, quiet, display)
+
+
+def _run(request: Request, console: Console, quiet: bool, display: Progress | None) -> RunOutcome:  # noqa: FBT001
     suite, place, folder = _loaded(request)
     settings = _settings(request)
     store = _writable(folder)
@@ -219,6 +234,10 @@ def _loaded(request: Request) -> tuple[Suite, Place, Path]:
     place = _place(request)
     if request.from_record is not None:
         return _repeated(request, place)
+    if request.suite is None and not request.datasets:
+        # Whoever names a file wants to see its dataset.
+        own = tuple(user_name(path).replace("_", "-") for path in request.dataset_files)
+        request = replace(request, datasets=own)
     has_methods = request.methods or request.method_files
     if request.suite is None and not (request.datasets and has_methods):
         raise UserError(
@@ -247,13 +266,14 @@ def _repeated(request: Request, place: Place) -> tuple[Suite, Place, Path]:
 
 
 def _folder_name(request: Request, suite: Suite, place: Place) -> str:
+    files = (*place.method_files, *place.dataset_files)
     if request.suite is None:
-        return folder_name(suite, None, place.method_files)
+        return folder_name(suite, None, files)
     try:
         base = load_suite(request.suite, None, place.data_root)
     except UserError:  # it names no datasets, say, and the command line does
         base = suite
-    return folder_name(suite, base, place.method_files)
+    return folder_name(suite, base, files)
 
 
 def _place(request: Request) -> Place:
@@ -268,6 +288,7 @@ def _place(request: Request) -> Place:
         cache_dir=request.cache_dir or default_cache_dir(),
         device=request.device,
         method_files=tuple(path.resolve() for path in request.method_files),
+        dataset_files=tuple(path.resolve() for path in request.dataset_files),
         n_jobs=request.jobs,
         memory_limit_mib=None if limit is None else 1024.0 * limit,
         states_every_s=60.0 * request.checkpoint_every or None,

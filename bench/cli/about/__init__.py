@@ -1,0 +1,1 @@
+"""What is installed and found here, and what is to be cited."""

@@ -1,0 +1,87 @@
+"""Python files of the user's own, imported by their path."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from mmea_bench.datasets.core.errors import UserError
+
+_PACKAGE = "mmea_bench"
+
+
+def user_name(path: Path) -> str:
+    """The name that a user's file gives to what it defines."""
+    return path.stem.replace("-", "_")
+
+
+def load_user_file(path: Path, package: str, what: str) -> ModuleType:
+    """The module of a user's file, imported anew.
+
+    Args:
+        path: The file.
+        package: Package that the module counts to, for classes that stand by name in a state.
+        what: ``Method`` or ``Dataset``, for the sentence.
+
+    Raises:
+        UserError: If there is no such file, or it cannot be imported; the sentence names its line.
+    """
+    if not path.is_file():
+        raise UserError(f"{what} file {path} does not exist.")
+    module_name = f"{package}.{user_name(path)}"
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UserError(f"{what} file {path} is not a Python file; its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    # Its classes stand by name in the state of a training.
+    sys.modules.setdefault(package, _empty_package(package))
+    # Dataclasses with postponed annotations look their module up by name while it loads.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        reason = _moved(error) or _located(error, path)
+        raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
+    except Exception as error:
+        reason = _located(error, path)
+        raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
+    return module
+
+
+def _empty_package(name: str) -> ModuleType:
+    package = ModuleType(name)
+    package.__path__ = []
+    return package
+
+
+def _moved(error: ImportError) -> str:
+    """Where what a user's file imports is now, if it is a part of the project that has moved."""
+    where = error.name or ""
+    if not where.startswith(f"{_PACKAGE}."):
+        return ""
+    public = "datasets" if where.startswith(f"{_PACKAGE}.datasets.") else "methods"
+    stays = f"{_PACKAGE}.{public}.api"
+    if public == "datasets":
+        stays += f" (what a method needs of datasets: from {_PACKAGE}.methods.api)"
+    return (
+        f"{where} does not have what it asks for ({_last_line(error)}). Parts of the project move; "
+        f"import from {stays}, whose names stay."
+    )
+
+
+def _last_line(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].strip()
+
+
+def _located(error: BaseException, path: Path) -> str:
+    """As ``_last_line``, with the line of the user's file that it passed last."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path.resolve()
+    ]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return _last_line(error) if line is None else f"line {line}: {_last_line(error)}"
