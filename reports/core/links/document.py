@@ -89,7 +89,7 @@ def _pairs(family: Family, options: ReportOptions) -> Table:
     for pair in pairs_of_systems(family, options.correction):
         counts = (pair.wins, pair.losses, pair.both, pair.neither)
         cells = [Cell(float(count), style="count") for count in counts]
-        cells += [Cell(p, style="p_value") for p in (pair.p, pair.p_corrected)]
+        cells += [_p_cell(p) for p in (pair.p, pair.p_corrected)]
         rows.append(Row((pair.first, pair.second), tuple(cells)))
     words = ("only the first", "only the second", "both", "neither")
     columns = (
@@ -99,6 +99,11 @@ def _pairs(family: Family, options: ReportOptions) -> Table:
     )
     title = f"Pairs of systems: {_place(family)}"
     return Table(title, ("first", "second"), ("group", "number"), columns, tuple(rows))
+
+
+def _p_cell(p: float) -> Cell:
+    """A p that is too small for a number is not printed as zero."""
+    return Cell(p, style="p_value") if p > 0.0 else Cell(text="below 1e-300")
 
 
 def _missed(family: Family) -> Iterator[Block]:
