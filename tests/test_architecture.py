@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("bench", "methods", "datasets", "results", "reports")
 
 DATA_MODEL = ("datasets/core", "datasets/core/model")
-DATA_FILES = (*DATA_MODEL, "datasets/core/readers", "datasets/core/access")
+DATA_FILES = (
+    *(*DATA_MODEL, "datasets/core/readers"),
+    *("datasets/core/transforms", "datasets/core/access"),
+)
 METHOD_PARTS = (
     *("methods/core", "methods/core/inputs/graphs", "methods/core/inputs"),
     *("methods/core/layers", "methods/core/losses", "methods/core/training"),
@@ -55,7 +58,12 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "datasets/core": (),  # errors, options, citations: what everybody names
     "datasets/core/model": ("datasets/core",),  # an immutable pair of graphs; counts
     "datasets/core/readers": DATA_MODEL,  # file formats
-    "datasets/core/access": (*DATA_MODEL, "datasets/core/readers"),  # find, cache, fetch, write
+    "datasets/core/transforms": DATA_MODEL,  # changes that the address of any dataset can ask for
+    # Find, cache, fetch, write.
+    "datasets/core/access": (
+        *(*DATA_MODEL, "datasets/core/readers"),
+        "datasets/core/transforms",
+    ),
     "datasets/core/families": DATA_FILES,  # what the datasets of one family share
     "datasets/core/synthesis": (*DATA_MODEL, "datasets/core/families"),  # made-up pairs
     "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins

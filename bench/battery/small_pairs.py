@@ -19,7 +19,7 @@ from mmea_bench.methods.core.base import Method
 
 TINY: Mapping[Task, str] = MappingProxyType(
     {
-        "entity-alignment": "synthetic[edge_overlap=0.9,image_noise=0.6,n=200]",
+        "entity-alignment": "synthetic[edge_overlap=0.9,n=200,picture_noise=0.6]",
         "n-mmkg": "synthetic-nmmkg[n=300,preset=easy]",
     }
 )

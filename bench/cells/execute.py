@@ -39,6 +39,7 @@ from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.datasets.core.model.statistics import Counts, count_pair, coverage
 from mmea_bench.datasets.core.model.view import TrainView, train_view
+from mmea_bench.datasets.core.model.wrong_seeds import trained_links, wrong_seed_note
 from mmea_bench.methods.core.base import (
     Alignment,
     DeadlineError,
@@ -190,7 +191,8 @@ def _train(
     sizes = (pair.source.n_entities, pair.target.n_entities)
     stop_rule = protocol.stop_rule(method.paper_stop, len(split.valid_links))
     monitor = CurveMonitor(stop_rule, scorer, sizes)
-    view = train_view(pair, split.seed_links, method.used_modalities(pair.modalities))
+    seed_links = trained_links(pair, split.seed_links)
+    view = train_view(pair, seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
         listener(states)
@@ -210,6 +212,7 @@ def _train(
     fit_s = _seconds_before(states) + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, sizes)
     remarks = tuple(states.notes) if states is not None else ()
+    remarks += (wrong_seed_note(seed_links, split.seed_links),)
     facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
     return _Outcome(
         method, pair, split, scorer, embeddings, ctx.log, facts, monitor, fit_s, remarks

@@ -12,6 +12,7 @@ from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.keeping import NOTHING_KEPT, Keeping
 from mmea_bench.bench.planning.machine import code_version, library_versions
 from mmea_bench.bench.scoring.seeds import rng_seed, split_seed
+from mmea_bench.datasets.core.transforms.catalogue import plain_address
 from mmea_bench.results.core.record import Record
 
 
@@ -63,13 +64,18 @@ class Job:
 
 
 def cell_row(job: Job) -> dict[str, Any]:
-    """The part of a cell's row that is known before it runs."""
+    """The part of a cell's row that is known before it runs.
+
+    A dataset that is changed by transforms shares the random numbers of the plain one, so that the
+    points of a curve are paired.
+    """
     cell = job.cell
+    plain = plain_address(cell.dataset)
     return {
         "key": job.key,
         **cell_words(cell),
-        "rng_seed": rng_seed(cell.method, cell.dataset, cell.seed_ratio, cell.repeat),
-        "split_seed": split_seed(cell.dataset, cell.repeat),
+        "rng_seed": rng_seed(cell.method, plain, cell.seed_ratio, cell.repeat),
+        "split_seed": split_seed(plain, cell.repeat),
         "protocol": cell.protocol.name,
         "split": cell.split,
         "protocol_settings": json.dumps(cell.protocol.settings, sort_keys=True),

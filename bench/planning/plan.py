@@ -186,7 +186,8 @@ def _same_files(versions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _remarks(dataset: PairDataset, pair: KGPair) -> tuple[str, ...]:
-    sentences = list(dataset.layout().sentences) if isinstance(dataset, FolderDataset) else []
+    plain = dataset.plain
+    sentences = list(plain.layout().sentences) if isinstance(plain, FolderDataset) else []
     lacking = partial_copy(pair, dataset.expected)
     if lacking:
         sentences.append(f"{dataset.address}: {lacking}")

@@ -31,8 +31,25 @@ def parse_address(address: str) -> tuple[str, dict[str, str]]:
             f"Cannot read the address {shown(address)}. "
             "Write `name` or `name[key=value,key=value]`."
         )
+    return match["name"], _options_of(match["options"] or "", address)
+
+
+def split_address(address: str) -> tuple[str, dict[str, str]]:
+    """As ``parse_address``, for what may be a path: whatever stands before the brackets.
+
+    Raises:
+        UserError: If what stands in the brackets is not ``key=value,...``.
+    """
+    if not (address.endswith("]") and "[" in address):
+        return address, {}
+    name, _, inner = address[:-1].rpartition("[")
+    return name, _options_of(inner, address)
+
+
+def _options_of(inner: str, address: str) -> dict[str, str]:
+    """The options between the brackets of an address."""
     options: dict[str, str] = {}
-    for part in filter(None, (text.strip() for text in (match["options"] or "").split(","))):
+    for part in filter(None, (text.strip() for text in inner.split(","))):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise UserError(
@@ -41,7 +58,7 @@ def parse_address(address: str) -> tuple[str, dict[str, str]]:
         if key.strip() in options:
             raise UserError(f"{shown(key.strip())} stands twice in the address {shown(address)}.")
         options[key.strip()] = value.strip()
-    return match["name"], options
+    return options
 
 
 def format_address(name: str, options: Mapping[str, object]) -> str:
@@ -122,7 +139,7 @@ def _convert(value: object, wanted: Any) -> Any:
         if not isinstance(items, (list, tuple)):
             raise ValueError("give a list, or text joined by '+'")
         return tuple(_convert(item, typing.get_args(wanted)[0]) for item in items if item != "")
-    return _convert_plain(value, wanted)
+    return convert_plain(value, wanted)
 
 
 def _convert_union(value: object, choices: tuple[Any, ...]) -> Any:
@@ -143,7 +160,12 @@ def _convert_literal(value: object, choices: tuple[Any, ...]) -> Any:
     raise ValueError(f"valid are {', '.join(str(choice) for choice in choices)}")
 
 
-def _convert_plain(value: object, wanted: Any) -> Any:
+def convert_plain(value: object, wanted: Any) -> Any:
+    """A value in a plain type, from text or from what TOML gives.
+
+    Raises:
+        ValueError: If it cannot be.
+    """
     if wanted is bool:
         text = str(value).lower()
         if text in _TRUE | _FALSE:

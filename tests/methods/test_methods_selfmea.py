@@ -154,7 +154,7 @@ def test_as_described_learns_the_weights_of_the_fusion_and_has_beta_inside(pair:
 @pytest.fixture(scope="module")
 def noisy_seeds() -> KGPair:
     """A pair whose images say little: most of the seeds that they give are wrong."""
-    return open_dataset("synthetic[image_noise=2,n=200]").read()
+    return open_dataset("synthetic[n=200,picture_noise=2]").read()
 
 
 def mrr_after(pair: KGPair, variant: str) -> float:

@@ -77,3 +77,15 @@ class PairDataset(ABC):
     @abstractmethod
     def read(self) -> KGPair:
         """The parsed dataset in canonical order: no randomness, no network, no cache."""
+
+    def with_name_features(self, pair: KGPair) -> KGPair:
+        """The pair with features that this dataset makes from names; without any as it is.
+
+        Called again when a transform has changed the names.
+        """
+        return pair
+
+    @property
+    def plain(self) -> PairDataset:
+        """The dataset without the transforms that its address asks for."""
+        return self

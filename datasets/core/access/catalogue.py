@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,14 +22,17 @@ from mmea_bench.datasets.core.access.cache import (
     load_pair,
 )
 from mmea_bench.datasets.core.access.layouts import FolderDataset
+from mmea_bench.datasets.core.access.transformed import TransformedDataset
 from mmea_bench.datasets.core.errors import DataError, UserError, shown, unknown_name
 from mmea_bench.datasets.core.options import (
     build_options,
     changed_options,
     format_address,
     parse_address,
+    split_address,
 )
 from mmea_bench.datasets.core.plugins import DATASETS_GROUP, Offer, load, offers, only_class
+from mmea_bench.datasets.core.transforms.catalogue import chosen_transforms
 from mmea_bench.datasets.core.user_files import load_user_file, user_name
 
 __all__ = [
@@ -130,7 +134,8 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
     Args:
         address: ``fb15k-db15k``, ``synthetic[n=1000]``, or the path of a user's own folder, which
             holds a path separator, starts with a dot or is an existing folder. A registered name
-            wins over a folder of that name. Underscores and hyphens are the same in names.
+            wins over a folder of that name. Underscores and hyphens are the same in names. Any of
+            them takes the options of transforms, such as ``[image_ratio=0.4]``.
         data_root: Folder below which published files are looked for; the user's data folder where
             None.
 
@@ -140,6 +145,9 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
     root = data_root if data_root is not None else resolve_data_root(None, {})
     if "[" not in address and _is_folder(address):
         return _open_folder(address)
+    if address.endswith("]") and _is_folder(address.rpartition("[")[0]):
+        place, given = split_address(address)
+        return _with_transforms(_open_folder(place), f"option of {place}", given)
     written, raw = parse_address(address)
     name = written.replace("_", "-").lower()
     if name not in dataset_names():
@@ -147,8 +155,22 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
     entry = _entry(name)
     if entry.dataset_type is None:
         raise DataError(f"The dataset '{name}' cannot be imported: {entry.error}")
-    options = build_options(f"option of {name}", entry.dataset_type.Options, raw)
-    return entry.dataset_type(format_address(name, changed_options(options)), options, root)
+    kind, options_type = f"option of {name}", entry.dataset_type.Options
+    own = {field.name for field in dataclasses.fields(options_type)}
+    given = {key: text for key, text in raw.items() if key not in own}
+    options = build_options(
+        kind, options_type, {key: text for key, text in raw.items() if key in own}
+    )
+    plain = entry.dataset_type(format_address(name, changed_options(options)), options, root)
+    return _with_transforms(plain, kind, given, own)
+
+
+def _with_transforms(
+    dataset: PairDataset, kind: str, given: Mapping[str, str], own: Collection[str] = ()
+) -> PairDataset:
+    """The dataset, changed as the options that are not its own ask for."""
+    chosen = chosen_transforms(kind, given, own)
+    return TransformedDataset(dataset, chosen) if chosen.values else dataset
 
 
 def resolve_data_root(given: Path | None, environment: Mapping[str, str]) -> Path:

@@ -42,7 +42,10 @@ class Dbp15kDataset(LayoutDataset):
 
     def read(self) -> KGPair:
         """The parsed dataset; with GloVe-6B below the data root it has the modality ``word``."""
-        pair = super().read()
+        return self.with_name_features(super().read())
+
+    def with_name_features(self, pair: KGPair) -> KGPair:
+        """The pair with mean word vectors of its names, where there are both."""
         glove = word_vectors.locate(self.data_root)
         if glove is None or "name" not in pair.modalities:
             return pair

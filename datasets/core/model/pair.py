@@ -50,6 +50,23 @@ class Fold:
         return cls(name, *nothing, problem=problem)
 
 
+@dataclass(frozen=True)
+class WrongSeeds:
+    """That some training seeds are wrong on purpose; see ``wrong_seeds``.
+
+    Attributes:
+        share: Share of the training seed links whose target is a wrong one.
+        seed: Seed of their choice.
+    """
+
+    share: float
+    seed: int
+
+
+_NO_IDS: Ids = np.empty(0, dtype=np.int32)
+_NO_IDS.setflags(write=False)
+
+
 @dataclass(frozen=True, eq=False)
 class KGPair:
     """A loaded dataset.
@@ -69,6 +86,10 @@ class KGPair:
             file layout or line order.
         task: What the dataset asks. In ``n-mmkg`` a node has exactly one of the modalities
             ``text`` and ``image``, and links are pairs of nodes, many to many.
+        dangling: Entities of source and target KG that are known to have no partner, ids; entities
+            of which nobody knows are not among them. No method is told.
+        wrong_seeds: Noise of the training seeds; None for none.
+        hidden: What transforms took away: counts, keyed as those of ``count_pair``.
 
     Raises:
         DataError: If a link names an entity that does not exist, feature rows do not match, or a
@@ -85,6 +106,9 @@ class KGPair:
     folds: tuple[Fold, ...] = ()
     version: str = ""
     task: Task = "entity-alignment"
+    dangling: tuple[Ids, Ids] = (_NO_IDS, _NO_IDS)
+    wrong_seeds: WrongSeeds | None = None
+    hidden: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         links = self.anchor_links
@@ -158,6 +182,12 @@ def content_version(pair: KGPair) -> str:
     digest.update(",".join(sorted(pair.simulated)).encode())
     if pair.task != "entity-alignment":
         digest.update(pair.task.encode())
+    if any(map(len, pair.dangling)):
+        digest.update(b"dangling")
+        for ids in pair.dangling:
+            _add_array(digest, ids)
+    if pair.wrong_seeds is not None:
+        digest.update(f"{pair.wrong_seeds!r}".encode())
     return digest.hexdigest()[:12]
 
 

@@ -48,7 +48,7 @@ def _side(
     values = np.zeros((len(has_image), options.image_dim), dtype=np.float32)
     own = Stream(options.seed, "world/look")
     picture = Stream(options.seed, f"{side}/image/picture")
-    noise = np.float32(options.image_noise)
+    noise = np.float32(options.picture_noise)
     owners = np.flatnonzero(has_image)
     for block in blocks(len(owners), max(1, block_rows // options.image_dim)):
         world_ids = members.world_ids[owners[block]]

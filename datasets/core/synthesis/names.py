@@ -61,8 +61,8 @@ def _side(
     for block in blocks(len(names), block_rows):
         ids = world_ids[block]
         uniform = deviates.uniform(ids)
-        is_alias = uniform < options.name_noise * _ALIAS_SHARE
-        is_misspelt = ~is_alias & (uniform < options.name_noise)
+        is_alias = uniform < options.name_deviation * _ALIAS_SHARE
+        is_misspelt = ~is_alias & (uniform < options.name_deviation)
         pairs = np.where(
             is_alias[:, None],
             _word_pairs(given[True], ids, len(words)),

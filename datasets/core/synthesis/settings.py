@@ -34,13 +34,13 @@ class SyntheticOptions:
         edge_overlap: Share of the target's relation triples that the source KG states too.
         image_coverage: Share of the source entities with an image; the target's share is
             ``image_coverage / 0.9``, at most 1, which keeps the published ratio.
-        image_noise: Strength of what one picture shows beside the entity's look; the look itself
+        picture_noise: Strength of what one picture shows beside the entity's look; the look itself
             mostly follows the entity's type.
         image_dim: Columns of the image features.
         attribute_noise: Share of the source's attribute triples that the target lacks, and share
             of the source's values that are off by a few per cent of the range.
-        name_noise: Share of the names of each KG that deviate from the world's name: 40 % of them
-            by one to three spelling edits, 60 % by being another name altogether.
+        name_deviation: Share of the names of each KG that deviate from the world's name: 40 % of
+            them by one to three spelling edits, 60 % by being another name altogether.
         text: Whether entities have names.
 
     Raises:
@@ -52,10 +52,10 @@ class SyntheticOptions:
     overlap: float = 0.95
     edge_overlap: float = 0.6
     image_coverage: float = 0.9
-    image_noise: float = 1.0
+    picture_noise: float = 1.0
     image_dim: int = 64
     attribute_noise: float = 0.3
-    name_noise: float = 0.4
+    name_deviation: float = 0.4
     text: bool = True
 
     def __post_init__(self) -> None:
@@ -65,11 +65,11 @@ class SyntheticOptions:
             raise ValueError(f"seed must not be negative, not {self.seed}")
         if not 0.05 <= self.overlap <= 1.0:
             raise ValueError(f"overlap must be in 0.05..1, not {self.overlap}")
-        for share in ("edge_overlap", "image_coverage", "attribute_noise", "name_noise"):
+        for share in ("edge_overlap", "image_coverage", "attribute_noise", "name_deviation"):
             if not 0.0 <= getattr(self, share) <= 1.0:
                 raise ValueError(f"{share} must be in 0..1, not {getattr(self, share)}")
-        if not (math.isfinite(self.image_noise) and 0.0 <= self.image_noise <= 1000.0):
-            raise ValueError(f"image_noise must be in 0..1000, not {self.image_noise}")
+        if not (math.isfinite(self.picture_noise) and 0.0 <= self.picture_noise <= 1000.0):
+            raise ValueError(f"picture_noise must be in 0..1000, not {self.picture_noise}")
         if not 1 <= self.image_dim <= LARGEST_IMAGE_DIM:
             raise ValueError(f"image_dim must be in 1..{LARGEST_IMAGE_DIM}, not {self.image_dim}")
 

@@ -249,9 +249,11 @@ def test_image_coverage_acts_on_both_sides():
     assert all(side.present.all() for side in make(image_coverage=1.0).features["image"])
 
 
-def test_image_noise_and_image_dim_act():
+def test_picture_noise_and_image_dim_act():
     assert (
-        image_hits(make(image_noise=2.0)) < image_hits(make()) < image_hits(make(image_noise=0.4))
+        image_hits(make(picture_noise=2.0))
+        < image_hits(make())
+        < image_hits(make(picture_noise=0.4))
     )
     assert make(n=100, image_dim=17).features["image"][1].values.shape == (86, 17)
 
@@ -262,10 +264,10 @@ def test_attribute_noise_acts():
     assert shares[0] > shares[1] + 0.2 > shares[2] + 0.4
 
 
-def test_name_noise_acts():
-    assert exact_names(make(name_noise=0.0)) == 1.0
-    assert exact_names(make(name_noise=0.8)) < 0.15
-    assert bigram_name_hits(make(name_noise=0.8)) < bigram_name_hits(make()) < 0.95
+def test_name_deviation_acts():
+    assert exact_names(make(name_deviation=0.0)) == 1.0
+    assert exact_names(make(name_deviation=0.8)) < 0.15
+    assert bigram_name_hits(make(name_deviation=0.8)) < bigram_name_hits(make()) < 0.95
 
 
 def test_names_are_clean_text_and_sometimes_repeat():
@@ -291,12 +293,12 @@ def test_text_switches_names_off_and_nothing_else():
         ("overlap", 1.1),
         ("edge_overlap", -0.1),
         ("image_coverage", 1.5),
-        ("image_noise", -1.0),
-        ("image_noise", float("inf")),
-        ("image_noise", float("nan")),
+        ("picture_noise", -1.0),
+        ("picture_noise", float("inf")),
+        ("picture_noise", float("nan")),
         ("image_dim", 0),
         ("attribute_noise", 2.0),
-        ("name_noise", float("nan")),
+        ("name_deviation", float("nan")),
     ],
 )
 def test_bad_options_are_refused_with_their_range(option, value):
@@ -315,7 +317,7 @@ def test_the_options_are_few():
     [
         {"overlap": 0.05, "edge_overlap": 1.0},
         {"overlap": 1.0, "edge_overlap": 1.0, "attribute_noise": 0.0},
-        {"edge_overlap": 0.0, "attribute_noise": 1.0, "name_noise": 1.0},
+        {"edge_overlap": 0.0, "attribute_noise": 1.0, "name_deviation": 1.0},
     ],
 )
 def test_the_smallest_pair_survives_extreme_options(extreme):

@@ -1,0 +1,168 @@
+"""Robustness: a metric over the strength of a transform, and the area below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.core.rows.comparison import (
+    mark_notes,
+    metric_style,
+    repeat_cell,
+    shown_numbers,
+    slug_of,
+)
+from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
+from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.table import Tables
+
+NAME = "robustness"
+_HEIGHT_IN = 2.4
+PLAIN_VALUES: Mapping[str, float] = MappingProxyType(
+    {
+        "attribute_ratio": 1.0,
+        "dangling": 0.0,
+        "image_noise": 0.0,
+        "image_ratio": 1.0,
+        "name_noise": 0.0,
+        "seed_noise": 0.0,
+    }
+)
+"""Each transform with a strength, and the value at which its dataset is the plain one."""
+
+_PLACE = ["protocol", "rules", "base_dataset", "seed_ratio"]
+
+
+def build(tables: Tables, options: ReportOptions) -> Document | Missing:
+    """A figure and a table for each transform of a dataset with two or more of its values."""
+    numbers = shown_numbers(tables, options)
+    numbers = numbers[numbers["modality"] == ""]
+    unclear = _of_several_versions(numbers)
+    usable = numbers[~numbers["dataset"].isin(unclear)]
+    blocks: list[Block] = []
+    shown = []
+    for curve in _curves(usable, options):
+        blocks += [_figure(curve), _table(curve)]
+        shown.append(curve.points)
+    gaps = gap_notes(tables, options, numbers)
+    if not blocks:
+        return left_out(
+            "No dataset was run at two or more values of a transform such as image_ratio.", gaps
+        )
+    notes = (
+        "Lines: means; bands: 95 % intervals over repeats, none for a single one; dotted: across "
+        "a value without a number.",
+        "Area: of the curve by trapezoids, divided by the range of its values: the mean height.",
+        *(f"{name} was run in several versions and is left out." for name in unclear),
+        *mark_notes(pd.concat(shown)),
+        *gaps,
+    )
+    return Document(NAME, "Robustness", tuple(blocks), notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """Numbers of one metric over the values of one transform.
+
+    Attributes:
+        transform: What changes.
+        title: The transform and the place.
+        metric: What is shown.
+        points: Rows of ``shown_numbers`` with columns ``x`` and ``name``.
+    """
+
+    transform: str
+    title: str
+    metric: str
+    points: pd.DataFrame
+
+
+def split_transform(address: str, transform: str) -> tuple[str, float]:
+    """The address without a transform, and its value there, or that of the plain dataset.
+
+    Args:
+        address: Such as ``fb15k-db15k[image_ratio=0.4]``.
+        transform: One of ``PLAIN_VALUES``.
+    """
+    name, bracket, inner = address.removesuffix("]").rpartition("[")
+    if not bracket or not address.endswith("]"):
+        return address, PLAIN_VALUES[transform]
+    options = dict(part.partition("=")[::2] for part in inner.split(","))
+    value = float(options.pop(transform, PLAIN_VALUES[transform]))
+    rest = ",".join(f"{key}={text}" for key, text in options.items())
+    return (f"{name}[{rest}]" if rest else name), value
+
+
+def area(xs: list[float], ys: list[float]) -> float:
+    """Mean height of a curve: its trapezoids, divided by the range of ascending ``xs``."""
+    return float(np.trapezoid(ys, xs) / (xs[-1] - xs[0]))
+
+
+def _of_several_versions(numbers: pd.DataFrame) -> list[str]:
+    """Datasets of which no single content was measured."""
+    n_versions = numbers.groupby("dataset")["dataset_version"].nunique()
+    return [str(name) for name in n_versions.index[n_versions > 1]]
+
+
+def _curves(numbers: pd.DataFrame, options: ReportOptions) -> Iterator[_Curve]:
+    for transform in PLAIN_VALUES:
+        split = [split_transform(str(address), transform) for address in numbers["dataset"]]
+        own = numbers.assign(
+            base_dataset=[base for base, _ in split], x=[value for _, value in split]
+        )
+        for key, group in own.groupby(_PLACE, sort=True):
+            found = set(group["metric"])
+            metric = next((name for name in options.metrics if name in found), None)
+            points = group[group["metric"] == metric]
+            if metric is None or points["x"].nunique() < 2:
+                continue
+            protocol, rules, dataset, ratio = key
+            place = f"{options.names.dataset(str(dataset))}, {percent(float(str(ratio)))} seeds"
+            title = f"{transform}: {place}, {protocol} protocol"
+            if group["rules"].iloc[0] != own["rules"].mode().iloc[0]:
+                title += f", {rules}"
+            points = points.assign(name=method_names(points, options.names))
+            yield _Curve(transform, title, metric, points)
+
+
+def _figure(curve: _Curve) -> Figure:
+    width = lines_width(curve.points["name"])
+    return Figure(slug_of(curve.title), curve.title, partial(_draw, curve=curve), width, _HEIGHT_IN)
+
+
+def _draw(canvas: Canvas, curve: _Curve) -> None:
+    axes = draw_lines(canvas, curve.points, curve.title)
+    axes.set_xlabel(curve.transform)
+    axes.set_ylabel(METRIC_NAMES[curve.metric])
+
+
+def _table(curve: _Curve) -> Table:
+    style = metric_style(curve.metric)
+    xs = sorted(set(curve.points["x"]))
+    rows, notes = [], []
+    for name, own in curve.points.groupby("name", sort=True):
+        by_repeat = own.pivot_table(index="repeat", columns="x", values="value").reindex(columns=xs)
+        cells = [repeat_cell(by_repeat[x].dropna(), style) for x in xs]
+        whole = by_repeat.dropna()
+        areas = pd.Series([area(xs, list(ys)) for ys in whole.to_numpy()], dtype=float)
+        cells.append(repeat_cell(areas, style) if len(areas) else Cell())
+        if by_repeat.notna().any().sum() < 2:
+            notes.append(f"{name}: one value alone, which is no curve.")
+        elif not len(areas):
+            notes.append(f"{name}: no area, for no repeat has all values.")
+        rows.append(Row((str(name),), tuple(cells)))
+    columns = [(METRIC_NAMES[curve.metric], f"{curve.transform}={x:g}") for x in xs]
+    columns.append((METRIC_NAMES[curve.metric], "area"))
+    return Table(
+        curve.title, ("method",), ("metric", "value"), tuple(columns), tuple(rows), tuple(notes)
+    )

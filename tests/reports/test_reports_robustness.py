@@ -1,0 +1,94 @@
+"""The report over the values of a transform."""
+
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure as Canvas
+
+from mmea_bench.datasets.core.transforms.catalogue import TRANSFORMS
+from mmea_bench.reports import robustness
+from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.robustness import area, split_transform
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.table import tables_of
+from tests.reports.reports_factory import make_record
+
+
+def _records(method: str, scores: dict[str, float], repeats: int = 1) -> list[Record]:
+    return [
+        make_record(
+            method,
+            score + 0.02 * (repeat - 1),
+            repeat=repeat,
+            dataset=f"fb15k-db15k{options}",
+            dataset_version=f"version{options}",
+        )
+        for options, score in scores.items()
+        for repeat in range(1, repeats + 1)
+    ]
+
+
+CURVE = {"[image_ratio=0.2]": 0.1, "[image_ratio=0.6]": 0.3, "": 0.5}
+
+
+def _document(records: list[Record]) -> Document:
+    made = robustness.build(tables_of(records), ReportOptions(csls=0))
+    assert isinstance(made, Document)
+    return made
+
+
+def test_area_by_hand() -> None:
+    # Two trapezoids of width 0.4, of heights 0.2 and 0.4, over a range of 0.8.
+    assert area([0.2, 0.6, 1.0], [0.1, 0.3, 0.5]) == pytest.approx(0.3)
+    assert area([0.0, 3.0, 4.0], [1.0, 1.0, 0.0]) == pytest.approx(3.5 / 4)
+
+
+def test_the_plain_dataset_is_a_point_of_the_curve() -> None:
+    document = _document(_records("eva", CURVE, repeats=2))
+    (table,) = document.tables
+    assert [column[1] for column in table.columns] == [
+        *("image_ratio=0.2", "image_ratio=0.6", "image_ratio=1"),
+        "area",
+    ]
+    assert [cell.plain for cell in table.rows[0].cells] == [
+        *(".110 ± .014", ".310 ± .014", ".510 ± .014"),
+        ".310 ± .014",
+    ]
+
+
+def test_the_figure_has_a_line_for_each_method() -> None:
+    document = _document(_records("eva", CURVE) + _records("mclea", CURVE))
+    canvas = Canvas()
+    document.figures[0].draw(canvas)
+    assert canvas.axes[0].get_xlabel() == "image_ratio"
+    assert [list(line.get_xdata()) for line in canvas.axes[0].lines].count([0.2, 0.6, 1.0]) == 2
+
+
+def test_a_method_without_all_values_has_no_area_and_the_table_says_so() -> None:
+    records = _records("eva", CURVE) + _records("mclea", {"": 0.5})
+    records += _records("poe", {"[image_ratio=0.2]": 0.1, "": 0.5})
+    (table,) = _document(records).tables
+    assert [row.cells[-1].plain for row in table.rows] == [".300", "–", "–"]
+    assert table.notes == (
+        "mclea: one value alone, which is no curve.",
+        "poe: no area, for no repeat has all values.",
+    )
+
+
+def test_one_value_is_no_curve() -> None:
+    made = robustness.build(tables_of(_records("eva", {"": 0.5})), ReportOptions(csls=0))
+    assert isinstance(made, Missing)
+    assert "two or more values" in made.reason
+
+
+def test_an_address_is_told_from_its_transform() -> None:
+    address = "synthetic[dangling=0.2,n=300]"
+    assert split_transform(address, "dangling") == ("synthetic[n=300]", 0.2)
+    assert split_transform(address, "seed_noise") == (address, 0.0)
+    assert split_transform("fb15k-db15k", "image_ratio") == ("fb15k-db15k", 1.0)
+
+
+def test_the_plain_values_are_those_of_the_transforms() -> None:
+    with_strength = {n: each.neutral for n, each in TRANSFORMS.items() if not each.is_switch}
+    assert dict(robustness.PLAIN_VALUES) == with_strength
