@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN_FILES = {
     # What these open is the program's own: its code, its templates, what it has just made.
     *("bench/planning/keys.py", "reports/core/papers/layout_files.py", "reports/formats/web.py"),
-    "reports/formats/tex_pdf.py",
+    *("reports/formats/tex_pdf.py", "bench/cli/about/checks.py"),
     # In the folder of a dataset, whose readers are those of ``datasets``.
     "bench/cli/data_status.py",
     "results/core/files.py",
