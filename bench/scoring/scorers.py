@@ -327,10 +327,11 @@ class DanglingScorer:
     def final(self, alignment: Alignment, csls_sizes: tuple[int, ...]) -> FinalScores:
         """Metrics of each direction that has some, their mean, and the thresholds as notes."""
         numbers, notes = [], [self._known.gap] if self._known.gap else []
+        if not self._known.directions:
+            return FinalScores((), tuple(notes))
         scored = Scored(alignment, self._task)
         ids = scored.layout.sources, scored.layout.targets
-        for size in csls_sizes if self._known.directions else ():
-            found = detect(scored.blocks, ids, self._known, size)
+        for size, found in detect(scored.blocks, ids, self._known, csls_sizes).items():
             notes.append(threshold_note(found, size))
             words = {"candidates": "untrained", "csls": size}
             numbers += [Number(words, *way, *value) for way, value in by_way(found).items()]

@@ -42,32 +42,42 @@ class BestScores:
 
 
 def best_scores(
-    blocks: ScoreBlocks, scored: Sides, csls_size: int = 0
-) -> tuple[BestScores, BestScores]:
+    blocks: ScoreBlocks, scored: Sides, csls_sizes: tuple[int, ...] = (0,)
+) -> dict[int, tuple[BestScores, BestScores]]:
     """Best candidates of the rows and of the columns; no matrix of all scores is held.
 
+    Scores of wide vectors are dear: one pass over them serves the plain scores and the means of all
+    neighbourhoods, a second one all rescaled scores.
+
     Args:
-        blocks: Scores of some source entities with some target entities.
+        blocks: Scores of some source entities with some target entities, at least one.
         scored: Their ids, row by row and column by column.
-        csls_size: Neighbours by which scores are rescaled; 0 takes them as they are.
+        csls_sizes: Neighbours by which scores are rescaled; 0 takes them as they are.
+
+    Returns:
+        Neighbourhood size to the best of the rows and of the columns.
     """
-    means = _means(blocks, csls_size)
-    rows: list[_Best] = []
-    columns: _Best | None = None
+    rescaled = [size for size in csls_sizes if size]
+    gathered = {size: NeighbourhoodMeans(blocks, size) for size in rescaled}
+    found = {size: _Bests() for size in csls_sizes}
     for block in blocks:
-        scores = block.scores
-        if means is not None:
-            scores = csls(scores, means[0][block.start : block.stop].unsqueeze(1), means[1])
-        rows.append(_best(scores, dim=1))
-        own = _best(scores, dim=0)
-        own = _Best(own.scores, own.places + block.start, own.counts)
-        columns = own if columns is None else _better(columns, own)
-    if columns is None:
-        raise ValueError("best scores need at least one row")
-    parts = zip(*((best.scores, best.places, best.counts) for best in rows), strict=True)
-    of_rows = _Best(*(torch.cat(part) for part in parts))
+        if 0 in found:
+            found[0].add(block.scores, block.start)
+        for means in gathered.values():
+            means.add(block)
+    all_means = {size: means.means() for size, means in gathered.items()}
+    for block in blocks if rescaled else ():
+        for size, (row_means, column_means) in all_means.items():
+            own = row_means[block.start : block.stop].unsqueeze(1)
+            found[size].add(csls(block.scores, own, column_means), block.start)
     sources, targets = (np.asarray(ids, dtype=np.int64) for ids in scored)
-    return _found(of_rows, sources, targets), _found(columns, targets, sources)
+    return {
+        size: (
+            _found(bests.of_rows(), sources, targets),
+            _found(bests.of_columns(), targets, sources),
+        )
+        for size, bests in found.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +89,28 @@ class _Best:
     counts: Tensor
 
 
-def _means(blocks: ScoreBlocks, csls_size: int) -> tuple[Tensor, Tensor] | None:
-    if not csls_size:
-        return None
-    gathered = NeighbourhoodMeans(blocks, csls_size)
-    for block in blocks:
-        gathered.add(block)
-    return gathered.means()
+class _Bests:
+    """Best of all rows and columns, gathered block by block."""
+
+    def __init__(self) -> None:
+        self._rows: list[_Best] = []
+        self._columns: _Best | None = None
+
+    def add(self, scores: Tensor, start: int) -> None:
+        """Takes the next rows into account, of which the first is ``start``."""
+        self._rows.append(_best(scores, dim=1))
+        own = _best(scores, dim=0)
+        own = _Best(own.scores, own.places + start, own.counts)
+        self._columns = own if self._columns is None else _better(self._columns, own)
+
+    def of_rows(self) -> _Best:
+        parts = zip(*((best.scores, best.places, best.counts) for best in self._rows), strict=True)
+        return _Best(*(torch.cat(part) for part in parts))
+
+    def of_columns(self) -> _Best:
+        if self._columns is None:
+            raise ValueError("best scores need at least one row")
+        return self._columns
 
 
 def _best(scores: Tensor, dim: int) -> _Best:

@@ -69,20 +69,23 @@ class Detection:
 
 
 def detect(
-    blocks: ScoreBlocks, scored: Sides, task: DanglingTask, csls_size: int
-) -> dict[str, Detection]:
-    """Direction to how its dangling entities were told.
+    blocks: ScoreBlocks, scored: Sides, task: DanglingTask, csls_sizes: tuple[int, ...]
+) -> dict[int, dict[str, Detection]]:
+    """Neighbourhood size to direction to how its dangling entities were told.
 
     Args:
         blocks: Scores of all source entities that do not train with all such target entities.
         scored: Ids of these, row by row and column by column.
         task: Who has a partner.
-        csls_size: Neighbours by which scores are rescaled; 0 takes them as they are.
+        csls_sizes: Neighbours by which scores are rescaled; 0 takes them as they are.
     """
-    if not task.directions:
-        return {}
+    of_sizes = best_scores(blocks, scored, csls_sizes)
+    return {size: _detect(bests, task) for size, bests in of_sizes.items()}
+
+
+def _detect(bests: tuple[BestScores, BestScores], task: DanglingTask) -> dict[str, Detection]:
     split, found = task.split, {}
-    for side, best in enumerate(best_scores(blocks, scored, csls_size)):
+    for side, best in enumerate(bests):
         if DIRECTIONS[side] not in task.directions:
             continue
         threshold = choose_threshold(

@@ -140,7 +140,7 @@ def test_a_tie_for_the_best_place_is_no_hit_whatever_the_blocks() -> None:
     for rows in (1, 2, 3):
         blocks = ScoreMatrix(source, source[:2], "inner", rows)
         ids = np.array([5, 6, 7]), np.array([8, 9])
-        of_rows, of_columns = best_scores(blocks, ids)
+        of_rows, of_columns = best_scores(blocks, ids)[0]
         assert of_rows.candidates.tolist() == [8, 9, 8]
         assert of_rows.is_sole.all()
         assert of_columns.candidates.tolist() == [5, 6]
