@@ -24,6 +24,7 @@ from mmea_bench.reports.core.rows.comparison import (
 from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.reports.core.words import METRIC_NAMES
+from mmea_bench.results.core.schema import DANGLING_METRICS
 from mmea_bench.results.core.table import Tables
 
 NAME = "robustness"
@@ -121,18 +122,24 @@ def _curves(numbers: pd.DataFrame, options: ReportOptions) -> Iterator[_Curve]:
             base_dataset=[base for base, _ in split], x=[value for _, value in split]
         )
         for key, group in own.groupby(_PLACE, sort=True):
-            found = set(group["metric"])
-            metric = next((name for name in options.metrics if name in found), None)
-            points = group[group["metric"] == metric]
-            if metric is None or points["x"].nunique() < 2:
-                continue
             protocol, rules, dataset, ratio = key
             place = f"{options.names.dataset(str(dataset))}, {percent(float(str(ratio)))} seeds"
             title = f"{transform}: {place}, {protocol} protocol"
             if group["rules"].iloc[0] != own["rules"].mode().iloc[0]:
                 title += f", {rules}"
-            points = points.assign(name=method_names(points, options.names))
-            yield _Curve(transform, title, metric, points)
+            for metric in _shown_metrics(set(group["metric"]), options):
+                points = group[group["metric"] == metric]
+                if points["x"].nunique() < 2:
+                    continue
+                points = points.assign(name=method_names(points, options.names))
+                own_title = title + f", {METRIC_NAMES[metric]}" * (metric in DANGLING_METRICS)
+                yield _Curve(transform, own_title, metric, points)
+
+
+def _shown_metrics(found: set[str], options: ReportOptions) -> list[str]:
+    """The first metric that was asked for, and all of those on dangling entities."""
+    asked = [name for name in options.metrics if name in found]
+    return [name for place, name in enumerate(asked) if not place or name in DANGLING_METRICS]
 
 
 def _figure(curve: _Curve) -> Figure:

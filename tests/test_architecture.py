@@ -95,7 +95,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods/core/rounds": (*DATA_MODEL, *METHOD_PARTS[:6]),
     "methods/parts": (*DATA_MODEL, *METHOD_PARTS),  # what one method alone needs
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
-    "bench/scoring": (*DATA_MODEL, "methods/core", "results/core"),  # embeddings to numbers
+    "bench/scoring/dangling": (*DATA_MODEL, "methods/core"),  # entities without a partner
+    # Embeddings to numbers.
+    "bench/scoring": (*DATA_MODEL, "methods/core", "results/core", "bench/scoring/dangling"),
     "bench/battery": (  # what every method must do: checks that ship with the package
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",

@@ -23,13 +23,12 @@ from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import (
     Number,
     Scorer,
     make_scorer,
-    make_split,
 )
 from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.bench.scoring.trial_scorer import make_trial_scorer
@@ -183,7 +182,7 @@ def _train(
     protocol = cell.protocol
     split = make_split(protocol, pair, cell.seed_ratio, row["split_seed"], cell.fold)
     if job.scored_on == "valid":
-        split = replace(split, test_links=split.test_links[:0])
+        split = split.without_test()
         scorer = make_trial_scorer(protocol, pair, split)
     else:
         published = (method.published_scoring, method.paper_stop_score)

@@ -13,8 +13,8 @@ from mmea_bench.bench.predictions.ranked_links import (
     kept_scorings,
     ranked_links,
 )
+from mmea_bench.bench.scoring.protocol import make_split
 from mmea_bench.bench.scoring.returned import checked
-from mmea_bench.bench.scoring.scorers import make_split
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.methods.core.base import Alignment, Embeddings, Method

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mmea_bench.datasets.core.model.folds import fold_split
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs, with_dangling
 from mmea_bench.methods.core.base import StopRule, StopScore
 
 SplitKind = Literal["random", "published"]
@@ -20,7 +23,8 @@ class Protocol:
         name: ``strict`` holds part of the seeds out and stops on them; ``paper`` trains on all
             seeds and stops as the method's released code does.
         candidates: ``test`` ranks among the entities of the test links (as the papers do),
-            ``unseeded`` among all entities that stand in no seed link.
+            ``unseeded`` among all entities that stand in no seed link, ``both`` gives the numbers
+            of either from one training; curves are then of ``test``.
         csls: Neighbourhood sizes to score with; 0 is the plain similarity.
         decoders: Addresses of decoders that the final scores are given to besides, such as
             ``hungarian`` or ``sinkhorn[sweeps=10]``.
@@ -34,7 +38,7 @@ class Protocol:
     """
 
     name: Literal["strict", "paper"] = "strict"
-    candidates: Literal["test", "unseeded"] = "test"
+    candidates: Literal["test", "unseeded", "both"] = "test"
     csls: tuple[int, ...] = (0, 3)
     decoders: tuple[str, ...] = ()
     tie_rule: Literal["realistic", "optimistic", "pessimistic"] = "realistic"
@@ -54,6 +58,11 @@ class Protocol:
         """What stands behind the name: every rule that this protocol follows, by field."""
         no_part = {"name"} if self.name == "strict" else {"name", "valid_share", "patience"}
         return {name: value for name, value in asdict(self).items() if name not in no_part}
+
+    @property
+    def candidate_sets(self) -> tuple[str, ...]:
+        """What links are ranked among; curves show the first."""
+        return ("test", "unseeded") if self.candidates == "both" else (self.candidates,)
 
     @property
     def held_out_share(self) -> float:
@@ -76,3 +85,20 @@ class Protocol:
         if self.name == "paper" and paper_stop_score is not None:
             return paper_stop_score
         return StopScore(self.stop_metric)
+
+
+def make_split(
+    protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
+) -> Split:
+    """The split of a repeat: drawn, or the published one of this name.
+
+    N-MMKG pairs have validation pairs under every protocol: they choose the thresholds.
+    """
+    if fold:
+        needs_valid = protocol.valid_share if pair.task == "n-mmkg" else protocol.held_out_share
+        split = fold_split(pair, fold, needs_valid, split_seed)
+    elif pair.task == "n-mmkg":
+        split = split_pairs(pair.anchor_links, seed_ratio, split_seed)
+    else:
+        split = split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
+    return with_dangling(split, pair.dangling, split_seed)

@@ -9,6 +9,12 @@ from typing import Protocol as Contract
 import numpy as np
 
 from mmea_bench.bench.scoring.counterparts import counterpart_cosines
+from mmea_bench.bench.scoring.dangling.detection import (
+    DanglingTask,
+    by_way,
+    detect,
+    threshold_note,
+)
 from mmea_bench.bench.scoring.decoders import (
     Csls,
     Hungarian,
@@ -39,11 +45,10 @@ from mmea_bench.bench.scoring.pair_scoring import (
     score_pairs,
 )
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.datasets.core.model.folds import fold_split
 from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
+from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring, StopScore
 
 ByDirection = Mapping[str, Mapping[str, float]]
@@ -101,21 +106,6 @@ class Scorer(Contract):
         """The numbers of the finished training."""
 
 
-def make_split(
-    protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
-) -> Split:
-    """The split of a repeat: drawn, or the published one of this name.
-
-    N-MMKG pairs have validation pairs under every protocol: they choose the thresholds.
-    """
-    if fold:
-        needs_valid = protocol.valid_share if pair.task == "n-mmkg" else protocol.held_out_share
-        return fold_split(pair, fold, needs_valid, split_seed)
-    if pair.task == "n-mmkg":
-        return split_pairs(pair.anchor_links, seed_ratio, split_seed)
-    return split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
-
-
 def make_scorer(
     protocol: Protocol,
     pair: KGPair,
@@ -137,13 +127,17 @@ def make_scorer(
         visual = visual_nodes(pair.features)
         task = PairTask(split.seed_links, split.valid_links, split.test_links, *visual)
         return PairScorer(task, protocol.decoders)
-    tasks = {"test": _test_task(protocol.candidates, pair, split)}
+    first, *others = protocol.candidate_sets
+    tasks = {"test": _test_task(first, pair, split)}
     if len(split.valid_links):
         tasks["valid"] = valid_task(pair, split, pair.anchor_links)
     asked = None
     if published is not None and protocol.name == "paper":
         asked = PublishedTask(published, _test_task(published.candidates, pair, split))
-    return RankingScorer(protocol, tasks, asked, protocol.stop_score(paper_stop_score))
+    stop = protocol.stop_score(paper_stop_score)
+    further = {candidates: _test_task(candidates, pair, split) for candidates in others}
+    dangling = DanglingScorer(pair, split) if any(map(len, pair.dangling)) else None
+    return RankingScorer(protocol, tasks, asked, stop, further, dangling)
 
 
 def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
@@ -183,6 +177,8 @@ class RankingScorer:
         tasks: ``test`` and, where links were held out, ``valid``.
         published: A further way of scoring at the end; None for none.
         stop: By which number a checkpoint is chosen; None is the protocol's.
+        further: Other candidates to rank the test links among at the end, by their word.
+        dangling: Judges entities without a partner at the end; None where none is known.
     """
 
     def __init__(
@@ -191,8 +187,11 @@ class RankingScorer:
         tasks: Mapping[str, RankingTask],
         published: PublishedTask | None = None,
         stop: StopScore | None = None,
+        further: Mapping[str, RankingTask] | None = None,
+        dangling: DanglingScorer | None = None,
     ) -> None:
         self._protocol, self._tasks, self._published = protocol, tasks, published
+        self._further, self._dangling = further or {}, dangling
         self._stop = stop or protocol.stop_score(None)
         self._decoders = [parse_decoder(address) for address in protocol.decoders]
         ranked = [each.csls_size for each in self._decoders if isinstance(each, NoDecoder | Csls)]
@@ -202,7 +201,7 @@ class RankingScorer:
     def _words(self, csls_size: int, **further: object) -> Mapping[str, object]:
         protocol = self._protocol
         return {
-            "candidates": protocol.candidates,
+            "candidates": protocol.candidate_sets[0],
             "csls": csls_size,
             "ties": protocol.tie_rule,
             **further,
@@ -225,12 +224,21 @@ class RankingScorer:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""
         task = self._tasks["test"]
         scored = Scored(alignment, task)
-        numbers = [*self._ranked(scored, self._sizes)]
+        numbers = [*self._ranked_and_decoded(scored)]
+        for candidates, other in self._further.items():
+            numbers += self._ranked_and_decoded(Scored(alignment, other), candidates=candidates)
+        numbers += self._as_published(scored)
+        numbers += _counterpart_numbers(alignment, task)
+        if self._dangling is None:
+            return FinalScores(tuple(numbers), _few_notes(task))
+        judged = self._dangling.final(alignment, self._protocol.csls)
+        return FinalScores((*numbers, *judged.numbers), (*_few_notes(task), *judged.notes))
+
+    def _ranked_and_decoded(self, scored: Scored, **further: object) -> Iterator[Number]:
+        yield from self._ranked(scored, self._sizes, **further)
         for decoder in self._decoders:
             if isinstance(decoder, Sinkhorn | OneToOne):
-                numbers += self._decoded(scored, decoder)
-        numbers += self._as_published(scored)
-        return FinalScores((*numbers, *_counterpart_numbers(alignment, task)), _few_notes(task))
+                yield from self._decoded(scored, decoder, **further)
 
     def _ranked(
         self, scored: Scored, sizes: tuple[int, ...], **further: object
@@ -263,10 +271,11 @@ class RankingScorer:
         compared = alignment
         if isinstance(alignment, Embeddings) and scoring.similarity is not None:
             compared = replace(alignment, similarity=scoring.similarity)
-        is_same = compared.similarity == alignment.similarity
-        is_same = is_same and scoring.candidates == self._protocol.candidates
+        sets, is_own = self._protocol.candidate_sets, compared.similarity == alignment.similarity
+        is_same = is_own and scoring.candidates in sets
         candidates = {"candidates": scoring.candidates}
-        asked = scored if is_same else Scored(compared, self._published.task)
+        is_scored = is_own and scoring.candidates == sets[0]
+        asked = scored if is_scored else Scored(compared, self._published.task)
         decoder = parse_decoder(scoring.decoder)
         if isinstance(decoder, Sinkhorn | OneToOne):
             decoder = replace(decoder, csls=scoring.csls or decoder.csls)
@@ -302,6 +311,33 @@ def _counterpart_numbers(alignment: Alignment, task: RankingTask) -> Iterator[Nu
             yield Number(words, f"cosine@{rank}", "src2tgt", cosine, len(task.links))
 
 
+class DanglingScorer:
+    """Entities without a partner, judged among all entities that do not train.
+
+    Args:
+        pair: The dataset.
+        split: Its links and dangling entities by part.
+    """
+
+    def __init__(self, pair: KGPair, split: Split) -> None:
+        judged = np.concatenate([split.valid_links, split.test_links])
+        self._task = ranking_task(judged, pair.anchor_links, _sizes(pair), split.seed_links)
+        self._known = DanglingTask(split, pair.anchor_links)
+
+    def final(self, alignment: Alignment, csls_sizes: tuple[int, ...]) -> FinalScores:
+        """Metrics of each direction that has some, their mean, and the thresholds as notes."""
+        numbers, notes = [], [self._known.gap] if self._known.gap else []
+        if not self._known.directions:
+            return FinalScores((), tuple(notes))
+        scored = Scored(alignment, self._task)
+        ids = scored.layout.sources, scored.layout.targets
+        for size, found in detect(scored.blocks, ids, self._known, csls_sizes).items():
+            notes.append(threshold_note(found, size))
+            words = {"candidates": "untrained", "csls": size}
+            numbers += [Number(words, *way, *value) for way, value in by_way(found).items()]
+        return FinalScores(tuple(numbers), tuple(notes))
+
+
 class PairScorer:
     """N-MMKG: precision, recall and F1 of the pairs above thresholds that validation pairs choose.
 
@@ -312,10 +348,7 @@ class PairScorer:
         decoders: Decoders that were asked for; none of them applies to many-to-many pairs.
     """
 
-    curve_words: Mapping[str, object] = {
-        "candidates": "all-pairs",
-        "inference": "two-thresholds",
-    }
+    curve_words: Mapping[str, object] = {"candidates": "all-pairs", "inference": "two-thresholds"}
 
     def __init__(self, task: PairTask, decoders: tuple[str, ...] = ()) -> None:
         self._task, self._decoders = task, decoders

@@ -8,7 +8,7 @@ from typing import Any
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.words import METRIC_NAMES
-from mmea_bench.results.core.schema import DIRECTIONS
+from mmea_bench.results.core.schema import DANGLING_METRICS, DIRECTIONS
 
 COMPLETE = ("places", "methods")
 """What rank tests keep where a method lacks a place: every place, or every method."""
@@ -64,7 +64,7 @@ class ReportOptions:
     csls: int | None = _option(None, "Neighbours of CSLS; 0 is none.", min=0)
     direction: str = _option("src2tgt", "src2tgt, tgt2src or mean.")
     metrics: tuple[str, ...] = _option(
-        ("hits@1", "hits@10", "mrr", "precision", "recall", "f1"),
+        ("hits@1", "hits@10", "mrr", "precision", "recall", "f1", *DANGLING_METRICS),
         "Metrics of ranks in tables; figures show the first.",
     )
     curve_metric: str = _option("mrr", "Metric of learning curves, such as hits@1.")

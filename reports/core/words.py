@@ -17,6 +17,10 @@ METRIC_NAMES: Mapping[str, str] = MappingProxyType(
         "precision": "Precision",
         "recall": "Recall",
         "f1": "F1",
+        "dangling_precision": "Dangling precision",
+        "dangling_recall": "Dangling recall",
+        "dangling_f1": "Dangling F1",
+        "consolidated_hits@1": "Consolidated Hits@1",
         **{
             f"{metric}_{kind}": f"{metric.capitalize()} {kind}"
             for metric in PAIR_METRICS

@@ -26,7 +26,7 @@ from mmea_bench.reports.core.rows.select import (
 )
 from mmea_bench.reports.core.words import DIRECTION_NAMES, LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.reports.formats.web_runs import curves_of, run_rows
-from mmea_bench.results.core.schema import NO_DECODER, RANK_METRICS
+from mmea_bench.results.core.schema import DANGLING_METRICS, NO_DECODER, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
 PAIRS_VIEW = "pairs"
@@ -225,7 +225,7 @@ def _metric_data(metric: str) -> dict[str, Any]:
         "id": metric,
         "name": METRIC_NAMES[metric],
         "lessIsBetter": metric in LESS_IS_BETTER,
-        "isOfRanks": metric in RANK_METRICS,
+        "isOfRanks": metric in (*RANK_METRICS, *DANGLING_METRICS),
     }
 
 

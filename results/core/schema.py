@@ -24,16 +24,16 @@ PAIR_METRICS = ("precision", "recall", "f1")
 PAIR_KINDS = ("tt", "vv", "tv")
 COSINE_METRICS = tuple(f"cosine@{rank}" for rank in range(1, 11))
 WEIGHT = "weight"
+DANGLING_METRICS = ("dangling_precision", "dangling_recall", "dangling_f1", "consolidated_hits@1")
 METRICS = (
     *RANK_METRICS,
     *PAIR_METRICS,
     *(f"{metric}_{kind}" for kind in PAIR_KINDS for metric in PAIR_METRICS),
-    *COSINE_METRICS,
-    WEIGHT,
+    *(*COSINE_METRICS, WEIGHT, *DANGLING_METRICS),
 )
 """Metrics of ranked links; of predicted pairs, over all pairs and per kind (N-MMKG); mean cosine of
 the test entities to the counterpart predicted at a rank, by the modality that its column names;
-share of that modality in the fusion, mean over the entities of both KGs."""
+share of it in the fusion, mean over the entities of both KGs; of entities without a partner."""
 
 DIRECTIONS = ("src2tgt", "tgt2src", "mean", "pairs")
 """Which KG asks, the mean of both, or neither: pairs are predicted as a whole."""
@@ -101,7 +101,7 @@ SCORING_COLUMNS = (
     Column("similarity", "word", "", "how vectors were compared; distances count negated"),
     Column("csls", "int", "", "neighbourhood size of CSLS; 0 is the plain similarity"),
     Column("decoder", "word", "", "what turned scores into pairs; 'none' where scores rank"),
-    Column("candidates", "word", "", "what was ranked: test, unseeded, all-pairs", nullable=True),
+    Column("candidates", "word", "", "test, unseeded, untrained, all-pairs", nullable=True),
     Column("ties", "word", "", "rank among equal scores", nullable=True),
     Column("inference", "word", "", "thresholds that predicted pairs (N-MMKG)", nullable=True),
     Column("modality", "word", "", "whose vectors or weight; empty for the joint", nullable=True),
@@ -131,7 +131,7 @@ RESULT_COLUMNS = (
     _METRIC,
     _DIRECTION,
     _VALUE,
-    Column("n", "int", "links", "test links behind the number; entities behind a weight"),
+    Column("n", "int", "links", "test links behind it; entities where weighed or judged"),
     _KEY,
     _SPLIT,
 )

@@ -11,8 +11,9 @@ from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.robustness import area, split_transform
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import DANGLING_METRICS
 from mmea_bench.results.core.table import tables_of
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, own_numbers
 
 
 def _records(method: str, scores: dict[str, float], repeats: int = 1) -> list[Record]:
@@ -92,3 +93,24 @@ def test_an_address_is_told_from_its_transform() -> None:
 def test_the_plain_values_are_those_of_the_transforms() -> None:
     with_strength = {n: each.neutral for n, each in TRANSFORMS.items() if not each.is_switch}
     assert dict(robustness.PLAIN_VALUES) == with_strength
+
+
+def test_metrics_on_dangling_entities_have_curves_of_their_own() -> None:
+    def judged(share: float, csls: int, f1: float) -> list[dict[str, object]]:
+        (record,) = _records("eva", {f"[dangling={share}]": 0.5})
+        words = {"candidates": "untrained", "ties": None, "csls": csls, "value": f1}
+        rows = [row for row in own_numbers(record, **words) if row["metric"] == "hits@1"]
+        ways = [row for row in rows if row["direction"] == "src2tgt"][:1]
+        return [{**row, "metric": m} for row in ways for m in DANGLING_METRICS]
+
+    records = []
+    for share, f1 in ((0.1, 0.4), (0.3, 0.6)):
+        (plain,) = _records("eva", {f"[dangling={share}]": 0.5})
+        numbers = own_numbers(plain) + judged(share, 0, f1) + judged(share, 3, 0.9)
+        records.append(Record.of(plain.cell, numbers))
+    tables = {table.columns[0][0]: table for table in _document(records).tables}
+    assert list(tables) == [
+        *("Hits@1", "Dangling precision", "Dangling recall", "Dangling F1"),
+        "Consolidated Hits@1",
+    ]
+    assert [cell.plain for cell in tables["Dangling F1"].rows[0].cells] == [".400", ".600", ".500"]

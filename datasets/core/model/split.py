@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +13,62 @@ from mmea_bench.datasets.core.model.graph import Ids, frozen_array
 SMALLEST_SEED_RATIO = 0.01
 LARGEST_SEED_RATIO = 0.95
 
+_NO_IDS: Ids = np.empty(0, dtype=np.int32)
+_NO_IDS.setflags(write=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Disjoint parts of the anchor links.
+    """Disjoint parts of the anchor links, and of the entities known to have none.
 
     Attributes:
         seed_links: Links a method trains on, [n_seed, 2].
         valid_links: Links held out of the seeds for stopping, [n_valid, 2]; empty where all seeds
             train.
         test_links: Links that are only ever evaluated, [n_test, 2].
+        valid_dangling: Dangling entities of source and target KG that choose a threshold, ids.
+        test_dangling: Those that are only ever evaluated.
     """
 
     seed_links: Ids
     valid_links: Ids
     test_links: Ids
+    valid_dangling: tuple[Ids, Ids] = (_NO_IDS, _NO_IDS)
+    test_dangling: tuple[Ids, Ids] = (_NO_IDS, _NO_IDS)
+
+    def without_test(self) -> Split:
+        """The split for who must not see a test link or a dangling test entity."""
+        return replace(self, test_links=self.test_links[:0], test_dangling=(_NO_IDS, _NO_IDS))
+
+
+def with_dangling(split: Split, dangling: tuple[Ids, Ids], rng_seed: int) -> Split:
+    """The split with dangling entities cut in the proportion of its validation and test links.
+
+    Without validation links all of them are test entities. Two or more of a KG leave at least one
+    on either side.
+
+    Args:
+        split: The links.
+        dangling: Entities of source and target KG that are known to have no partner, ids.
+        rng_seed: Seed of the choice, that of the split.
+    """
+    n_valid, n_test = len(split.valid_links), len(split.test_links)
+    share = n_valid / max(n_valid + n_test, 1)
+    parts: list[list[Ids]] = []
+    for side, ids in enumerate(dangling):
+        n_first = 0
+        if n_valid and len(ids) > 1:
+            n_first = min(max(round(share * len(ids)), 1), len(ids) - 1)
+        order = np.random.default_rng((rng_seed, side)).permutation(len(ids))
+        parts.append([ids[rows] for rows in np.split(order, [n_first])])
+        for part in parts[-1]:
+            frozen_array(part)
+    (valid_source, test_source), (valid_target, test_target) = parts
+    return replace(
+        split,
+        valid_dangling=(valid_source, valid_target),
+        test_dangling=(test_source, test_target),
+    )
 
 
 def split_links(
@@ -111,7 +152,7 @@ def split_pairs(
 
 def _parts(shuffled: Ids, first: int, second: int) -> Split:
     """The parts as arrays of their own: a slice would lead to all links through its base."""
-    parts = [part.copy() for part in np.split(shuffled, [first, second])]
-    for part in parts:
+    seeds, valid, test = (part.copy() for part in np.split(shuffled, [first, second]))
+    for part in (seeds, valid, test):
         frozen_array(part)
-    return Split(*parts)
+    return Split(seeds, valid, test)

@@ -23,7 +23,12 @@ from mmea_bench.reports.core.rows.select import (
     percent,
     with_sections,
 )
-from mmea_bench.results.core.schema import NO_DECODER, PAIR_METRICS, RANK_METRICS
+from mmea_bench.results.core.schema import (
+    DANGLING_METRICS,
+    NO_DECODER,
+    PAIR_METRICS,
+    RANK_METRICS,
+)
 from mmea_bench.results.core.table import Tables
 
 SIMULATED = "†"
@@ -92,7 +97,7 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
     current = current_cells(tables).tables
     results = with_sections(in_own_similarity(current))
     is_decoded = results["decoder"] != NO_DECODER
-    is_of_ranks = results["metric"].isin(RANK_METRICS)
+    is_of_ranks = results["metric"].isin((*RANK_METRICS, *DANGLING_METRICS))
     csls = choose_csls(set(results.loc[is_of_ranks & ~is_decoded, "csls"]), options.csls)
     is_asked = results["direction"] == options.direction
     is_wanted = is_asked & (results["csls"] == csls)

@@ -10,8 +10,7 @@ import pytest
 
 from mmea_bench.bench.cells.execute import Job, execute_cell
 from mmea_bench.bench.planning.cell import Cell
-from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.scoring.scorers import make_split
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.seeds import split_seed
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.methods.core.base import RunContext

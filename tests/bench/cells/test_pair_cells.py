@@ -13,8 +13,8 @@ from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.plan import Place, make_plan
 from mmea_bench.bench.scoring.pair_scoring import PairTask
-from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.scoring.scorers import PairScorer, make_scorer, make_split
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
+from mmea_bench.bench.scoring.scorers import PairScorer, make_scorer
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.methods.core.base import Embeddings
 from mmea_bench.results.core.record import Record

@@ -29,7 +29,7 @@ def _records(folder: Path, *datasets: str) -> list[Record]:
 
 
 @pytest.mark.parametrize(
-    "name", ["missing-modality", "noisy-seeds", "noisy-features", "name-ablation"]
+    "name", ["missing-modality", "noisy-seeds", "noisy-features", "name-ablation", "dangling"]
 )
 def test_a_suite_holds_the_plain_dataset_against_changed_ones(name: str) -> None:
     suite = load_suite(name)

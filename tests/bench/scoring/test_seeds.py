@@ -11,8 +11,7 @@ import pytest
 
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job, cell_row
-from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.scoring.scorers import make_split
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.seeds import rng_seed, split_seed
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 

@@ -1,0 +1,1 @@
+"""Entities without a partner: whether the scores tell them from the others."""
