@@ -160,11 +160,15 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
         *("reports/formats", "results/core/predictions"),
     ),
+    # Trackers, and what tells them of a run.
+    "bench/tracking": (
+        *("datasets/core", "results/core", "bench/planning", "bench/cells", "bench/running"),
+    ),
     # Plan and run a request, what the command line and scripts call.
     "bench/api": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
-        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters"),
+        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters", "bench/tracking"),
         *("results/core/predictions", "reports/core", "reports/making"),
     ),
     # A cell that is done, trained again for what was not kept of it.
