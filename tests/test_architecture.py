@@ -120,9 +120,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
     ),
+    "bench/metering": ("datasets/core", "results/core"),  # energy and CO2 of a cell
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),
+        "bench/metering",
     ),
     "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
     "bench/running": (
@@ -169,6 +171,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
         *("bench/cells", "bench/running", "bench/sharing", "bench/clusters", "bench/tracking"),
+        "bench/metering",
         *("results/core/predictions", "reports/core", "reports/making"),
     ),
     # A cell that is done, trained again for what was not kept of it.

@@ -14,6 +14,7 @@ from rich.console import Console
 from mmea_bench.bench.api.outcomes import PlanOutcome, RunOutcome
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
+from mmea_bench.bench.metering.energy import check_energy
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.keeping import keeping_of
 from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
@@ -104,6 +105,8 @@ def run_request(
     Raises:
         UserError: If the request cannot be run at all.
     """
+    if request.energy is not None:
+        check_energy(request.energy)
     with own_dataset_files(request.dataset_files):
         return _run(request, console, quiet, display, [*trackers, *trackers_of(request.track)])
 
@@ -262,6 +265,7 @@ def _place(request: Request) -> Place:
         n_jobs=request.jobs,
         memory_limit_mib=None if limit is None else 1024.0 * limit,
         states_every_s=60.0 * request.checkpoint_every or None,
+        energy=request.energy or "",
     )
 
 

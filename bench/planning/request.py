@@ -132,6 +132,14 @@ class Request:
             HOW,
         ),
     )
+    energy: str | None = field(
+        default=None,
+        metadata=_option(
+            "Estimate each cell's energy, and its CO2 by the electricity of this country, such "
+            "as FRA.",
+            HOW,
+        ),
+    )
     cells_per_gpu: str = field(
         default="1", metadata=_option("Cells on one GPU at a time; auto packs by memory.", HOW)
     )
