@@ -62,7 +62,15 @@ _COLUMNS = {
 }
 """Printed columns with those of the cells."""
 
-_TIMES = ("epoch_s", "fit_s", "best_s", "eval_s")
+_ENERGY = {("energy", "Wh"): "energy_wh", ("energy", "mg CO2e"): "co2_mg"}
+"""The same, printed where a cell of the table has them."""
+
+_ENERGY_NOTE = (
+    "Energy is estimated by codecarbon for the cell's process, from loading the data to the last "
+    "score; CO2e by the mean electricity of the country that the run named."
+)
+
+_DECIMALS = ("epoch_s", "fit_s", "best_s", "eval_s", *_ENERGY.values())
 
 
 _GAP_IN = 0.5  # for the ticks and the name of the upper panel's axis
@@ -103,6 +111,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         "epoch of the reported checkpoint; peak memory is that of the whole process, data "
         "included. Devices are never averaged: each has rows and figures of its own.",
         *(_beside_note() for _ in range(bool(rows["is_beside"].any()))),
+        *(_ENERGY_NOTE for _ in range(bool(rows["energy_wh"].notna().any()))),
         *mark_notes(rows),
         *lacking_notes(tables, options, rows["key"], "a number to compare"),
     )
@@ -140,9 +149,12 @@ def _priced(cells: pd.DataFrame) -> pd.DataFrame:
     epochs = epochs.where(epochs > 0)  # what trains nothing has no time per epoch
     fit_s = cells["fit_s"].astype(float)
     priced = cells.assign(
-        epoch_s=fit_s / epochs, best_s=fit_s * cells["best_epoch"].astype(float) / epochs
+        epoch_s=fit_s / epochs,
+        best_s=fit_s * cells["best_epoch"].astype(float) / epochs,
+        energy_wh=1000.0 * cells["energy_kwh"].astype(float),
+        co2_mg=1e6 * cells["co2_kg"].astype(float),
     )
-    prices = priced[["key", *_COLUMNS.values()]].set_index("key").astype(float)
+    prices = priced[["key", *_COLUMNS.values(), *_ENERGY.values()]].set_index("key").astype(float)
     devices = cells.set_index("key")["device"].fillna(_UNKNOWN)
     trained_s = prices["fit_s"].where(prices["epochs"] > 0)
     return prices.assign(device=devices, is_beside=beside(cells), trained_s=trained_s)
@@ -155,16 +167,17 @@ def _beside_note() -> str:
 def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
     rows: list[Row] = []
     above = None
+    priced = _COLUMNS | (_ENERGY if numbers["energy_wh"].notna().any() else {})
     for (device, name), own in numbers.groupby(["device", "name"], sort=True):
         costs = own.drop_duplicates("key")
-        cells = [_cost_cell(costs[column], column) for column in _COLUMNS.values()]
+        cells = [_cost_cell(costs[column], column) for column in priced.values()]
         result = with_certain(repeat_cell(own.groupby("repeat")["value"].mean()), own)
         labels = (str(name), str(device), str(own["repeat"].nunique()))
         is_new = above not in (None, device)
         marks = (BESIDE,) * bool(own["is_beside"].any())
         rows.append(Row(labels, (*cells, result), marks, has_rule_above=is_new))
         above = device
-    columns = (*_COLUMNS, ("result", METRIC_NAMES[metric]))
+    columns = (*priced, ("result", METRIC_NAMES[metric]))
     labels = ("method", "device", "repeats")
     return explained(Table(comparison.title, labels, ("group", "number"), columns, tuple(rows)))
 
@@ -174,7 +187,7 @@ def _cost_cell(values: pd.Series[float], column: str) -> Cell:
     if known.empty:
         return Cell()
     mean = float(known.mean())
-    if column not in _TIMES:
+    if column not in _DECIMALS:
         return Cell(mean, None, len(known), style="count")
     return Cell(mean, None, len(known), style="decimal", digits=_digits(mean))
 

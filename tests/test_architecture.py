@@ -122,9 +122,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
     ),
+    "bench/metering": ("datasets/core", "results/core"),  # energy and CO2 of a cell
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),
+        "bench/metering",
     ),
     "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
     "bench/running": (
@@ -162,11 +164,16 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
         *("reports/formats", "results/core/predictions"),
     ),
+    # Trackers, and what tells them of a run.
+    "bench/tracking": (
+        *("datasets/core", "results/core", "bench/planning", "bench/cells", "bench/running"),
+    ),
     # Plan and run a request, what the command line and scripts call.
     "bench/api": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
-        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters"),
+        *("bench/cells", "bench/running", "bench/sharing", "bench/clusters", "bench/tracking"),
+        "bench/metering",
         *("results/core/predictions", "reports/core", "reports/making"),
     ),
     # A cell that is done, trained again for what was not kept of it.

@@ -15,9 +15,11 @@ from mmea_bench.bench.api.calls import (
     run,
     run_suite,
 )
+from mmea_bench.bench.api.outcomes import PlanOutcome, RunOutcome
 from mmea_bench.bench.api.own_vectors import Evaluation, evaluate
-from mmea_bench.bench.api.requests import PlanOutcome, RunOutcome, plan_request, run_request
+from mmea_bench.bench.api.requests import plan_request, run_request
 from mmea_bench.bench.planning.request import Request
+from mmea_bench.bench.tracking.tracker import TrackedCell, TrackedRun, Tracker
 from mmea_bench.datasets.core.errors import DataError, MissingDataError, UserError
 
 __all__ = [
@@ -28,6 +30,9 @@ __all__ = [
     "Request",
     "Result",
     "RunOutcome",
+    "TrackedCell",
+    "TrackedRun",
+    "Tracker",
     "UserError",
     "evaluate",
     "list_datasets",

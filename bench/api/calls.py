@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
-from mmea_bench.bench.api.requests import RunOutcome, run_request
+from mmea_bench.bench.api.outcomes import RunOutcome
+from mmea_bench.bench.api.requests import run_request
 from mmea_bench.bench.planning.request import Request
 from mmea_bench.bench.planning.suite_files import suite_names
 from mmea_bench.bench.running.console import PlainConsole
 from mmea_bench.bench.running.disk_errors import spell_disk_error
+from mmea_bench.bench.tracking.tracker import Tracker
 from mmea_bench.datasets.core.access import catalogue as datasets
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -169,6 +171,7 @@ def run(
     seed_ratio: float | Sequence[float] = 0.3,
     parameters: Mapping[str, object] | None = None,
     quiet: bool = True,
+    trackers: Sequence[Tracker] = (),
     **options: Any,
 ) -> Result:
     """Trains and scores methods on datasets, every cell in a process of its own.
@@ -181,9 +184,11 @@ def run(
         seed_ratio: Share of the anchor links that trains, or several.
         parameters: Parameter to value; ``method.parameter`` where several methods run.
         quiet: Whether nothing is printed but warnings.
+        trackers: Listeners of yours, beside those that ``track`` names.
         **options: Any further field of ``Request``, which are the options of ``mmea-bench run``:
             ``repeats``, ``variants``, ``protocol``, ``decoders``, ``device``, ``jobs``,
-            ``timeout``, ``memory_limit``, ``data_root``, ``cache_dir``, ``out``, ``fresh``, ...
+            ``timeout``, ``memory_limit``, ``data_root``, ``cache_dir``, ``out``, ``fresh``,
+            ``track``, ...
 
     Raises:
         UserError: If the request cannot be run at all; a training that fails is a row with its
@@ -206,22 +211,26 @@ def run(
             "dataset_files": (*dataset_files, *_several(options.get("dataset_files"))),
         },
         quiet=quiet,
+        trackers=trackers,
     )
 
 
-def run_suite(suite: str | Path, *, quiet: bool = True, **options: Any) -> Result:
+def run_suite(
+    suite: str | Path, *, quiet: bool = True, trackers: Sequence[Tracker] = (), **options: Any
+) -> Result:
     """Runs a suite, as ``mmea-bench run --suite``.
 
     Args:
         suite: Name (``list_suites``), or the path of a TOML file.
         quiet: Whether nothing is printed but warnings.
+        trackers: Listeners of yours, as for ``run``.
         **options: Any further field of ``Request``, as for ``run``.
 
     Raises:
         UserError: If the suite does not exist, is wrong, or an option does not exist.
         KeyboardInterrupt: If it was interrupted; the same call goes on where it was.
     """
-    return _run({"suite": str(suite), **options}, quiet=quiet)
+    return _run({"suite": str(suite), **options}, quiet=quiet, trackers=trackers)
 
 
 def read_results(folder: Path | str, table: str = "results") -> pd.DataFrame:
@@ -270,9 +279,9 @@ def report(
         return build_reports(Path(folder), _path(out), only, chosen, options)
 
 
-def _run(asked: Mapping[str, Any], *, quiet: bool) -> Result:
+def _run(asked: Mapping[str, Any], *, quiet: bool, trackers: Sequence[Tracker]) -> Result:
     with _user_errors():
-        outcome = run_request(_request(asked), _console(), quiet=quiet)
+        outcome = run_request(_request(asked), _console(), quiet=quiet, trackers=trackers)
     if outcome.summary.signal_number == signal.SIGINT:
         raise KeyboardInterrupt
     return Result(outcome)

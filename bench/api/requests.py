@@ -6,14 +6,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from mmea_bench.bench.api.outcomes import PlanOutcome, RunOutcome
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
+from mmea_bench.bench.metering.energy import check_energy
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.keeping import keeping_of
 from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
@@ -47,6 +48,9 @@ from mmea_bench.bench.running.stale import (
 )
 from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.bench.sharing.claims import Claims
+from mmea_bench.bench.tracking.adapters import trackers_of
+from mmea_bench.bench.tracking.telling import telling
+from mmea_bench.bench.tracking.tracker import TrackedRun, Tracker
 from mmea_bench.datasets.core.access.catalogue import (
     default_cache_dir,
     own_dataset_files,
@@ -61,52 +65,6 @@ from mmea_bench.results.core.store import ResultStore
 _WHAT = {each.name for each in fields(Request) if each.metadata["panel"] == WHAT}
 _BESIDE_A_RECORD = {each.name for each in fields(Request)} - _WHAT | {"from_record"}
 """Options that may stand beside --from-record: how and where, not what."""
-
-
-@dataclass(frozen=True)
-class PlanOutcome:
-    """What a run would do.
-
-    Attributes:
-        plan: Cells, those done and those missing.
-        folder: Results folder.
-        seconds: About how long the missing cells take; None where nothing is known yet.
-    """
-
-    plan: Plan
-    folder: Path
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """A run that has ended.
-
-    Attributes:
-        plan: What was to be done.
-        summary: What was done.
-        folder: Results folder.
-        tables: Files of the tables.
-    """
-
-    plan: Plan
-    summary: RunSummary
-    folder: Path
-    tables: list[Path]
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        return {
-            "suite": self.plan.suite.name,
-            "folder": str(self.folder),
-            "n_cells": len(self.plan.cells),
-            "n_done_before": len(self.plan.done),
-            "n_by_status": dict(self.summary.n_by_status),
-            "is_complete": self.summary.is_complete,
-            "problem": self.summary.problem,
-            "exit_code": self.summary.exit_code,
-            "tables": [str(path) for path in self.tables],
-        }
 
 
 def plan_request(request: Request) -> PlanOutcome:
@@ -128,7 +86,12 @@ def _planned(request: Request) -> PlanOutcome:
 
 
 def run_request(
-    request: Request, console: Console, *, quiet: bool = False, display: Progress | None = None
+    request: Request,
+    console: Console,
+    *,
+    quiet: bool = False,
+    display: Progress | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> RunOutcome:
     """Runs what is missing of a request and writes the tables, also when it is interrupted.
 
@@ -137,15 +100,24 @@ def run_request(
         console: Where progress and warnings go.
         quiet: Whether only warnings are shown.
         display: Shows the cells that run, in place of the usual display.
+        trackers: Whom to tell of the run besides those that the request names.
 
     Raises:
         UserError: If the request cannot be run at all.
     """
+    if request.energy is not None:
+        check_energy(request.energy)
     with own_dataset_files(request.dataset_files):
-        return _run(request, console, quiet, display)
+        return _run(request, console, quiet, display, [*trackers, *trackers_of(request.track)])
 
 
-def _run(request: Request, console: Console, quiet: bool, display: Progress | None) -> RunOutcome:  # noqa: FBT001
+def _run(
+    request: Request,
+    console: Console,
+    quiet: bool,  # noqa: FBT001
+    display: Progress | None,
+    trackers: Sequence[Tracker],
+) -> RunOutcome:
     suite, place, folder = _loaded(request)
     settings = _settings(request)
     store = _writable(folder)
@@ -174,7 +146,8 @@ def _run(request: Request, console: Console, quiet: bool, display: Progress | No
         estimator = _estimator(store)
         jobs = with_needs(jobs_of(plan, place), estimator)
         usual = SilentProgress() if quiet else make_progress(console, jobs, request.jobs, estimator)
-        with display or usual as progress:
+        facts = TrackedRun(plan.suite.name, folder, len(jobs))
+        with telling(display or usual, trackers, facts, console) as progress:
             summary = run_jobs(jobs, store, progress, settings, claims)
         tables = _write_tables(plan, place, store, summary)
         for sentence in keep_twins(plan, store, keeping):
@@ -292,6 +265,7 @@ def _place(request: Request) -> Place:
         n_jobs=request.jobs,
         memory_limit_mib=None if limit is None else 1024.0 * limit,
         states_every_s=60.0 * request.checkpoint_every or None,
+        energy=request.energy or "",
     )
 
 

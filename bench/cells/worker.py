@@ -17,6 +17,7 @@ from mmea_bench.bench.cells.execute import execute_cell
 from mmea_bench.bench.cells.kept_states import CellStates, points_of
 from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
 from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, CurvePoint, Started, Tick
+from mmea_bench.bench.metering.energy import metered
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.keeping import watching
 from mmea_bench.bench.predictions.keep import with_kept
@@ -52,8 +53,10 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
 
         # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
         with own_dataset_files(job.dataset_files):
-            with watching() if job.keeping.kinds else nullcontext() as watch:
+            watcher = watching() if job.keeping.kinds else nullcontext()
+            with watcher as watch, metered(job.energy) as meter:
                 record = execute_cell(job, sealed(throttle), listen)
+            record = meter.added(record)
             if watch is not None:
                 record = with_kept(job, record, watch)
     except StoppedError:

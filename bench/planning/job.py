@@ -39,6 +39,7 @@ class Job:
         memory_limit_mib: Memory above which the cell is killed, None for no limit.
         gpu: Number of the GPU to use, None for the first or none.
         keeping: What is kept of it besides its record.
+        energy: Country whose electricity its energy is counted by; "" measures none.
         scored_on: Links that the cell is scored on: ``test``, or ``valid`` for a trial of a tuning,
             which never has the test links.
     """
@@ -60,6 +61,7 @@ class Job:
     memory_limit_mib: float | None = None
     gpu: int | None = None
     keeping: Keeping = NOTHING_KEPT
+    energy: str = ""
     scored_on: Literal["test", "valid"] = "test"
 
 

@@ -44,6 +44,7 @@ class Place:
         states_every_s: Seconds between two kept states of a training; None keeps none.
         memory_limit_mib: Memory above which a cell is killed, None for no limit.
         keeping: What is kept of a cell besides its record.
+        energy: Country whose electricity the energy of cells is counted by; "" measures none.
     """
 
     data_root: Path | None
@@ -55,6 +56,7 @@ class Place:
     states_every_s: float | None = None
     memory_limit_mib: float | None = None
     keeping: Keeping = NOTHING_KEPT
+    energy: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
             dataset_version=_version_of(plan, cell),
             memory_limit_mib=place.memory_limit_mib,
             keeping=place.keeping,
+            energy=place.energy,
         )
         for key, cell in plan.to_run
     ]

@@ -124,6 +124,22 @@ class Request:
         default=DEFAULT_CANDIDATES,
         metadata=_option("Best candidates of each link that predictions hold.", HOW, min=1),
     )
+    track: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "Tell trackers of the run: tensorboard, mlflow, wandb; by default into the results "
+            "folder.",
+            HOW,
+        ),
+    )
+    energy: str | None = field(
+        default=None,
+        metadata=_option(
+            "Estimate each cell's energy, and its CO2 by the electricity of this country, such "
+            "as FRA.",
+            HOW,
+        ),
+    )
     cells_per_gpu: str = field(
         default="1", metadata=_option("Cells on one GPU at a time; auto packs by memory.", HOW)
     )

@@ -188,11 +188,8 @@ CELL_COLUMNS = (
         "what the method reads and the copy has in part only: modalities, entities, pairs",
         nullable=True,
     ),
-    Column(
-        "partial_copy",
-        "text",
-        "",
-        "the same in counts: found and published",
+    replace(
+        Column("partial_copy", "text", "", "the same in counts: found and published"),
         nullable=True,
         longest=LONGEST_PROSE,
     ),
@@ -204,10 +201,12 @@ CELL_COLUMNS = (
         "rules behind the name of the protocol: candidates, ties, stopping; empty if not known",
         nullable=True,
     ),
+    Column("energy_kwh", "float", "kWh", "estimated energy of its process", nullable=True),
+    Column("co2_kg", "float", "kg", "estimated CO2 equivalents of that energy", nullable=True),
 )
 """cells.csv: one row per cell."""
 
-GAINED_COLUMNS = ("split", "protocol_settings")
+GAINED_COLUMNS = ("split", "protocol_settings", "energy_kwh", "co2_kg")
 """Columns that this schema has gained since; older records and tables leave them empty."""
 
 CURVE_COLUMNS = (

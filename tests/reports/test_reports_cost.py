@@ -61,6 +61,19 @@ def test_times_are_per_epoch_and_up_to_the_best_epoch() -> None:
     assert found["result", "Hits@1"] == ".500"
 
 
+def test_energy_is_a_column_where_a_cell_has_it() -> None:
+    used = {"energy_kwh": 0.0123, "co2_kg": 0.00045}
+    plain = make_record("b", 0.5, **TRAINED)
+    document = _document([make_record("a", 0.5, **TRAINED, **used), plain])
+    (table,) = document.tables
+    found = [dict(zip(table.columns, row, strict=True)) for row in texts(table).values()]
+    assert [row["energy", "Wh"] for row in found] == ["12.3", "–"]
+    assert [row["energy", "mg CO2e"] for row in found] == ["450", "–"]
+    assert any("codecarbon" in note for note in document.notes)
+    without = _document([plain])
+    assert not any(group == "energy" for group, _name in without.tables[0].columns)
+
+
 def test_what_trains_nothing_has_no_time_per_epoch_and_is_left_out_of_the_time_panel() -> None:
     idle = {**TRAINED, "epochs": 0, "best_epoch": 0, "fit_s": 0.01}
     records = [make_record(name, 0.5, **TRAINED) for name in ("a", "b")]
