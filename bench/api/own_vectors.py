@@ -18,7 +18,7 @@ from mmea_bench.bench.scoring.evaluate import (
     rank_links,
     ranking_task,
 )
-from mmea_bench.bench.scoring.metrics import metrics_of_ranks
+from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 from mmea_bench.methods.core.base import DivergedError, Embeddings, Similarity
 
@@ -100,7 +100,7 @@ def evaluate(  # noqa: PLR0913 - every rule of the protocol is the caller's to c
         ranks = rank_links(Embeddings(source, target, similarity), task, (csls,), ties)[csls]
     except DivergedError as error:
         raise UserError(f"These vectors cannot be compared: {error}.") from error
-    return Evaluation(_metrics(ranks, ks), ranks, _n_candidates(task))
+    return Evaluation(by_direction(ranks.src2tgt, ranks.tgt2src, ks), ranks, _n_candidates(task))
 
 
 def _check_rules(similarity: str, csls: int, ks: Sequence[int], candidates: str, ties: str) -> None:
@@ -191,16 +191,3 @@ def _task(
     if not len(seeds):
         raise UserError("candidates='unseeded' needs seed_links, whose entities are left out.")
     return ranking_task(links, known, sizes, seeds)
-
-
-def _metrics(ranks: LinkRanks, ks: Sequence[int]) -> dict[str, dict[str, float]]:
-    found = {name: _of_direction(getattr(ranks, name), ks) for name in ("src2tgt", "tgt2src")}
-    forward, backward = found["src2tgt"], found["tgt2src"]
-    mean = {metric: (forward[metric] + backward[metric]) / 2 for metric in forward}
-    return {**found, "mean": mean}
-
-
-def _of_direction(ranks: NDArray[np.float64], ks: Sequence[int]) -> dict[str, float]:
-    usual = metrics_of_ranks(ranks)
-    hits = {f"hits@{k}": float(np.mean(ranks <= k)) for k in ks}
-    return {**hits, "mrr": usual["mrr"], "mean_rank": usual["mean_rank"]}

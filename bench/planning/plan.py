@@ -58,6 +58,35 @@ class Place:
     keeping: Keeping = NOTHING_KEPT
     energy: str = ""
 
+    def job(
+        self,
+        cell: Cell,
+        key: str,
+        *,
+        suite: str,
+        threads: int,
+        deadline_s: float | None,
+        dataset_version: str,
+    ) -> Job:
+        """A cell, ready to be run here; arguments are the fields of the job."""
+        return Job(
+            cell=cell,
+            key=key,
+            suite=suite,
+            data_root=self.data_root,
+            cache_dir=self.cache_dir,
+            device=self.device,
+            method_files=self.method_files,
+            dataset_files=self.dataset_files,
+            threads=threads,
+            deadline_s=deadline_s,
+            states_every_s=self.states_every_s,
+            dataset_version=dataset_version,
+            memory_limit_mib=self.memory_limit_mib,
+            keeping=self.keeping,
+            energy=self.energy,
+        )
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -148,22 +177,13 @@ def jobs_of(plan: Plan, place: Place) -> list[Job]:
     """The missing cells, ready to be run; the jobs share the processor cores evenly."""
     threads = threads_of_cell(place.n_jobs, os.environ)
     return [
-        Job(
-            cell=cell,
-            key=key,
+        place.job(
+            cell,
+            key,
             suite=plan.suite.name,
-            data_root=place.data_root,
-            cache_dir=place.cache_dir,
-            device=place.device,
-            method_files=place.method_files,
-            dataset_files=place.dataset_files,
             threads=threads,
             deadline_s=plan.suite.timeout_s,
-            states_every_s=place.states_every_s,
             dataset_version=_version_of(plan, cell),
-            memory_limit_mib=place.memory_limit_mib,
-            keeping=place.keeping,
-            energy=place.energy,
         )
         for key, cell in plan.to_run
     ]

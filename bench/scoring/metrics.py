@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,11 +12,14 @@ HITS_AT: Final = (1, 5, 10)
 METRICS: Final = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
 
 
-def metrics_of_ranks(ranks: NDArray[np.float64]) -> dict[str, float]:
+def metrics_of_ranks(
+    ranks: NDArray[np.float64], hits_at: Sequence[int] = HITS_AT
+) -> dict[str, float]:
     """Metrics of the ranks of the true partners.
 
     Args:
         ranks: Rank of each true partner, counted from 1; ties may give halves, [n_links].
+        hits_at: Which Hits@k.
 
     Returns:
         Hits@k and MRR as fractions, ``mean_rank`` as a rank. A tied rank of 1.5 counts for
@@ -26,7 +30,7 @@ def metrics_of_ranks(ranks: NDArray[np.float64]) -> dict[str, float]:
     """
     if not len(ranks) or not np.all(ranks >= 1):
         raise ValueError("metrics need at least one rank, and ranks of 1 or more")
-    values = {f"hits@{k}": float(np.mean(ranks <= k)) for k in HITS_AT}
+    values = {f"hits@{k}": float(np.mean(ranks <= k)) for k in hits_at}
     values["mrr"] = float(np.mean(1.0 / ranks))
     values["mean_rank"] = float(np.mean(ranks))
     return values
@@ -38,9 +42,11 @@ def certain_hits(n_candidates: int) -> tuple[str, ...]:
 
 
 def by_direction(
-    src2tgt: NDArray[np.float64], tgt2src: NDArray[np.float64]
+    src2tgt: NDArray[np.float64],
+    tgt2src: NDArray[np.float64],
+    hits_at: Sequence[int] = HITS_AT,
 ) -> dict[str, dict[str, float]]:
     """Metrics of both directions and their mean: direction -> metric -> value."""
-    forward, backward = metrics_of_ranks(src2tgt), metrics_of_ranks(tgt2src)
+    forward, backward = (metrics_of_ranks(ranks, hits_at) for ranks in (src2tgt, tgt2src))
     mean = {metric: (forward[metric] + backward[metric]) / 2 for metric in forward}
     return {"src2tgt": forward, "tgt2src": backward, "mean": mean}

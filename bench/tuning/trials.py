@@ -123,38 +123,37 @@ class TrialRunner:
         return _judged(record, trial, job.cell, seconds)
 
     def _job(self, cell: Cell, key: str, deadline_s: float | None) -> Job:
-        place = self._place
-        return Job(
-            cell=cell,
-            key=key,
+        job = self._place.job(
+            cell,
+            key,
             suite="tuning",
-            data_root=place.data_root,
-            cache_dir=place.cache_dir,
-            device=place.device,
-            method_files=place.method_files,
             threads=self._n_threads,
             deadline_s=deadline_s,
-            states_every_s=place.states_every_s,
             dataset_version=self._versions[cell.dataset],
-            memory_limit_mib=place.memory_limit_mib,
-            scored_on="valid",
         )
+        return replace(job, scored_on="valid")
 
 
 def _watch(trial: Trial, tick: Tick, cell: Cell) -> None:
-    stop = cell.protocol.stop_score(None)
+    watched = _watched(cell)
     for point in tick.points:
-        if (point.links, point.metric, point.direction) == ("valid", stop.metric, stop.direction):
+        if (point.links, point.metric, point.direction) == watched:
             trial.watch(point.epoch, point.value)
+
+
+def _watched(cell: Cell) -> tuple[str, str, str]:
+    """Links, metric and direction of the curve that a trial is judged by."""
+    stop = cell.protocol.stop_score(None)
+    return "valid", stop.metric, stop.direction
 
 
 def curve_of(record: Record, cell: Cell) -> list[tuple[int, float]]:
     """Epochs and scores of a trial's validation curve; the last one is what it returned."""
-    stop = cell.protocol.stop_score(None)
+    watched = _watched(cell)
     return [
         (int(row["epoch"]), float(row["value"]))
         for row in record.curves
-        if (row["links"], row["metric"], row["direction"]) == ("valid", stop.metric, stop.direction)
+        if (row["links"], row["metric"], row["direction"]) == watched
     ]
 
 

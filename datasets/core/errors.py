@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,6 +27,11 @@ def shown(value: object, quote: str = "'") -> str:
     else:
         return f"a {type(value).__name__}"
     return f"{quote}{_one_line(text, _LONGEST_SHOWN)}{quote}"
+
+
+def last_line(error: BaseException) -> str:
+    """What an error says of itself, as the last line of its traceback: kind and text."""
+    return traceback.format_exception_only(error)[-1].strip()
 
 
 def _one_line(text: str, longest: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -16,30 +16,19 @@ def project_sources(files: Iterable[Path]) -> tuple[Path, ...]:
 
     What a package's ``__init__`` holds counts too, whichever of its modules is imported.
     """
-    found: set[Path] = set()
-    waiting = list(files)
-    while waiting:
-        path = waiting.pop()
-        if path not in found and path.is_file():
-            found.add(path)
-            waiting.extend(_project_imports(path))
-    return tuple(sorted(found))
+    return _all_reached(files, _project_imports)
 
 
 def own_sources(file: Path) -> tuple[Path, ...]:
     """A user's file and every module beside or below it that it imports, sorted."""
-    folder = file.parent
-    found: set[Path] = set()
-    waiting = [file]
-    while waiting:
-        path = waiting.pop()
-        if path not in found and path.is_file():
-            found.add(path)
-            for level, parts in _imported_names(path):
-                roots = (path.parents[level - 1],) if level else (folder, path.parent)
-                for root in roots:
-                    waiting.extend(_module_files(root, parts))
-    return tuple(sorted(found))
+
+    def imported(path: Path) -> Iterator[Path]:
+        for level, parts in _imported_names(path):
+            roots = (path.parents[level - 1],) if level else (file.parent, path.parent)
+            for root in roots:
+                yield from _module_files(root, parts)
+
+    return _all_reached([file], imported)
 
 
 def package_sources(module: str) -> tuple[Path, ...]:
@@ -55,17 +44,28 @@ def package_sources(module: str) -> tuple[Path, ...]:
         return ()
     places = list(outer.submodule_search_locations or ()) or [str(outer.origin)]
     root = Path(places[0]).resolve().parent
+
+    def imported(path: Path) -> Iterator[Path]:
+        for level, parts in _imported_names(path):
+            if level or parts[0] == top:
+                yield from _module_files(path.parents[level - 1] if level else root, parts)
+
+    origin = Path(spec.origin).resolve()  # of a compiled module no source is read
+    start = [origin] if origin.suffix == ".py" else []
+    return _all_reached([*start, *_module_files(root, module.split("."))], imported)
+
+
+def _all_reached(
+    start: Iterable[Path], imported: Callable[[Path], Iterable[Path]]
+) -> tuple[Path, ...]:
+    """The files that exist among the first ones, and all that they import in turn, sorted."""
     found: set[Path] = set()
-    waiting = [Path(spec.origin).resolve(), *_module_files(root, module.split("."))]
+    waiting = list(start)
     while waiting:
         path = waiting.pop()
-        if path.suffix == ".py" and path not in found and path.is_file():
+        if path not in found and path.is_file():
             found.add(path)
-            for level, parts in _imported_names(path):
-                if level:
-                    waiting.extend(_module_files(path.parents[level - 1], parts))
-                elif parts[0] == top:
-                    waiting.extend(_module_files(root, parts))
+            waiting.extend(imported(path))
     return tuple(sorted(found))
 
 

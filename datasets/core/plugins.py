@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-from mmea_bench.datasets.core.errors import UserError, shown
+from mmea_bench.datasets.core.errors import UserError, last_line, shown
 
 METHODS_GROUP = "mmea_bench.methods"
 DATASETS_GROUP = "mmea_bench.datasets"
@@ -108,7 +107,7 @@ def load(offer: Offer, base: type[object], what: str) -> type[Any]:
     try:
         module = importlib.import_module(offer.module)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{where} cannot be imported: {_last_line(error)}") from error
+        raise UserError(f"{where} cannot be imported: {last_line(error)}") from error
     attribute = offer.value.partition(":")[2].partition("[")[0].strip()
     if not attribute:
         return only_class(module, base, f"{offer.module}, which offers the {what} '{offer.name}',")
@@ -143,7 +142,3 @@ def only_class(module: ModuleType, base: type[object], where: str) -> type[Any]:
             f"{where} must define exactly one subclass of {base.__name__}, found: {found}."
         )
     return defined[0]
-
-
-def _last_line(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[-1].strip()

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, last_line
 
 _PACKAGE = "mmea_bench"
 
@@ -67,21 +67,17 @@ def _moved(error: ImportError) -> str:
     if public == "datasets":
         stays += f" (what a method needs of datasets: from {_PACKAGE}.methods.api)"
     return (
-        f"{where} does not have what it asks for ({_last_line(error)}). Parts of the project move; "
+        f"{where} does not have what it asks for ({last_line(error)}). Parts of the project move; "
         f"import from {stays}, whose names stay."
     )
 
 
-def _last_line(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[-1].strip()
-
-
 def _located(error: BaseException, path: Path) -> str:
-    """As ``_last_line``, with the line of the user's file that it passed last."""
+    """As ``last_line``, with the line of the user's file that it passed last."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename) == path.resolve()
     ]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    return _last_line(error) if line is None else f"line {line}: {_last_line(error)}"
+    return last_line(error) if line is None else f"line {line}: {last_line(error)}"

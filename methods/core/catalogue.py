@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.errors import UserError, last_line, unknown_name
 from mmea_bench.datasets.core.imports import own_sources, package_sources, project_sources
 from mmea_bench.datasets.core.plugins import METHODS_GROUP, Offer, load, offers, only_class
 from mmea_bench.datasets.core.user_files import load_user_file, user_name
@@ -81,8 +80,7 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
         try:
             module = importlib.import_module(f"{_PACKAGE}.methods.{wanted}")
         except Exception as error:
-            reason = traceback.format_exception_only(error)[-1].strip()
-            raise UserError(f"Method '{wanted}' cannot be imported: {reason}") from error
+            raise UserError(f"Method '{wanted}' cannot be imported: {last_line(error)}") from error
         return only_class(module, Method, f"methods/{wanted}.py")
     offered = _offered()
     if wanted not in offered:

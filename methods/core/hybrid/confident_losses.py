@@ -85,8 +85,7 @@ class ConfidentLosses(HybridLosses):
         dynamic, fixed = encoded.dynamic, encoded.joint
         joints = self._icl(dynamic[source], dynamic[target])
         joints = joints + self._icl(fixed[source], fixed[target])
-        weights = encoded.weights
-        confidences = len(self._modalities) * torch.minimum(weights[source], weights[target])
+        confidences = self._confidences(encoded, positions)
         early = {
             name: loss_where_present(
                 self._confident,
@@ -102,6 +101,12 @@ class ConfidentLosses(HybridLosses):
         terms = [joints, self.weighted(early), self.weighted(late)]
         total: Tensor = self.balance(torch.stack(terms))
         return total
+
+    def _confidences(self, encoded: GlobalHybridVectors, positions: Tensor) -> Tensor:
+        """Of each pair and modality, [b, n_modalities]: that of its less confident end."""
+        source, target = positions.unbind(dim=1)
+        weights = encoded.weights
+        return len(self._modalities) * torch.minimum(weights[source], weights[target])
 
     def _confident(self, confidence: Tensor, source: Tensor, target: Tensor) -> Tensor:
         return confident_contrastive_loss(source, target, confidence, self._tau)

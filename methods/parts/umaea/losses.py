@@ -54,8 +54,8 @@ class ImaginationLosses(ConfidentLosses):
         if not isinstance(encoded, ImaginingVectors) or encoded.imagined is None:
             return total
         source, target = positions.unbind(dim=1)
-        weights = encoded.weights[:, self._modalities.index("image")]
-        confidence = len(self._modalities) * torch.minimum(weights[source], weights[target])
+        confidences = self._confidences(encoded, positions)
+        confidence = confidences[:, self._modalities.index("image")]
         images = normalize(encoded.imagined.code, dim=1)
         aligned = loss_where_present(
             self._confident, "image", kept, confidence, images[source], images[target]
