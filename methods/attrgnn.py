@@ -8,7 +8,6 @@ not here, nor is the choice of rates by the links that are then tested.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -18,15 +17,12 @@ from torch import Tensor, nn
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Method, RunContext, Scoring
+from mmea_bench.methods.core.base import RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
 from mmea_bench.methods.core.inputs.names import joint_names
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
 from mmea_bench.methods.core.losses.blocked_pairs import blocked_pair_margin_loss
@@ -78,7 +74,7 @@ class AttrGNNParams:
             raise ValueError(f"channels must be among {', '.join(CHANNELS)}")
 
 
-class AttrGNN(Method):
+class AttrGNN(TextMethod):
     """AttrGNN with the channels that a dataset has input for, by the sum of their distances."""
 
     paper = Paper(
@@ -92,6 +88,7 @@ class AttrGNN(Method):
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure", "name", "attribute")
     requires: ClassVar[tuple[str, ...]] = ("structure",)
+    texts_of: ClassVar[tuple[str, ...]] = ("name", "attribute")
     Params = AttrGNNParams
     published_scoring = Scoring(None, csls=0)  # whether by sum or SVM is not stated
     grid: ClassVar = {
@@ -119,19 +116,6 @@ class AttrGNN(Method):
         """What the channels read."""
         read = {CHANNELS[channel] for channel in self.params.channels}
         return tuple(name for name in self.modalities if name in read and name in offered)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why AttrGNN cannot run: no triples, nothing for its channels, or no text encoder."""
-        lacking = super().skip_reason(modalities)
-        chosen = self.chosen_modalities(modalities)
-        if lacking is None and not chosen:
-            lacking = f"the dataset has nothing for: {', '.join(self.params.channels)}"
-        needs_texts = bool({"name", "attribute"} & set(chosen))
-        return lacking or (encoder_available(self.params.text_encoder) if needs_texts else None)
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> PairScores:
         """Trains all channels side by side; they share no parameter.

@@ -25,15 +25,12 @@ from torch.nn.functional import normalize, relu
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Alignment, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Alignment, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
 from mmea_bench.methods.core.inputs.names import joint_names, original_names
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.encoders import xavier_normal
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.settings import taken_from
@@ -82,7 +79,7 @@ class BertIntParams:
     eval_every: int = 10  # code
 
 
-class BertInt(Method):
+class BertInt(TextMethod):
     """BERT-INT on names, or on descriptions where a file of them is named."""
 
     paper = Paper(
@@ -118,14 +115,6 @@ class BertInt(Method):
         """Names; what is compared beside them where pairs are ranked."""
         chosen = super().chosen_modalities(offered)
         return tuple(name for name in chosen if name == "name" or self.params.interactions)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why BERT-INT cannot run: no names, or no text encoder."""
-        return super().skip_reason(modalities) or encoder_available(self.params.text_encoder)
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
         """Scores of the nearest targets of each source entity; all others are missed."""

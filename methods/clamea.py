@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -21,9 +20,9 @@ from torch.nn.functional import embedding, normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.siamese.pair_losses import ContrastiveForm, modal_contrastive_loss
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
 from mmea_bench.methods.core.siamese.translation import BatchEntities, translation_loss
@@ -63,7 +62,7 @@ class CLAMEAParams(InteractionParams):
     eval_every: int = 10  # lineage: 1 from epoch 70 on
 
 
-class CLAMEA(Method):
+class CLAMEA(TextMethod):
     """CLAMEA by the text of its paper and its lineage, in the reading that learns.
 
     Three defaults depart from the letter, because by it nothing is learned or the paper's own parts
@@ -88,6 +87,7 @@ class CLAMEA(Method):
     )
     modalities: ClassVar[tuple[str, ...]] = ORDER
     requires: ClassVar[tuple[str, ...]] = (BASE,)
+    texts_of: ClassVar[tuple[str, ...]] = ("attribute",)
     Params = CLAMEAParams
     published_scoring = Scoring("cosine", csls=0)  # paper; both datasets share the defaults
     # Figure 5 sweeps five values each; its axes' values are not printed.
@@ -162,19 +162,11 @@ class CLAMEA(Method):
         return params.iterative and params.iterative_every < params.epochs
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why CLAMEA cannot run: no triples, nothing left for the joint vector, no encoder."""
-        params: CLAMEAParams = self.params
+        """Why CLAMEA cannot run: no triples, no encoder, nothing left for the joint vector."""
         lacking = super().skip_reason(modalities)
-        if lacking is not None:
-            return lacking
-        used = self.used_modalities(modalities)
-        if not set(used) & set(params.output):
-            return f"the dataset has none of: {', '.join(params.output)}"
-        return encoder_available(params.text_encoder) if "attribute" in used else None
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
+        if lacking is None and not set(self.used_modalities(modalities)) & set(self.params.output):
+            lacking = f"the dataset has none of: {', '.join(self.params.output)}"
+        return lacking
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' joint vectors."""

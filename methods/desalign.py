@@ -22,7 +22,7 @@ from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
 from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.desalign.energy import BoundedLosses, EnergyBound
 from mmea_bench.methods.parts.desalign.propagation import (
@@ -80,10 +80,6 @@ class DESAlignParams:
         )
 
 
-def _without(name: str) -> dict[str, tuple[str, ...]]:
-    return {"modalities": tuple(each for each in DESAlignParams.modalities if each != name)}
-
-
 _RELEASED = {"energy_weight": 0.0, "interpolated": False}
 
 
@@ -107,7 +103,7 @@ class DESAlign(Method):
     published_scoring = Scoring("cosine", csls=3)  # script
     published_settings: ClassVar = {
         "fb15k-*": {"feed_forward_dim": 0, "depth": 2},  # code; epochs are not stated
-        "dbp15k-*": {"modalities": _without("name")["modalities"]},  # script
+        "dbp15k-*": without(DESAlignParams.modalities, "name"),  # script
     }
     grid: ClassVar = {"depth": (0, 1, 2, 3, 4, 5)}
     variants: ClassVar = {
@@ -117,11 +113,11 @@ class DESAlign(Method):
         "w/o energy bound": {"energy_weight": 0.0},
         "w/o interpolation": {"interpolated": False},
         "w/o propagation": {"depth": 0},
-        "w/o structure": _without("structure"),
-        "w/o relation": _without("relation"),
-        "w/o attribute": _without("attribute"),
-        "w/o visual": _without("image"),
-        "w/o names": _without("name"),
+        "w/o structure": without(DESAlignParams.modalities, "structure"),
+        "w/o relation": without(DESAlignParams.modalities, "relation"),
+        "w/o attribute": without(DESAlignParams.modalities, "attribute"),
+        "w/o visual": without(DESAlignParams.modalities, "image"),
+        "w/o names": without(DESAlignParams.modalities, "name"),
     }
     test_params: ClassVar = {
         "epochs": 60,
@@ -139,12 +135,6 @@ class DESAlign(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         params: DESAlignParams = self.params
         return params.iterative and params.growth.is_reached(params.epochs)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why DESAlign cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links; joint vectors of all depths side by side.

@@ -10,17 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder
-from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
+from mmea_bench.methods.core.rounds.training import train_in_rounds
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import rmsprop
 
 
@@ -90,29 +88,7 @@ class DualAMN(Method):
             ctx.device,
         )
         optimiser = rmsprop(params.learning_rate)(model.parameters())
-        rounds = Promotions(
-            graph,
-            view,
-            ctx,
-            first=params.bootstrap_start,
-            every=params.bootstrap_every,
-            epochs=params.epochs,
-            csls_k=params.csls_k,
-        )
+        rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
         settings = taken_from(params, HardSampling)
         step = HardSampleEpochs(model, lambda: rounds.pairs, optimiser, settings, ctx)
-
-        @torch.no_grad()
-        def embed() -> Embeddings:
-            return graph.split(model())
-
-        def promote(epoch: int) -> None:
-            rounds.after_epoch(epoch, embed)
-
-        schedule = Schedule(
-            params.epochs,
-            None,
-            eval_every=params.eval_every,
-            earliest_stop=params.bootstrap_start if self.is_iterative else 0,
-        )
-        return train(model.parameters(), step, embed, schedule, ctx, promote)
+        return train_in_rounds(model, step, graph.split, rounds, ctx, eval_every=params.eval_every)

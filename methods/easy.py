@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -24,9 +23,9 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Method, RunContext, Scoring
+from mmea_bench.methods.core.base import RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
@@ -73,7 +72,7 @@ class EASYParams:
     eval_every: int = 30
 
 
-class EASY(Method):
+class EASY(TextMethod):
     """EASY with RREA's encoder, as its released code trains it."""
 
     paper = Paper(
@@ -113,15 +112,11 @@ class EASY(Method):
         """Always: what it trains on are its own matches."""
         return True
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why EASY cannot run: no triples, no names, or no encoder for their tokens."""
-        encoder = self.params.text_encoder
-        lacking = super().skip_reason(modalities)
-        return lacking or (None if encoder == IDENTITY else encoder_available(encoder))
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The token encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
+    @property
+    def text_encoder(self) -> str | None:
+        """Encoder of the names' tokens; None where only equal tokens are alike."""
+        encoder: str = self.params.text_encoder
+        return None if encoder == IDENTITY else encoder
 
     def fit(self, view: TrainView, ctx: RunContext) -> PairScores:
         """Matches names, refines the matching in rounds and returns the fused scores.

@@ -139,11 +139,10 @@ class EVA(Method):
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why EVA cannot run: no usable modality, or no images for the unsupervised variant."""
-        if not self.chosen_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        if self.params.unsupervised_pairs and "image" not in modalities:
-            return "pseudo-seeds come from images and the dataset has none"
-        return None
+        lacking = super().skip_reason(modalities)
+        if lacking is None and self.params.unsupervised_pairs and "image" not in modalities:
+            lacking = "pseudo-seeds come from images and the dataset has none"
+        return lacking
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links (or visual pivots) and returns all entities' joint vectors."""

@@ -27,7 +27,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import (
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT, xavier_normal
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.geea.encoder import AveragingEncoder
 from mmea_bench.methods.parts.geea.flows import Generators
@@ -77,10 +77,6 @@ class GEEAParams:
         )
 
 
-def _without(name: str) -> tuple[str, ...]:
-    return tuple(modality for modality in GEEAParams.modalities if modality != name)
-
-
 class GEEA(Method):
     """GEEA as its released code trains it."""
 
@@ -106,10 +102,10 @@ class GEEA(Method):
         "w/o prior reconstruction": {"prior": 0.0},
         "w/o reconstruction": {"reconstruction": 0.0},
         "w/o post reconstruction": {"post": 0.0},
-        "w/o structure": {"modalities": _without("structure")},
-        "w/o relation": {"modalities": _without("relation")},
-        "w/o attribute": {"modalities": _without("attribute")},
-        "w/o visual": {"modalities": _without("image")},
+        "w/o structure": without(GEEAParams.modalities, "structure"),
+        "w/o relation": without(GEEAParams.modalities, "relation"),
+        "w/o attribute": without(GEEAParams.modalities, "attribute"),
+        "w/o visual": without(GEEAParams.modalities, "image"),
     }
     idle_variants: ClassVar = {
         "w/o prior reconstruction": "the decoders of raw features have nothing to decode",
@@ -129,12 +125,6 @@ class GEEA(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         params: GEEAParams = self.params
         return params.iterative and params.growth.is_reached(params.epochs)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why GEEA cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

@@ -85,9 +85,7 @@ class HMAN(Method):
         """Why HMAN cannot run: it finds no aspect, or MAN no triples."""
         if self.params.propagated and "structure" not in modalities:
             return "the dataset lacks: structure, which MAN's convolutions run over"
-        if self.chosen_modalities(modalities):
-            return None
-        return f"the dataset has none of: {', '.join(self.params.modalities)}"
+        return super().skip_reason(modalities)
 
     @property
     def further_modalities(self) -> tuple[str, ...]:

@@ -89,12 +89,6 @@ class HMEA(Method):
         "eval_every": 20,
     }
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why HMEA cannot run: no graph to convolve over, or nothing to convolve."""
-        if not self.chosen_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return super().skip_reason(modalities)
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains the branches and returns the points of the fusion, compared by ``<x, y>_L``."""
         params: HMEAParams = self.params

@@ -31,7 +31,7 @@ from mmea_bench.methods.core.inputs.features import (
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.loop import Schedule, train, warmed_up_cosine
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.optimisers import adamw
@@ -82,10 +82,6 @@ class IBMEAParams:
         return warmed_up_cosine(optimiser, planned, self.warm_up_epochs / planned)
 
 
-def _without(name: str) -> dict[str, tuple[str, ...]]:
-    return {"modalities": tuple(each for each in IBMEAParams.modalities if each != name)}
-
-
 class IBMEA(Method):
     """IBMEA as its released code trains it, without iteration."""
 
@@ -122,10 +118,10 @@ class IBMEA(Method):
         "w/o modality contrast": {"contrast_weight": 0.0},
         "w/o joint loss": {"joint_weight": 0.0},
         "means in testing": {"test_noise": False},
-        "w/o structure": _without("structure"),
-        "w/o relation": _without("relation"),
-        "w/o attribute": _without("attribute"),
-        "w/o visual": _without("image"),
+        "w/o structure": without(IBMEAParams.modalities, "structure"),
+        "w/o relation": without(IBMEAParams.modalities, "relation"),
+        "w/o attribute": without(IBMEAParams.modalities, "attribute"),
+        "w/o visual": without(IBMEAParams.modalities, "image"),
     }
     idle_variants: ClassVar = {"w/o joint loss": "the weights of the fusion have no loss"}
     test_params: ClassVar = {
@@ -145,12 +141,6 @@ class IBMEA(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         params: IBMEAParams = self.params
         return params.iterative and params.growth.is_reached(params.epochs)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why IBMEA cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

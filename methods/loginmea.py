@@ -178,12 +178,6 @@ class LoginMEA(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         return bool(self.params.reaches_pseudo_labels)
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why LoginMEA cannot run: no graph to propagate over, or nothing to propagate."""
-        if not self.chosen_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return super().skip_reason(modalities)
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' final vectors."""
         params: LoginMEAParams = self.params

@@ -31,7 +31,7 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.search_space import Choice, Dimension, Float
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
@@ -72,10 +72,6 @@ class MCLEAParams(SeedTrainingParams):
     eval_every: int = 50  # script
 
 
-def _without(name: str) -> tuple[str, ...]:
-    return tuple(modality for modality in MCLEAParams.modalities if modality != name)
-
-
 class MCLEA(Method):
     """MCLEA as its released code trains it; ``as described`` follows the paper's text."""
 
@@ -106,11 +102,11 @@ class MCLEA(Method):
         "modality_dim": Choice((100, 200, 300)),
     }
     variants: ClassVar = {
-        "w/o structure": {"modalities": _without("structure")},
-        "w/o relation": {"modalities": _without("relation")},
-        "w/o attribute": {"modalities": _without("attribute")},
-        "w/o name": {"modalities": _without("name")},
-        "w/o visual": {"modalities": _without("image")},
+        "w/o structure": without(MCLEAParams.modalities, "structure"),
+        "w/o relation": without(MCLEAParams.modalities, "relation"),
+        "w/o attribute": without(MCLEAParams.modalities, "attribute"),
+        "w/o name": without(MCLEAParams.modalities, "name"),
+        "w/o visual": without(MCLEAParams.modalities, "image"),
         "w/o ICL": {"use_icl": False},
         "w/o IAL": {"zoom": 0.0},
         "w/o ICL and IAL": {"use_icl": False, "zoom": 0.0},  # Figure 3
@@ -166,12 +162,10 @@ class MCLEA(Method):
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why MCLEA cannot run: no usable modality, or nothing to make pseudo-seeds from."""
-        if not self.chosen_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        source = self._seed_source
-        if source is not None and source not in modalities:
-            return f"pseudo-seeds come from the modality '{source}' and the dataset lacks it"
-        return None
+        lacking, source = super().skip_reason(modalities), self._seed_source
+        if lacking is None and source is not None and source not in modalities:
+            lacking = f"pseudo-seeds come from the modality '{source}' and the dataset lacks it"
+        return lacking
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links (or pseudo-seeds) and returns all entities' joint vectors."""

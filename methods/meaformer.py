@@ -21,7 +21,7 @@ from mmea_bench.methods.core.hybrid.losses import HybridLosses
 from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings, TwoPartTraining
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 
 
@@ -69,10 +69,6 @@ class MEAformerParams:
         )
 
 
-def _without(name: str) -> tuple[str, ...]:
-    return tuple(modality for modality in MEAformerParams.modalities if modality != name)
-
-
 _ITERATIVE = {"iterative": True, "epochs": 1000, "weight_decay": 5e-4, "eval_every": 2}
 
 
@@ -105,14 +101,14 @@ class MEAformer(Method):
         # `iterative` (with more than half of the links as seeds also 1e-3: --set).
         "iterative, w/o names": {
             **_ITERATIVE,
-            "modalities": _without("name"),
+            **without(MEAformerParams.modalities, "name"),
             "weight_decay": 1e-3,
         },
-        "w/o structure": {"modalities": _without("structure")},
-        "w/o relation": {"modalities": _without("relation")},
-        "w/o attribute": {"modalities": _without("attribute")},
-        "w/o visual": {"modalities": _without("image")},
-        "w/o names": {"modalities": _without("name")},
+        "w/o structure": without(MEAformerParams.modalities, "structure"),
+        "w/o relation": without(MEAformerParams.modalities, "relation"),
+        "w/o attribute": without(MEAformerParams.modalities, "attribute"),
+        "w/o visual": without(MEAformerParams.modalities, "image"),
+        "w/o names": without(MEAformerParams.modalities, "name"),
     }
     test_params: ClassVar = {
         "epochs": 60,
@@ -129,12 +125,6 @@ class MEAformer(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         params: MEAformerParams = self.params
         return params.iterative and params.growth.is_reached(params.epochs)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why MEAformer cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

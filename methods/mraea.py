@@ -7,7 +7,7 @@ relations; a margin loss with random negatives trains it on the seed links.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -24,9 +24,10 @@ from mmea_bench.methods.core.layers.reflection_encoder import (
     NeighbourFeatures,
     all_layers,
 )
-from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
-from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.rounds.training import train_in_rounds
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.optimisers import adam
 
 _LEAKY_SLOPE = 0.2
@@ -92,37 +93,22 @@ class MRAEA(Method):
         params: MRAEAParams = self.params
         graph = JointGraph.of(view)
         encoder = MetaRelationEncoder(graph, params, ctx)
-        rounds = Promotions(
-            graph,
-            view,
-            ctx,
-            first=params.bootstrap_start,
-            every=params.bootstrap_every,
-            epochs=params.epochs,
-            csls_k=params.csls_k,
-        )
+        settings = taken_from(params, RoundSettings)
+        if not params.iterative:
+            settings = replace(settings, bootstrap_start=params.epochs)
+        rounds = Promotions(graph, view, settings, ctx)
         gradients = TiledMarginGradients(
             encoder, graph.n_entities, params.margin, params.dropout, ctx
         )
-
-        def step(_epoch: int) -> float:
-            return gradients(rounds.pairs)
-
-        @torch.no_grad()
-        def embed() -> Embeddings:
-            return graph.split(encoder())
-
-        def promote(epoch: int) -> None:
-            rounds.after_epoch(epoch, embed)
-
-        schedule = Schedule(
-            params.epochs,
-            adam(params.learning_rate, epsilon=1e-7),
+        return train_in_rounds(
+            encoder,
+            lambda _epoch: gradients(rounds.pairs),
+            graph.split,
+            rounds,
+            ctx,
             eval_every=params.eval_every,
-            earliest_stop=params.bootstrap_start if self.is_iterative else 0,
+            optimiser=adam(params.learning_rate, epsilon=1e-7),
         )
-        after_epoch = promote if params.iterative else None
-        return train(encoder.parameters(), step, embed, schedule, ctx, after_epoch)
 
 
 class MetaRelationEncoder(nn.Module):

@@ -13,7 +13,6 @@ target KG's triples are used twice in every epoch (variants take either back).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -21,14 +20,11 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.pair_losses import halves, squared_contrastive_loss
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
@@ -66,7 +62,7 @@ class MSNEAParams:
     eval_every: int = 10  # code: 1
 
 
-class MSNEA(Method):
+class MSNEA(TextMethod):
     """MSNEA as its released code trains it.
 
     ``attribute types`` leaves numbers out, as the comparison in MEAformer's and UMAEA's READMEs ran
@@ -85,6 +81,7 @@ class MSNEA(Method):
     )
     modalities: ClassVar[tuple[str, ...]] = VIEWS
     requires: ClassVar[tuple[str, ...]] = ("structure",)
+    texts_of: ClassVar[tuple[str, ...]] = ("attribute",)
     Params = MSNEAParams
     published_scoring = Scoring("inner", csls=0)  # released code, of vectors of length 1
     published_settings: ClassVar = {"dbp15k-*": {"with_values": False}}  # MEAformer's README
@@ -120,19 +117,11 @@ class MSNEA(Method):
         return params.iterative and params.iterative_every < params.epochs
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why MSNEA cannot run: no triples, nothing left to fuse, no encoder."""
-        params: MSNEAParams = self.params
+        """Why MSNEA cannot run: no triples, no encoder, nothing left for the joint vector."""
         lacking = super().skip_reason(modalities)
-        if lacking is not None:
-            return lacking
-        used = self.used_modalities(modalities)
-        if not set(used) & set(params.output):
-            return f"the dataset has none of: {', '.join(params.output)}"
-        return encoder_available(params.text_encoder) if "attribute" in used else None
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
+        if lacking is None and not set(self.used_modalities(modalities)) & set(self.params.output):
+            lacking = f"the dataset has none of: {', '.join(self.params.output)}"
+        return lacking
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' fused vectors."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -19,20 +18,17 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Method, RunContext, Scoring
+from mmea_bench.methods.core.base import RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
+from mmea_bench.methods.core.rounds.training import train_in_rounds
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import rmsprop
 from mmea_bench.methods.parts.pathfusion.paths import (
     HeldPath,
@@ -72,7 +68,7 @@ class PathFusionParams:
     eval_every: int = 5  # code
 
 
-class PathFusion(Method):
+class PathFusion(TextMethod):
     """PathFusion as its released code computes it, with names alone on both sides of a path."""
 
     paper = Paper(
@@ -86,6 +82,7 @@ class PathFusion(Method):
         code_commit="c997b63",
     )
     modalities: ClassVar[tuple[str, ...]] = PathFusionParams.modalities
+    texts_of: ClassVar[tuple[str, ...]] = ("attribute",)
     Params = PathFusionParams
     published_scoring = Scoring(None, 0, "sinkhorn[sweeps=100,temperature=0.02]")  # code
     variants: ClassVar = {
@@ -114,19 +111,11 @@ class PathFusion(Method):
         params: PathFusionParams = self.params
         return "structure" in params.modalities and params.epochs > params.bootstrap_start
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why PathFusion cannot run: no usable modality, or no encoder of names."""
+    @property
+    def text_encoder(self) -> str | None:
+        """Encoder of the attributes' names; None where they are not encoded."""
         params: PathFusionParams = self.params
-        used = self.used_modalities(modalities)
-        if not used:
-            return f"the dataset has none of: {', '.join(params.modalities)}"
-        reads_names = "attribute" in used and params.names == "encoded"
-        return encoder_available(params.text_encoder) if reads_names else None
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        params: PathFusionParams = self.params
-        return (*super().files_read(), *encoder_files(params.text_encoder))
+        return params.text_encoder if params.names == "encoded" else None
 
     def fit(self, view: TrainView, ctx: RunContext) -> PairScores:
         """Sums of similarities of all pairs of entities."""
@@ -155,31 +144,14 @@ def _trained(
         ctx.device,
     )
     optimiser = rmsprop(params.learning_rate)(model.parameters())
-    rounds = Promotions(
-        graph,
-        view,
-        ctx,
-        first=params.bootstrap_start,
-        every=params.bootstrap_every,
-        epochs=params.epochs,
-    )
+    rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
     settings = taken_from(params, HardSampling)
     step = HardSampleEpochs(model, lambda: rounds.pairs, optimiser, settings, ctx)
 
-    @torch.no_grad()
-    def embed() -> PairScores:
-        return summed_scores(graph, model(), paths, ctx.device)
+    def align(vectors: Tensor) -> PairScores:
+        return summed_scores(graph, vectors, paths, ctx.device)
 
-    def promote(epoch: int) -> None:
-        rounds.after_epoch(epoch, embed)
-
-    schedule = Schedule(
-        params.epochs,
-        None,
-        eval_every=params.eval_every,
-        earliest_stop=params.bootstrap_start if params.epochs > params.bootstrap_start else 0,
-    )
-    return train(model.parameters(), step, embed, schedule, ctx, promote)
+    return train_in_rounds(model, step, align, rounds, ctx, eval_every=params.eval_every)
 
 
 def similarity_paths(

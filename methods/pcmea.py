@@ -15,21 +15,20 @@ takes the released forms back. The paper's text was not available.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams
 from mmea_bench.methods.parts.pcmea.encoder import AdaptedEncoder, AdapterParams
 from mmea_bench.methods.parts.pcmea.losses import LossParams, PCMEALosses
@@ -87,11 +86,7 @@ class PCMEAParams(SeedTrainingParams):
                 raise ValueError(f"{name} must be a multiple of attention_heads")
 
 
-def _without(name: str) -> tuple[str, ...]:
-    return tuple(modality for modality in MODALITIES if modality != name)
-
-
-class PCMEA(Method):
+class PCMEA(TextMethod):
     """PCMEA (interpretation); ``as released`` has the released formulas, slips included."""
 
     paper = Paper(
@@ -104,6 +99,7 @@ class PCMEA(Method):
         code_commit="7d04229",
     )
     modalities: ClassVar[tuple[str, ...]] = MODALITIES
+    texts_of: ClassVar[tuple[str, ...]] = tuple(TEXT_OF)
     Params = PCMEAParams
     published_scoring = Scoring("cosine", csls=3)  # script; one setting serves both datasets
     variants: ClassVar = {
@@ -119,10 +115,10 @@ class PCMEA(Method):
             "restart_from": 501,
         },
         # The paper's table of ablations was not available: one row for each part.
-        "w/o structure": {"modalities": _without("structure")},
-        "w/o relation": {"modalities": _without("relation")},
-        "w/o attribute": {"modalities": _without("attribute")},
-        "w/o image": {"modalities": _without("image")},
+        "w/o structure": without(MODALITIES, "structure"),
+        "w/o relation": without(MODALITIES, "relation"),
+        "w/o attribute": without(MODALITIES, "attribute"),
+        "w/o image": without(MODALITIES, "image"),
         "w/o name texts": {"texts": False},
         "w/o adapters": {"attention": "none"},
         "w/o MI": {"information": 0.0},
@@ -153,19 +149,11 @@ class PCMEA(Method):
         twice = 0 if params.calibration == "none" else params.promote_every
         return params.iterative and params.growth.is_reached(params.epochs - twice)
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why PCMEA cannot run: no usable modality or no text encoder."""
+    @property
+    def text_encoder(self) -> str | None:
+        """Encoder of attributes and relations; None where none is read as a text."""
         params: PCMEAParams = self.params
-        used = self.chosen_modalities(modalities)
-        if not used:
-            return f"the dataset has none of: {', '.join(params.modalities)}"
-        if params.texts and set(TEXT_OF) & set(used):
-            return encoder_available(params.text_encoder)
-        return None
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
+        return params.text_encoder if params.texts else None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

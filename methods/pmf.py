@@ -29,7 +29,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.pmf.encoder import FreezableEncoder
 from mmea_bench.methods.parts.pmf.freezing import Freezing
@@ -95,10 +95,6 @@ class PMFParams:
         return self.iterative_start + self.iterative_epochs if self.iterative else self.epochs
 
 
-def _without(name: str) -> dict[str, tuple[str, ...]]:
-    return {"modalities": tuple(each for each in PMFParams.modalities if each != name)}
-
-
 class PMF(Method):
     """PMF as its released code trains it; the scripts' form is ``iterative``."""
 
@@ -128,10 +124,10 @@ class PMF(Method):
         "w/o masks in losses": {"masked_losses": False},  # code: --frozen 0
         "w/o masks in fusion": {"masked_fusion": False},  # code: --with_weight 0
         "w/ names": {"modalities": (*PMFParams.modalities, "name")},  # code: --use_surface
-        "w/o structure": _without("structure"),
-        "w/o relation": _without("relation"),
-        "w/o attribute": _without("attribute"),
-        "w/o visual": _without("image"),
+        "w/o structure": without(PMFParams.modalities, "structure"),
+        "w/o relation": without(PMFParams.modalities, "relation"),
+        "w/o attribute": without(PMFParams.modalities, "attribute"),
+        "w/o visual": without(PMFParams.modalities, "image"),
     }
     test_params: ClassVar = {
         "epochs": 60,
@@ -151,12 +147,6 @@ class PMF(Method):
         """Whether pseudo-labels are learned before the last epoch is over."""
         params: PMFParams = self.params
         return params.iterative and params.growth.is_reached(params.all_epochs)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why PMF cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

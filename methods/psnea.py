@@ -21,7 +21,7 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.optimisers import adamw
@@ -57,10 +57,6 @@ class PSNEAParams:
     eval_every: int = 25  # script
 
 
-def _without(name: str) -> dict[str, tuple[str, ...]]:
-    return {"modalities": tuple(each for each in PSNEAParams.modalities if each != name)}
-
-
 class PSNEA(Method):
     """PSNEA as an interpretation."""
 
@@ -82,10 +78,10 @@ class PSNEA(Method):
         "w/o IAP": {"iterative": False},
         "w/o data swapping": {"swapped_share": 0.0},
         "w/o re-weighting": {"weighted_pool": False},
-        "w/o structure": _without("structure"),
-        "w/o relation": _without("relation"),
-        "w/o attribute": _without("attribute"),
-        "w/o visual": _without("image"),
+        "w/o structure": without(PSNEAParams.modalities, "structure"),
+        "w/o relation": without(PSNEAParams.modalities, "relation"),
+        "w/o attribute": without(PSNEAParams.modalities, "attribute"),
+        "w/o visual": without(PSNEAParams.modalities, "image"),
     }
     test_params: ClassVar = {
         "epochs": 60,
@@ -105,12 +101,6 @@ class PSNEA(Method):
         """Whether pairs of the pool are learned before the last epoch is over."""
         params: PSNEAParams = self.params
         return params.iterative and params.epochs > params.pool_start
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why PSNEA cannot run: no usable modality."""
-        if not self.used_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and the pool; returns all entities' joint vectors."""

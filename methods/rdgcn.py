@@ -8,7 +8,6 @@ relations; two graph convolutions with highway gates follow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -17,11 +16,11 @@ from torch.nn.functional import normalize, relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import filled_uniformly, word_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import NGRAMS, WORDS, name_vectors
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.graph_layers import GCNLayer, HighwayGate, adjacency_matrix
 from mmea_bench.methods.core.layers.relation_matrices import (
     relation_means,
@@ -72,7 +71,7 @@ class RDGCNParams:
         return None if self.names in (WORDS, NGRAMS) else self.names
 
 
-class RDGCN(Method):
+class RDGCN(TextMethod):
     """RDGCN with attention on its own triples; it starts from names and cannot do without."""
 
     paper = Paper(
@@ -102,16 +101,11 @@ class RDGCN(Method):
         "eval_every": 10,
     }
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why RDGCN cannot run: no names or triples, or no text encoder."""
-        lacking = super().skip_reason(modalities)
-        encoder = self.params.encoder
-        return lacking or (encoder_available(encoder) if encoder else None)
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        encoder = self.params.encoder
-        return (*super().files_read(), *(encoder_files(encoder) if encoder else ()))
+    @property
+    def text_encoder(self) -> str | None:
+        """The text encoder that names pass, if one does."""
+        params: RDGCNParams = self.params
+        return params.encoder
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns vectors as wide as those of the names."""

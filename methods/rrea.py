@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
-from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
+from mmea_bench.methods.core.rounds.training import train_in_rounds
 from mmea_bench.methods.core.search_space import Choice, Dimension, Float, Int
-from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.optimisers import rmsprop
 
 
@@ -84,33 +83,16 @@ class RREA(Method):
         generator = ctx.generator("initial values")
         encoder = ReflectionEncoder(graph, params.dim, params.depth, generator, ctx.device)
         encoder.to(ctx.device)
-        rounds = Promotions(
-            graph,
-            view,
-            ctx,
-            first=params.bootstrap_every,
-            every=params.bootstrap_every,
-            epochs=params.epochs,
-            csls_k=params.csls_k,
-        )
+        rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
         gradients = TiledMarginGradients(
             encoder, graph.n_entities, params.margin, params.dropout, ctx
         )
-
-        def step(_epoch: int) -> float:
-            return gradients(rounds.pairs)
-
-        @torch.no_grad()
-        def embed() -> Embeddings:
-            return graph.split(encoder())
-
-        def promote(epoch: int) -> None:
-            rounds.after_epoch(epoch, embed)
-
-        schedule = Schedule(
-            params.epochs,
-            rmsprop(params.learning_rate),
+        return train_in_rounds(
+            encoder,
+            lambda _epoch: gradients(rounds.pairs),
+            graph.split,
+            rounds,
+            ctx,
             eval_every=params.eval_every,
-            earliest_stop=params.bootstrap_every if self.is_iterative else 0,
+            optimiser=rmsprop(params.learning_rate),
         )
-        return train(encoder.parameters(), step, embed, schedule, ctx, promote)

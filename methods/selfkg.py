@@ -8,7 +8,6 @@ entities of its own KG.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -17,7 +16,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import (
     NGRAMS,
@@ -26,11 +25,8 @@ from mmea_bench.methods.core.inputs.names import (
     name_vectors,
     original_names,
 )
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.self_supervised.contrastive_stage import (
     ContrastSettings,
     contrastive_stage,
@@ -82,7 +78,7 @@ class SelfKGParams:
         )
 
 
-class SelfKG(Method):
+class SelfKG(TextMethod):
     """SelfKG; ``names only`` says what its training adds."""
 
     paper = Paper(
@@ -133,17 +129,11 @@ class SelfKG(Method):
         chosen = super().chosen_modalities(offered)
         return tuple(name for name in chosen if name == "name" or self.params.contrast)
 
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why SelfKG cannot run: no names, or no text encoder."""
-        encoder = self.params.text_encoder
-        lacking = super().skip_reason(modalities)
-        return lacking or (None if encoder in (WORDS, NGRAMS) else encoder_available(encoder))
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        encoder = self.params.text_encoder
-        of_encoder = () if encoder in (WORDS, NGRAMS) else encoder_files(encoder)
-        return (*super().files_read(), *of_encoder)
+    @property
+    def text_encoder(self) -> str | None:
+        """Encoder of the names; None where word vectors or n-grams are their vectors."""
+        encoder: str = self.params.text_encoder
+        return None if encoder in (WORDS, NGRAMS) else encoder
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links; vectors of all entities, [n_entities, dim] on each side."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -19,14 +18,11 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import (
-    encoder_available,
-    encoder_files,
-    text_vectors,
-)
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.nca import ModalityNCA
 from mmea_bench.methods.core.self_supervised.contrastive_stage import (
@@ -91,7 +87,7 @@ class SelfMEAParams(SeedTrainingParams):
 _LITERAL_STRUCTURE = {"structure_weight": 1.0, "structure_learning_rate": 5e-4}
 
 
-class SelfMEA(Method):
+class SelfMEA(TextMethod):
     """SelfMEA rebuilt from the letter and its two parts' code; it published no code of its own."""
 
     paper = Paper(
@@ -153,15 +149,6 @@ class SelfMEA(Method):
     def further_modalities(self) -> tuple[str, ...]:
         """Images, where they give the seeds of stage 2."""
         return ("image",) if self.params.fusion and self.params.seeds == "image" else ()
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why SelfMEA cannot run: no names, or no text encoder."""
-        lacking = super().skip_reason(modalities)
-        return lacking or encoder_available(self.params.text_encoder)
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links and returns all entities' joint vectors."""

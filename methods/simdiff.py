@@ -20,7 +20,7 @@ from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.parts.simdiff.losses import LossParams, RawEncoder, SimDiffLosses
 
@@ -60,10 +60,6 @@ class SimDiffParams(SeedTrainingParams):
     eval_every: int = 100  # code
 
 
-def _without(name: str) -> tuple[str, ...]:
-    return tuple(modality for modality in MODALITIES if modality != name)
-
-
 class SimDiff(Method):
     """SimDiff as its released code trains it; ``diffusion`` (interpretation) is a diffusion."""
 
@@ -86,10 +82,10 @@ class SimDiff(Method):
         "diffusion": {"form": "diffusion", "reseeds": False, "restart_from": 1_000_000},
         # The paper's table of ablations was not available: one row for each part.
         "w/o augmentation": {"scale": 0.0},
-        "w/o structure": {"modalities": _without("structure")},
-        "w/o relation": {"modalities": _without("relation")},
-        "w/o attribute": {"modalities": _without("attribute")},
-        "w/o image": {"modalities": _without("image")},
+        "w/o structure": without(MODALITIES, "structure"),
+        "w/o relation": without(MODALITIES, "relation"),
+        "w/o attribute": without(MODALITIES, "attribute"),
+        "w/o image": without(MODALITIES, "image"),
         "w/o iter. strategy": {"iterative": False},
         "one augmentation": {"n_augmentations": 1},
         "fresh noise": {"reseeds": False},
@@ -110,12 +106,6 @@ class SimDiff(Method):
     def is_iterative(self) -> bool:
         """Whether pseudo-labels are learned before the last epoch is over."""
         return bool(self.params.reaches_pseudo_labels)
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why SimDiff cannot run: no usable modality."""
-        if not self.chosen_modalities(modalities):
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        return None
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

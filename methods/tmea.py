@@ -16,7 +16,6 @@ takes the released forms back, slips included. The paper's text was not availabl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -24,10 +23,10 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors, common_first_texts
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_encoders import encoder_available, encoder_files
+from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
 from mmea_bench.methods.core.training.loop import Schedule, train
@@ -76,7 +75,7 @@ class TMEAParams:
 _SLIPS = dict.fromkeys(("target_twice", "forgets_swaps", "forgets_seeds", "fixed_steps"), True)
 
 
-class TMEA(Method):
+class TMEA(TextMethod):
     """TMEA (interpretation); ``as released`` is what the released code computes.
 
     Mutual nearest neighbours are looked for among all entities outside the seeds, since a training
@@ -95,6 +94,7 @@ class TMEA(Method):
     )
     modalities: ClassVar[tuple[str, ...]] = ORDER
     requires: ClassVar[tuple[str, ...]] = ("structure",)
+    texts_of: ClassVar[tuple[str, ...]] = ("attribute",)
     Params = TMEAParams
     published_scoring = Scoring("inner", csls=0)  # what the code returns, of vectors of length 1
     variants: ClassVar = {
@@ -137,17 +137,6 @@ class TMEA(Method):
         """Whether pseudo-pairs are found before the last epoch."""
         params: TMEAParams = self.params
         return params.iterative and params.iterative_every < params.epochs
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why TMEA cannot run: no triples or no encoder."""
-        lacking = super().skip_reason(modalities)
-        if lacking is None and "attribute" in self.used_modalities(modalities):
-            return encoder_available(self.params.text_encoder)
-        return lacking
-
-    def files_read(self) -> tuple[Path, ...]:
-        """The text encoder's, which a parameter names by a word, beside those named by a path."""
-        return (*super().files_read(), *encoder_files(self.params.text_encoder))
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' joint vectors."""

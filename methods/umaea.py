@@ -27,7 +27,7 @@ from mmea_bench.methods.core.hybrid.staged_training import StagedTraining
 from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.parts.umaea.encoder import ImaginingEncoder
 from mmea_bench.methods.parts.umaea.losses import ImaginationLosses, ImaginationWeights
@@ -101,10 +101,6 @@ class UMAEAParams:
         )
 
 
-def _without(name: str) -> dict[str, tuple[str, ...]]:
-    return {"modalities": tuple(each for each in UMAEAParams.modalities if each != name)}
-
-
 class UMAEA(Method):
     """UMAEA as its released code trains it, without imagined images unless the variant says so."""
 
@@ -126,18 +122,18 @@ class UMAEA(Method):
     published_settings: ClassVar = {
         "fb15k-*": {"feed_forward_dim": 0},  # code; epochs of these pairs are not stated
         # The pairs have no names in the released scripts.
-        "dbp15k-*": {"modalities": _without("name")["modalities"]},  # script
+        "dbp15k-*": without(UMAEAParams.modalities, "name"),  # script
     }
     variants: ClassVar = {
         "CMMI": {"imagines": True, "epochs": 400},
         "iterative": {"iterative": True, "epochs": 500},
         "iterative CMMI": {"imagines": True, "iterative": True, "epochs": 800},
         "plain sum": {"balanced": False},  # code: --awloss 0
-        "w/o structure": _without("structure"),
-        "w/o relation": _without("relation"),
-        "w/o attribute": _without("attribute"),
-        "w/o visual": _without("image"),
-        "w/o names": _without("name"),
+        "w/o structure": without(UMAEAParams.modalities, "structure"),
+        "w/o relation": without(UMAEAParams.modalities, "relation"),
+        "w/o attribute": without(UMAEAParams.modalities, "attribute"),
+        "w/o visual": without(UMAEAParams.modalities, "image"),
+        "w/o names": without(UMAEAParams.modalities, "name"),
     }
     test_params: ClassVar = {
         "epochs": 60,
@@ -161,12 +157,10 @@ class UMAEA(Method):
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why UMAEA cannot run: no usable modality, or nothing to learn to imagine from."""
-        used = self.used_modalities(modalities)
-        if not used:
-            return f"the dataset has none of: {', '.join(self.params.modalities)}"
-        if self.params.imagines and ("image" not in used or used == ("image",)):
-            return "imagining images (CMMI) needs the modality 'image' and another one"
-        return None
+        lacking, used = super().skip_reason(modalities), self.used_modalities(modalities)
+        if lacking is None and self.params.imagines and not {"image"} < set(used):
+            lacking = "imagining images (CMMI) needs the modality 'image' and another one"
+        return lacking
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

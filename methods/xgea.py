@@ -23,10 +23,10 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.reflection import ReflectionGraph
 from mmea_bench.methods.core.layers.reflection_encoder import NeighbourFeatures
-from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
+from mmea_bench.methods.core.rounds.training import train_in_rounds
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.pseudo_seeds import unsupervised_seeds
 from mmea_bench.methods.parts.xgea.guided_attention import AttentionEncoder
 
@@ -119,16 +119,9 @@ class XGEA(Method):
         settings = taken_from(params, HardSampling)
         step = HardSampleEpochs(model, pairs.all, optimiser, settings, ctx)
 
-        @torch.no_grad()
-        def embed() -> Embeddings:
-            return graph.split(model())
-
-        def promote(epoch: int) -> None:
-            pairs.rounds.after_epoch(epoch, embed)
-
-        first = params.bootstrap_start if self.is_iterative else 0
-        schedule = Schedule(params.epochs, None, eval_every=params.eval_every, earliest_stop=first)
-        return train(model.parameters(), step, embed, schedule, ctx, promote)
+        return train_in_rounds(
+            model, step, graph.split, pairs.rounds, ctx, eval_every=params.eval_every
+        )
 
 
 class PivotedPairs:
@@ -157,15 +150,7 @@ class PivotedPairs:
         params: XGEAParams,
         ctx: RunContext,
     ) -> None:
-        self.rounds = Promotions(
-            graph,
-            view,
-            ctx,
-            first=params.bootstrap_start,
-            every=params.bootstrap_every,
-            epochs=params.epochs,
-            csls_k=params.csls_k,
-        )
+        self.rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
         self.pivots = torch.empty(0, 2, dtype=torch.int64)
         if images is not None:
             self.pivots = unsupervised_seeds(images, graph.n_source, params.n_pivots).cpu()

@@ -323,9 +323,17 @@ class Method(ABC):
         return "", {}
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why the method cannot run on a dataset with these modalities; None if it can."""
+        """Why the method cannot run on a dataset with these modalities; None if it can.
+
+        Either a required modality is lacking, or there is none of those that are encoded.
+        """
         lacking = [modality for modality in self.requires if modality not in modalities]
-        return f"the dataset lacks: {', '.join(lacking)}" if lacking else None
+        if lacking:
+            return f"the dataset lacks: {', '.join(lacking)}"
+        wanted = getattr(self.params, "modalities", self.modalities)
+        if wanted and not self.chosen_modalities(modalities):
+            return f"the dataset has none of: {', '.join(wanted)}"
+        return None
 
     @property
     def is_iterative(self) -> bool:

@@ -1,4 +1,4 @@
-"""A part of a method declares which parameters it reads, as a dataclass of its own."""
+"""Parameters handed on: to a part, as a dataclass of its own; to a variant, as overrides."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def taken_from(params: Any, kind: type[Settings]) -> Settings:
             if field.default is dataclasses.MISSING or hasattr(params, field.name)
         }
     )
+
+
+def without(modalities: tuple[str, ...], name: str) -> dict[str, tuple[str, ...]]:
+    """Overrides of a variant that encodes all of ``modalities`` but one."""
+    return {"modalities": tuple(each for each in modalities if each != name)}

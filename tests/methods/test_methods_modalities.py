@@ -20,6 +20,7 @@ from mmea_bench.methods.mclea import MCLEA
 from mmea_bench.methods.meaformer import MEAformer
 from mmea_bench.methods.name_match import NameMatch
 from mmea_bench.methods.selfmea import SelfMEA
+from mmea_bench.methods.tmea import TMEA, TMEAParams
 from tests.cases import modalities
 
 METHODS = {
@@ -47,6 +48,24 @@ def test_a_configuration_is_shown_what_it_declares(name: str, variant: str, task
     pair = tiny_pair(task)
     method = METHODS[name].configure(name, variant)
     modalities.check_view_holds_only_declared(method, pair, tiny_split(pair).seed_links)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), {(name, variant) for name, variant, _ in CONFIGURATIONS}
+)
+def test_a_dataset_with_nothing_to_encode_is_skipped(name: str, variant: str) -> None:
+    method = METHODS[name].configure(name, variant)
+
+    reason = method.skip_reason(())
+
+    assert reason if method.modalities else reason is None
+
+
+def test_texts_need_an_encoder_only_where_they_are_read() -> None:
+    method = TMEA(TMEAParams(text_encoder="no such model"))
+
+    assert method.skip_reason(("structure", "image")) is None
+    assert "no such model" in (method.skip_reason(("structure", "attribute")) or "")
 
 
 def test_names_that_are_not_declared_cannot_be_read() -> None:

@@ -1,4 +1,4 @@
-"""What a part of a method reads of its parameters."""
+"""What a part of a method reads of its parameters, and what a variant leaves out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.settings import taken_from, without
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,7 @@ def test_a_parameter_that_the_method_lacks_is_an_error() -> None:
 
     with pytest.raises(AttributeError, match="temperature"):
         taken_from(Params(), Settings)
+
+
+def test_a_variant_encodes_all_modalities_but_one() -> None:
+    assert without(("structure", "image", "name"), "image") == {"modalities": ("structure", "name")}

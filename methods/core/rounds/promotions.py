@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -10,6 +11,34 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Alignment, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
+
+
+@dataclass(frozen=True)
+class RoundSettings:
+    """When pairs are promoted; the names are those of a method's parameters.
+
+    Attributes:
+        epochs: Of the training, whose end promotes nothing.
+        bootstrap_every: Epochs of a round.
+        bootstrap_start: Last epoch of the first round; None is that of a round like the others.
+        csls_k: Neighbourhood of CSLS, 0 without.
+    """
+
+    epochs: int
+    bootstrap_every: int
+    bootstrap_start: int | None = None
+    csls_k: int = 0
+
+    @property
+    def first_promotion(self) -> int:
+        """Epoch after which pairs are promoted for the first time; 0 is never."""
+        first = self.bootstrap_every if self.bootstrap_start is None else self.bootstrap_start
+        return first if first < self.epochs else 0
+
+    def is_promoting(self, epoch: int) -> bool:
+        """Whether a round ends with this epoch, counted from 1, and another one follows."""
+        first = self.first_promotion
+        return 0 < first <= epoch < self.epochs and (epoch - first) % self.bootstrap_every == 0
 
 
 class Promotions:
@@ -21,28 +50,17 @@ class Promotions:
     Args:
         graph: Union graph.
         view: With the seed links.
+        settings: When, and by which scores.
         ctx: Its log is told.
-        first: Last epoch of the first round.
-        every: Epochs of each later round.
-        epochs: Of the training, whose end promotes nothing.
-        csls_k: Neighbourhood of CSLS, 0 without.
     """
 
     def __init__(
-        self,
-        graph: JointGraph,
-        view: TrainView,
-        ctx: RunContext,
-        *,
-        first: int,
-        every: int,
-        epochs: int,
-        csls_k: int = 0,
+        self, graph: JointGraph, view: TrainView, settings: RoundSettings, ctx: RunContext
     ) -> None:
-        rule = BootstrapRule("mutual", float("-inf"), csls_k=csls_k, edits=False)
+        rule = BootstrapRule("mutual", float("-inf"), csls_k=settings.csls_k, edits=False)
         sizes = graph.n_source, graph.n_entities
         self._labels = Bootstrapping(graph.seed_pairs(view), *sizes, rule, ctx.log)
-        self._first, self._every, self._epochs = first, every, epochs
+        self.settings = settings
 
     @property
     def pairs(self) -> Tensor:
@@ -56,6 +74,5 @@ class Promotions:
             epoch: Just trained, counted from 1.
             embed: Current vectors or scores of pairs.
         """
-        since = epoch - self._first
-        if since >= 0 and since % self._every == 0 and epoch < self._epochs:
+        if self.settings.is_promoting(epoch):
             self._labels.look(epoch, embed())

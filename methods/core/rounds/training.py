@@ -1,0 +1,54 @@
+"""The training of an encoder whose seeds grow in rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.rounds.promotions import Promotions
+from mmea_bench.methods.core.training.loop import AlignmentT, Schedule, Step, train
+from mmea_bench.methods.core.training.optimisers import OptimiserMaker
+
+
+def train_in_rounds(
+    encoder: nn.Module,
+    step: Step,
+    align: Callable[[Tensor], AlignmentT],
+    rounds: Promotions,
+    ctx: RunContext,
+    *,
+    eval_every: int,
+    optimiser: OptimiserMaker | None = None,
+) -> AlignmentT:
+    """Trains for the epochs of the rounds; returns what the protocol's checkpoint rule chooses.
+
+    Args:
+        encoder: Gives the vectors of all entities, [n_entities, dim].
+        step: Computes an epoch's gradients from the pairs of the rounds.
+        align: Vectors of all entities to the method's result.
+        rounds: What is learned, and when it grows.
+        ctx: Monitor, patience, deadline and progress.
+        eval_every: Epochs between two evaluations, where the protocol does not say.
+        optimiser: Steps once at the end of every epoch; None where an epoch makes its own steps.
+
+    Raises:
+        As ``train`` does.
+    """
+
+    @torch.no_grad()
+    def embed() -> AlignmentT:
+        return align(encoder())
+
+    def promote(epoch: int) -> None:
+        rounds.after_epoch(epoch, embed)
+
+    schedule = Schedule(
+        rounds.settings.epochs,
+        optimiser,
+        eval_every=eval_every,
+        earliest_stop=rounds.settings.first_promotion,
+    )
+    return train(encoder.parameters(), step, embed, schedule, ctx, promote)
