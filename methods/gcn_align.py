@@ -17,7 +17,7 @@ from torch import nn
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
-from mmea_bench.methods.core.inputs.features import attribute_bags
+from mmea_bench.methods.core.inputs.features import attribute_cells
 from mmea_bench.methods.core.inputs.graphs.functionality import functional_adjacency
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
@@ -113,6 +113,8 @@ class GCNAlign(Method):
             # A row for every column that holds an attribute: the spread of the initial values, and
             # with it the first steps, depend on their number.
             n_columns = min(params.n_attributes, graph.n_attributes)
-            bags = FixedMatrix.of(attribute_bags(graph, n_columns).to(ctx.device))
+            cells, shape = attribute_cells(graph, n_columns), (graph.n_entities, n_columns)
+            bag = SparsePattern(*cells, shape, ctx.device)
+            bags = FixedMatrix(bag, torch.ones(bag.n_edges))
             towers.append(WeightlessGCN(adjacency, params.attribute_dim, generator, bags))
         return nn.ModuleList(towers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.features import attribute_bags, attribute_cells
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.gcn_align import GCNAlign
 from tests.methods.small_graphs import small_view
@@ -21,3 +23,11 @@ def test_as_many_attribute_rows_as_attributes_exist(most: int, n_rows: int) -> N
     # Cut at two standard deviations of 1 / sqrt(rows), and not of 1 / sqrt(2000).
     assert float(attributes.rows.detach().abs().max()) > 1 / math.sqrt(n_rows)
     assert float(attributes.rows.detach().abs().max()) <= 2 / math.sqrt(n_rows)
+
+
+def test_bags_of_attributes_are_the_ones_of_the_dense_matrix() -> None:
+    view = small_view()
+    graph = JointGraph.of(view)
+    rows, columns = attribute_cells(graph, 3)
+    expected = np.nonzero(attribute_bags(graph, 3).numpy())
+    np.testing.assert_array_equal(np.stack([rows, columns]), np.stack(expected))

@@ -8,6 +8,7 @@ import torch
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.layers import label_propagation
 from mmea_bench.methods.core.layers.label_propagation import (
     LabelGraph,
     propagated,
@@ -16,6 +17,7 @@ from mmea_bench.methods.core.layers.label_propagation import (
     unit_rows,
     unit_side_by_side,
 )
+from mmea_bench.methods.core.layers.sparse import ForwardMatrix
 from mmea_bench.methods.lightea import LightEA, LightEAParams
 from tests.methods.small_graphs import small_view
 
@@ -53,6 +55,52 @@ def plain_hops(graph: JointGraph, start: np.ndarray, n_hops: int) -> tuple[np.nd
         entities.append(unit(next_x))
         relations.append(unit(next_q))
     return unit(np.concatenate(entities, axis=1)), unit(np.concatenate(relations, axis=1))
+
+
+def dense(matrix: ForwardMatrix) -> np.ndarray:
+    return (matrix @ torch.eye(matrix.shape[1])).numpy()
+
+
+def test_the_matrices_count_directed_triples_one_by_one() -> None:
+    # Entity 1 is linked to itself, a triple comes twice, entity 3 stands in none.
+    triples = np.array(
+        [[0, 0, 1], [0, 1, 1], [0, 1, 1], [1, 0, 0], [1, 2, 1], [2, 1, 4], [4, 1, 2]]
+    )
+    graph = JointGraph(3, 5, 3, triples, 0, np.empty((0, 2), dtype=np.int64))
+    found = LabelGraph.of(graph, CPU)
+    entities, heads = np.zeros((5, 5)), np.zeros((6, 5))
+    relations: dict[tuple[int, int], set[int]] = {}
+    for head, relation, tail in directed_triples(graph):
+        entities[head, tail] += 1
+        entities[head, head] += 1
+        entities[tail, tail] += 1
+        heads[relation, head] = 1
+        relations.setdefault((head, tail), set()).add(relation)
+    tails = np.stack([heads[relation ^ 1] for relation in range(6)], axis=1)
+    np.testing.assert_array_equal(dense(found.entities), entities)
+    np.testing.assert_array_equal(dense(found.heads), heads)
+    np.testing.assert_array_equal(dense(found.tails), tails)
+    marks = np.zeros((len(relations), 6))
+    for row, pair in enumerate(sorted(relations)):
+        marks[row, list(relations[pair])] = 1
+    np.testing.assert_array_equal(dense(found.pair_relations), marks)
+    numbers = found.pairs.with_values(torch.arange(1.0, len(relations) + 1)).to_dense()
+    for number, pair in enumerate(sorted(relations), start=1):
+        assert numbers[pair] == number
+
+
+def test_the_third_view_is_the_same_in_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = JointGraph.of(small_view())
+    labels = LabelGraph.of(graph, CPU)
+    hops = propagated(start_labels(graph), labels, 2)
+
+    def view() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(2)
+        return third_view(*hops, labels, (3, 2), RunContext(rng_seed=1), generator)
+
+    at_once = view()
+    monkeypatch.setattr(label_propagation, "_BLOCK_NUMBERS", 1)
+    torch.testing.assert_close(view(), at_once, rtol=0, atol=1e-3)
 
 
 def start_labels(graph: JointGraph, dim: int = 8) -> torch.Tensor:

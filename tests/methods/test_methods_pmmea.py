@@ -76,7 +76,7 @@ def test_hops_mix_the_position_in() -> None:
     generator = torch.Generator().manual_seed(0)
     labels, position = (normalize(torch.randn(5, 4, generator=generator), dim=1) for _ in "12")
     share, rest = math.sqrt(0.1), math.sqrt(0.45)
-    entities, relations = [labels], [torch.zeros(graph.heads.pattern.shape[0], 4)]
+    entities, relations = [labels], [torch.zeros(graph.heads.shape[0], 4)]
     for _ in range(2):
         of_relations = math.sqrt(0.9) * (graph.heads @ entities[-1]) + share * (
             graph.heads @ position

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
+from mmea_bench.datasets.core.model.row_keys import order_of_rows, sorted_rows
 
 EntityOrder = Callable[[Text, str], NDArray[np.int64]]
 """From the URIs of a side and the side's name to the present row of each new row."""
@@ -46,7 +47,7 @@ def with_entity_order(pair: KGPair, entity_order: EntityOrder) -> KGPair:
         ],
         axis=1,
     ).astype(np.int32)
-    link_order = np.lexsort((links[:, 1], links[:, 0]))
+    link_order = order_of_rows((links[:, 0], links[:, 1]))
     position = _inverse(link_order)
     features = {
         modality: (_reorder(sides[0], source_order), _reorder(sides[1], target_order))
@@ -84,13 +85,13 @@ def _canonical_graph(graph: KnowledgeGraph, entity_order: NDArray[np.int64]) -> 
         ],
         axis=1,
     ).astype(np.int32)
-    triples = triples[np.lexsort((triples[:, 2], triples[:, 1], triples[:, 0]))]
+    triples = sorted_rows(triples)
     facts = np.stack(
         [entity[graph.attribute_triples[:, 0]], attribute[graph.attribute_triples[:, 1]]], axis=1
     ).astype(np.int32)
     values = graph.attribute_values
     by_value = _inverse(text_order(values))
-    fact_order = np.lexsort((by_value, facts[:, 1], facts[:, 0]))
+    fact_order = order_of_rows((facts[:, 0], facts[:, 1], by_value))
     return KnowledgeGraph(
         graph.name,
         graph.entities[entity_order],

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.features import FillRule, fill_lacking
+from mmea_bench.datasets.core.model.row_keys import distinct_rows, sorted_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -42,11 +43,19 @@ def attribute_bags(graph: JointGraph, n_top: int = TOP_FEATURES) -> Tensor:
 
     The columns are the ``n_top`` attribute names that most entities of both graphs have.
     """
-    pairs = np.unique(graph.attributes, axis=0)
+    rows, columns = attribute_cells(graph, n_top)
+    return _dense_counts(rows, columns, (graph.n_entities, n_top))
+
+
+def attribute_cells(
+    graph: JointGraph, n_top: int = TOP_FEATURES
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Entities and columns of the ones of ``attribute_bags``, sorted by entity, then column."""
+    pairs = distinct_rows(graph.attributes)
     column = _columns_of_top(np.bincount(pairs[:, 1], minlength=graph.n_attributes), n_top)
-    used = column[pairs[:, 1]]
-    kept = used >= 0
-    return _dense_counts(pairs[kept, 0], used[kept], (graph.n_entities, n_top))
+    pairs[:, 1] = column[pairs[:, 1]]
+    rows, columns = sorted_rows(pairs[pairs[:, 1] >= 0]).T
+    return rows, columns
 
 
 def modality_features(

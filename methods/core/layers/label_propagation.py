@@ -13,12 +13,14 @@ from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
-from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.layers.sparse import ForwardMatrix
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.sinkhorn import SinkhornAmong
 
 _BLOCK_COLUMNS = 32
 """Relation columns of a step: 32 of 16 numbers each are 80 MB for 39,000 entities."""
+_BLOCK_NUMBERS = 2**26
+"""Of the pairs' weights, and of the neighbours', in a step: 256 MiB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +32,15 @@ class LabelGraph:
             number of triples at the entity, [n_entities, n_entities].
         heads: Whether an entity is head of a relation, [n_directed, n_entities].
         tails: Whether a relation has an entity as its tail, [n_entities, n_directed].
-        pairs: Which pairs of entities a triple links, the pattern of [n_entities, n_entities].
+        pairs: Which pairs of entities a triple links, [n_entities, n_entities].
         pair_relations: Whether a relation links a pair, [n_pairs, n_directed].
     """
 
-    entities: FixedMatrix
-    heads: FixedMatrix
-    tails: FixedMatrix
-    pairs: SparsePattern
-    pair_relations: FixedMatrix
+    entities: ForwardMatrix
+    heads: ForwardMatrix
+    tails: ForwardMatrix
+    pairs: ForwardMatrix
+    pair_relations: ForwardMatrix
 
     @property
     def n_entities(self) -> int:
@@ -47,48 +49,100 @@ class LabelGraph:
 
     @classmethod
     def of(cls, graph: JointGraph, device: torch.device) -> LabelGraph:
-        """The matrices of a union graph."""
-        size, n_directed = graph.n_entities, 2 * graph.n_relations
-        heads, relations, tails = graph.triples.T
-        forward = np.stack([heads, 2 * relations, tails], axis=1)
-        inverse = np.stack([tails, 2 * relations + 1, heads], axis=1)
-        heads, relations, tails = np.unique(np.concatenate([forward, inverse]), axis=0).T
-        everyone = np.arange(size)
-        degrees = np.bincount(np.concatenate([heads, tails]), minlength=size)
-        pair_keys, pair = np.unique(heads * size + tails, return_inverse=True)
-        ones = np.ones(len(heads))
-        pattern = SparsePattern(pair_keys // size, pair_keys % size, (size, size), device)
+        """The matrices of a union graph.
+
+        One sort by head, tail and relation puts pairs, and the relations of a pair, behind each
+        other; everything else is counted from that.
+        """
+        size, n_directed = graph.n_entities, max(1, 2 * graph.n_relations)
+        keys = _directed_keys(graph, n_directed)
+        relations = (keys % n_directed).astype(np.int32)
+        keys //= n_directed
+        begins = np.ones(len(keys), dtype=bool)
+        np.not_equal(keys[1:], keys[:-1], out=begins[1:])
+        starts = np.append(np.flatnonzero(begins), len(keys))
+        cells = keys[begins]
+        keys //= max(1, size)  # heads
+        sources = relations.astype(np.int64) * size + keys
+        del keys, begins
+        sources = _distinct(sources)
+        # The tails of a relation are the heads of its inverse.
+        targets = (sources % size) * n_directed + (sources // size ^ 1)
+        targets.sort()
         return cls(
-            _summed(
-                np.concatenate([heads, everyone]),
-                np.concatenate([tails, everyone]),
-                np.concatenate([ones, degrees]),
-                (size, size),
-                device,
-            ),
-            _summed(relations, heads, ones, (n_directed, size), device, binary=True),
-            _summed(tails, relations, ones, (size, n_directed), device, binary=True),
-            pattern,
-            _summed(pair, relations, ones, (len(pair_keys), n_directed), device, binary=True),
+            _entity_matrix(cells, np.diff(starts), size, device),
+            _matrix(sources, None, (n_directed, size), device),
+            _matrix(targets, None, (size, n_directed), device),
+            _matrix(cells, None, (size, size), device),
+            ForwardMatrix(starts, relations, None, n_directed, device),
         )
 
 
-def _summed(
-    rows: IntArray,
-    columns: IntArray,
-    values: np.ndarray,
+def _directed_keys(graph: JointGraph, n_directed: int) -> IntArray:
+    """``(head * n_entities + tail) * n_directed + relation`` of distinct triples, ascending."""
+    size = graph.n_entities
+    if size * size * n_directed > np.iinfo(np.int64).max:
+        raise OverflowError(
+            f"{size:,} entities and {n_directed // 2:,} relations are more than label propagation "
+            "can number."
+        )
+    heads, relations, tails = graph.triples.T
+    n_triples = len(heads)
+    keys = np.empty(2 * n_triples, dtype=np.int64)
+    for part, ends, inverse in (
+        (keys[:n_triples], (heads, tails), 0),
+        (keys[n_triples:], (tails, heads), 1),
+    ):
+        np.multiply(ends[0], size, out=part)
+        part += ends[1]
+        part *= n_directed
+        part += 2 * relations + inverse
+    return _distinct(keys)
+
+
+def _distinct(keys: IntArray) -> IntArray:
+    """Distinct keys in ascending order; sorts its argument."""
+    keys.sort()
+    keep = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=keep[1:])
+    return keys[keep]
+
+
+def _entity_matrix(
+    cells: IntArray, counts: IntArray, size: int, device: torch.device
+) -> ForwardMatrix:
+    """Triples of each pair, and on the diagonal those at each entity twice."""
+    starts = _row_starts(cells, size, size)
+    sums = np.append(np.cumsum(counts) - counts, counts.sum())[starts]
+    everyone = np.arange(size)
+    diagonal = everyone * (size + 1)
+    place = np.searchsorted(cells, diagonal)
+    lacking = np.ones(size, dtype=bool)
+    inside = place < len(cells)
+    lacking[inside] = cells[place[inside]] != diagonal[inside]
+    values = np.insert(counts, place[lacking], 0).astype(np.float32)
+    cells = np.insert(cells, place[lacking], diagonal[lacking])
+    # Each entity's own cell has moved by the cells put in before it. Every triple is there in both
+    # directions, so that an entity is tail as often as it is head.
+    place += np.cumsum(lacking) - lacking
+    values[place] += (2 * np.diff(sums)).astype(np.float32)
+    return _matrix(cells, values, (size, size), device)
+
+
+def _matrix(
+    cells: IntArray,
+    values: np.ndarray | None,
     shape: tuple[int, int],
     device: torch.device,
-    *,
-    binary: bool = False,
-) -> FixedMatrix:
-    """The matrix of some cells; those that come again are added, or count once."""
-    keys, position = np.unique(rows * max(1, shape[1]) + columns, return_inverse=True)
-    sums = np.bincount(position.ravel(), weights=values, minlength=len(keys))
-    sums = np.minimum(sums, 1) if binary else sums
-    places = keys // max(1, shape[1]), keys % max(1, shape[1])
-    pattern = SparsePattern(*places, shape, device)
-    return FixedMatrix(pattern, torch.from_numpy(sums.astype(np.float32)))
+) -> ForwardMatrix:
+    """The matrix of cells ``row * n_columns + column`` in ascending order; ones without values."""
+    columns = (cells % max(1, shape[1])).astype(np.int32)
+    return ForwardMatrix(_row_starts(cells, *shape), columns, values, shape[1], device)
+
+
+def _row_starts(cells: IntArray, n_rows: int, n_columns: int) -> IntArray:
+    """Position of the first cell of each row, and the number of cells, [n_rows + 1]."""
+    return np.searchsorted(cells, np.arange(n_rows + 1) * n_columns)
 
 
 def propagated(
@@ -117,7 +171,7 @@ def propagated(
         entity's hops are not zero.
     """
     entities = [labels]
-    relations = [labels.new_zeros(graph.heads.pattern.shape[0], labels.shape[1])]
+    relations = [labels.new_zeros(graph.heads.shape[0], labels.shape[1])]
     mixed = None
     if position is not None:
         # Divided by the root of the labels' share, which does not change a direction.
@@ -191,15 +245,17 @@ def third_view(
     size = len(entities[0])
     view = torch.empty(size, n_columns * width, dtype=torch.float16, device=ctx.device)
     squares = torch.zeros(size, device=ctx.device)
-    for start in range(0, n_columns, _BLOCK_COLUMNS):
+    largest = max(graph.pairs.n_cells, size * width, 1)
+    at_once = max(1, min(_BLOCK_COLUMNS, _BLOCK_NUMBERS // largest))
+    for start in range(0, n_columns, at_once):
         ctx.check_deadline()
-        weights = (graph.pair_relations @ projected[:, start : start + _BLOCK_COLUMNS]).T
+        weights = (graph.pair_relations @ projected[:, start : start + at_once]).T
         n_here = len(weights)
         random = torch.cat([unit_rows(dim, width, generator) for _ in range(n_here)], dim=1)
         neighbours = _product(hops, random.to(ctx.device), size)
         for place in range(n_here):
             columns = slice(place * width, (place + 1) * width)
-            matrix = graph.pairs.matrix(weights[place].contiguous())
+            matrix = graph.pairs.with_values(weights[place].contiguous())
             part = matrix @ neighbours[:, columns].contiguous()
             squares += part.square().sum(dim=1)
             first = (start + place) * width

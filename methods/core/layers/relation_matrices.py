@@ -37,7 +37,7 @@ def inverse_frequency_adjacency(
     Reference: Mao et al., SEU, EMNLP 2021, as the released code computes it.
     """
     size, n_relations = graph.n_entities, graph.n_relations
-    heads, relations, tails = np.unique(graph.triples, axis=0).T
+    heads, relations, tails = graph.distinct(0, 1, 2).T
     ends = np.concatenate([heads, tails]), np.concatenate([tails, heads])
     directed = np.concatenate([relations, relations + n_relations])
     frequency = np.bincount(directed, minlength=2 * n_relations)
@@ -62,7 +62,7 @@ def relation_means(
     """
     means = []
     for column in (0, 2):
-        relations, entities = np.unique(graph.triples[:, [1, column]], axis=0).T
+        relations, entities = graph.distinct(1, column).T
         counts = np.bincount(relations, minlength=graph.n_relations)
         shape = (graph.n_relations, graph.n_entities)
         pattern = SparsePattern(relations.copy(), entities.copy(), shape, device)

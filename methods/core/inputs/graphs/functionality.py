@@ -21,7 +21,7 @@ def relation_functionality(
     n_triples = np.maximum(1, np.bincount(relations, minlength=graph.n_relations))
     shares = []
     for column in (0, 2):
-        distinct = np.unique(graph.triples[:, [1, column]], axis=0)[:, 0]
+        distinct = graph.distinct(1, column)[:, 0]
         shares.append(np.bincount(distinct, minlength=graph.n_relations) / n_triples)
     return shares[0], shares[1]
 

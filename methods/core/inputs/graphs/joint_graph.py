@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.graph import Text
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, Similarity
 
@@ -76,6 +77,10 @@ class JointGraph:
             n_attributes,
             np.concatenate(attributes),
         )
+
+    def distinct(self, *columns: int) -> IntArray:
+        """Distinct rows of some columns of the triples in ascending order, [n, n_columns]."""
+        return distinct_rows(self.triples[:, columns])
 
     def seed_pairs(self, view: TrainView) -> Tensor:
         """Seed links as joint ids, [n_seed, 2] int64."""

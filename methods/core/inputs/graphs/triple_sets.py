@@ -31,7 +31,7 @@ class TripleSet:
             own_relations: Whether they are two: ids of the target KG then follow the others, and
                 there are ``2 * graph.n_relations``.
         """
-        triples = np.unique(graph.triples, axis=0)
+        triples = graph.distinct(0, 1, 2)
         from_source = triples[:, 0] < graph.n_source
         if own_relations:
             triples[~from_source, 1] += graph.n_relations
