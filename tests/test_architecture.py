@@ -122,7 +122,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
     ),
-    "bench/metering": ("datasets/core", "results/core"),  # energy and CO2 of a cell
+    "bench/metering": ("datasets/core", "results/core"),  # energy, CO2, freed memory of a cell
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),

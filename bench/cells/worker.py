@@ -18,6 +18,7 @@ from mmea_bench.bench.cells.kept_states import CellStates, points_of
 from mmea_bench.bench.cells.limits import die_with_parent, own_process_group
 from mmea_bench.bench.cells.messages import TICK_INTERVAL_S, CurvePoint, Started, Tick
 from mmea_bench.bench.metering.energy import metered
+from mmea_bench.bench.metering.freed_memory import keep_freed_memory
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.keeping import watching
 from mmea_bench.bench.predictions.keep import with_kept
@@ -39,6 +40,7 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
     """
     own_process_group()
     die_with_parent()
+    keep_freed_memory()
     _redirect_output(log_path)
     if job.gpu is not None:
         # Read when CUDA starts, which no cell has done yet.

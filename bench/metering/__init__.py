@@ -1,1 +1,1 @@
-"""What a cell uses besides time and memory: energy, and the CO2 of it."""
+"""What a cell uses: energy, the CO2 of it, and memory that it has freed."""

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from mmea_bench.bench.metering.freed_memory import keep_freed_memory
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, load_pair, open_dataset
 from mmea_bench.datasets.core.model.split import split_links, split_pairs
 from mmea_bench.datasets.core.model.view import train_view
@@ -89,6 +90,7 @@ TRAININGS = (
 def measure(training: Training, data_root: Path, threads: int, device: str) -> dict[str, float]:
     """Median seconds of an epoch after a warm-up, and peak memory of this process in GiB."""
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as a cell's process does
     pair = load_pair(open_dataset(training.dataset, data_root), default_cache_dir())
     split = (
         split_links(pair.anchor_links, 0.2, rng_seed=1)
