@@ -29,12 +29,12 @@ from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches,
 from mmea_bench.methods.core.training.optimisers import adam
 from mmea_bench.methods.core.training.pair_stand_ins import PairStandIns
 from mmea_bench.methods.parts.hmea.branches import IMAGE, STRUCTURE, Branches
-from mmea_bench.methods.parts.hmea.hyperboloid import lifted, listed_distances
+from mmea_bench.methods.parts.hmea.hyperboloid import lifted, listed_distances, pattern_of_lists
 
 JOINT = "joint"
 
 _PAIRS_AT_ONCE = 1024
-"""Pairs whose stand-ins are gathered together: 0.25 GB of them for 25 and 1,203 columns."""
+"""Pairs whose stand-ins are gathered together in Euclidean space."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def points_of(tangent: Tensor, params: HMEAParams) -> Tensor:
 def losses(
     points: dict[str, Tensor], pairs: Tensor, stand_ins: Tensor, params: HMEAParams
 ) -> Iterator[Tensor]:
-    """Margin losses of some pairs at a time, summed over branches, pairs and stand-ins.
+    """Margin losses by branch, summed over pairs and stand-ins.
 
     ``[d(s, t) + margin - d(s, t')]+`` and ``[d(s, t) + margin - d(s', t)]+``.
 
@@ -151,6 +151,21 @@ def losses(
         stand_ins: For the targets and for the sources, [2, n_pairs, k] ids.
         params: Space and margin.
     """
+    if params.space == "euclidean":
+        yield from _euclidean_losses(points, pairs, stand_ins, params)
+        return
+    anchors = pairs.T.flatten()
+    partners = pairs.flip(1).T.flatten()
+    listed = torch.cat([partners.unsqueeze(1), stand_ins.flatten(0, 1)], dim=1)
+    lists = pattern_of_lists(listed, len(next(iter(points.values()))))
+    for each in points.values():
+        found = listed_distances(each.index_select(0, anchors), each, lists, params.k)
+        yield _margin_losses(found.view(listed.shape), params)
+
+
+def _euclidean_losses(
+    points: dict[str, Tensor], pairs: Tensor, stand_ins: Tensor, params: HMEAParams
+) -> Iterator[Tensor]:
     for chosen in torch.split(torch.arange(len(pairs), device=pairs.device), _PAIRS_AT_ONCE):
         parts = []
         for each in points.values():
@@ -158,16 +173,14 @@ def losses(
                 anchors, partners = pairs[chosen, side], pairs[chosen, 1 - side].unsqueeze(1)
                 listed = torch.cat([partners, stand_ins[side, chosen]], dim=1)
                 members = each.index_select(0, listed.flatten()).view(*listed.shape, -1)
-                away = _distances(each.index_select(0, anchors), members, params)
-                parts.append(relu(away[:, :1] + params.margin - away[:, 1:]).sum())
+                gaps = each.index_select(0, anchors).unsqueeze(1) - members
+                parts.append(_margin_losses(lengths(gaps, "l2"), params))
         yield torch.stack(parts).sum()
 
 
-def _distances(points: Tensor, others: Tensor, params: HMEAParams) -> Tensor:
-    """From every point, [n, columns], to every member of its list, [n, m, columns]: [n, m]."""
-    if params.space == "hyperbolic":
-        return listed_distances(points, others, params.k)
-    return lengths(points.unsqueeze(1) - others, "l2")
+def _margin_losses(away: Tensor, params: HMEAParams) -> Tensor:
+    """Of the distances to the partner, first column, and to its stand-ins, [n, 1 + k]."""
+    return relu(away[:, :1] + params.margin - away[:, 1:]).sum()
 
 
 def embeddings(tangent: Tensor, graph: JointGraph, params: HMEAParams) -> Embeddings:

@@ -19,6 +19,7 @@ from mmea_bench.methods.parts.hmea.hyperboloid import (
     LONGEST_TANGENT,
     lifted,
     listed_distances,
+    pattern_of_lists,
     shortened,
     tangent_of,
 )
@@ -27,6 +28,13 @@ from tests.methods.small_graphs import small_view
 
 def draw(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+def to_others(points: Tensor, others: Tensor) -> Tensor:
+    """Distances from every point to all others, [n, n_others]."""
+    everyone = torch.arange(len(others)).repeat(len(points), 1)
+    lists = pattern_of_lists(everyone, len(others))
+    return listed_distances(points, others, lists).view(everyone.shape)
 
 
 def lorentz(first: Tensor, second: Tensor) -> float:
@@ -61,6 +69,38 @@ def test_the_origin_is_lifted_to_the_origin_and_has_a_gradient() -> None:
     assert bool(torch.isfinite(tangent.grad).all())
 
 
+@pytest.mark.parametrize("k", [1.0, 2.5])
+@pytest.mark.parametrize("length", [1e-3, 2.0, 30.0])
+def test_gradients_of_a_point_are_those_of_its_formula(length: float, k: float) -> None:
+    tangent = draw(6, 3)
+    tangent = (length * tangent / tangent.norm(dim=1, keepdim=True)).requires_grad_()
+    plain = tangent.detach().clone().requires_grad_()
+    weights = draw(6, 4)
+    points = lifted(tangent, k)
+    (points * weights).sum().backward()
+    root, short = k**0.5, shortened(plain, k)
+    lengths = short.norm(dim=1, keepdim=True)
+    space = root * torch.sinh(lengths / root) * short / lengths
+    expected = torch.cat([root * torch.cosh(lengths / root), space], dim=1)
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(points, expected)
+    torch.testing.assert_close(tangent.grad, plain.grad)
+
+
+def test_gradients_of_listed_distances_are_those_of_gathered_members() -> None:
+    points = lifted(draw(7, 3)).requires_grad_()
+    plain = points.detach().clone().requires_grad_()
+    anchors, listed = torch.tensor([0, 4]), torch.tensor([[1, 2, 2], [6, 0, 3]])
+    found = listed_distances(points[anchors], points, pattern_of_lists(listed, 7))
+    found.square().sum().backward()
+    signs = torch.tensor([-1.0, 1, 1, 1], dtype=torch.float64)
+    products = torch.einsum("nd,nmd->nm", plain[anchors] * signs, plain[listed])
+    expected = torch.acosh(-products)
+    expected.square().sum().backward()
+    torch.testing.assert_close(found.view(2, 3), expected)
+    torch.testing.assert_close(points.grad, plain.grad)
+
+
 def test_long_tangent_vectors_keep_their_direction_and_lose_their_length() -> None:
     found = shortened(torch.tensor([[30.0, 40.0], [0.3, 0.4]]))
     assert found[0].tolist() == pytest.approx([0.6 * LONGEST_TANGENT, 0.8 * LONGEST_TANGENT])
@@ -69,20 +109,20 @@ def test_long_tangent_vectors_keep_their_direction_and_lose_their_length() -> No
 
 def test_distances_along_a_geodesic_through_the_origin_are_those_of_the_line() -> None:
     points = lifted(torch.tensor([[1.5], [-0.5], [0.25]], dtype=torch.float64))
-    found = listed_distances(points[:1], points[None, 1:])
+    found = to_others(points[:1], points[1:])
     assert found[0].tolist() == pytest.approx([2.0, 1.25])
 
 
 def test_distance_of_right_angles_is_that_of_the_hyperbolic_pythagoras() -> None:
     points = lifted(torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64))
-    found = listed_distances(points[:1], points[None, 1:])
+    found = to_others(points[:1], points[1:])
     assert float(found) == pytest.approx(math.acosh(math.cosh(1) * math.cosh(2)))
 
 
 def test_a_point_is_next_to_nothing_away_from_itself_and_the_slope_is_finite() -> None:
     tangent = draw(1, 4).requires_grad_()
     points = lifted(tangent)
-    found = listed_distances(points, points[None])
+    found = to_others(points, points)
     assert found.item() < 1e-3
     found.sum().backward()
     assert tangent.grad is not None
@@ -163,7 +203,7 @@ def test_returned_vectors_rank_as_distances_do() -> None:
     scores = next(iter(score_blocks(found, *ids))).scores
     points = lifted(tangent)
     for source in sources:
-        expected = listed_distances(points[source : source + 1], points[None, n_source:])[0]
+        expected = to_others(points[source : source + 1], points[n_source:])[0]
         torch.testing.assert_close(
             torch.acosh(-scores[source]).double(), expected, atol=1e-5, rtol=0
         )

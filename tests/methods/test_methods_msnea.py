@@ -133,6 +133,17 @@ def test_attention_over_attributes_equals_the_padded_lists(masked: bool) -> None
         torch.testing.assert_close(found[row], expected)
 
 
+def test_gradients_of_the_attention_are_those_of_the_padded_lists() -> None:
+    view = encoder_of(valued_view()).attributes
+    assert view is not None
+    guides = torch.randn(5, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    trained = [guides, *view.parameters()]
+    found = torch.autograd.grad(view(torch.arange(5), guides).square().sum(), trained)
+    plain = [padded_attention(view, row, guides[row], masked=False) for row in range(5)]
+    expected = torch.autograd.grad(torch.stack(plain).square().sum(), trained)
+    torch.testing.assert_close(found, expected)
+
+
 def test_an_entity_without_attributes_gets_the_token_of_padding() -> None:
     view = valued_view()
     view = replace(view, seed_links=view.seed_links[:1])  # nobody gives t1 an attribute
@@ -201,8 +212,8 @@ def test_without_guided_attributes_every_item_weighs_the_same() -> None:
     attributes = encoder.attributes
     assert attributes is not None
     found = encoder.views(torch.tensor([0]), torch.zeros(1, 4))["attribute"]
-    tokens, _ = attributes.tokens(attributes._lists.of(torch.tensor([0])))
-    torch.testing.assert_close(found[0], tokens.mean(dim=0))
+    expected = padded_attention(attributes, 0, torch.zeros(4), masked=True)
+    torch.testing.assert_close(found[0], expected)
 
 
 def sets_of(form: SetForm) -> tuple[TrainingSets, SiameseEncoder]:

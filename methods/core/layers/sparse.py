@@ -1,9 +1,14 @@
 """Products with a sparse matrix whose pattern is fixed and whose values may need gradients.
 
-Gradients of the values are computed on the existing edges only. The kernels are torch's compressed
-sparse row products; on the union graph of FB15K-DB15K (0.69 million edges, 300 columns, two cores)
-one product takes 0.02 s where gathering and scattering edge by edge takes 1.1 s, which is why these
-products stand here in place of a message-passing class.
+Gradients of the values are computed on the existing edges only. On the union graph of FB15K-DB15K
+(0.69 million edges, 300 columns, two cores) one compressed sparse row product takes 0.02 s where
+gathering and scattering edge by edge takes 1.1 s, which is why these products stand here in place
+of a message-passing class.
+
+On a CPU and in single precision the kernel is that of ``embedding_bag``, which adds up weighted
+rows of a table. It is two to five times as fast as the library's sparse product (made-up edges of
+that number, one thread of a busy machine: 57 against 146 ms of CPU time for 300 columns, 13 against
+54 for 100) and equal to it up to rounding.
 """
 
 from __future__ import annotations
@@ -97,6 +102,19 @@ class SparsePattern:
             check_invariants=False,
         )
 
+    def times(self, values: Tensor, dense: Tensor) -> Tensor:
+        """``product`` through which no gradient passes, [n_rows, dim]."""
+        if not _bags_are_fast(values, dense):
+            return self.matrix(values) @ dense
+        return _weighted_sums(self.row_starts, self._columns32, values, dense)
+
+    def transposed_times(self, values: Tensor, dense: Tensor) -> Tensor:
+        """The transpose times [n_rows, dim], without gradients, [n_columns, dim]."""
+        if not _bags_are_fast(values, dense):
+            return self.transposed_matrix(values) @ dense
+        by_column = values.detach()[self._by_column]
+        return _weighted_sums(self._transposed_starts, self._transposed_rows, by_column, dense)
+
     def product(self, values: Tensor, dense: Tensor) -> Tensor:
         """Sparse times dense, with gradients for both.
 
@@ -169,6 +187,18 @@ class FixedMatrix:
         result: Tensor = _FixedProduct.apply(dense, self)  # type: ignore[no-untyped-call]
         return result
 
+    def times(self, dense: Tensor) -> Tensor:
+        """``matrix @ dense`` through which no gradient passes, [n_rows, dim]."""
+        if not _bags_are_fast(self.values, dense):
+            return self.forward_matrix @ dense.contiguous()
+        return self.pattern.times(self.values, dense.contiguous())
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """The transpose times [n_rows, dim], without gradients, [n_columns, dim]."""
+        if not _bags_are_fast(self.values, dense):
+            return self.backward_matrix @ dense.contiguous()
+        return self.pattern.transposed_times(self.values, dense.contiguous())
+
     def restricted(self, rows: Tensor) -> FixedMatrix:
         """Some rows of the matrix, in the order given."""
         pattern, kept = self.pattern.restricted(rows)
@@ -234,7 +264,7 @@ class _Product(torch.autograd.Function):
         dense = dense.contiguous()
         ctx.save_for_backward(values, dense)
         ctx.pattern = pattern
-        return pattern.matrix(values) @ dense
+        return pattern.times(values, dense)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -246,7 +276,7 @@ class _Product(torch.autograd.Function):
             # The gradient of an edge is the inner product of its two ends: only existing edges.
             to_values = pattern.sampled_product(gradient, dense)
         if ctx.needs_input_grad[1]:
-            to_dense = pattern.transposed_matrix(values) @ gradient
+            to_dense = pattern.transposed_times(values, gradient)
         return to_values, to_dense, None
 
 
@@ -263,9 +293,9 @@ class _InnerProducts(torch.autograd.Function):
         pattern: SparsePattern = ctx.pattern
         to_rows = to_columns = None
         if ctx.needs_input_grad[0]:
-            to_rows = pattern.matrix(gradients[0]) @ columns.contiguous()
+            to_rows = pattern.times(gradients[0], columns.contiguous())
         if ctx.needs_input_grad[1]:
-            to_columns = pattern.transposed_matrix(gradients[0]) @ rows.contiguous()
+            to_columns = pattern.transposed_times(gradients[0], rows.contiguous())
         return to_rows, to_columns, None
 
 
@@ -273,11 +303,26 @@ class _FixedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: FixedMatrix) -> Tensor:
         ctx.matrix = matrix
-        return matrix.forward_matrix @ dense.contiguous()
+        return matrix.times(dense)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.matrix.backward_matrix @ gradients[0].contiguous(), None
+        return ctx.matrix.transposed_times(gradients[0]), None
+
+
+def _bags_are_fast(values: Tensor, dense: Tensor) -> bool:
+    single = values.dtype == dense.dtype == torch.float32
+    return single and dense.device.type == "cpu" and dense.numel() > 0
+
+
+@torch.no_grad()
+def _weighted_sums(starts: Tensor, columns: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """Rows of ``dense`` weighted and added up, from each start to the next, [n_rows, dim]."""
+    kept_order, mode_sum, is_sparse, has_last = False, 0, False, True
+    sums: Tensor = torch.embedding_bag(
+        dense.detach(), columns, starts, kept_order, mode_sum, is_sparse, values.detach(), has_last
+    )[0]
+    return sums
 
 
 def _by_column(

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 
-def contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(
+    source: Tensor,
+    target: Tensor,
+    temperature: float,
+    counts: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """``intra_modal_contrastive_loss`` (mean of logs) with fewer products and less memory.
 
     Similarities of a graph's own rows are symmetric, so that their gradient needs one product, not
@@ -19,16 +24,24 @@ def contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tens
         source: L2-normalised, [b, dim].
         target: L2-normalised, [b, dim].
         temperature: tau.
+        counts: Which source and which target rows are anchors, [b] bool each; the others stay
+            negatives, and sums are divided by ``b`` all the same. None is all of them.
     """
     loss: Tensor = _ContrastiveLoss.apply(  # type: ignore[no-untyped-call]
-        source, target, temperature
+        source, target, temperature, counts
     )
     return loss
 
 
 class _ContrastiveLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, source: Tensor, target: Tensor, temperature: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        source: Tensor,
+        target: Tensor,
+        temperature: float,
+        counts: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
         size = len(source)
         across = (source / temperature) @ target.T
         same_source = ((source / temperature) @ source.T).fill_diagonal_(-torch.inf)
@@ -44,8 +57,16 @@ class _ContrastiveLoss(torch.autograd.Function):
         same_target.sub_(top_target.unsqueeze(1)).exp_()
         total_source = across.sum(dim=1) + same_source.sum(dim=1)
         total_target = backwards.sum(dim=0) + same_target.sum(dim=1)
+        log_source = own - top_source - total_source.log()
+        log_target = own - top_target - total_target.log()
+        n_own: Tensor | int = 2
+        if counts is not None:
+            kept_source, kept_target = (each.to(own.dtype) for each in counts)
+            log_source, log_target = log_source * kept_source, log_target * kept_target
+            total_source, total_target = total_source / kept_source, total_target / kept_target
+            n_own = kept_source + kept_target
         across.div_(total_source.unsqueeze(1)).add_(backwards.div_(total_target))
-        across.diagonal().sub_(2)
+        across.diagonal().sub_(n_own)
         same_source.div_(total_source.unsqueeze(1))
         same_target.div_(total_target.unsqueeze(1))
         scale = 1 / (2 * size * temperature)
@@ -53,11 +74,9 @@ class _ContrastiveLoss(torch.autograd.Function):
             torch.addmm(across @ target, same_source + same_source.T, source) * scale,
             torch.addmm(across.T @ source, same_target + same_target.T, target) * scale,
         )
-        log_source = own - top_source - total_source.log()
-        log_target = own - top_target - total_target.log()
         return -(log_source.mean() + log_target.mean()) / 2
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         to_source, to_target = ctx.saved_tensors
-        return gradients[0] * to_source, gradients[0] * to_target, None
+        return gradients[0] * to_source, gradients[0] * to_target, None, None

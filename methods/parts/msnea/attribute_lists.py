@@ -13,6 +13,7 @@ from torch import Tensor
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
+from mmea_bench.methods.core.layers.sparse import SparsePattern
 
 _DATE = re.compile(r"-?[0-9]{3,9}-")
 
@@ -22,16 +23,25 @@ class ListedAttributes:
     """The lists of some entities, one behind the other.
 
     Attributes:
-        owners: Place of the entity among those asked for, [n_items].
-        attributes: Attribute id, [n_items].
+        pattern: The items as cells of an [n, n_attributes] matrix, row by row; an attribute with
+            two values is two cells.
         values: Logistic function of the value, [n_items].
         n_padding: Items by which the list of each entity is shorter than the longest, [n].
     """
 
-    owners: Tensor
-    attributes: Tensor
+    pattern: SparsePattern
     values: Tensor
     n_padding: Tensor
+
+    @property
+    def owners(self) -> Tensor:
+        """Place of the entity among those asked for, [n_items]."""
+        return self.pattern.rows
+
+    @property
+    def attributes(self) -> Tensor:
+        """Attribute id, [n_items]."""
+        return self.pattern.columns
 
 
 class AttributeLists:
@@ -41,6 +51,7 @@ class AttributeLists:
         items: (entity, attribute) ids, distinct together with the values, [n_items, 2].
         values: [n_items].
         n_entities: Entities of both KGs.
+        n_attributes: Attributes of both KGs.
         device: Where the lists lie.
 
     Attributes:
@@ -52,25 +63,35 @@ class AttributeLists:
         items: IntArray,
         values: NDArray[np.float64],
         n_entities: int,
+        n_attributes: int,
         device: torch.device,
     ) -> None:
         order = np.argsort(items[:, 0], kind="stable")
         counts = np.bincount(items[:, 0], minlength=n_entities)
         self.longest = int(counts.max(initial=0))
-        self._counts = torch.from_numpy(counts).to(device)
-        self._starts = torch.cumsum(self._counts, dim=0) - self._counts
-        self._attributes = torch.from_numpy(items[order, 1]).to(device)
-        self._values = torch.from_numpy(values[order]).sigmoid().float().to(device)
+        self._counts, self._starts = counts, np.cumsum(counts) - counts
+        self._attributes, self._n_attributes = items[order, 1], n_attributes
+        self._values = torch.from_numpy(values[order]).sigmoid().float()
+        self._device = device
+        self._last: tuple[Tensor, ListedAttributes] | None = None
 
     def of(self, rows: Tensor) -> ListedAttributes:
-        """The lists of some entities, joint ids [n]."""
+        """The lists of some entities, joint ids [n]; every step asks for those of the seeds."""
+        if self._last is None or not torch.equal(self._last[0], rows):
+            self._last = (rows, self._listed(rows.cpu().numpy()))
+        return self._last[1]
+
+    def _listed(self, rows: IntArray) -> ListedAttributes:
         counts = self._counts[rows]
-        owners = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
-        first = torch.cumsum(counts, dim=0) - counts
-        within = torch.arange(len(owners), device=rows.device) - first[owners]
+        owners = np.repeat(np.arange(len(rows)), counts)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
         places = self._starts[rows][owners] + within
-        n_padding = self.longest - counts
-        return ListedAttributes(owners, self._attributes[places], self._values[places], n_padding)
+        shape = (len(rows), self._n_attributes)
+        return ListedAttributes(
+            SparsePattern(owners, self._attributes[places], shape, self._device),
+            self._values[torch.from_numpy(places)].to(self._device),
+            torch.from_numpy(self.longest - counts).to(self._device),
+        )
 
 
 def attribute_lists(
@@ -93,7 +114,7 @@ def attribute_lists(
     if not len(items):
         return None
     items, values = shared_along(items, values, graph.seed_pairs(view).numpy())
-    return AttributeLists(items, values, graph.n_entities, device)
+    return AttributeLists(items, values, graph.n_entities, graph.n_attributes, device)
 
 
 def shared_along(

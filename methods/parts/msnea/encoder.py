@@ -82,48 +82,68 @@ class AttributeView(nn.Module):
             guide: Image vectors ``i``, [n, dim]; None gives every item the same weight.
         """
         listed = self._lists.of(rows)
-        tokens, padding = self.tokens(listed)
-        logits = torch.zeros(len(tokens), device=tokens.device)
-        if guide is not None:
-            logits = (tokens * guide[listed.owners]).sum(dim=1)
-        return attended(listed, tokens, logits, padding if self._padding_counts else None)
+        tokens = self.tokens()
+        return attended(listed, tokens, guide, padding_counts=self._padding_counts)
 
-    def tokens(self, listed: ListedAttributes) -> tuple[Tensor, Tensor]:
-        """Token of each item, [n_items, dim], and of padding, [dim]."""
+    def tokens(self) -> Tokens:
+        """What the token of an item is made of."""
         dim = self.of_name.weight.shape[1]
         weight = self.of_item.weight
         by_name = self.of_name(self._names) @ weight[:dim] + self.of_item.bias
         padding = self.of_name.bias @ weight[:dim] + self.of_item.bias
-        tokens = by_name[listed.attributes]
-        if len(weight) > dim:
-            # Equal columns of v meet the sum of their weights; the logistic function of 0 is 1/2.
-            of_value = weight[dim:].sum(dim=0)
-            tokens = tokens + listed.values.unsqueeze(1) * of_value
-            padding = padding + of_value / 2
-        return tokens, padding
+        if len(weight) == dim:
+            return Tokens(by_name, None, padding)
+        # Equal columns of v meet the sum of their weights; the logistic function of 0 is 1/2.
+        of_value = weight[dim:].sum(dim=0)
+        return Tokens(by_name, of_value, padding + of_value / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The token of an item with attribute a and value v is ``by_name[a] + v of_value``.
+
+    Attributes:
+        by_name: [n_attributes, dim].
+        of_value: [dim]; None without values.
+        padding: Token of all padding, whose logit is 0, [dim].
+    """
+
+    by_name: Tensor
+    of_value: Tensor | None
+    padding: Tensor
 
 
 def attended(
-    listed: ListedAttributes, tokens: Tensor, logits: Tensor, padding: Tensor | None
+    listed: ListedAttributes, tokens: Tokens, guide: Tensor | None, *, padding_counts: bool
 ) -> Tensor:
     """Softmax-weighted sums of the items of each entity, [n, dim]; zero without anything.
 
+    Logits and sums are taken apart into attribute and value, so that no item has a vector of its
+    own: a few hundred attributes stand for tens of thousands of items.
+
     Args:
         listed: Lists of n entities.
-        tokens: [n_items, dim].
-        logits: [n_items].
-        padding: Token of all padding, whose logit is 0, [dim]; None leaves padding out.
+        tokens: Of attributes, values and padding.
+        guide: Whose inner products with the tokens are the logits, [n, dim]; None gives every item
+            the logit 0.
+        padding_counts: Whether padding takes part.
     """
-    n, owners = len(listed.n_padding), listed.owners
-    start = 0.0 if padding is not None else -torch.inf
-    top = torch.full((n,), start, device=tokens.device, dtype=tokens.dtype)
+    pattern, owners, of_value = listed.pattern, listed.owners, tokens.of_value
+    logits = tokens.by_name.new_zeros(pattern.n_edges)
+    if guide is not None:
+        logits = pattern.inner_products(guide, tokens.by_name)
+        if of_value is not None:
+            logits = logits + listed.values * (guide @ of_value).index_select(0, owners)
+    n = len(listed.n_padding)
+    top = torch.full((n,), 0.0 if padding_counts else -torch.inf).to(logits)
     top = top.scatter_reduce(0, owners, logits.detach(), "amax")
-    weights = torch.exp(logits - top[owners])
-    sums = tokens.new_zeros(n, tokens.shape[1]).index_add(0, owners, weights.unsqueeze(1) * tokens)
-    total = tokens.new_zeros(n).index_add(0, owners, weights)
-    if padding is not None:
+    weights = torch.exp(logits - top.index_select(0, owners))
+    sums, total = pattern.product(weights, tokens.by_name), pattern.row_sums(weights)
+    if of_value is not None:
+        sums = sums + pattern.row_sums(weights * listed.values).unsqueeze(1) * of_value
+    if padding_counts:
         of_padding = listed.n_padding * torch.exp(-top)
-        sums, total = sums + of_padding.unsqueeze(1) * padding, total + of_padding
+        sums, total = sums + of_padding.unsqueeze(1) * tokens.padding, total + of_padding
     return sums / total.clamp_min(torch.finfo(total.dtype).tiny).unsqueeze(1)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 
 LOSS_ORDER = ("structure", "relation", "attribute", "image", "word", "bigram")
 """Order of the modalities' losses in the code of MEAformer, from which PMF's stems."""
+
+_BLOCK_ROWS = 256
+"""Anchors at once on a CPU."""
 
 CROSSED = ("image", "structure", "relation", "attribute")
 """Modalities of the cross-modality loss; code."""
@@ -33,22 +37,15 @@ def masked_contrastive_loss(
     Returns:
         Half the sum of both directions, each the sum over its anchors divided by ``b``.
     """
-    if all(bool(each.all()) for each in counts):
-        return contrastive_loss(source, target, temperature)
-    total = source.sum() * 0
-    for own, other, counted in ((source, target, counts[0]), (target, source, counts[1])):
-        rows = torch.nonzero(counted).squeeze(1)
-        anchors = own[rows] / temperature
-        within = anchors @ own.T
-        itself = torch.arange(len(rows), device=rows.device)
-        within = within.index_put((itself, rows), within.new_tensor(-torch.inf))
-        logits = torch.cat([anchors @ other.T, within], dim=1)
-        total = total + cross_entropy(logits, rows, reduction="sum")
-    return total / (2 * len(source))
+    everyone = all(bool(each.all()) for each in counts)
+    return contrastive_loss(source, target, temperature, None if everyone else counts)
 
 
 def cross_modal_loss(first: Tensor, second: Tensor, counted: Tensor, temperature: float) -> Tensor:
     """Each entity's first modality picks its second among those of the batch; one way.
+
+    Gradients are formed with the loss, some anchors at a time, so that no [b, b] matrix is made and
+    the passes over its cells stay in the processor's cache.
 
     Args:
         first: L2-normalised, [b, dim].
@@ -60,8 +57,38 @@ def cross_modal_loss(first: Tensor, second: Tensor, counted: Tensor, temperature
         Sum over anchors, divided by ``b``.
     """
     rows = torch.nonzero(counted).squeeze(1)
-    logits = first[rows] @ second.T / temperature
-    return cross_entropy(logits, rows, reduction="sum") / len(first)
+    loss: Tensor = _CrossModalLoss.apply(  # type: ignore[no-untyped-call]
+        first, second, rows, temperature
+    )
+    return loss
+
+
+class _CrossModalLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, first: Tensor, second: Tensor, rows: Tensor, temperature: float
+    ) -> Tensor:
+        to_first, to_second = torch.zeros_like(first), torch.zeros_like(second)
+        total = torch.zeros((), dtype=first.dtype, device=first.device)
+        size = _BLOCK_ROWS if first.device.type == "cpu" else max(1, len(rows))
+        for block in torch.split(rows, size):
+            anchors, itself = first[block], torch.arange(len(block), device=rows.device)
+            cells = (anchors / temperature) @ second.T
+            own, top = cells[itself, block], cells.amax(dim=1)
+            # Exponentials, then probabilities, then derivatives by the logits, in place.
+            sums = cells.sub_(top.unsqueeze(1)).exp_().sum(dim=1)
+            total += (top + sums.log() - own).sum()
+            cells.div_(sums.unsqueeze(1))[itself, block] -= 1
+            to_first[block] = cells @ second
+            to_second.addmm_(cells.T, anchors)
+        scale = 1 / (temperature * len(first))
+        ctx.save_for_backward(to_first.mul_(scale), to_second.mul_(scale))
+        return total / len(first)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        to_first, to_second = ctx.saved_tensors
+        return gradients[0] * to_first, gradients[0] * to_second, None, None
 
 
 def cross_pairs(modalities: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -61,6 +61,22 @@ def test_fixed_product_of_some_rows_equals_dense(edges: tuple[np.ndarray, np.nda
     torch.testing.assert_close(dense.grad, plain.grad)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_edges", [0, 1, 30])
+def test_either_kernel_gives_the_dense_product(dtype: torch.dtype, n_edges: int) -> None:
+    generator = torch.Generator().manual_seed(4)
+    cells = torch.randperm(N * 7, generator=generator)[:n_edges].sort().values
+    pattern = SparsePattern((cells // 7).numpy(), (cells % 7).numpy(), (N, 7))
+    values = torch.randn(n_edges, generator=generator, dtype=dtype)
+    matrix = torch.zeros(N, 7, dtype=dtype).index_put((pattern.rows, pattern.columns), values)
+    below, above = (torch.randn(n, 5, generator=generator, dtype=dtype) for n in (7, N))
+    torch.testing.assert_close(pattern.times(values, below), matrix @ below)
+    torch.testing.assert_close(pattern.transposed_times(values, above), matrix.T @ above)
+    fixed = FixedMatrix(pattern, values)
+    torch.testing.assert_close(fixed.times(below), matrix @ below)
+    torch.testing.assert_close(fixed.transposed_times(above), matrix.T @ above)
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("merge", ["mean", "concat"])
 def test_attention_equals_the_dense_formula(

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
@@ -73,6 +73,38 @@ def test_cross_modal_loss_by_hand() -> None:
         total += float(torch.logsumexp(scores, dim=0) - scores[row])
     loss = cross_modal_loss(first, second, bools(1, 0, 0, 1), 0.05)
     assert float(loss) == pytest.approx(total / 4, rel=1e-5)
+
+
+def test_gradients_of_the_losses_are_those_of_the_plain_cross_entropies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmea_bench.methods.parts.pmf.losses._BLOCK_ROWS", 2)
+    vectors = [random_units(7, 6, rng_seed=seed).requires_grad_() for seed in (1, 2)]
+    first, second = vectors
+    counts = bools(1, 0, 1, 1, 0, 1, 1), bools(0, 1, 0, 1, 1, 1, 1)
+    rows = torch.nonzero(counts[0]).flatten()
+    plain = cross_entropy(first[rows] @ second.T / 0.05, rows, reduction="sum") / 7
+    found = torch.autograd.grad(cross_modal_loss(first, second, counts[0], 0.05), vectors)
+    torch.testing.assert_close(found, torch.autograd.grad(plain, vectors), atol=1e-6, rtol=1e-4)
+    plain = torch.zeros(())
+    for own, other, counted in ((first, second, counts[0]), (second, first, counts[1])):
+        within = (own @ own.T / 0.05).masked_fill(torch.eye(7, dtype=torch.bool), -torch.inf)
+        logits = torch.cat([own @ other.T / 0.05, within], dim=1)
+        plain = plain + cross_entropy(logits, torch.arange(7), reduction="none")[counted].sum() / 14
+    found = torch.autograd.grad(masked_contrastive_loss(first, second, counts, 0.05), vectors)
+    torch.testing.assert_close(found, torch.autograd.grad(plain, vectors), atol=1e-6, rtol=1e-4)
+
+
+def test_without_an_anchor_nothing_gets_a_gradient() -> None:
+    vectors = [random_units(3, 6, rng_seed=seed).requires_grad_() for seed in (1, 2)]
+    nobody = bools(0, 0, 0)
+    for loss in (
+        cross_modal_loss(*vectors, nobody, 0.05),
+        masked_contrastive_loss(*vectors, (nobody, nobody), 0.05),
+    ):
+        assert float(loss.detach()) == 0
+        found = torch.autograd.grad(loss, vectors)
+        assert not any(bool(each.any()) for each in found)
 
 
 def test_pairs_of_modalities_weigh_by_both_and_start_from_the_image() -> None:
