@@ -102,14 +102,19 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",
     ),
+    # Both KGs cut in parts, and any method trained on one after the other.
+    "bench/partitions": (*DATA_MODEL, "methods/core", "bench/scoring"),
     # Values of a suite file, from TOML to what a run takes.
-    "bench/planning/values": ("datasets/core", "methods/core", "bench/scoring"),
+    "bench/planning/values": (
+        *("datasets/core", "methods/core", "bench/scoring", "bench/partitions"),
+    ),
     "bench/planning": (
         *DATA_FILES,
         "methods/core",
         "results/core",
         "results/core/predictions",
         "bench/scoring",
+        "bench/partitions",
         "bench/planning/values",
     ),
     # A request as a whole: its folder, what it will skip, what it trains once.
@@ -121,6 +126,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/predictions": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
+        "bench/partitions",
     ),
     "bench/metering": ("datasets/core", "results/core"),  # energy, CO2, freed memory of a cell
     "bench/cells": (

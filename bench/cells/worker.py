@@ -21,6 +21,7 @@ from mmea_bench.bench.metering.energy import metered
 from mmea_bench.bench.metering.freed_memory import keep_freed_memory
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.keeping import watching
+from mmea_bench.bench.predictions.cut_links import with_cut_links
 from mmea_bench.bench.predictions.keep import with_kept
 from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.access.catalogue import own_dataset_files
@@ -55,12 +56,13 @@ def run_cell(job: Job, pipe: Connection, log_path: Path) -> None:
 
         # Sealed, for a training holds its ticker, and the curve of the test links hangs on it.
         with own_dataset_files(job.dataset_files):
-            watcher = watching() if job.keeping.kinds else nullcontext()
+            is_watched = job.keeping.kinds or job.cell.partitions > 1
+            watcher = watching() if is_watched else nullcontext()
             with watcher as watch, metered(job.energy) as meter:
                 record = execute_cell(job, sealed(throttle), listen)
             record = meter.added(record)
             if watch is not None:
-                record = with_kept(job, record, watch)
+                record = with_kept(job, with_cut_links(job, record, watch), watch)
     except StoppedError:
         os._exit(EXIT_STOPPED)
     pipe.send(record)

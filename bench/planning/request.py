@@ -88,6 +88,13 @@ class Request:
             WHAT,
         ),
     )
+    partitions: int | None = field(
+        default=None,
+        metadata=_option(
+            "Cut both KGs into so many parts and train on one after the other (needs .[scale]).",
+            WHAT,
+        ),
+    )
     method_files: tuple[Path, ...] = field(
         default=(),
         metadata=_option("A method of your own. Repeatable.", WHAT, flag="--method-file"),
@@ -182,6 +189,7 @@ class Request:
             "protocol": self._protocol_changes() or None,
             "set": self.set_values,
             "grid": self.grid and grid_table(self.grid),
+            "partitions": self.partitions,
             "timeout_s": self.timeout,
         }
         # An empty list asks for nothing; a number of 0 is a wish, which the checks refuse.

@@ -64,6 +64,9 @@ class SuiteTable:
         "ids",
         "How reports print ids.",
     )
+    partitions: object = _key(
+        "whole number", "1", "Parts of the KGs that are trained one after the other."
+    )
     timeout_s: object = _key("number", "no limit", "Seconds after which a cell is stopped.")
 
 
@@ -91,6 +94,7 @@ class Suite:
         overrides: Method to parameter to the value that replaces the default.
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
+        partitions: Parts of the KGs that are trained one after the other; 1 trains on the whole.
         names: How reports print ids, in tables ``methods``, ``variants`` and ``datasets``.
         only_repeat: The one repeat to run, None for all of them.
         left_out: Sentences about methods that "all" names but that cannot be used here.
@@ -110,6 +114,7 @@ class Suite:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
+    partitions: int = 1
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     only_repeat: int | None = None
     left_out: tuple[str, ...] = ()

@@ -55,12 +55,15 @@ def _is_part(suite: Suite, base: Suite) -> bool:
 
 
 def _settings_of(suite: Suite, method: str) -> object:
-    return suite.overrides.get(method, {}), suite.grid.get(method, {}), suite.grid_mode
+    own = suite.overrides.get(method, {}), suite.grid.get(method, {})
+    return (*own, suite.grid_mode, suite.partitions)
 
 
 def _settings(suite: Suite) -> Mapping[str, object]:
     """What tells requests apart: neither texts nor limits nor the number of repeats."""
-    left_out = ("name", "title", "description", "repeats", "timeout_s", "left_out")
+    left_out = {"name", "title", "description", "repeats", "timeout_s", "left_out"}
+    if suite.partitions == 1:  # folders of whole trainings keep the names that they had
+        left_out.add("partitions")
     return {name: value for name, value in asdict(suite).items() if name not in left_out}
 
 

@@ -104,6 +104,7 @@ def suite_of(record: Record) -> dict[str, object]:
         "variants": [_variant(record)],
         "set": {cell["method"]: kept["overrides"]} if kept["overrides"] else {},
         "protocol": kept["protocol"],
+        "partitions": kept.get("partitions", 1),
     }
 
 
@@ -158,6 +159,7 @@ def _numbers(record: Record) -> dict[tuple[Any, ...], float]:
 
 
 def _variant(record: Record) -> str:
-    """The named variant, without the overrides in brackets."""
-    text, overrides = str(record.cell["variant"]), record.configuration["overrides"]
-    return text.rpartition("[")[0] if overrides else text
+    """The named variant, without what it changes in brackets."""
+    text, kept = str(record.cell["variant"]), record.configuration
+    changes = kept["overrides"] or kept.get("partitions", 1) != 1
+    return text.rpartition("[")[0] if changes else text
