@@ -8,7 +8,7 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup quick test lint types unit coverage docs format clean
+.PHONY: setup quick test lint types unit coverage docs release format clean
 
 setup: $(READY)
 
@@ -48,6 +48,23 @@ coverage: setup
 docs: setup
 	$(INSTALL) -e ".[docs]"
 	$(BIN)/python -m mkdocs build --strict
+
+# Source archive and wheel of a clean checkout in build/release, checked, tried from the wheel alone, with their
+# SHA-256 sums; `make release KEY=~/.ssh/id_ed25519` signs the sums. Nothing is uploaded.
+RELEASE := build/release
+TRIAL := build/trial
+release: setup
+	@test -z "$$(git status --porcelain)" || { echo "the checkout has changes that are not committed"; exit 1; }
+	@grep -q "^## $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" CHANGELOG.md \
+		|| { echo "CHANGELOG.md has no heading for the version of pyproject.toml"; exit 1; }
+	$(INSTALL) -e ".[release]"
+	rm -rf $(RELEASE) $(TRIAL)
+	$(BIN)/python -m build --outdir $(RELEASE)
+	$(PYTHON) -m venv $(TRIAL)
+	$(TRIAL)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(RELEASE)/*.whl
+	cd $(TRIAL) && bin/mmea-bench --version && bin/mmea-bench run --suite quick --out quick
+	cd $(RELEASE) && sha256sum *.whl *.tar.gz > SHA256SUMS
+	@test -z "$(KEY)" || ssh-keygen -Y sign -n mmea-bench -f "$(KEY)" $(RELEASE)/SHA256SUMS
 
 format: setup
 	$(BIN)/ruff check --fix .
