@@ -23,6 +23,12 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
 
 
+_LINE = 16
+"""Numbers of a line of the processor's cache."""
+_CACHED_NUMBERS = 2**21
+"""Of a dense matrix that a product reads at random: 8 MiB."""
+
+
 class SparsePattern:
     """Which cells of an [n_rows, n_columns] matrix exist, sorted by row and column.
 
@@ -219,7 +225,7 @@ class ForwardMatrix:
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """[n_rows, n_columns] times [n_columns, dim]."""
-        return self._matrix @ dense.contiguous()
+        return _times(self._matrix, dense)
 
     @cached_property
     def _matrix(self) -> Tensor:
@@ -234,7 +240,7 @@ class _Product(torch.autograd.Function):
         dense = dense.contiguous()
         ctx.save_for_backward(values, dense)
         ctx.pattern = pattern
-        return pattern.matrix(values) @ dense
+        return _times(pattern.matrix(values), dense)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -246,7 +252,7 @@ class _Product(torch.autograd.Function):
             # The gradient of an edge is the inner product of its two ends: only existing edges.
             to_values = pattern.sampled_product(gradient, dense)
         if ctx.needs_input_grad[1]:
-            to_dense = pattern.transposed_matrix(values) @ gradient
+            to_dense = _times(pattern.transposed_matrix(values), gradient)
         return to_values, to_dense, None
 
 
@@ -263,9 +269,9 @@ class _InnerProducts(torch.autograd.Function):
         pattern: SparsePattern = ctx.pattern
         to_rows = to_columns = None
         if ctx.needs_input_grad[0]:
-            to_rows = pattern.matrix(gradients[0]) @ columns.contiguous()
+            to_rows = _times(pattern.matrix(gradients[0]), columns)
         if ctx.needs_input_grad[1]:
-            to_columns = pattern.transposed_matrix(gradients[0]) @ rows.contiguous()
+            to_columns = _times(pattern.transposed_matrix(gradients[0]), rows)
         return to_rows, to_columns, None
 
 
@@ -273,11 +279,29 @@ class _FixedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: FixedMatrix) -> Tensor:
         ctx.matrix = matrix
-        return matrix.forward_matrix @ dense.contiguous()
+        return _times(matrix.forward_matrix, dense)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.matrix.backward_matrix @ gradients[0].contiguous(), None
+        return _times(ctx.matrix.backward_matrix, gradients[0]), None
+
+
+def _times(matrix: Tensor, dense: Tensor) -> Tensor:
+    """A sparse times a dense matrix, on a processor some columns at a time.
+
+    Every cell reads a row of the dense matrix from anywhere: as many columns as stay in the
+    processor's cache are multiplied at once. Each number is added up as ever.
+    """
+    n_rows, n_columns = dense.shape
+    width = max(_LINE, _CACHED_NUMBERS // max(1, n_rows) // _LINE * _LINE)
+    if dense.device.type != "cpu" or n_columns <= width:
+        product: Tensor = matrix @ dense.contiguous()
+        return product
+    result = dense.new_empty(matrix.shape[0], n_columns)
+    for start in range(0, n_columns, width):
+        columns = slice(start, start + width)
+        result[:, columns] = matrix @ dense[:, columns].contiguous()
+    return result
 
 
 def _by_column(

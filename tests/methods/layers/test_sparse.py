@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import elu, leaky_relu
 
+from mmea_bench.methods.core.layers import sparse
 from mmea_bench.methods.core.layers.encoders import GCN, DiagonalGAT, DiagonalGATLayer
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
@@ -46,6 +47,18 @@ def test_product_and_its_gradients_equal_dense(edges: tuple[np.ndarray, np.ndarr
     ((matrix @ plain_dense) * weights).sum().backward()
     torch.testing.assert_close(values.grad, plain_values.grad)
     torch.testing.assert_close(dense.grad, plain_dense.grad)
+
+
+def test_products_some_columns_at_a_time_are_the_same_numbers(
+    edges: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(4)
+    pattern = SparsePattern(*edges, (N, N))
+    matrix = FixedMatrix(pattern, torch.rand(pattern.n_edges, generator=generator))
+    dense = torch.randn(N, 40, generator=generator)
+    at_once = matrix @ dense
+    monkeypatch.setattr(sparse, "_CACHED_NUMBERS", 1)
+    assert torch.equal(matrix @ dense, at_once)
 
 
 def test_fixed_product_of_some_rows_equals_dense(edges: tuple[np.ndarray, np.ndarray]) -> None:
