@@ -344,7 +344,7 @@ def _row_top(scores: Tensor, k: int) -> Tensor:
     if n_chunks <= 4 * k:
         return scores.topk(k, dim=1).values
     whole = n_chunks * _CHUNK
-    chunks = scores[:, :whole].unflatten(1, (n_chunks, _CHUNK))
+    chunks = scores[:, :whole].reshape(len(scores), n_chunks, _CHUNK)
     chosen = chunks.amax(dim=2).topk(k, dim=1, sorted=False).indices
     kept = chunks.gather(1, chosen.unsqueeze(2).expand(-1, -1, _CHUNK)).flatten(1)
     return torch.cat([kept, scores[:, whole:]], dim=1).topk(k, dim=1).values
