@@ -7,6 +7,7 @@ are counted in, so rounding can neither help nor hurt it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -32,6 +33,9 @@ Ids = NDArray[np.integer]
 Ranks = NDArray[np.float64]
 WIDE_VECTORS = 2048
 """Columns from which on a product of vectors is made once."""
+
+_TILE_COLUMNS = 2048
+"""Columns that are counted at a time: 256 rows of them take 2 MiB."""
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
@@ -260,32 +264,44 @@ class _Counter:
 
     def add(self, block: ScoreBlock) -> None:
         """Counts one block of scores in both directions."""
-        scores = block.scores
-        if self._scaling is not None:
-            row_means = self._scaling[0][block.start : block.stop].unsqueeze(1)
-            scores = csls(scores, row_means, self._scaling[1])
-        self._count_rows(scores, block)
-        self._count_columns(scores)
-        self._discount_rivals(scores, block)
+        of_rows = list(self._links_by_rows(block))
+        # All steps on some columns before the next ones: these stay in the processor's cache.
+        n_columns = block.scores.shape[1]
+        width = _TILE_COLUMNS if block.scores.device.type == "cpu" else max(1, n_columns)
+        for start in range(0, n_columns, width):
+            columns = slice(start, start + width)
+            scores = self._scaled(block, columns)
+            for links, rows in of_rows:
+                truth = self._truth[links].unsqueeze(1)
+                self._tally("src2tgt", links, scores[rows], truth, dim=1)
+            first = self._first_column_links[columns]
+            self._tally("tgt2src", first, scores[:, : len(first)], self._truth[first], dim=0)
+        again = self._again_columns
+        if len(again):
+            scores = self._scaled(block, self._columns[again])
+            self._tally("tgt2src", again, scores, self._truth[again], dim=0)
+        self._discount_rivals(block)
 
-    def _count_rows(self, scores: Tensor, block: ScoreBlock) -> None:
+    def _scaled(self, block: ScoreBlock, columns: slice | Tensor) -> Tensor:
+        """Scores of some columns, rescaled where that is asked for."""
+        scores = block.scores[:, columns]
+        if self._scaling is None:
+            return scores
+        row_means = self._scaling[0][block.start : block.stop].unsqueeze(1)
+        return csls(scores, row_means, self._scaling[1][columns])
+
+    def _links_by_rows(self, block: ScoreBlock) -> Iterator[tuple[Tensor, slice | Tensor]]:
+        """Links whose row is in the block, and their rows within it."""
         for links in (self._first_row_links, self._again_rows):
             rows = self._rows[links]
             inside = links[(rows >= block.start) & (rows < block.stop)]
             if not len(inside):
                 continue
             local = self._rows[inside] - block.start
-            # First links stand in row order, so their rows are a slice: no copy is made.
-            chosen = scores[local] if links is self._again_rows else _span(scores, local)
-            self._tally("src2tgt", inside, chosen, self._truth[inside].unsqueeze(1), dim=1)
-
-    def _count_columns(self, scores: Tensor) -> None:
-        first = self._first_column_links
-        self._tally("tgt2src", first, scores[:, : len(first)], self._truth[first], dim=0)
-        again = self._again_columns
-        if len(again):
-            chosen = scores[:, self._columns[again]]
-            self._tally("tgt2src", again, chosen, self._truth[again], dim=0)
+            if links is self._again_rows:
+                yield inside, local
+            else:  # First links stand in row order, so their rows are a slice: no copy is made.
+                yield inside, slice(int(local[0]), int(local[-1]) + 1)
 
     def _tally(
         self, direction: str, links: Tensor, scores: Tensor, truth: Tensor, dim: int
@@ -296,11 +312,13 @@ class _Counter:
         self._counts[direction][0, links] += torch.gt(scores, truth, out=marks).sum(dim=dim)
         self._counts[direction][1, links] += torch.eq(scores, truth, out=marks).sum(dim=dim)
 
-    def _discount_rivals(self, scores: Tensor, block: ScoreBlock) -> None:
+    def _discount_rivals(self, block: ScoreBlock) -> None:
         for direction, cells in self._rivals.items():
             inside = cells[(cells[:, 1] >= block.start) & (cells[:, 1] < block.stop)]
             links, rows, columns = inside.unbind(dim=1)
-            rivals, truth = scores[rows - block.start, columns], self._truth[links]
+            rivals, truth = block.scores[rows - block.start, columns], self._truth[links]
+            if self._scaling is not None:
+                rivals = csls(rivals, self._scaling[0][rows], self._scaling[1][columns])
             counts = self._counts[direction]
             counts[0].index_add_(0, links, -(rivals > truth).double())
             counts[1].index_add_(0, links, -(rivals == truth).double())
@@ -318,7 +336,3 @@ def _without(n_links: int, repeated: Tensor) -> Tensor:
     keep = torch.ones(n_links, dtype=torch.bool, device=repeated.device)
     keep[repeated] = False
     return torch.nonzero(keep).squeeze(1)
-
-
-def _span(scores: Tensor, rows: Tensor) -> Tensor:
-    return scores[int(rows[0]) : int(rows[-1]) + 1]

@@ -135,6 +135,9 @@ def measure_all(arguments: argparse.Namespace, measured: Measured) -> None:
 
 
 def _keep(measured: Measured, found: Measured, step: str, lines: list[str]) -> None:
+    """Adds what was found, here and in the file; another call may have written there meanwhile."""
+    for line, sizes in kept().items():
+        measured.setdefault(line, {}).update(sizes)
     for line, sizes in found.items():
         # A reason concerns all lines of its step.
         for each in lines if line == step and lines else [line]:
@@ -142,6 +145,16 @@ def _keep(measured: Measured, found: Measured, step: str, lines: list[str]) -> N
     KEPT.parent.mkdir(exist_ok=True)
     text = json.dumps(measured, indent=1, sort_keys=True)
     KEPT.write_text(text + "\n", encoding="utf-8")
+
+
+def kept() -> Measured:
+    """What earlier calls measured."""
+    if not KEPT.exists():
+        return {}
+    lines = json.loads(KEPT.read_text(encoding="utf-8"))
+    return {
+        line: {int(n): numbers for n, numbers in sizes.items()} for line, sizes in lines.items()
+    }
 
 
 def main() -> None:
@@ -155,12 +168,7 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=12.0, help="limit of a step, GiB")
     parser.add_argument("--cache", type=Path, default=default_cache_dir())
     arguments = parser.parse_args()
-    measured: Measured = {}
-    if KEPT.exists():
-        kept = json.loads(KEPT.read_text(encoding="utf-8"))
-        measured = {
-            line: {int(n): numbers for n, numbers in sizes.items()} for line, sizes in kept.items()
-        }
+    measured = kept()
     measure_all(arguments, measured)
     write_page(measured, SIZES, arguments.threads)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmea_bench.methods.core.base import DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.similarity import (
     NeighbourhoodMeans,
+    ScoreBlock,
     ScoreMatrix,
     csls,
     mutual_nearest,
@@ -226,6 +227,21 @@ def test_mutual_nearest_equals_the_full_matrix() -> None:
     forward, backward = scores.argmax(dim=1), scores.argmax(dim=0)
     expected = [[i, int(j)] for i, j in enumerate(forward) if int(backward[j]) == i]
     assert mutual_nearest(source, target).tolist() == expected
+
+
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_neighbourhood_means_of_wide_blocks_equal_a_full_sort(k: int) -> None:
+    # Wide enough for maxima of chunks, with a rest; many equal scores; a first block below k rows.
+    generator = torch.Generator().manual_seed(8)
+    scores = torch.randint(0, 40, (90, 64 * 100 + 7), generator=generator).float()
+    shape = ScoreMatrix(torch.ones(90, 1), torch.ones(scores.shape[1], 1), "inner")
+    means = NeighbourhoodMeans(shape, k)
+    for start in range(0, 90, 15):
+        means.add(ScoreBlock(start, start + 15, scores[start : start + 15].clone()))
+    expected = np.sort(scores.numpy(), axis=1)[:, -k:].mean(axis=1)
+    np.testing.assert_allclose(means.means()[0].numpy(), expected, rtol=1e-6)
+    expected = np.sort(scores.numpy(), axis=0)[-k:].mean(axis=0)
+    np.testing.assert_allclose(means.means()[1].numpy(), expected, rtol=1e-6)
 
 
 def test_greedy_pairs_by_hand() -> None:
