@@ -26,14 +26,14 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.siamese.pair_losses import halves, squared_contrastive_loss
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
-from mmea_bench.methods.core.siamese.translation import BatchEntities, translation_loss
+from mmea_bench.methods.core.siamese.translation import BatchEntities, BatchRows, translation_loss
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.msnea.attribute_lists import attribute_lists
-from mmea_bench.methods.parts.msnea.encoder import EncoderParams, Inputs, SiameseEncoder, fused
+from mmea_bench.methods.parts.msnea.contrast import views_contrast
+from mmea_bench.methods.parts.msnea.encoder import EncoderParams, Inputs, SiameseEncoder
 
 VIEWS = ("structure", "image", "attribute")
 """Order of the fused vector."""
@@ -198,8 +198,10 @@ class Losses:
         batch = entities.triples(*ends, triples[:, 1], replaces_head)
         relations = unit_rows(encoder.relations)
         loss = translation_loss(entities.vectors, relations, batch, self._margin)
-        moved = encoder.moved_images(entities.rows)
+        in_triples = BatchRows(torch.cat(ends), len(encoder.entities))
+        moved = encoder.moved_images(in_triples.rows)
         if moved is not None:
+            batch = in_triples.triples(*ends, triples[:, 1], replaces_head)
             loss = loss + translation_loss(moved, relations, batch, self._margin)
         return loss + self.of_views(encoder.views(seeds, entities.of(seeds)))
 
@@ -211,12 +213,4 @@ class Losses:
         Args:
             views: The sources' vectors, then in the same order their partners', [2 n, dim] each.
         """
-        # ``squared_contrastive_loss`` halves its terms, as CLAMEA prints them; MSNEA does not.
-        loss = 2 * squared_contrastive_loss(
-            *halves(fused(views)), self._contrastive_margin, cosine=False
-        )
-        for vectors in views.values():
-            loss = loss + 2 * squared_contrastive_loss(
-                *halves(vectors), self._contrastive_margin, cosine=False
-            )
-        return loss
+        return views_contrast(views, self._contrastive_margin)

@@ -20,6 +20,7 @@ from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
 from mmea_bench.methods.msnea import Losses, MSNEAParams
 from mmea_bench.methods.parts.msnea.attribute_lists import attribute_lists, shared_along
+from mmea_bench.methods.parts.msnea.contrast import views_contrast
 from mmea_bench.methods.parts.msnea.encoder import (
     AttributeView,
     EncoderParams,
@@ -193,6 +194,23 @@ def test_the_loss_of_a_step_is_the_sum_of_two_translations_and_four_contrasts() 
             similarity = cosine_similarity(source.unsqueeze(1), target.unsqueeze(0), dim=2)
         expected = expected + plain_contrast(similarity, 2.0)
     torch.testing.assert_close(loss, expected)
+
+
+def test_the_contrast_of_views_and_its_gradients_are_the_plain_ones() -> None:
+    generator = torch.Generator().manual_seed(5)
+    views = {
+        name: torch.randn(12, dim, generator=generator, requires_grad=True)
+        for name, dim in (("structure", 3), ("attribute", 5))
+    }
+    found = views_contrast(views, 2.0)
+    joined = normalize(torch.cat(list(views.values()), dim=1), dim=1)
+    plain = sum(plain_contrast(rows[:6] @ rows[6:].T, 2.0) for rows in (joined, *views.values()))
+    assert isinstance(plain, Tensor)
+    torch.testing.assert_close(found, plain)
+    trained = list(views.values())
+    torch.testing.assert_close(
+        torch.autograd.grad(found, trained), torch.autograd.grad(plain, trained)
+    )
 
 
 def test_a_lacking_image_is_the_bias_of_the_layer() -> None:

@@ -53,7 +53,32 @@ class Triples:
         )
 
 
-class BatchEntities:
+class BatchRows:
+    """The distinct entities of a batch.
+
+    Args:
+        ids: Joint ids, [n], in any order and number.
+        n_entities: Entities of both KGs.
+
+    Attributes:
+        rows: The distinct entities, ascending, [n_distinct].
+    """
+
+    def __init__(self, ids: Tensor, n_entities: int) -> None:
+        used = torch.zeros(n_entities, dtype=torch.bool, device=ids.device)
+        used[ids] = True
+        self.rows = used.nonzero().squeeze(1)
+        self._place = torch.cumsum(used, dim=0) - 1
+
+    def triples(
+        self, head: Tensor, tail: Tensor, stand_in: Tensor, relation: Tensor, replaces_head: Tensor
+    ) -> Triples:
+        """Triples of joint ids as triples of places among ``rows``, [b] each."""
+        ends = (self._place[head], self._place[tail], self._place[stand_in])
+        return Triples(ends, relation, replaces_head)
+
+
+class BatchEntities(BatchRows):
     """L2-normalised vectors of the distinct entities of a batch.
 
     Equals rows of the normalised table, whose other rows are neither normalised nor get gradients.
@@ -63,23 +88,12 @@ class BatchEntities:
         table: Entity table, [n_entities, dim], without zero rows.
 
     Attributes:
-        rows: The distinct entities, ascending, [n_distinct].
-        vectors: Theirs, [n_distinct, dim].
+        vectors: Of ``rows``, [n_distinct, dim].
     """
 
     def __init__(self, ids: Tensor, table: Tensor) -> None:
-        used = torch.zeros(len(table), dtype=torch.bool, device=table.device)
-        used[ids] = True
-        self.rows = used.nonzero().squeeze(1)
-        self._place = torch.cumsum(used, dim=0) - 1
+        super().__init__(ids, len(table))
         self.vectors = unit_rows(embedding(self.rows, table))
-
-    def triples(
-        self, head: Tensor, tail: Tensor, stand_in: Tensor, relation: Tensor, replaces_head: Tensor
-    ) -> Triples:
-        """Triples of joint ids as triples of the rows of ``vectors``, [b] each."""
-        ends = (self._place[head], self._place[tail], self._place[stand_in])
-        return Triples(ends, relation, replaces_head)
 
     def of(self, ids: Tensor) -> Tensor:
         """Vectors of entities that the batch holds, [n, dim]."""
