@@ -129,6 +129,7 @@ class PMF(Method):
         "w/o attribute": without(PMFParams.modalities, "attribute"),
         "w/o visual": without(PMFParams.modalities, "image"),
     }
+    waits_for_device = "which entities of a batch are anchors of a modality is found there"
     test_params: ClassVar = {
         "epochs": 60,
         "freeze_epochs": 20,

@@ -104,6 +104,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     # Both KGs cut in parts, and any method trained on one after the other.
     "bench/partitions": (*DATA_MODEL, "methods/core", "bench/scoring"),
+    # Trainings in reduced precision.
+    "bench/precision": ("datasets/core", "datasets/core/model", "methods/core", "bench/scoring"),
     # Values of a suite file, from TOML to what a run takes.
     "bench/planning/values": (
         *("datasets/core", "methods/core", "bench/scoring", "bench/partitions"),
@@ -115,11 +117,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "results/core/predictions",
         "bench/scoring",
         "bench/partitions",
+        "bench/precision",
         "bench/planning/values",
     ),
     # A request as a whole: its folder, what it will skip, what it trains once.
     "bench/planning/requests": (
         *("datasets/core", "methods/core", "results/core", "bench/planning"),
+        "bench/precision",
         "results/core/predictions",
     ),
     # What a cell keeps besides its record: ranks and candidates per link, vectors.

@@ -39,6 +39,7 @@ def configuration_of(job: Job, method: Method) -> dict[str, Any]:
         "variant": _plain(method.variants.get(cell.variant, {})),
         "overrides": _plain(dict(cell.overrides)),
         "partitions": cell.partitions,
+        "precision": cell.precision,
         "protocol": _plain(cell.protocol),
         "device": job.device,
         "threads": job.threads,

@@ -7,13 +7,14 @@ from typing import Any
 
 from mmea_bench.bench.partitions.partitioned import partitioned
 from mmea_bench.bench.planning.keeping import watched
+from mmea_bench.bench.precision.reduced import FULL_PRECISION, Precision, in_precision
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.datasets.core.model.folds import described
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.options import format_address
 from mmea_bench.methods.core.base import Method
 
-_LATER_FIELDS = ("partitions",)
+_LATER_FIELDS = ("partitions", "precision")
 """Fields that stand in the brackets of a row's variant, and move no key at their default."""
 
 
@@ -33,6 +34,7 @@ class Cell:
         fold: Name of the published split; "" for a random one, or where there is none.
         fold_version: Content hash of that split.
         partitions: Parts of the KGs that are trained one after the other; 1 trains on the whole.
+        precision: What the training computes in.
     """
 
     method: str
@@ -46,6 +48,7 @@ class Cell:
     fold: str = ""
     fold_version: str = ""
     partitions: int = 1
+    precision: Precision = FULL_PRECISION
 
     @property
     def label(self) -> str:
@@ -74,6 +77,7 @@ def configured(method_type: type[Method], cell: Cell) -> Method:
     """The method as a cell trains it: published settings, then variant, then overrides."""
     overrides = dict(cell.overrides)
     method = method_type.configure(cell.method, cell.variant, overrides, cell.published_for)
+    method = in_precision(method, cell.precision)
     return watched(partitioned(method, cell.partitions) if cell.partitions > 1 else method)
 
 

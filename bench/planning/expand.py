@@ -39,6 +39,7 @@ def expand(suite: Suite, published: SeriesByDataset | None = None) -> list[Cell]
             fold=place.fold,
             fold_version=place.fold_version,
             partitions=suite.partitions,
+            precision=suite.precision,
         )
         for repeat in suite.wanted_repeats
         for dataset in suite.datasets

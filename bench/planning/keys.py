@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmea_bench.bench.planning.cell import Cell, configured
+from mmea_bench.bench.precision.reduced import FULL_PRECISION
 from mmea_bench.datasets.core.imports import project_sources
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources
@@ -19,10 +20,11 @@ KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parents[1]
 SCORING_FOLDER = _BENCH / "scoring"
 _EXECUTION = _BENCH / "cells" / "execute.py"
-_PARTITIONS = _BENCH / "partitions"
+_PARTITIONS, _PRECISION = _BENCH / "partitions", _BENCH / "precision"
 
-_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None, int]
-"""Method, variant, overrides, the dataset whose published settings apply, and partitions."""
+_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None, tuple[Path, ...]]
+"""Method, variant, overrides, the dataset whose published settings apply, and folders of code that
+changes how a method trains."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class CodeHashes:
 
     Attributes:
         method: The method's file and every file of the project, or of its own folder, that it
-            imports; those of training in parts too, where it does.
+            imports; those of training in parts or in reduced precision too, where it does.
         scoring: The code that splits, stops and scores.
         models: Files that the parameters of the configured method name, such as the weights of a
             text encoder; empty for none.
@@ -86,18 +88,19 @@ def keyed(
         method_files: Files of the user; they win over the project's own.
     """
     files = tuple(method_files)
-    code: dict[tuple[str, bool], CodeHashes] = {}
+    code: dict[tuple[str, tuple[Path, ...]], CodeHashes] = {}
     classes: dict[str, type[Method]] = {}  # a file of the user's would be loaded for every cell
     for_scoring = scoring_hash()
     settings: dict[_Settings, tuple[object, CodeHashes]] = {}  # repeats and places share them
     result = []
     for cell in cells:
-        behind = cell.method, cell.partitions > 1
+        behind = cell.method, _folders_used(cell)
         if behind not in code:
-            sources = (*method_sources(cell.method, files), *(_partition_files() * behind[1]))
+            ways = (file for folder in behind[1] for file in sorted(folder.rglob("*.py")))
+            sources = (*method_sources(cell.method, files), *ways)
             code[behind] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
-        own = (cell.method, cell.variant, cell.overrides, cell.published_for, cell.partitions)
+        own = (cell.method, cell.variant, cell.overrides, cell.published_for, behind[1])
         if own not in settings:
             method = configured(classes[cell.method], cell)
             of_cell = dataclasses.replace(code[behind], models=_models_hash(method))
@@ -113,9 +116,10 @@ def _models_hash(method: Method) -> str:
     return hash_files(files) if files else ""
 
 
-def _partition_files() -> tuple[Path, ...]:
-    """The code that trains in parts."""
-    return tuple(sorted(_PARTITIONS.rglob("*.py")))
+def _folders_used(cell: Cell) -> tuple[Path, ...]:
+    """Folders of the code that trains in parts, and in reduced precision, where the cell does."""
+    used = {_PARTITIONS: cell.partitions > 1, _PRECISION: cell.precision != FULL_PRECISION}
+    return tuple(folder for folder, is_used in used.items() if is_used)
 
 
 def scoring_files(folder: Path = SCORING_FOLDER) -> tuple[Path, ...]:

@@ -36,6 +36,7 @@ from mmea_bench.bench.planning.values.toml_values import (
     printed_names,
     split_kinds,
 )
+from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
@@ -101,6 +102,7 @@ class SuiteChecker:
             protocol=self._protocol(raw),
             timeout_s=self._try(None, timeout_or_none, raw.get("timeout_s")),
             partitions=self._try(1, partitions, raw.get("partitions", 1)),
+            precision=self._try(FULL_PRECISION, precision_of, raw.get("precision", "full")),
             names=self._try({}, printed_names, raw.get("names", {})),
             left_out=tuple(self._left_out),
         )

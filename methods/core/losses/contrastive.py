@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_single
+
 
 def contrastive_loss(
     source: Tensor,
@@ -35,6 +37,7 @@ def contrastive_loss(
 
 class _ContrastiveLoss(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(
         ctx: Any,
         source: Tensor,
@@ -77,6 +80,7 @@ class _ContrastiveLoss(torch.autograd.Function):
         return -(log_source.mean() + log_target.mean()) / 2
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         to_source, to_target = ctx.saved_tensors
         return gradients[0] * to_source, gradients[0] * to_target, None, None
