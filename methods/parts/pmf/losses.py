@@ -38,7 +38,8 @@ def masked_contrastive_loss(
         Half the sum of both directions, each the sum over its anchors divided by ``b``.
     """
     everyone = all(bool(each.all()) for each in counts)
-    return contrastive_loss(source, target, temperature, None if everyone else counts)
+    weights = None if everyone else torch.stack(counts).to(source)
+    return contrastive_loss(source, target, temperature, weights)
 
 
 def cross_modal_loss(first: Tensor, second: Tensor, counted: Tensor, temperature: float) -> Tensor:
