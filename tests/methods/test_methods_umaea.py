@@ -45,6 +45,29 @@ def encoder_of(view: TrainView) -> GlobalHybridEncoder:
     return hybrid_encoder(GlobalHybridEncoder, view, JointGraph.of(view), used, shape, CTX)
 
 
+def test_gradients_of_confident_pairs_are_those_of_the_plain_softmax() -> None:
+    generator = torch.Generator().manual_seed(8)
+    source, target = (
+        torch.nn.functional.normalize(torch.randn(6, 4, generator=generator), dim=1)
+        for _ in range(2)
+    )
+    factors = torch.rand(6, generator=generator)
+    trained = [each.requires_grad_() for each in (source, target, factors)]
+    plain = torch.zeros(())
+    for own, other in ((source, target), (target, source)):
+        within = (own @ own.T / 0.1).masked_fill(torch.eye(6, dtype=torch.bool), -torch.inf)
+        logits = torch.cat([own @ other.T / 0.1, within], dim=1)
+        plain = plain - (factors * torch.log_softmax(logits, dim=1).diagonal()).mean() / 2
+    found = confident_contrastive_loss(source, target, factors, 0.1)
+    torch.testing.assert_close(found, plain)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, trained),
+        torch.autograd.grad(plain, trained),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
 def test_a_confident_pair_counts_as_often_as_its_factor_says() -> None:
     source, target = (random_units(4, 6, rng_seed=seed) for seed in (1, 2))
     factors = torch.tensor([0.5, 2.0, 0.0, 1.0])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridVectors
 from mmea_bench.methods.core.hybrid.losses import HybridLosses
 from mmea_bench.methods.core.inputs.presence import loss_where_present
-from mmea_bench.methods.core.losses.batch import batch_logits
+from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 
 
 def confident_contrastive_loss(
@@ -28,11 +28,7 @@ def confident_contrastive_loss(
     Reference: UMAEA (ISWC 2023), as the released code computes it: the mean over the batch is not
     divided by the sum of the factors.
     """
-    total = torch.zeros((), device=source.device)
-    for logits in batch_logits(source, target, temperature):
-        own = torch.log_softmax(logits, dim=1).diagonal()
-        total = total - (confidence * own).mean()
-    return total / 2
+    return contrastive_loss(source, target, temperature, confidence.expand(2, -1))
 
 
 class BalancedSum(nn.Module):

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import elu, leaky_relu, relu
 
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.single_precision import in_single
 
 _LEAKY_SLOPE = 0.2
 
@@ -140,6 +141,7 @@ class _DiagonalAttention(torch.autograd.Function):
     """All heads with their gradients in closed form: a third of the passes over all entities."""
 
     @staticmethod
+    @in_single
     def forward(
         ctx: Any,
         inputs: Tensor,

@@ -14,7 +14,7 @@ def contrastive_loss(
     source: Tensor,
     target: Tensor,
     temperature: float,
-    counts: tuple[Tensor, Tensor] | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """``intra_modal_contrastive_loss`` (mean of logs) with fewer products and less memory.
 
@@ -26,11 +26,11 @@ def contrastive_loss(
         source: L2-normalised, [b, dim].
         target: L2-normalised, [b, dim].
         temperature: tau.
-        counts: Which source and which target rows are anchors, [b] bool each; the others stay
-            negatives, and sums are divided by ``b`` all the same. None is all of them.
+        weights: Of source rows and of target rows as anchors, [2, b], with a gradient; a row of
+            weight 0 stays a negative, and sums are divided by ``b`` all the same. None is 1 each.
     """
     loss: Tensor = _ContrastiveLoss.apply(  # type: ignore[no-untyped-call]
-        source, target, temperature, counts
+        source, target, temperature, weights
     )
     return loss
 
@@ -43,7 +43,7 @@ class _ContrastiveLoss(torch.autograd.Function):
         source: Tensor,
         target: Tensor,
         temperature: float,
-        counts: tuple[Tensor, Tensor] | None,
+        weights: Tensor | None,
     ) -> Tensor:
         size = len(source)
         across = (source / temperature) @ target.T
@@ -63,11 +63,13 @@ class _ContrastiveLoss(torch.autograd.Function):
         log_source = own - top_source - total_source.log()
         log_target = own - top_target - total_target.log()
         n_own: Tensor | int = 2
-        if counts is not None:
-            kept_source, kept_target = (each.to(own.dtype) for each in counts)
-            log_source, log_target = log_source * kept_source, log_target * kept_target
-            total_source, total_target = total_source / kept_source, total_target / kept_target
-            n_own = kept_source + kept_target
+        to_weights = weights
+        if weights is not None:
+            to_weights = torch.stack([log_source, log_target]).div_(-2 * size)
+            of_source, of_target = weights
+            log_source, log_target = log_source * of_source, log_target * of_target
+            total_source, total_target = total_source / of_source, total_target / of_target
+            n_own = of_source + of_target
         across.div_(total_source.unsqueeze(1)).add_(backwards.div_(total_target))
         across.diagonal().sub_(n_own)
         same_source.div_(total_source.unsqueeze(1))
@@ -76,11 +78,13 @@ class _ContrastiveLoss(torch.autograd.Function):
         ctx.save_for_backward(
             torch.addmm(across @ target, same_source + same_source.T, source) * scale,
             torch.addmm(across.T @ source, same_target + same_target.T, target) * scale,
+            to_weights,
         )
         return -(log_source.mean() + log_target.mean()) / 2
 
     @staticmethod
     @in_single
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        to_source, to_target = ctx.saved_tensors
-        return gradients[0] * to_source, gradients[0] * to_target, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        to_source, to_target, to_weights = ctx.saved_tensors
+        of_weights = None if to_weights is None else gradients[0] * to_weights
+        return gradients[0] * to_source, gradients[0] * to_target, None, of_weights

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,13 +11,9 @@ from torch.optim import Optimizer
 
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.layers.reflection_encoder import dropped
-from mmea_bench.methods.core.losses.margins import hard_sample_loss
+from mmea_bench.methods.core.losses.hard_samples import blocked_hard_sample_loss
 from mmea_bench.methods.core.losses.tiled_margin import tiled_margin_loss
-from mmea_bench.methods.core.training.loop import gradients_in_batches
 from mmea_bench.methods.core.training.minibatch import backward, shuffled_batches, total
-
-_BLOCK_PAIRS = 256
-"""Pairs whose scores with all entities are in memory at a time: 40 MB a matrix on DBP15K."""
 
 
 class TiledMarginGradients:
@@ -106,14 +101,10 @@ class HardSampleEpochs:
         for batch in shuffled_batches(pairs, settings.batch_size, self._shuffles):
             self._optimiser.zero_grad(set_to_none=True)
             vectors = dropped(self._encode(), settings.dropout, self._drops)
-            values += gradients_in_batches({"joint": vectors}, partial(self._losses, batch=batch))
+            loss = blocked_hard_sample_loss(
+                vectors, batch, settings.margin, settings.scale, settings.shift
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            values.append(loss.detach())
             self._optimiser.step()
         return total(values)
-
-    def _losses(self, leaves: dict[str, Tensor], batch: Tensor) -> Iterator[Tensor]:
-        settings = self._settings
-        for chunk in torch.split(batch, _BLOCK_PAIRS):
-            share = len(chunk) / len(batch)
-            yield share * hard_sample_loss(
-                leaves["joint"], chunk, settings.margin, settings.scale, settings.shift
-            )

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mmea_bench.methods.core.layers.sparse import SparsePattern
+from mmea_bench.methods.core.single_precision import in_single
 
 LONGEST_TANGENT = 10.0
 """In units of ``sqrt K``; ``cosh`` of it is 11,013."""
@@ -46,6 +47,7 @@ class _Lifted(torch.autograd.Function):
     """``lifted`` in four passes over the vectors, gradient included."""
 
     @staticmethod
+    @in_single
     def forward(ctx: Any, tangent: Tensor, k: float) -> Tensor:
         root = k**0.5
         lengths = torch.linalg.vector_norm(tangent, dim=-1, keepdim=True).clamp_min_(_SHORTEST)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmea_bench.methods.core.single_precision import in_single
+
 _LEAST_NORM = 1e-12
 
 
@@ -29,6 +31,7 @@ def views_contrast(views: Mapping[str, Tensor], margin: float) -> Tensor:
 
 class _ViewsContrast(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, margin: float, *views: Tensor) -> Tensor:
         joined = torch.cat(views, dim=1)
         norms = joined.norm(dim=1, keepdim=True).clamp_min_(_LEAST_NORM)

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
+from mmea_bench.methods.core.single_precision import in_single
 
 LOSS_ORDER = ("structure", "relation", "attribute", "image", "word", "bigram")
 """Order of the modalities' losses in the code of MEAformer, from which PMF's stems."""
@@ -38,7 +39,8 @@ def masked_contrastive_loss(
         Half the sum of both directions, each the sum over its anchors divided by ``b``.
     """
     everyone = all(bool(each.all()) for each in counts)
-    return contrastive_loss(source, target, temperature, None if everyone else counts)
+    weights = None if everyone else torch.stack(counts).to(source)
+    return contrastive_loss(source, target, temperature, weights)
 
 
 def cross_modal_loss(first: Tensor, second: Tensor, counted: Tensor, temperature: float) -> Tensor:
@@ -65,6 +67,7 @@ def cross_modal_loss(first: Tensor, second: Tensor, counted: Tensor, temperature
 
 class _CrossModalLoss(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(
         ctx: Any, first: Tensor, second: Tensor, rows: Tensor, temperature: float
     ) -> Tensor:
@@ -86,6 +89,7 @@ class _CrossModalLoss(torch.autograd.Function):
         return total / len(first)
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         to_first, to_second = ctx.saved_tensors
         return gradients[0] * to_first, gradients[0] * to_second, None, None

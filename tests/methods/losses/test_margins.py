@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmea_bench.methods.core.losses.hard_samples import blocked_hard_sample_loss
 from mmea_bench.methods.core.losses.margins import (
     hard_sample_loss,
     lengths,
@@ -187,6 +188,21 @@ def test_hard_sample_loss_equals_the_written_out_formula() -> None:
     loss = hard_sample_loss(vectors, pairs)
     torch.testing.assert_close(loss, total / 3)
     torch.testing.assert_close(*gradients(loss, vectors), *gradients(total / 3, vectors))
+
+
+@pytest.mark.parametrize("cached", [1, 20, 1000])
+def test_hard_sample_loss_in_blocks_equals_the_whole(
+    cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "mmea_bench.methods.core.losses.hard_samples"
+    monkeypatch.setattr(f"{place}._BLOCK_PAIRS", 2)
+    monkeypatch.setattr(f"{place}._CACHED_NUMBERS", cached)
+    vectors = drawn(9, 3)
+    pairs = torch.tensor([[0, 4], [2, 6], [0, 5], [3, 8], [1, 7]])
+    whole = hard_sample_loss(vectors, pairs, 3.0, 20.0, 8.0)
+    blocked = blocked_hard_sample_loss(vectors, pairs, 3.0, 20.0, 8.0)
+    torch.testing.assert_close(blocked, whole)
+    torch.testing.assert_close(gradients(blocked, vectors), gradients(whole, vectors))
 
 
 def gradients(loss: Tensor, table: Tensor) -> tuple[Tensor, ...]:
