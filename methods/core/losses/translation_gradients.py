@@ -11,6 +11,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from mmea_bench.methods.core.losses.orders import stable_order
+
 
 class EuclideanGaps(Function):
     """Lengths of ``h + r - t`` of triples, [b], and of their negatives, [b, k].
@@ -82,7 +84,7 @@ class EuclideanGaps(Function):
             [pairs.rows, torch.arange(len(fixed), 2 * len(fixed), device=reached.device)]
         )
         shares = torch.cat([-weights, weights.new_ones(len(fixed))])
-        order = torch.argsort(reached.int(), stable=True)  # sorted twice as fast as int64
+        order = stable_order(reached, len(entities))
         starts = _starts(torch.bincount(reached, minlength=len(entities)))
         of_entities = _bags(rows[order], starts, ctx.room, shares[order])
         of_columns = weights.new_zeros(len(entities)).index_add_(0, pairs.columns, weights)
@@ -103,25 +105,28 @@ class _Pairs:
     """Which entity is compared with which of ``h + r`` (the first b rows) and ``t - r``.
 
     Attributes:
-        replaces_head: [b, k].
+        order: Flat place of each pair's stand-in, [b k]: those for tails first.
         rows: By row, [b k].
         columns: Entity of each pair, [b k].
         starts: Where the pairs of each row begin, and their number, [2 b + 1].
+        shape: (b, k).
     """
 
-    replaces_head: Tensor
+    order: Tensor
     rows: Tensor
     columns: Tensor
     starts: Tensor
+    shape: torch.Size
 
     @classmethod
     def of(cls, stand_ins: Tensor, replaces_head: Tensor) -> _Pairs:
         """The pairs of stand-ins, [b, k], those for tails first."""
         at_head = replaces_head.sum(dim=1)
         counts = torch.cat([stand_ins.shape[1] - at_head, at_head])
-        columns = torch.cat([stand_ins[~replaces_head], stand_ins[replaces_head]])
+        order = stable_order(replaces_head.flatten(), 2)
+        columns = stand_ins.flatten().index_select(0, order)
         rows = torch.repeat_interleave(counts)
-        return cls(replaces_head, rows, columns, _starts(counts))
+        return cls(order, rows, columns, _starts(counts), stand_ins.shape)
 
     def inner_products(self, fixed: Tensor, entities: Tensor) -> Tensor:
         """Of each pair, [b k]."""
@@ -137,15 +142,13 @@ class _Pairs:
 
     def in_place(self, values: Tensor) -> Tensor:
         """Values of pairs where their stand-ins are, [b, k]."""
-        found = values.new_empty(self.replaces_head.shape)
-        n_tails = len(values) - int(self.starts[-1] - self.starts[len(self.replaces_head)])
-        found[~self.replaces_head] = values[:n_tails]
-        found[self.replaces_head] = values[n_tails:]
-        return found
+        found = torch.empty_like(values)
+        found[self.order] = values
+        return found.view(self.shape)
 
     def in_order(self, values: Tensor) -> Tensor:
         """Values of stand-ins, [b, k], as those of pairs."""
-        return torch.cat([values[~self.replaces_head], values[self.replaces_head]])
+        return values.flatten().index_select(0, self.order)
 
     def sums(self, weights: Tensor) -> Tensor:
         """Sum of the weights of each row's pairs, [2 b]."""
