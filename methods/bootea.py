@@ -27,6 +27,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.margins import likelihood_loss, limit_loss, logistic_loss
 from mmea_bench.methods.core.losses.translation import translation_distances, triple_distances
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
@@ -176,7 +177,7 @@ class BootEATraining:
 
     def _unit_tables(self) -> tuple[Tensor, Tensor]:
         entities, relations = self.tables
-        return normalize(entities, dim=1), normalize(relations, dim=1)
+        return unit_rows(entities), unit_rows(relations)
 
     def _triple_losses(self, epoch: int) -> Iterator[Tensor]:
         params = self._params
@@ -210,5 +211,5 @@ class BootEATraining:
                 yield likelihood_loss(source, target, wanted)
 
         self._likelihood_optimiser.zero_grad(set_to_none=True)
-        backward_in_batches({"unit": normalize(self.tables[0], dim=1)}, losses)
+        backward_in_batches({"unit": unit_rows(self.tables[0])}, losses)
         self._likelihood_optimiser.step()

@@ -29,12 +29,14 @@ from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.translation import CorruptedTriples, translation_distances
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.methods.core.training.bootstrapping import threshold_candidates
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.core.training.row_adagrad import RowAdagrad
 from mmea_bench.methods.core.training.triple_corruption import Pools
+from mmea_bench.methods.parts.iptranse.path_gaps import path_gaps
 from mmea_bench.methods.parts.iptranse.paths import RelationPaths, relation_paths
 
 
@@ -222,7 +224,7 @@ class IPTransETraining:
         everything = torch.arange(self._graph.n_relations)
         device = self._ctx.device
         rows = self._adagrad.gather((entity_ids.to(device), everything.to(device)))
-        entities, relations = (normalize(part, dim=1) for part in rows)
+        entities, relations = (unit_rows(part) for part in rows)
         parts = (part.to(device) for part in (own, local.stand_ins, at_head))
         return entities, relations, CorruptedTriples(*parts)
 
@@ -247,11 +249,8 @@ def path_loss(
         weights: w, [n].
         margin: Of the loss.
     """
-    first, second, direct = (relations.index_select(0, column) for column in items.unbind(1))
-    walked = first + second
-    own = (walked - direct).square().sum(dim=1)
-    wrong = (walked - relations.index_select(0, others)).square().sum(dim=1)
-    return (relu(own + margin - wrong) / weights).sum()
+    gaps = path_gaps(relations, items, others)
+    return (relu(gaps + margin) / weights).sum()
 
 
 def _without_seed(graph: JointGraph, seed_pairs: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.margins import limit_loss
 from mmea_bench.methods.core.losses.translation import translation_distances
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.bootstrapping import Bootstrapping, BootstrapRule
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
@@ -155,7 +156,7 @@ class NAEATraining:
 
     def _levels(self) -> tuple[Tensor, Tensor, Tensor]:
         """Unit vectors of entities, of relations, and of entities by their neighbours."""
-        own, relations = normalize(self._entities, dim=1), normalize(self._relations, dim=1)
+        own, relations = unit_rows(self._entities), unit_rows(self._relations)
         return own, relations, self._attention(own, relations)
 
     def _triple_losses(self, epoch: int) -> Iterator[Tensor]:

@@ -11,6 +11,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.iptranse import IPTransE, IPTransETraining, path_loss
+from mmea_bench.methods.parts.iptranse.path_gaps import path_gaps
 from tests.methods.small_graphs import knowledge_graph
 
 
@@ -29,6 +30,23 @@ def test_the_path_loss_by_hand() -> None:
     # 1 + 1 leads to (1, 1): 0 + 1.5 - .25; 0 + 0 to (2, 0): 5 + 1.5 - 2.
     loss = path_loss(relations, items, others, torch.tensor([2.0, 4.0]), margin=1.5)
     assert loss.item() == pytest.approx(1.25 / 2 + 4.5 / 4)
+
+
+def test_gaps_of_paths_equal_the_plain_formula_with_gradients() -> None:
+    generator = torch.Generator().manual_seed(0)
+    relations = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    items, others = (torch.randint(5, size, generator=generator) for size in ((40, 3), (40,)))
+    first, second, direct = (relations[column] for column in items.T)
+    walked = first + second
+    plain = (walked - direct).square().sum(1) - (walked - relations[others]).square().sum(1)
+    gaps = path_gaps(relations, items, others)
+    assert torch.allclose(gaps, plain)
+    # Some paths are within the margin and have no gradient.
+    found, expected = (
+        torch.autograd.grad(torch.relu(each + 1).square().sum(), relations)
+        for each in (gaps, plain)
+    )
+    assert torch.allclose(found[0], expected[0])
 
 
 def test_paths_of_either_kg_and_none_where_they_weigh_nothing() -> None:

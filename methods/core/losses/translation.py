@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -33,7 +35,7 @@ class CorruptedTriples:
     def rows(self, chosen: Tensor) -> CorruptedTriples:
         """Some of the triples, chosen by ids where they are."""
         parts = (self.triples, self.stand_ins, self.replaces_head)
-        return CorruptedTriples(*(part[chosen] for part in parts))
+        return CorruptedTriples(*(part.index_select(0, chosen) for part in parts))
 
     def to(self, device: torch.device) -> CorruptedTriples:
         """The same triples on a device."""
@@ -67,12 +69,23 @@ def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not len(ids):
         return ids, ids
+    if ids.device.type == "cpu":  # a third of the library's time for a few thousand ids
+        return _distinct_of(ids.numpy())
     is_there = torch.zeros(int(ids.max()) + 1, dtype=torch.bool, device=ids.device)
     is_there[ids] = True
     found = is_there.nonzero().squeeze(1)
     place = torch.empty(len(is_there), dtype=torch.int64, device=ids.device)
     place[found] = torch.arange(len(found), device=ids.device)
     return found, place[ids]
+
+
+def _distinct_of(ids: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    is_there = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
+    is_there[ids] = True
+    found = np.flatnonzero(is_there)
+    place = np.empty(len(is_there), dtype=np.int64)
+    place[found] = np.arange(len(found))
+    return torch.from_numpy(found), torch.from_numpy(place[ids])
 
 
 def translation_distances(

@@ -11,6 +11,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from mmea_bench.methods.core.losses.orders import stable_order
 from mmea_bench.methods.core.losses.reached import reached
 from mmea_bench.methods.core.single_precision import in_single
 
@@ -85,7 +86,7 @@ class EuclideanGaps(Function):
         ids = torch.cat([pairs.columns, triples[:, 0], triples[:, 2]])
         rows = torch.cat([pairs.rows, torch.arange(len(fixed), 2 * len(fixed), device=ids.device)])
         shares = torch.cat([-weights, weights.new_ones(len(fixed))])
-        order = torch.argsort(ids.int(), stable=True)  # sorted twice as fast as int64
+        order = stable_order(ids, len(entities))
         # A count by `bincount` would wait for a GPU.
         counts = ids.new_zeros(len(entities)).index_add_(0, ids, torch.ones_like(ids))
         starts = _starts(counts)
@@ -108,30 +109,29 @@ class _Pairs:
     """Which entity is compared with which of ``h + r`` (the first b rows) and ``t - r``.
 
     Attributes:
-        places: Where the pair of each stand-in stands, [b, k].
+        order: Flat place of each pair's stand-in, [b k]: those for tails first.
         rows: By row, [b k].
         columns: Entity of each pair, [b k].
         starts: Where the pairs of each row begin, and their number, [2 b + 1].
+        shape: (b, k).
     """
 
-    places: Tensor
+    order: Tensor
     rows: Tensor
     columns: Tensor
     starts: Tensor
+    shape: torch.Size
 
     @classmethod
     def of(cls, stand_ins: Tensor, replaces_head: Tensor) -> _Pairs:
         """The pairs of stand-ins, [b, k], those for tails first."""
         at_head = replaces_head.sum(dim=1)
         counts = torch.cat([stand_ins.shape[1] - at_head, at_head])
-        # Choosing by a mask would wait for a GPU, to learn how many there are.
-        flat = replaces_head.flatten()
-        n_heads = flat.cumsum(0)
-        n_tails = torch.arange(1, len(flat) + 1, device=flat.device) - n_heads
-        places = torch.where(flat, n_heads + (len(flat) - n_heads[-1:]), n_tails) - 1
-        columns = torch.empty_like(stand_ins.flatten()).scatter_(0, places, stand_ins.flatten())
-        rows = torch.repeat_interleave(counts, output_size=len(flat))
-        return cls(places.view(stand_ins.shape), rows, columns, _starts(counts))
+        # Sorted by which side is replaced: choosing by a mask would wait for a GPU.
+        order = stable_order(replaces_head.flatten(), 2)
+        columns = stand_ins.flatten().index_select(0, order)
+        rows = torch.repeat_interleave(counts, output_size=len(order))
+        return cls(order, rows, columns, _starts(counts), stand_ins.shape)
 
     def inner_products(self, fixed: Tensor, entities: Tensor) -> Tensor:
         """Of each pair, [b k]."""
@@ -147,13 +147,13 @@ class _Pairs:
 
     def in_place(self, values: Tensor) -> Tensor:
         """Values of pairs where their stand-ins are, [b, k]."""
-        return values[self.places]
+        found = torch.empty_like(values)
+        found[self.order] = values
+        return found.view(self.shape)
 
     def in_order(self, values: Tensor) -> Tensor:
         """Values of stand-ins, [b, k], as those of pairs."""
-        return torch.empty_like(values.flatten()).scatter_(
-            0, self.places.flatten(), values.flatten()
-        )
+        return values.flatten().index_select(0, self.order)
 
     def sums(self, weights: Tensor) -> Tensor:
         """Sum of the weights of each row's pairs, [2 b]."""

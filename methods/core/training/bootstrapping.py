@@ -6,6 +6,7 @@ candidates are all entities that no seed link holds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,12 @@ from torch import Tensor
 
 from mmea_bench.methods.core.base import Alignment
 from mmea_bench.methods.core.score_blocks import score_blocks
-from mmea_bench.methods.core.similarity import CslsBlocks, ScoreBlocks, mutual_nearest_in
+from mmea_bench.methods.core.similarity import (
+    CslsBlocks,
+    ScoreBlock,
+    ScoreBlocks,
+    mutual_nearest_in,
+)
 from mmea_bench.methods.core.training_log import TrainingLog
 
 IntArray = NDArray[np.int64]
@@ -89,18 +95,45 @@ def scores_of(blocks: ScoreBlocks, rows: IntArray, columns: IntArray) -> NDArray
         rows: Row of each cell, [n].
         columns: Column of each cell, [n].
     """
-    found = np.empty(len(rows))
-    order = np.argsort(rows, kind="stable")
-    wanted_rows, wanted_columns = rows[order], columns[order]
-    for block in blocks:
-        first, last = np.searchsorted(wanted_rows, [block.start, block.stop])
-        if first < last:
-            places = [
-                torch.from_numpy(ids[first:last].copy()).to(block.scores.device)
-                for ids in (wanted_rows - block.start, wanted_columns)
-            ]
-            found[order[first:last]] = block.scores[places[0], places[1]].double().cpu().numpy()
-    return found
+    noted = NotedScores(blocks, rows, columns)
+    for _ in noted:
+        pass
+    return noted.scores
+
+
+class NotedScores:
+    """Scores whose cells of interest are written down while somebody else reads the blocks.
+
+    A pass makes all scores anew, which is what a look for labels takes.
+
+    Args:
+        plain: The scores.
+        rows: Row of each cell, [n].
+        columns: Column of each cell, [n].
+
+    Attributes:
+        scores: Of those cells after a pass, [n] float64.
+    """
+
+    def __init__(self, plain: ScoreBlocks, rows: IntArray, columns: IntArray) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, plain.dtype
+        self._plain, self._order = plain, np.argsort(rows, kind="stable")
+        self._rows, self._columns = rows[self._order], columns[self._order]
+        self.scores = np.empty(len(rows))
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row; the reader may change their scores."""
+        for block in self._plain:
+            first, last = np.searchsorted(self._rows, [block.start, block.stop])
+            if first < last:
+                rows, columns = (
+                    torch.from_numpy(ids[first:last].copy()).to(block.scores.device)
+                    for ids in (self._rows - block.start, self._columns)
+                )
+                found = block.scores[rows, columns].double().cpu().numpy()
+                self.scores[self._order[first:last]] = found
+            yield block
 
 
 def best_one_to_one(candidates: ScoredPairs) -> ScoredPairs:
@@ -222,9 +255,11 @@ class Bootstrapping:
         if len(sources) and len(targets):
             plain = score_blocks(alignment, sources, targets)
             blocks = CslsBlocks(plain, self._rule.csls_k) if self._rule.csls_k else plain
-            new = edited(_no_pairs(), self._found(blocks))
+            rows, columns = self._places(sources, targets) if self._rule.edits else _no_places()
+            noted = NotedScores(blocks, rows, columns)
+            new = edited(_no_pairs(), self._found(noted))
             if self._rule.edits:
-                new = edited(self._rescored(blocks, sources, targets), new)
+                new = edited(ScoredPairs(rows, columns, noted.scores), new)
             self._take(new, sources, targets)
         if len(self.labels):
             self._log.pseudo_labels_from(epoch + 1)
@@ -246,12 +281,11 @@ class Bootstrapping:
             return threshold_candidates(blocks, rule.threshold, 1)
         return best_one_to_one(threshold_candidates(blocks, rule.threshold, rule.top_k))
 
-    def _rescored(self, blocks: ScoreBlocks, sources: IntArray, targets: IntArray) -> ScoredPairs:
-        """The labels so far as rows and columns of the scores, with their current scores."""
+    def _places(self, sources: IntArray, targets: IntArray) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the labels so far among the scores."""
         labels = self.labels.numpy()
         rows = np.searchsorted(sources, labels[:, 0])
-        columns = np.searchsorted(targets, labels[:, 1] - self._n_source)
-        return ScoredPairs(rows, columns, scores_of(blocks, rows, columns))
+        return rows, np.searchsorted(targets, labels[:, 1] - self._n_source)
 
     def _take(self, found: ScoredPairs, sources: IntArray, targets: IntArray) -> None:
         ids = np.stack([sources[found.rows], targets[found.columns] + self._n_source], axis=1)
@@ -268,6 +302,9 @@ def _first_of(sorted_ids: IntArray) -> NDArray[np.bool_]:
     return np.concatenate([[True], sorted_ids[1:] != sorted_ids[:-1]])[: len(sorted_ids)]
 
 
+def _no_places() -> tuple[IntArray, IntArray]:
+    return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+
+
 def _no_pairs() -> ScoredPairs:
-    ids = np.empty(0, dtype=np.int64)
-    return ScoredPairs(ids, ids, np.empty(0))
+    return ScoredPairs(*_no_places(), np.empty(0))

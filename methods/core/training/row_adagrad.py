@@ -57,8 +57,16 @@ class RowAdagrad:
                 continue
             # Rows without a gradient stay as they are; picking out the others costs more.
             squares = sums.index_select(0, wanted).addcmul_(rows.grad, rows.grad)
-            sums[wanted] = squares
+            _put(sums, wanted, squares)
             # The gathered rows are a copy of the table's: they are moved and written back.
             rows.addcdiv_(rows.grad, squares.sqrt_().add_(_EPSILON), value=-self._learning_rate)
-            table[wanted] = rows
+            _put(table, wanted, rows)
         self._gathered = []
+
+
+def _put(table: Tensor, ids: Tensor, rows: Tensor) -> None:
+    """``table[ids] = rows``, which NumPy does in half the time."""
+    if table.device.type == "cpu":
+        table.detach().numpy()[ids.numpy()] = rows.detach().numpy()
+    else:
+        table[ids] = rows

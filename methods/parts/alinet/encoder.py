@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import batch_norm, normalize, relu
+from torch.nn.functional import batch_norm, relu
 
 from mmea_bench.methods.core.layers.graph_layers import GCNLayer, attended, glorot_uniform
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.single_precision import in_single
 
 _BATCH_EPSILON = 1e-3
@@ -69,7 +70,7 @@ class AliNetEncoder(nn.Module):
             gate = dropped(gate, self._rate, self._draws)
         hidden = torch.tanh(torch.lerp(near, far, relu(gate).to(near.dtype)))
         last = batch_normalised(hidden, is_training=True) if is_training else hidden
-        return [normalize(each, dim=1) for each in (self.table, hidden, self.last(last, one_hop))]
+        return [unit_rows(each) for each in (self.table, hidden, self.last(last, one_hop))]
 
 
 class TwoHopAttention(nn.Module):

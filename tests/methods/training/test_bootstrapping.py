@@ -15,6 +15,7 @@ from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.methods.core.training.bootstrapping import (
     Bootstrapping,
     BootstrapRule,
+    NotedScores,
     ScoredPairs,
     best_one_to_one,
     edited,
@@ -62,6 +63,15 @@ def test_scores_of_cells_in_any_order() -> None:
     rows, columns = np.array([149, 3, 70, 3]), np.array([4, 0, 2, 1])
     found = scores_of(score_source(scores), rows, columns)
     assert found.tolist() == pytest.approx(scores[rows, columns].tolist())
+
+
+def test_scores_are_noted_before_the_reader_of_a_block_changes_them() -> None:
+    scores = np.random.default_rng(1).random((150, 5)).astype(np.float32)
+    rows, columns = np.array([149, 3, 70, 3]), np.array([4, 0, 2, 1])
+    noted = NotedScores(score_source(scores), rows, columns)
+    for block in noted:
+        block.scores.zero_()
+    assert noted.scores.tolist() == pytest.approx(scores[rows, columns].tolist())
 
 
 @pytest.mark.parametrize("seed", range(20))
