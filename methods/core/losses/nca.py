@@ -43,7 +43,10 @@ class ModalityNCA:
     shuffles: torch.Generator | None = None
 
     def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
-        """One loss per chunk.
+        """Losses of each chunk, one per modality and then that of the joint vectors.
+
+        One after the other: the matrices of a backward pass, [b, b] and several, are gone before
+        those of the next modality are made.
 
         Args:
             encoded: Modality to L2-normalised rows, [n_rows, dim].
@@ -57,14 +60,14 @@ class ModalityNCA:
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
                 for side in (0, 1)
             )
-            cosines = {name: source[name] @ target[name].T for name in encoded}
-            loss = torch.zeros((), device=positions.device)
+            cosines: dict[str, Tensor] = {}
             for name in encoded:
-                loss = loss + self._nca(cosines[name], self.scales.get(name, self.joint_scale))
-            joint = self.fusion.joint_cosines(
-                _detached(source), _detached(target), _detached(cosines)
-            )
-            yield loss + self._nca(joint, self.joint_scale)
+                own = source[name] @ target[name].T
+                cosines[name] = own.detach()
+                yield self._nca(own, self.scales.get(name, self.joint_scale))
+                del own
+            joint = self.fusion.joint_cosines(_detached(source), _detached(target), cosines)
+            yield self._nca(joint, self.joint_scale)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
         return nca_loss(cosines, scale, self.attraction, self.margin, self.beta)
