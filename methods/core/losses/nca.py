@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
-from mmea_bench.methods.core.losses.batch import nca_loss
+from mmea_bench.methods.core.losses.batch import nca_loss, nca_loss_in_rows
+
+WHOLE_PAIRS = 5000
+"""Pairs of a chunk up to which all their cosines are held at once: a dozen matrices of 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class ModalityNCA:
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
                 for side in (0, 1)
             )
+            if len(chunk) > WHOLE_PAIRS:
+                yield from self._in_rows(source, target)
+                continue
             cosines: dict[str, Tensor] = {}
             for name in encoded:
                 own = source[name] @ target[name].T
@@ -68,6 +74,28 @@ class ModalityNCA:
                 del own
             joint = self.fusion.joint_cosines(_detached(source), _detached(target), cosines)
             yield self._nca(joint, self.joint_scale)
+
+    def _in_rows(
+        self, source: Mapping[str, Tensor], target: Mapping[str, Tensor]
+    ) -> Iterator[Tensor]:
+        """The same losses without a matrix of all pairs by all pairs."""
+        n_pairs = len(next(iter(source.values())))
+        settings = self.attraction, self.margin, self.beta
+        for name in source:
+
+            def cosines_of(rows: slice, name: str = name) -> Tensor:
+                return source[name][rows] @ target[name].T
+
+            scale = self.scales.get(name, self.joint_scale)
+            yield nca_loss_in_rows(cosines_of, n_pairs, scale, *settings)
+        fixed_source, fixed_target = _detached(source), _detached(target)
+
+        def joint_of(rows: slice) -> Tensor:
+            some = {name: vectors[rows] for name, vectors in fixed_source.items()}
+            cosines = {name: some[name] @ fixed_target[name].T for name in some}
+            return self.fusion.joint_cosines(some, fixed_target, cosines)
+
+        yield nca_loss_in_rows(joint_of, n_pairs, self.joint_scale, *settings)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
         return nca_loss(cosines, scale, self.attraction, self.margin, self.beta)
