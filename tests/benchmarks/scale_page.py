@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from mmea_bench.reports.core.figures.style import RC_PARAMS, line_styles
 
@@ -84,6 +85,12 @@ def draw(measured: Measured) -> None:
                     known, values, color=style.colour, marker=style.marker, lw=0.8, label=line
                 )
             axes.set(xscale="log", yscale="log", xlabel="n, source entities", ylabel=said)
+            sizes = sorted({n for found in measured.values() for n in found})
+            axes.set_xticks(sizes, labels=[said_size(n) for n in sizes])
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if what == "memory" else (1,)))
+            axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
         handles, labels = axes.get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=6)
         canvas.savefig(FIGURE, metadata={"Date": None})

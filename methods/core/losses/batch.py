@@ -5,17 +5,20 @@ Row ``i`` of the source is the partner of row ``i`` of the target; other rows ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, relu
+from torch.utils.checkpoint import checkpoint
 
 from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 
 _MASKED = -1e9
 """Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
+_ROWS_AT_ONCE = 1024
 
 
 def nca_loss(
@@ -48,6 +51,50 @@ def nca_loss(
     # Masked before the exponential: one pass less than clearing the diagonal afterwards.
     others = torch.exp((cosines * scale - scale * margin).masked_fill_(itself, -torch.inf))
     repulsion = (torch.log1p(others.sum(dim=0)) + torch.log1p(others.sum(dim=1))) / scale
+    return _nca_mean(repulsion, own, attraction, beta)
+
+
+def nca_loss_in_rows(
+    cosines_of: Callable[[slice], Tensor],
+    n_pairs: int,
+    scale: float,
+    attraction: float = 10.0,
+    margin: float = 0.0,
+    beta: Literal["outside", "inside"] = "outside",
+) -> Tensor:
+    """``nca_loss`` of cosines that are made some rows at a time, and anew on the way back.
+
+    Memory grows with the number of pairs, no longer with its square.
+
+    Args:
+        cosines_of: From rows of the source to their cosines with all targets, [n_rows, n_pairs].
+        n_pairs: Pairs of the batch.
+        scale: As for ``nca_loss``, like what follows.
+        attraction: Weight of the attracting logarithm.
+        margin: Subtracted from the cosines of negatives.
+        beta: Whether ``attraction`` stands outside that logarithm.
+    """
+
+    def sums(start: int) -> tuple[Tensor, Tensor, Tensor]:
+        cosines = cosines_of(slice(start, start + _ROWS_AT_ONCE))
+        own = cosines.diagonal(start)
+        itself = torch.zeros(cosines.shape, dtype=torch.bool, device=cosines.device)
+        itself.diagonal(start).fill_(value=True)
+        others = torch.exp((cosines * scale - scale * margin).masked_fill_(itself, -torch.inf))
+        return others.sum(dim=0), others.sum(dim=1), own
+
+    parts = [
+        checkpoint(sums, start, use_reentrant=False) for start in range(0, n_pairs, _ROWS_AT_ONCE)
+    ]
+    of_columns, of_rows, own = zip(*parts, strict=True)
+    columns = torch.stack(of_columns).sum(dim=0)
+    repulsion = (torch.log1p(columns) + torch.log1p(torch.cat(of_rows))) / scale
+    return _nca_mean(repulsion, torch.cat(own), attraction, beta)
+
+
+def _nca_mean(
+    repulsion: Tensor, own: Tensor, attraction: float, beta: Literal["outside", "inside"]
+) -> Tensor:
     if beta == "outside":
         return (repulsion - attraction * torch.log1p(relu(own))).mean()
     return (repulsion - torch.log1p(attraction * relu(own))).mean()

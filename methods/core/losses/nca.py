@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
-from mmea_bench.methods.core.losses.batch import nca_loss
+from mmea_bench.methods.core.losses.batch import nca_loss, nca_loss_in_rows
+
+WHOLE_PAIRS = 5000
+"""Pairs of a chunk up to which all their cosines are held at once: a dozen matrices of 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class ModalityNCA:
     shuffles: torch.Generator | None = None
 
     def __call__(self, encoded: Mapping[str, Tensor], positions: Tensor) -> Iterator[Tensor]:
-        """One loss per chunk.
+        """Losses of each chunk, one per modality and then that of the joint vectors.
+
+        One after the other: the matrices of a backward pass, [b, b] and several, are gone before
+        those of the next modality are made.
 
         Args:
             encoded: Modality to L2-normalised rows, [n_rows, dim].
@@ -57,14 +63,39 @@ class ModalityNCA:
                 {name: vectors[chunk[:, side]] for name, vectors in encoded.items()}
                 for side in (0, 1)
             )
-            cosines = {name: source[name] @ target[name].T for name in encoded}
-            loss = torch.zeros((), device=positions.device)
+            if len(chunk) > WHOLE_PAIRS:
+                yield from self._in_rows(source, target)
+                continue
+            cosines: dict[str, Tensor] = {}
             for name in encoded:
-                loss = loss + self._nca(cosines[name], self.scales.get(name, self.joint_scale))
-            joint = self.fusion.joint_cosines(
-                _detached(source), _detached(target), _detached(cosines)
-            )
-            yield loss + self._nca(joint, self.joint_scale)
+                own = source[name] @ target[name].T
+                cosines[name] = own.detach()
+                yield self._nca(own, self.scales.get(name, self.joint_scale))
+                del own
+            joint = self.fusion.joint_cosines(_detached(source), _detached(target), cosines)
+            yield self._nca(joint, self.joint_scale)
+
+    def _in_rows(
+        self, source: Mapping[str, Tensor], target: Mapping[str, Tensor]
+    ) -> Iterator[Tensor]:
+        """The same losses without a matrix of all pairs by all pairs."""
+        n_pairs = len(next(iter(source.values())))
+        settings = self.attraction, self.margin, self.beta
+        for name in source:
+
+            def cosines_of(rows: slice, name: str = name) -> Tensor:
+                return source[name][rows] @ target[name].T
+
+            scale = self.scales.get(name, self.joint_scale)
+            yield nca_loss_in_rows(cosines_of, n_pairs, scale, *settings)
+        fixed_source, fixed_target = _detached(source), _detached(target)
+
+        def joint_of(rows: slice) -> Tensor:
+            some = {name: vectors[rows] for name, vectors in fixed_source.items()}
+            cosines = {name: some[name] @ fixed_target[name].T for name in some}
+            return self.fusion.joint_cosines(some, fixed_target, cosines)
+
+        yield nca_loss_in_rows(joint_of, n_pairs, self.joint_scale, *settings)
 
     def _nca(self, cosines: Tensor, scale: float) -> Tensor:
         return nca_loss(cosines, scale, self.attraction, self.margin, self.beta)
