@@ -35,6 +35,8 @@ from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.results.core.store import read_tables
 
+pytest.importorskip("faiss")
+
 N = 60
 # Entity 0 of either KG stands in two links, and each KG has five more entities than links.
 LINKS = np.array([*((row, row) for row in range(N)), (0, N), (N, 0)], dtype=np.int64)
