@@ -1,9 +1,9 @@
 """Approximate ranking of many links: seconds, memory, recall, and Hits@1 beside the exact one.
 
-    python tests/benchmarks/approximate_ranking.py 100000 [k] [probes]
+    python tests/benchmarks/approximate_ranking.py 100000 [k] [probes] [noise]
 
-Target vectors are source vectors plus noise, 300 columns, so that most partners are the nearest of
-all but not by far. The exact Hits@1 is that of a sample of the links.
+Target vectors are source vectors plus noise of so many standard deviations, 300 columns. The exact
+Hits@1 is that of a sample of the links.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.methods.core.base import Embeddings
 from mmea_bench.methods.core.similarity import ScoreMatrix
 
-DIM, NOISE, SAMPLED = 300, 3.6, 1000
+DIM, SAMPLED = 300, 1000
 
 
-def made(n: int) -> Embeddings:
+def made(n: int, noise: float) -> Embeddings:
     generator = torch.Generator().manual_seed(0)
     source = torch.randn(n, DIM, generator=generator)
-    return Embeddings(source, source + NOISE * torch.randn(n, DIM, generator=generator))
+    return Embeddings(source, source + noise * torch.randn(n, DIM, generator=generator))
 
 
 def exact_hits(found: Embeddings, sampled: torch.Tensor) -> float:
@@ -36,12 +36,12 @@ def exact_hits(found: Embeddings, sampled: torch.Tensor) -> float:
     return float((best == sampled).double().mean())
 
 
-def measure(n: int, ranking: str) -> None:
-    found = made(n)
+def measure(n: int, ranking: str, noise: float) -> None:
+    found = made(n, noise)
     links = np.stack([np.arange(n)] * 2, axis=1)
     task: RankingTask = ranking_task(links, links)
     sampled = torch.randperm(n, generator=torch.Generator().manual_seed(1))[:SAMPLED]
-    start, cpu = time.perf_counter(), time.process_time()
+    cpu = time.process_time()
     exact = exact_hits(found, sampled)
     exact_cpu = (time.process_time() - cpu) * n / len(sampled)
     start, cpu = time.perf_counter(), time.process_time()
@@ -62,8 +62,6 @@ def measure(n: int, ranking: str) -> None:
 
 
 if __name__ == "__main__":
-    size, *rest = (int(text) for text in sys.argv[1:])
-    options = ",".join(
-        f"{name}={value}" for name, value in zip(("k", "probes"), rest, strict=False)
-    )
-    measure(size, f"approximate[{options}]" if options else "approximate[k=100]")
+    given = sys.argv[1:]
+    size, k, probes, noise = (*given, *("100000", "100", "32", "1")[len(given) :])
+    measure(int(size), f"approximate[k={k},probes={probes}]", float(noise))
