@@ -98,6 +98,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/scoring/dangling": (*DATA_MODEL, "methods/core"),  # entities without a partner
     # Embeddings to numbers.
     "bench/scoring": (*DATA_MODEL, "methods/core", "results/core", "bench/scoring/dangling"),
+    # Ranks among the candidates of an index, for very many links.
+    "bench/scoring/approximate": ("datasets/core", "methods/core", "bench/scoring"),
     "bench/battery": (  # what every method must do: checks that ship with the package
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",
@@ -109,6 +111,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # Values of a suite file, from TOML to what a run takes.
     "bench/planning/values": (
         *("datasets/core", "methods/core", "bench/scoring", "bench/partitions"),
+        "bench/scoring/approximate",
     ),
     "bench/planning": (
         *DATA_FILES,
@@ -136,7 +139,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),
-        "bench/metering",
+        *("bench/metering", "bench/scoring/approximate"),
     ),
     "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
     "bench/running": (

@@ -21,6 +21,7 @@ from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
+from mmea_bench.bench.scoring.approximate.scorer import scorer_kind
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol, make_split
@@ -186,7 +187,7 @@ def _train(
         scorer = make_trial_scorer(protocol, pair, split)
     else:
         published = (method.published_scoring, method.paper_stop_score)
-        scorer = make_scorer(protocol, pair, split, *published)
+        scorer = make_scorer(protocol, pair, split, *published, scorer_kind(protocol))
     sizes = (pair.source.n_entities, pair.target.n_entities)
     stop_rule = protocol.stop_rule(method.paper_stop, len(split.valid_links))
     monitor = CurveMonitor(stop_rule, scorer, sizes)

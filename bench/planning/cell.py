@@ -59,7 +59,10 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """What a key covers of it: a field that joined later counts where it is set."""
         left_out = set(_LATER_FIELDS) - self._further.keys()
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        content = {name: value for name, value in asdict(self).items() if name not in left_out}
+        if self.protocol.ranking == Protocol.ranking:
+            del content["protocol"]["ranking"]
+        return content
 
     @property
     def _further(self) -> dict[str, object]:

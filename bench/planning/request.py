@@ -72,6 +72,12 @@ class Request:
         default=(),
         metadata=_option("Decoders of the final scores, such as csls[k=10],hungarian.", WHAT),
     )
+    ranking: str | None = field(
+        default=None,
+        metadata=_option(
+            "`exact`, or approximate[k=100] for very many test links (needs .[scale]).", WHAT
+        ),
+    )
     set_values: Mapping[str, object] | None = field(
         default=None,
         metadata=_option(
@@ -205,7 +211,11 @@ class Request:
         return {key: value for key, value in changes.items() if value is not None and value != []}
 
     def _protocol_changes(self) -> dict[str, object]:
-        asked = {"name": self.protocol, "decoders": list(self.decoders)}
+        asked = {
+            "name": self.protocol,
+            "decoders": list(self.decoders),
+            "ranking": self.ranking,
+        }
         return {key: value for key, value in asked.items() if value}
 
 

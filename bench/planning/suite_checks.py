@@ -37,7 +37,7 @@ from mmea_bench.bench.planning.values.toml_values import (
     split_kinds,
 )
 from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.protocol import EXACT, Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.split import LARGEST_SEED_RATIO, SMALLEST_SEED_RATIO
@@ -370,6 +370,10 @@ class SuiteChecker:
         """Values that are fine one by one may still contradict each other."""
         if self._problems:
             return
+        if suite.partitions > 1 and suite.protocol.ranking != EXACT:
+            self._problems.append(
+                "Scores of partitions are ranked exactly; leave out `partitions` or `ranking`."
+            )
         if suite.n_cells > MOST_CELLS:
             self._problems.append(
                 f"This suite has {suite.n_cells:,} cells, more than {MOST_CELLS:,}. Split it, or "

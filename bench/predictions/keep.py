@@ -13,7 +13,7 @@ from mmea_bench.bench.predictions.ranked_links import (
     kept_scorings,
     ranked_links,
 )
-from mmea_bench.bench.scoring.protocol import make_split
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -58,7 +58,9 @@ def _kept(job: Job, record: Record, method: Method, returned: Alignment) -> Iter
         else:
             yield "no vectors are kept: the method scores pairs"
     if keeping.keeps(PREDICTIONS):
-        if pair.task == "entity-alignment":
+        if cell.protocol.ranking != Protocol.ranking:
+            yield "no predictions are kept: they are made under exact ranking only"
+        elif pair.task == "entity-alignment":
             yield from _keep_predictions(job, record, pair, method, alignment)
         else:
             yield "no predictions are kept: links of N-MMKG pairs have no ranks"

@@ -11,6 +11,9 @@ from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs, with_dangling
 from mmea_bench.methods.core.base import StopRule, StopScore
 
+EXACT = "exact"
+"""The way of ranking in which every candidate is counted."""
+
 SplitKind = Literal["random", "published"]
 """Where the parts of the anchor links come from: a seed, or files that the dataset came with."""
 
@@ -28,6 +31,7 @@ class Protocol:
         csls: Neighbourhood sizes to score with; 0 is the plain similarity.
         decoders: Addresses of decoders that the final scores are given to besides, such as
             ``hungarian`` or ``sinkhorn[sweeps=10]``.
+        ranking: ``exact``, or ``approximate[k=100]`` among the candidates of an index.
         tie_rule: Rank of the true partner among equal scores.
         valid_share: Share of the seeds that ``strict`` holds out.
         eval_every: Epochs between two evaluations; 0 leaves it to the method.
@@ -41,6 +45,7 @@ class Protocol:
     candidates: Literal["test", "unseeded", "both"] = "test"
     csls: tuple[int, ...] = (0, 3)
     decoders: tuple[str, ...] = ()
+    ranking: str = EXACT
     tie_rule: Literal["realistic", "optimistic", "pessimistic"] = "realistic"
     valid_share: float = 0.1
     eval_every: int = 0
@@ -57,6 +62,7 @@ class Protocol:
     def settings(self) -> Mapping[str, Any]:
         """What stands behind the name: every rule that this protocol follows, by field."""
         no_part = {"name"} if self.name == "strict" else {"name", "valid_share", "patience"}
+        no_part |= {"ranking"} if self.ranking == EXACT else set()
         return {name: value for name, value in asdict(self).items() if name not in no_part}
 
     @property

@@ -112,6 +112,7 @@ def make_scorer(
     split: Split,
     published: Scoring | None = None,
     paper_stop_score: StopScore | None = None,
+    ranks: type[RankingScorer] | None = None,
 ) -> Scorer:
     """The scorer of a dataset's task.
 
@@ -119,9 +120,9 @@ def make_scorer(
         protocol: Rules of scoring.
         pair: The dataset.
         split: Links by which the cell is scored.
-        published: How the published numbers of the method were scored; ``paper`` scores that way
-            beside its own rules.
+        published: How the method's published numbers were scored; ``paper`` adds that way.
         paper_stop_score: By which number the method's released code chooses its checkpoint.
+        ranks: What ranks links; None ranks exactly.
     """
     if pair.task == "n-mmkg":
         visual = visual_nodes(pair.features)
@@ -137,7 +138,7 @@ def make_scorer(
     stop = protocol.stop_score(paper_stop_score)
     further = {candidates: _test_task(candidates, pair, split) for candidates in others}
     dangling = DanglingScorer(pair, split) if any(map(len, pair.dangling)) else None
-    return RankingScorer(protocol, tasks, asked, stop, further, dangling)
+    return (ranks or RankingScorer)(protocol, tasks, asked, stop, further, dangling)
 
 
 def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
@@ -224,7 +225,7 @@ class RankingScorer:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""
         task = self._tasks["test"]
         scored = Scored(alignment, task)
-        numbers = [*self._ranked_and_decoded(scored)]
+        numbers = list(self._ranked_and_decoded(scored))
         for candidates, other in self._further.items():
             numbers += self._ranked_and_decoded(Scored(alignment, other), candidates=candidates)
         numbers += self._as_published(scored)

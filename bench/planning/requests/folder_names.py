@@ -63,11 +63,14 @@ def _settings_of(suite: Suite, method: str) -> object:
 def _settings(suite: Suite) -> Mapping[str, object]:
     """What tells requests apart: neither texts nor limits nor the number of repeats."""
     left_out = {"name", "title", "description", "repeats", "timeout_s", "left_out"}
-    if suite.partitions == 1:  # folders of whole trainings keep the names that they had
+    if suite.partitions == 1:  # what joined later renames no folder where it is not asked for
         left_out.add("partitions")
-    if suite.precision == FULL_PRECISION:  # folders of full precision keep the names they had
+    if suite.precision == FULL_PRECISION:
         left_out.add("precision")
-    return {name: value for name, value in asdict(suite).items() if name not in left_out}
+    found = {name: value for name, value in asdict(suite).items() if name not in left_out}
+    if "ranking" not in suite.protocol.settings:
+        del found["protocol"]["ranking"]
+    return found
 
 
 def _joined(names: Sequence[str], noun: str) -> str:

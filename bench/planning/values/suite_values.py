@@ -9,7 +9,14 @@ from typing import Any
 
 from mmea_bench.bench.partitions.cutting import load_metis
 from mmea_bench.bench.planning.values.toml_values import as_number, as_table, as_whole
-from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
+from mmea_bench.bench.scoring.approximate.options import checked_ranking
+from mmea_bench.bench.scoring.decoders import (
+    DECODERS,
+    Csls,
+    NoDecoder,
+    decoder_address,
+    parse_decoder,
+)
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.options import build_options
@@ -39,8 +46,12 @@ def build_protocol(given: object) -> Protocol:
     protocol = build_options("protocol setting", Protocol, as_table("protocol", given))
     asked = DECODERS if ALL in protocol.decoders else protocol.decoders
     # One decoder has one spelling, so that a cell has one key.
-    decoders = dict.fromkeys(decoder_address(parse_decoder(address)) for address in asked)
-    return replace(protocol, decoders=tuple(decoders))
+    decoders = {decoder_address(decoder): decoder for decoder in map(parse_decoder, asked)}
+    ranked = [each.csls_size for each in decoders.values() if isinstance(each, NoDecoder | Csls)]
+    others = [name for name, each in decoders.items() if not isinstance(each, NoDecoder | Csls)]
+    sizes = (*protocol.csls, *ranked)
+    ranking = checked_ranking(protocol.ranking, sizes, tuple(others))
+    return replace(protocol, decoders=tuple(decoders), ranking=ranking)
 
 
 def number_or_none(key: str, value: object) -> float | None:

@@ -16,6 +16,8 @@ from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.view import TrainView
 
+pytest.importorskip("pymetis")
+
 SIZE = 8
 """Entities of a clique; each KG is two cliques and a bridge. Even ids are in the first one."""
 

@@ -37,6 +37,8 @@ from mmea_bench.methods.core.base import (
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.results.core.store import ResultStore, read_tables
 
+pytest.importorskip("pymetis")
+
 DATASET = "synthetic[n=200]"
 
 
