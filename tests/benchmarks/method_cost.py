@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +32,7 @@ from mmea_bench.bench.metering.freed_memory import keep_freed_memory
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, load_pair, open_dataset
 from mmea_bench.datasets.core.model.split import split_links, split_pairs
 from mmea_bench.datasets.core.model.view import train_view
-from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.base import DeadlineError, RunContext
 from mmea_bench.methods.core.catalogue import get_method
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
@@ -143,10 +144,25 @@ TRAININGS = (
 )
 
 
-def measure(training: Training, data_root: Path, threads: int, device: str) -> dict[str, float]:
+def measure(
+    training: Training,
+    data_root: Path | None,
+    threads: int,
+    device: str,
+    limit_s: float | None = None,
+) -> dict[str, float]:
     """Median seconds of an epoch after a warm-up, and peak memory of this process in GiB.
 
-    ``seconds`` are those of the clock, ``cpu_seconds`` those that this process was computing.
+    Args:
+        training: What is trained.
+        data_root: Folder of the datasets.
+        threads: Of the CPU.
+        device: Where it trains.
+        limit_s: Seconds after which no further epoch is measured; None for no limit.
+
+    Returns:
+        ``seconds`` are those of the clock, ``cpu_seconds`` those that this process was computing;
+        ``n_epochs`` is 0 for what trains in no epochs, whose seconds are those of the whole.
     """
     torch.set_num_threads(threads)
     keep_freed_memory()  # as a cell's process does
@@ -159,22 +175,34 @@ def measure(training: Training, data_root: Path, threads: int, device: str) -> d
     method = get_method(training.method).configure(
         training.method, training.variant, training.overrides
     )
-    ends = [(time.perf_counter(), time.process_time())]
+    moments = [(time.perf_counter(), time.process_time())]
+
+    def tick(*_told: object) -> None:
+        moments.append((time.perf_counter(), time.process_time()))
+        is_late = limit_s is not None and moments[-1][0] - moments[0][0] > limit_s
+        if is_late and len(moments) > 1 + WARM_UP:
+            raise DeadlineError
+
     ctx = RunContext(
         rng_seed=1,
         device=torch.device(device),
-        tick=lambda *_: ends.append((time.perf_counter(), time.process_time())),
+        tick=tick,
         cache_dir=default_cache_dir(),
     )
-    method.fit(train_view(pair, split.seed_links), ctx)
+    with suppress(DeadlineError):
+        method.fit(train_view(pair, split.seed_links), ctx)
+    n_epochs = max(0, len(moments) - 1 - WARM_UP)
+    if n_epochs == 0:
+        moments = [moments[0], (time.perf_counter(), time.process_time())]
     clock, processor = (
-        statistics.median(later - earlier for earlier, later in pairwise(moments))
-        for moments in zip(*ends[WARM_UP:], strict=True)
+        statistics.median(later - earlier for earlier, later in pairwise(each))
+        for each in zip(*moments[min(WARM_UP, len(moments) - 2) :], strict=True)
     )
-    gpu = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
+    gpu = torch.cuda.max_memory_allocated() / 2**30 if device.startswith("cuda") else 0.0
     return {
         "seconds": clock,
         "cpu_seconds": processor,
+        "n_epochs": n_epochs,
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "gpu": gpu,
         "parameters": ctx.log.n_parameters,
