@@ -33,7 +33,7 @@ from mmea_bench.methods.core.losses.blocked_pairs import blocked_pair_margin_los
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import nearest_by_l2
 from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import backward
+from mmea_bench.methods.core.training.minibatch import total
 from mmea_bench.methods.core.training.negatives import random_pair_negatives
 from mmea_bench.methods.core.training.optimisers import adagrad
 from mmea_bench.methods.parts.attrgnn.channels import (
@@ -156,15 +156,17 @@ class AttrGNN(Method):
             return near_partners(vectors, seeds, graph.n_source, params.n_negatives)
 
         def step(epoch: int) -> float:
-            total = 0.0
+            values = []
             for number, channel in enumerate(channels):
                 vectors = channel()
                 if (epoch - 1) % params.refresh_every == 0:
                     stand_ins[number] = refreshed(epoch, vectors)
-                total += backward(
-                    blocked_pair_margin_loss(vectors, seeds, stand_ins[number], params.margin, "l2")
+                loss = blocked_pair_margin_loss(
+                    vectors, seeds, stand_ins[number], params.margin, "l2"
                 )
-            return total
+                loss.backward()  # type: ignore[no-untyped-call]
+                values.append(loss.detach())
+            return total(values)
 
         @torch.no_grad()
         def embed() -> PairScores:

@@ -141,6 +141,9 @@ class CLAMEA(Method):
         ),
         "w/o DMMG": "its attention flows are the inputs of the generation that is left out",
     }
+    waits_for_device = (
+        "which entities a batch holds, and which triples still cost something, is found there"
+    )
     test_params: ClassVar = {
         "epochs": 16,
         "dim": 20,

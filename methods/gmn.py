@@ -83,6 +83,7 @@ class GMN(Method):
     paper_stop = "test"
     paper_stop_score = StopScore("hits@1", "src2tgt")
     variants: ClassVar = {"50 candidates": {"n_candidates": 50}}
+    waits_for_device = "the topic graphs of a batch are as large as they are, and its words as many"
     test_params: ClassVar = {
         "word_dim": 32,
         "name_dim": 32,
@@ -204,7 +205,8 @@ class GMNetwork(nn.Module):
             found = cosines + _UNLISTED
             rows, columns = torch.nonzero(listed, as_tuple=True)
             pairs = torch.stack([sources[rows], columns + n_source], dim=1)
-            found[rows, columns] = self.log_probabilities(pairs, kept[0]).clamp_min(_LOWEST)
+            logs = self.log_probabilities(pairs, kept[0]).clamp_min(_LOWEST)
+            found[rows, columns] = logs.to(found.dtype)
             return found
 
         return PairScores(

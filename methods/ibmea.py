@@ -33,7 +33,7 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train, warmed_up_cosine
-from mmea_bench.methods.core.training.minibatch import shuffled_batches
+from mmea_bench.methods.core.training.minibatch import shuffled_batches, total
 from mmea_bench.methods.core.training.optimisers import adamw
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.parts.ibmea.encoder import BottleneckEncoder, StructureLatents
@@ -170,12 +170,12 @@ class IBMEA(Method):
             pairs = pseudo.pairs.to(ctx.device)
             batches = shuffled_batches(pairs, params.batch_size, shuffles)
             found = losses(latents, batches)
-            total = 0.0
+            values = []
             for position, loss in enumerate(found, start=1):
                 torch.autograd.backward(loss, retain_graph=position < len(found))
                 clip_grad_norm_(parameters, params.clip)
-                total += float(loss.detach())
-            return total
+                values.append(loss.detach())
+            return total(values)
 
         def grow(epoch: int) -> None:
             pseudo.after_epoch(epoch, encoder.joint_vectors)

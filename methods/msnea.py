@@ -102,6 +102,9 @@ class MSNEA(Method):
         "each triple once": {"target_twice": False},
         "offline encoder": {"text_encoder": "minilm"},
     }
+    waits_for_device = (
+        "which entities a batch holds, and which triples still cost something, is found there"
+    )
     test_params: ClassVar = {
         "epochs": 30,
         "dim": 20,

@@ -133,6 +133,7 @@ class PMF(Method):
         "w/o attribute": _without("attribute"),
         "w/o visual": _without("image"),
     }
+    waits_for_device = "which entities of a batch are anchors of a modality is found there"
     test_params: ClassVar = {
         "epochs": 60,
         "freeze_epochs": 20,

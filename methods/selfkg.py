@@ -118,6 +118,7 @@ class SelfKG(Method):
     idle_variants: ClassVar = {
         "w/o structure": "an attention over the entity alone is 1, whatever its weights"
     }
+    waits_for_device = "the distinct neighbours of a batch are found there"
     test_params: ClassVar = {
         "text_encoder": "hashed",
         "epochs": 10,  # the first only fills the queue

@@ -119,6 +119,9 @@ class TMEA(Method):
         # All seeds in every step, at four times the cost
         "nothing sampled": {"sampled_pairs": 0},
     }
+    waits_for_device = (
+        "which entities a batch holds, and which triples still cost something, is found there"
+    )
     test_params: ClassVar = {
         "epochs": 24,
         "dim": 20,

@@ -107,7 +107,7 @@ class TransE(Method):
         batches = TripleBatches(corruption(shared, params.negatives), *sizes, ctx)
 
         def step(epoch: int) -> float:
-            return updates.mean_loss(losses(adagrad, batches.epoch(epoch), params))
+            return updates.mean_loss(losses(adagrad, batches.distinct(epoch), params))
 
         def embed() -> Embeddings:
             # On unit rows the cosine ranks as the Euclidean distance does, and is cheaper.
@@ -135,11 +135,12 @@ def corruption(shared: SharedGraph, kind: Literal["typed", "uniform"]) -> Filter
 
 
 def losses(
-    adagrad: RowAdagrad, batches: Iterator[CorruptedTriples], params: TransEParams
+    adagrad: RowAdagrad,
+    batches: Iterator[tuple[Tensor, Tensor, CorruptedTriples]],
+    params: TransEParams,
 ) -> Iterator[Tensor]:
     """Margin loss of each batch on the rows of the tables that it reads."""
-    for batch in batches:
-        entity_ids, relation_ids, local = batch.distinct()
+    for entity_ids, relation_ids, local in batches:
         rows = adagrad.gather((entity_ids, relation_ids))
         if params.unit_rows:
             rows = [normalize(row, dim=1) for row in rows]

@@ -64,6 +64,7 @@ CHECKS = (
     Check("deadline", trainings.check_deadline),
     Check("continues", interruption.check_continues),
     Check("second-device", devices.check_second_device, trainings.tasks_of),
+    Check("transfers", devices.check_transfers, trainings.tasks_of),
     Check("variant-trains", trainings.check_variant_trains, trainings.named_variants),
     Check("variant-differs", variant_effects.check_variant_differs, trainings.named_variants),
     Check(

@@ -26,6 +26,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmea_bench.bench.battery.transfers import TransferLog
+
 DEVICE = torch.device("cuda:0")
 _CPU = torch.device("cpu")
 _COMPRESSED = (torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
@@ -36,6 +38,13 @@ _FORGET_AT = 10_000
 _INDEXING = ("aten.index.", "aten.index_put", "aten._unsafe_index", "aten._index_put_impl")
 _MOVING = ("aten._to_copy", "aten.copy_")
 _NUMBERS = ("aten._local_scalar_dense",)
+# The size of their result is known on the device alone, or they look at a number there.
+_WAITING = (
+    *("aten.nonzero.", "aten._unique", "aten.unique_", "aten.masked_select", "aten.bincount"),
+    *("aten.repeat_interleave.Tensor", "aten._coalesce", "aten.equal.", "aten.is_nonzero"),
+)
+_FROM_NUMBERS = (torch.tensor, torch.as_tensor, torch.asarray)
+_MASKS = (torch.bool, torch.uint8)
 
 
 class MixedDevicesError(RuntimeError):
@@ -43,13 +52,16 @@ class MixedDevicesError(RuntimeError):
 
 
 @contextmanager
-def second_device() -> Iterator[torch.device]:
+def second_device(log: TransferLog | None = None) -> Iterator[torch.device]:
     """A context in which ``cuda`` can be used; outside of it, its tensors are ordinary ones.
+
+    Args:
+        log: Counts copies between the devices, and what would wait for the GPU.
 
     Yields:
         The device to hand to a training.
     """
-    marks = _Marks()
+    marks = _Marks(log or TransferLog())
     with _Operations(marks), _Functions(marks):
         yield torch.device("cuda")
 
@@ -60,7 +72,8 @@ class _Marks:
     Weak references keep an address from being used again, and no memory alive.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: TransferLog) -> None:
+        self.log = log
         self._on_device: dict[int, Any] = {}
         self._nowhere: dict[int, Any] = {}
         self.is_inside = False
@@ -94,11 +107,18 @@ class _Marks:
 
     def copied(self, tensor: Tensor, device: torch.device) -> Tensor:
         """A copy on a device."""
+        self.note_copy(tensor, device)
         copy = tensor.detach().clone()
         self._on_device.pop(_storage_of(copy)._cdata, None)
         if device.type == "cuda":
             self.mark(copy)
         return copy
+
+    def note_copy(self, tensor: Tensor, device: torch.device) -> None:
+        """Counts the copy of a tensor to a device, if that is the other one."""
+        is_here = self.is_on_device(tensor)
+        if is_here != (device.type == "cuda"):
+            self.log.note("wait" if is_here else "copy")
 
     def _note(self, where: dict[int, Any], tensor: Tensor) -> None:
         storage = _storage_of(tensor)
@@ -138,7 +158,10 @@ class _Operations(TorchDispatchMode):
     ) -> Any:
         given = dict(kwargs or {})
         name, asked = str(func), given.get("device")
+        self._marks.log.note_pass(torch._C._current_graph_task_id())
         if asked is not None and _is_device(asked):
+            if name.startswith(_MOVING):
+                self._marks.note_copy(args[0], DEVICE)
             given["device"] = _CPU
             result = func(*args, **given)
             self._marks.mark(result)
@@ -148,6 +171,8 @@ class _Operations(TorchDispatchMode):
         if on_device and not name.startswith(_MOVING):
             self._refuse_mixture(name, operands, args)
             _refuse_generator(name, (args, given))
+        if on_device:
+            self._note_transfers(name, args, given)
         result = func(*args, **given)
         if name.startswith("aten.copy_") or name.startswith(_NUMBERS):
             return result
@@ -157,6 +182,32 @@ class _Operations(TorchDispatchMode):
         elif not operands and is_internal:
             self._marks.mark_nowhere(result)
         return result
+
+    def _note_transfers(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        """Counts what an operation on tensors of the device copies or waits for."""
+        marks, log = self._marks, self._marks.log
+        if name.startswith(_MOVING) and torch._C._current_graph_task_id() != -1:
+            return  # a backward pass asks for the true device; what our code moves is seen anyway
+        if name.startswith("aten.copy_"):
+            if not marks.is_nowhere(args[0]) and not marks.is_nowhere(args[1]):
+                marks.note_copy(args[1], marks.device_of(args[0]))
+        elif name.startswith("aten._to_copy"):
+            if given.get("device") is not None:
+                marks.note_copy(args[0], torch.device(given["device"]))
+        elif name.startswith((*_NUMBERS, *_WAITING)) and given.get("output_size") is None:
+            log.note("wait")
+        elif name.startswith(_INDEXING) and marks.is_on_device(args[0]):
+            self._note_indices(args, fills=len(args) > 2 and args[2].numel() == 1)
+
+    def _note_indices(self, args: tuple[Any, ...], *, fills: bool) -> None:
+        """Counts what choosing by masks waits for, and indices that have to be copied."""
+        marks, log = self._marks, self._marks.log
+        indices = [index for index in args[1] if index is not None]
+        if not fills and any(index.dtype in _MASKS for index in indices):
+            log.note("wait")
+        for index in indices:
+            if index.dim() and not marks.is_on_device(index) and not marks.is_nowhere(index):
+                log.note("copy")
 
     def _refuse_mixture(self, name: str, operands: list[Tensor], args: tuple[Any, ...]) -> None:
         """Raises if a tensor with dimensions lies on the CPU where others lie on the device."""
@@ -205,6 +256,10 @@ class _Functions(TorchFunctionMode):
             return special(*args, **given)
         if func in (Tensor.numpy, Tensor.__array__):
             self._refuse_numpy(args[0])
+        if func is Tensor.tolist and self._marks.is_on_device(args[0]):
+            self._marks.log.note("wait")
+            with torch._C.DisableTorchFunction():
+                return func(*args, **given)
         if _is_device(given.get("device")):
             return self._made(func, args, given)
         outside = self._marks.is_inside
@@ -229,6 +284,8 @@ class _Functions(TorchFunctionMode):
             places = {_storage_of(tensor)._cdata for tensor in operands}
             if _storage_of(result)._cdata in places:
                 return self._marks.moved(result, DEVICE)
+        if func in _FROM_NUMBERS:
+            self._marks.log.note("copy")
         self._marks.mark(result)
         return result
 

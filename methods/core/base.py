@@ -252,6 +252,8 @@ class Method(ABC):
         idle_variants: Variants in which some trainable parameters learn nothing (such as the
             weight of a loss that is left out), with the reason; in the full method and in all
             others the battery shows that each of them learns.
+        waits_for_device: Why the steps of a training wait for a GPU, where they do; empty for all
+            others, of which the battery shows that they do not.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
         paper_stop_score: By which number that rule chooses, where it is not ``last``; None is the
@@ -274,6 +276,7 @@ class Method(ABC):
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     no_op_variants: ClassVar[Mapping[str, str]] = {}
     idle_variants: ClassVar[Mapping[str, str]] = {}
+    waits_for_device: ClassVar[str] = ""
     test_params: ClassVar[Mapping[str, object]] = {}
     paper_stop: ClassVar[StopRule] = "last"
     paper_stop_score: ClassVar[StopScore | None] = None

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_float32
+
 ScoreFunction = Callable[[Tensor], Tensor]
 """Rows of source entities, [b] int64 on the device of the scores, to their scores with every target
 entity, [b, n_target], higher is better. Equal rows give equal scores at every call."""
@@ -55,7 +57,7 @@ class PairScores:
         Args:
             sources: Ids of source entities, [b] int64 on any device.
         """
-        with torch.no_grad():
+        with torch.no_grad(), in_float32(self.device):
             return self.score_block(sources.to(self.device)).float()
 
     def save(self, path: Path, n_candidates: int = SAVED_CANDIDATES) -> None:

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize, pad
 
 from mmea_bench.methods.core.base import Similarity
 from mmea_bench.methods.core.distances import Distances, Power
+from mmea_bench.methods.core.single_precision import in_float32
 
 DEFAULT_BLOCK_ROWS = 256
 """Rows of a block: 256 rows of 10,000 scores stay in the processor's cache."""
@@ -81,6 +82,8 @@ class ScoreMatrix:
         similarity: Similarity = "cosine",
         block_rows: int = DEFAULT_BLOCK_ROWS,
     ) -> None:
+        if source.dtype == torch.bfloat16:  # as mixed precision leaves them: too few digits to rank
+            source, target = source.float(), target.float()
         if similarity in ("cosine", "abs-cosine"):
             source, target = normalize(source, dim=1), normalize(target, dim=1)
         self.n_source, self.n_target = len(source), len(target)
@@ -116,7 +119,8 @@ class ScoreMatrix:
             return self._distances.of(rows).neg_()
         if len(rows) < self._block_rows:
             rows = pad(rows, (0, 0, 0, self._block_rows - len(rows)))
-        scores = rows @ self._target.T
+        with in_float32(rows.device):  # also where a training looks for pseudo-labels
+            scores = rows @ self._target.T
         return scores.abs_() if self._absolute else scores
 
 

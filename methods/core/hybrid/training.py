@@ -111,13 +111,15 @@ class TwoPartTraining:
         # The released code looks for pairs before it trains the epoch.
         if settings.iterative and self._pseudo.after_epoch(epoch, lambda: self._compared(epoch)):
             self._pairs = self._prepared()
-        batches = shuffled_batches(self._pairs.positions, settings.batch_size, self._shuffles)
-        return sum(self._updates.step(self._loss(batch)) for batch in batches)
+        batches = shuffled_batches(self._pairs.positions.cpu(), settings.batch_size, self._shuffles)
+        return self._updates.total_loss(self._loss(batch) for batch in batches)
 
     def _loss(self, batch: Tensor) -> Tensor:
-        chosen, positions = torch.unique(batch, return_inverse=True)
+        # On the CPU, where nobody has to wait to learn how many there are.
+        found, places = torch.unique(batch, return_inverse=True)
+        chosen, positions = (each.to(self._ctx.device) for each in (found, places))
         encoded = self._encoder.hybrid(self._pairs.rows, chosen, self._dropout)
-        kept = pair_presence(self._encoder.prepared_presence, batch)
+        kept = pair_presence(self._encoder.prepared_presence, chosen[positions])
         loss: Tensor = self._losses(encoded, positions, kept)
         return loss
 

@@ -15,6 +15,7 @@ from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.single_precision import in_float32
 from mmea_bench.methods.core.sinkhorn import SinkhornAmong
 
 _BLOCK_COLUMNS = 32
@@ -199,8 +200,9 @@ def third_view(
         neighbours = _product(hops, random.to(ctx.device), size)
         for place in range(n_here):
             columns = slice(place * width, (place + 1) * width)
-            matrix = graph.pairs.matrix(weights[place].contiguous())
-            part = matrix @ neighbours[:, columns].contiguous()
+            matrix = graph.pairs.matrix(weights[place].float().contiguous())
+            with in_float32(squares.device):
+                part = matrix @ neighbours[:, columns].contiguous()
             squares += part.square().sum(dim=1)
             first = (start + place) * width
             view[:, first : first + width] = part
@@ -226,11 +228,12 @@ def _product(hops: list[_NonZeroRows], right: Tensor, size: int) -> Tensor:
     """Hops side by side, times a matrix, [size, n_columns]."""
     result = right.new_zeros(size, right.shape[1])
     parts = torch.split(right, [hop.values.shape[1] for hop in hops])
-    for hop, part in zip(hops, parts, strict=True):
-        if len(hop.rows) == size:
-            result.addmm_(hop.values, part)
-        else:
-            result.index_add_(0, hop.rows, hop.values @ part)
+    with in_float32(right.device):
+        for hop, part in zip(hops, parts, strict=True):
+            if len(hop.rows) == size:
+                result.addmm_(hop.values, part)
+            else:
+                result.index_add_(0, hop.rows, hop.values @ part)
     return result
 
 

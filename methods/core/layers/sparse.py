@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_single
+
 # Said once per process by the library, about a format that its products need.
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
@@ -42,13 +44,13 @@ class SparsePattern:
         device = device or torch.device("cpu")
         by_column = np.lexsort((rows, columns))
         self._numpy_rows, self._numpy_columns = rows, columns
-        self.rows = torch.from_numpy(rows.copy()).to(device)
-        self.columns = torch.from_numpy(columns.copy()).to(device)
-        self.row_starts = _starts(rows, shape[0]).to(device)
+        # One copy to the device; some methods draw their pattern anew in every epoch.
+        listed = torch.from_numpy(np.stack([rows, columns, by_column])).to(device)
+        self.rows, self.columns, self._by_column = listed.unbind(0)
         self._columns32 = self.columns.int()
-        self._transposed_starts = _starts(columns[by_column], shape[1]).to(device)
-        self._transposed_rows = torch.from_numpy(rows[by_column].astype(np.int32)).to(device)
-        self._by_column = torch.from_numpy(by_column).to(device)
+        self.row_starts = _starts(self.rows, shape[0])
+        self._transposed_starts = _starts(self.columns[self._by_column], shape[1])
+        self._transposed_rows = self.rows[self._by_column].int()
 
     @property
     def n_edges(self) -> int:
@@ -175,6 +177,7 @@ class FixedMatrix:
 
 class _Product(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern) -> Tensor:
         dense = dense.contiguous()
         ctx.save_for_backward(values, dense)
@@ -182,6 +185,7 @@ class _Product(torch.autograd.Function):
         return pattern.matrix(values) @ dense
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         values, dense = ctx.saved_tensors
         gradient = gradients[0].contiguous()
@@ -197,12 +201,14 @@ class _Product(torch.autograd.Function):
 
 class _InnerProducts(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, rows: Tensor, columns: Tensor, pattern: SparsePattern) -> Tensor:
         ctx.save_for_backward(rows, columns)
         ctx.pattern = pattern
         return pattern.sampled_product(rows, columns)
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         rows, columns = ctx.saved_tensors
         pattern: SparsePattern = ctx.pattern
@@ -216,15 +222,18 @@ class _InnerProducts(torch.autograd.Function):
 
 class _FixedProduct(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, dense: Tensor, matrix: FixedMatrix) -> Tensor:
         ctx.matrix = matrix
         return matrix.forward_matrix @ dense.contiguous()
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return ctx.matrix.backward_matrix @ gradients[0].contiguous(), None
 
 
-def _starts(sorted_ids: NDArray[np.int64], size: int) -> Tensor:
-    counts = np.bincount(sorted_ids, minlength=size)
-    return torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+def _starts(sorted_ids: Tensor, size: int) -> Tensor:
+    """Where each of ``size`` rows begins among sorted ids, and their number, [size + 1] int32."""
+    every = torch.arange(size + 1, device=sorted_ids.device)
+    return torch.searchsorted(sorted_ids.contiguous(), every, out_int32=True)

@@ -123,14 +123,14 @@ def symmetric_contrastive_loss(
         target: L2-normalised, [b, dim].
         scale: Multiplies the cosines, one over the temperature.
         known: Cells that hold a true pair as well and hence are no negatives, (row, column)
-            [2, n_cells]; cells of the diagonal may be among them.
+            [2, n_cells], on the CPU; cells of the diagonal may be among them.
 
     Reference: Radford et al., ICML 2021, figure 3: the mean of both cross entropies.
     """
     logits = scale * (source @ target.T)
     own = torch.arange(len(source), device=source.device)
     if known is not None and known.shape[1]:
-        rows, columns = known[:, known[0] != known[1]]
+        rows, columns = known[:, known[0] != known[1]].to(logits.device)
         logits = logits.index_put((rows, columns), logits.new_tensor(_MASKED))
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 

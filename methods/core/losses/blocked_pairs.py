@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from mmea_bench.methods.core.losses.margins import Norm, lengths
+from mmea_bench.methods.core.single_precision import in_single
 
 _BLOCK_NUMBERS = 1_000_000
 """Differences that are in memory at once."""
@@ -39,6 +40,7 @@ def blocked_pair_margin_loss(
 
 class _BlockedLoss(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(
         ctx: Any, vectors: Tensor, pairs: Tensor, negatives: Tensor, margin: float, norm: Norm
     ) -> Tensor:
@@ -54,6 +56,7 @@ class _BlockedLoss(torch.autograd.Function):
         return total / negatives.numel()
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * gradients[0], None, None, None, None

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_single
+
 
 def contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tensor:
     """``intra_modal_contrastive_loss`` (mean of logs) with fewer products and less memory.
@@ -28,6 +30,7 @@ def contrastive_loss(source: Tensor, target: Tensor, temperature: float) -> Tens
 
 class _ContrastiveLoss(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, source: Tensor, target: Tensor, temperature: float) -> Tensor:
         size = len(source)
         across = (source / temperature) @ target.T
@@ -58,6 +61,7 @@ class _ContrastiveLoss(torch.autograd.Function):
         return -(log_source.mean() + log_target.mean()) / 2
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         to_source, to_target = ctx.saved_tensors
         return gradients[0] * to_source, gradients[0] * to_target, None

@@ -10,6 +10,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from mmea_bench.methods.core.losses.margins import margin_loss
+from mmea_bench.methods.core.losses.reached import reached
+from mmea_bench.methods.core.single_precision import in_single
 
 _CACHED_NUMBERS = 2**20
 """Numbers of a block: few enough to stay in the processor's cache between two operations."""
@@ -48,8 +50,10 @@ def listed_margin_loss(vectors: Tensor, pairs: Tensor, negatives: Tensor, margin
 
 class _ListedDistances(Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, vectors: Tensor, anchors: Tensor, listed: Tensor) -> Tensor:
         ctx.save_for_backward(vectors, anchors, listed)
+        ctx.device = vectors.device
         n_rows = max(1, _CACHED_NUMBERS // max(1, listed.shape[1] * vectors.shape[1]))
         blocks = [
             _gaps(vectors, of_anchors.unsqueeze(1).expand_as(members), members)
@@ -60,13 +64,16 @@ class _ListedDistances(Function):
         return torch.cat([gaps.abs_().sum(dim=1) for gaps in blocks]).view(listed.shape)
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         vectors, anchors, listed = ctx.saved_tensors
         of_vectors = torch.zeros_like(vectors)
         # A margin leaves many members without a gradient.
-        rows, columns = gradients[0].nonzero(as_tuple=True)
-        slopes, firsts, others = gradients[0][rows, columns], anchors[rows], listed[rows, columns]
+        flat = gradients[0].flatten()
+        places = reached(flat, ctx.device)
+        rows = torch.div(places, listed.shape[1], rounding_mode="floor")
+        slopes, firsts, others = flat[places], anchors[rows], listed.flatten()[places]
         n_pairs = max(1, _CACHED_NUMBERS // max(1, vectors.shape[1]))
         parts = (torch.split(each, n_pairs) for each in (firsts, others, slopes))
         blocks = zip(*parts, strict=True)

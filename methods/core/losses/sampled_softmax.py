@@ -10,6 +10,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy
 
+from mmea_bench.methods.core.single_precision import in_single
+
 
 def query_loss(answers: Tensor, others: Tensor, wrong: Tensor) -> Tensor:
     """Mean of ``-log p(answer | query)`` with sampled negatives.
@@ -43,6 +45,7 @@ def shared_query_loss(
 
 class _SharedQueryLoss(Function):
     @staticmethod
+    @in_single
     def forward(
         ctx: Any,
         queries: Tensor,
@@ -52,10 +55,7 @@ class _SharedQueryLoss(Function):
         negative_ids: Tensor,
     ) -> Tensor:
         logits = queries @ negatives.T
-        # Few queries meet their own answer: only those are compared with all negatives.
-        some = torch.isin(answer_ids, negative_ids).nonzero().squeeze(1)
-        row, column = (answer_ids[some].unsqueeze(1) == negative_ids).nonzero(as_tuple=True)
-        logits[some[row], column] = -torch.inf
+        _leave_answers_out(logits, answer_ids, negative_ids)
         highest = torch.maximum(logits.amax(dim=1), answers)
         shares = logits.sub_(highest.unsqueeze(1)).exp_()
         of_answers = (answers - highest).exp_()
@@ -64,6 +64,7 @@ class _SharedQueryLoss(Function):
         return (sums.log() + highest - answers).mean()
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         queries, negatives, shares, of_answers, sums = ctx.saved_tensors
@@ -73,3 +74,14 @@ class _SharedQueryLoss(Function):
         of_queries = (shares @ negatives).mul_(of_rows)
         of_negatives = shares.T @ (queries * of_rows)
         return of_queries, (of_answers - 1) * scale, of_negatives, None, None
+
+
+def _leave_answers_out(logits: Tensor, answer_ids: Tensor, negative_ids: Tensor) -> None:
+    """Takes the negatives that are the answer, out of [b, k] in place."""
+    if logits.device.type != "cpu":  # would have to wait to learn how many there are
+        logits.masked_fill_(answer_ids.unsqueeze(1) == negative_ids, -torch.inf)
+        return
+    # Few queries meet their own answer: only those are compared with all negatives.
+    some = torch.isin(answer_ids, negative_ids).nonzero().squeeze(1)
+    row, column = (answer_ids[some].unsqueeze(1) == negative_ids).nonzero(as_tuple=True)
+    logits[some[row], column] = -torch.inf

@@ -30,10 +30,15 @@ class CorruptedTriples:
     stand_ins: Tensor
     replaces_head: Tensor
 
-    def rows(self, chosen: Tensor, device: torch.device) -> CorruptedTriples:
-        """Some of the triples, on a device."""
+    def rows(self, chosen: Tensor) -> CorruptedTriples:
+        """Some of the triples, chosen by ids where they are."""
         parts = (self.triples, self.stand_ins, self.replaces_head)
-        return CorruptedTriples(*(part[chosen].to(device) for part in parts))
+        return CorruptedTriples(*(part[chosen] for part in parts))
+
+    def to(self, device: torch.device) -> CorruptedTriples:
+        """The same triples on a device."""
+        parts = (self.triples, self.stand_ins, self.replaces_head)
+        return CorruptedTriples(*(part.to(device) for part in parts))
 
     def negatives(self) -> Tensor:
         """The corrupted triples themselves, [b, k, 3]."""

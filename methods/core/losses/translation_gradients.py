@@ -11,6 +11,9 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from mmea_bench.methods.core.losses.reached import reached
+from mmea_bench.methods.core.single_precision import in_single
+
 
 class EuclideanGaps(Function):
     """Lengths of ``h + r - t`` of triples, [b], and of their negatives, [b, k].
@@ -22,6 +25,7 @@ class EuclideanGaps(Function):
     """
 
     @staticmethod
+    @in_single
     def forward(  # noqa: D102 - as the library
         ctx: Any,
         entities: Tensor,
@@ -55,6 +59,7 @@ class EuclideanGaps(Function):
         return own, others
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(  # noqa: D102 - as the library
         ctx: Any, *gradients: Tensor
@@ -77,13 +82,13 @@ class EuclideanGaps(Function):
         of_relations = entities.new_zeros(ctx.n_relations, entities.shape[1])
         of_relations.index_add_(0, triples[:, 1], of_relation)
         # To an entity come the rows that it is compared with and those of its own triples.
-        reached = torch.cat([pairs.columns, triples[:, 0], triples[:, 2]])
-        rows = torch.cat(
-            [pairs.rows, torch.arange(len(fixed), 2 * len(fixed), device=reached.device)]
-        )
+        ids = torch.cat([pairs.columns, triples[:, 0], triples[:, 2]])
+        rows = torch.cat([pairs.rows, torch.arange(len(fixed), 2 * len(fixed), device=ids.device)])
         shares = torch.cat([-weights, weights.new_ones(len(fixed))])
-        order = torch.argsort(reached.int(), stable=True)  # sorted twice as fast as int64
-        starts = _starts(torch.bincount(reached, minlength=len(entities)))
+        order = torch.argsort(ids.int(), stable=True)  # sorted twice as fast as int64
+        # A count by `bincount` would wait for a GPU.
+        counts = ids.new_zeros(len(entities)).index_add_(0, ids, torch.ones_like(ids))
+        starts = _starts(counts)
         of_entities = _bags(rows[order], starts, ctx.room, shares[order])
         of_columns = weights.new_zeros(len(entities)).index_add_(0, pairs.columns, weights)
         of_entities.addcmul_(entities, of_columns.unsqueeze(1))
@@ -103,13 +108,13 @@ class _Pairs:
     """Which entity is compared with which of ``h + r`` (the first b rows) and ``t - r``.
 
     Attributes:
-        replaces_head: [b, k].
+        places: Where the pair of each stand-in stands, [b, k].
         rows: By row, [b k].
         columns: Entity of each pair, [b k].
         starts: Where the pairs of each row begin, and their number, [2 b + 1].
     """
 
-    replaces_head: Tensor
+    places: Tensor
     rows: Tensor
     columns: Tensor
     starts: Tensor
@@ -119,9 +124,14 @@ class _Pairs:
         """The pairs of stand-ins, [b, k], those for tails first."""
         at_head = replaces_head.sum(dim=1)
         counts = torch.cat([stand_ins.shape[1] - at_head, at_head])
-        columns = torch.cat([stand_ins[~replaces_head], stand_ins[replaces_head]])
-        rows = torch.repeat_interleave(counts)
-        return cls(replaces_head, rows, columns, _starts(counts))
+        # Choosing by a mask would wait for a GPU, to learn how many there are.
+        flat = replaces_head.flatten()
+        n_heads = flat.cumsum(0)
+        n_tails = torch.arange(1, len(flat) + 1, device=flat.device) - n_heads
+        places = torch.where(flat, n_heads + (len(flat) - n_heads[-1:]), n_tails) - 1
+        columns = torch.empty_like(stand_ins.flatten()).scatter_(0, places, stand_ins.flatten())
+        rows = torch.repeat_interleave(counts, output_size=len(flat))
+        return cls(places.view(stand_ins.shape), rows, columns, _starts(counts))
 
     def inner_products(self, fixed: Tensor, entities: Tensor) -> Tensor:
         """Of each pair, [b k]."""
@@ -137,15 +147,13 @@ class _Pairs:
 
     def in_place(self, values: Tensor) -> Tensor:
         """Values of pairs where their stand-ins are, [b, k]."""
-        found = values.new_empty(self.replaces_head.shape)
-        n_tails = len(values) - int(self.starts[-1] - self.starts[len(self.replaces_head)])
-        found[~self.replaces_head] = values[:n_tails]
-        found[self.replaces_head] = values[n_tails:]
-        return found
+        return values[self.places]
 
     def in_order(self, values: Tensor) -> Tensor:
         """Values of stand-ins, [b, k], as those of pairs."""
-        return torch.cat([values[~self.replaces_head], values[self.replaces_head]])
+        return torch.empty_like(values.flatten()).scatter_(
+            0, self.places.flatten(), values.flatten()
+        )
 
     def sums(self, weights: Tensor) -> Tensor:
         """Sum of the weights of each row's pairs, [2 b]."""
@@ -182,6 +190,7 @@ class ManhattanGaps(Function):
     """
 
     @staticmethod
+    @in_single
     def forward(  # noqa: D102 - as the library
         ctx: Any,
         entities: Tensor,
@@ -202,10 +211,11 @@ class ManhattanGaps(Function):
         gaps = moved.sub_(tail), fixed.addcmul_(other, _signs(replaces_head, other).unsqueeze(2))
         own, others = (gap.abs().sum(dim=-1) for gap in gaps)
         ctx.save_for_backward(triples, stand_ins, replaces_head, *gaps)
-        ctx.n_rows = len(entities), len(relations)
+        ctx.n_rows, ctx.device = (len(entities), len(relations)), entities.device
         return own, others
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(  # noqa: D102 - as the library
         ctx: Any, *gradients: Tensor
@@ -223,10 +233,10 @@ class ManhattanGaps(Function):
         of_entities.index_add_(0, triples[:, 0], of_ends[:, 0])
         of_entities.index_add_(0, triples[:, 2], of_ends[:, 2], alpha=-1)
         # A margin leaves most negatives without a gradient in the end.
-        reached = slopes.flatten().nonzero().squeeze(1)
-        weights = (slopes * _signs(replaces_head, slopes)).flatten()[reached].unsqueeze(1)
-        of_others = gaps.flatten(0, 1).index_select(0, reached) * weights
-        of_entities.index_add_(0, stand_ins.flatten()[reached], of_others)
+        places = reached(slopes.flatten(), ctx.device)
+        weights = (slopes * _signs(replaces_head, slopes)).flatten()[places].unsqueeze(1)
+        of_others = gaps.flatten(0, 1).index_select(0, places) * weights
+        of_entities.index_add_(0, stand_ins.flatten()[places], of_others)
         of_relations = gaps.new_zeros(n_relations, gaps.shape[2])
         of_relations.index_add_(0, triples[:, 1], of_ends[:, 1])
         return of_entities, of_relations, None, None, None

@@ -14,8 +14,8 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.layers.reflection_encoder import dropped
 from mmea_bench.methods.core.losses.margins import hard_sample_loss
 from mmea_bench.methods.core.losses.tiled_margin import tiled_margin_loss
-from mmea_bench.methods.core.training.loop import backward_in_batches
-from mmea_bench.methods.core.training.minibatch import backward, shuffled_batches
+from mmea_bench.methods.core.training.loop import gradients_in_batches
+from mmea_bench.methods.core.training.minibatch import backward, shuffled_batches, total
 
 _BLOCK_PAIRS = 256
 """Pairs whose scores with all entities are in memory at a time: 40 MB a matrix on DBP15K."""
@@ -101,14 +101,14 @@ class HardSampleEpochs:
 
     def __call__(self, _epoch: int) -> float:
         """Makes the steps of an epoch and returns the summed loss."""
-        total, settings = 0.0, self._settings
-        for batch in shuffled_batches(self._pairs(), settings.batch_size, self._shuffles):
+        values, settings = [], self._settings
+        pairs = self._pairs().to(self._device)
+        for batch in shuffled_batches(pairs, settings.batch_size, self._shuffles):
             self._optimiser.zero_grad(set_to_none=True)
             vectors = dropped(self._encode(), settings.dropout, self._drops)
-            chosen = batch.to(self._device)
-            total += backward_in_batches({"joint": vectors}, partial(self._losses, batch=chosen))
+            values += gradients_in_batches({"joint": vectors}, partial(self._losses, batch=batch))
             self._optimiser.step()
-        return total
+        return total(values)
 
     def _losses(self, leaves: dict[str, Tensor], batch: Tensor) -> Iterator[Tensor]:
         settings = self._settings

@@ -16,7 +16,7 @@ from mmea_bench.methods.core.self_supervised.momentum_queue import (
 )
 from mmea_bench.methods.core.self_supervised.neighbourhood import NeighbourhoodEncoder
 from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
+from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches, total
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _Contrast:
         """Steps on all batches whose queue is full; their mean loss."""
         every, rate = self._settings.halved_every, self._settings.stage1_learning_rate
         self._adam.param_groups[0]["lr"] = rate / 2 if every and epoch % every == 0 else rate
-        losses = []
+        losses: list[Tensor] = []
         for side, entities in self._batches:
             self._ctx.check_deadline()
             with torch.no_grad():
@@ -119,16 +119,16 @@ class _Contrast:
             if queue.is_full:
                 losses.append(self._step(queue, entities, keys))
             queue.push(keys, entities)
-        return sum(losses) / max(1, len(losses))
+        return total(losses) / max(1, len(losses))
 
-    def _step(self, queue: MomentumQueue, entities: Tensor, keys: Tensor) -> float:
+    def _step(self, queue: MomentumQueue, entities: Tensor, keys: Tensor) -> Tensor:
         settings = self._settings
         if settings.queued == "entities":
             queue.renew(self._key_encoder)
         queries = self.encoder(entities)
         own = (queries * keys).sum(dim=1) if settings.positive == "momentum" else None
         negatives = queue.similarities(queries, entities)
-        value = self._updates.step(relative_similarity_loss(negatives, settings.temperature, own))
+        value = self._updates.update(relative_similarity_loss(negatives, settings.temperature, own))
         follow(self._key_encoder, self.encoder, settings.momentum)
         return value
 

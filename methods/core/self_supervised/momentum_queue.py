@@ -29,12 +29,12 @@ class MomentumQueue:
     def __init__(self, size: int, dim: int, device: torch.device) -> None:
         self.keys = torch.zeros(size, dim, device=device)
         self.entities = torch.full((size,), _EMPTY, dtype=torch.int64, device=device)
-        self._next = 0
+        self._next = self._n_pushed = 0
 
     @property
     def is_full(self) -> bool:
         """Whether every place holds a key."""
-        return bool((self.entities != _EMPTY).all())
+        return self._n_pushed >= len(self.keys)
 
     def push(self, keys: Tensor, entities: Tensor) -> None:
         """Takes in keys [b, dim] of entities [b]; of more than fit, the last ones stay."""
@@ -46,6 +46,7 @@ class MomentumQueue:
         self.keys[places] = keys.detach()
         self.entities[places] = entities
         self._next = (self._next + len(keys)) % size
+        self._n_pushed += len(keys)
 
     @torch.no_grad()
     def renew(self, encode: Callable[[Tensor], Tensor]) -> None:

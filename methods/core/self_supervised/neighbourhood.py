@@ -112,7 +112,7 @@ class NeighbourhoodEncoder(nn.Module):
             attention = attention * kept.to(attention.device) / (1 - self._dropout)
         # One product with a [b, n_distinct] matrix instead of a gather of [b, width, dim].
         spread = torch.zeros(len(slots), len(ids), device=hidden.device)
-        around = spread.scatter_add(1, place, attention) @ hidden + self.bias
+        around = spread.scatter_add(1, place, attention.to(spread.dtype)) @ hidden + self.bias
         joined = torch.cat([names[entities], normalize(around, dim=1)], dim=1)
         return normalize(self.merge(joined), dim=1)
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, relu
 
+from mmea_bench.methods.core.single_precision import in_single
+
 
 def squared_contrastive_loss(
     source: Tensor,
@@ -74,12 +76,14 @@ class _SumOfSquaredProducts(torch.autograd.Function):
     """
 
     @staticmethod
+    @in_single
     def forward(ctx: Any, source: Tensor, target: Tensor) -> Tensor:
         of_source, of_target = source.T @ source, target.T @ target
         ctx.save_for_backward(source, target, of_source, of_target)
         return (of_source * of_target).sum()
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         source, target, of_source, of_target = ctx.saved_tensors
         return source @ (2 * gradient * of_target), target @ (2 * gradient * of_source)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, relu
 
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
+from mmea_bench.methods.core.single_precision import in_single
 
 _BLOCK = 2048
 """Triples at once on a CPU: what is made of them stays in its cache."""
@@ -109,6 +110,7 @@ class _TranslationLoss(torch.autograd.Function):
     """Keeps what triples within the margin need: once trained, most lie beyond and send nothing."""
 
     @staticmethod
+    @in_single
     def forward(
         ctx: Any, entities: Tensor, relations: Tensor, triples: Triples, margin: float
     ) -> Tensor:
@@ -132,6 +134,7 @@ class _TranslationLoss(torch.autograd.Function):
         return total
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         active: Triples = ctx.active
         own, others = (2 * gradient * gap for gap in ctx.saved_tensors)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_single
+
 _LEAST_NORM = 1e-12
 
 
@@ -18,6 +20,7 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 class _UnitRows(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, vectors: Tensor) -> Tensor:
         inverse = vectors.norm(dim=1, keepdim=True).clamp_min_(_LEAST_NORM).reciprocal_()
         unit: Tensor = vectors * inverse
@@ -25,6 +28,7 @@ class _UnitRows(torch.autograd.Function):
         return unit
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         unit, inverse = ctx.saved_tensors
         along = (gradient * unit).sum(dim=1, keepdim=True)

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings, RunContext
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.training.minibatch import total
 from mmea_bench.methods.core.training.optimisers import OptimiserMaker
 from mmea_bench.methods.core.training.resume import Resumable
 
@@ -284,13 +285,20 @@ def backward_in_batches(
     Returns:
         The summed loss.
     """
+    return total(gradients_in_batches(encoded, losses))
+
+
+def gradients_in_batches(
+    encoded: Mapping[str, Tensor], losses: Callable[[dict[str, Tensor]], Iterable[Tensor]]
+) -> list[Tensor]:
+    """As ``backward_in_batches``; the losses are returned one by one, on their device."""
     leaves = {name: vectors.detach().requires_grad_() for name, vectors in encoded.items()}
-    total = 0.0
+    values = []
     for loss in losses(leaves):
         loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
+        values.append(loss.detach())
     reached = [name for name in encoded if leaves[name].grad is not None]
     torch.autograd.backward(
         [encoded[name] for name in reached], [leaves[name].grad for name in reached]
     )
-    return total
+    return values

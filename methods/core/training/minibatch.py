@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -19,6 +19,12 @@ class StepOptimiser(Protocol):
 
     def step(self) -> object:
         """Updates the parameters by their gradients."""
+
+
+def total(values: Sequence[Tensor]) -> float:
+    """Sum of numbers, each of one element, that waits for their device once."""
+    listed: list[float] = torch.stack(list(values)).tolist() if values else []
+    return sum(listed)
 
 
 def backward(
@@ -58,12 +64,16 @@ class MiniBatchSteps:
         self._optimiser, self._rate = optimiser, rate
         self._clipped, self._clip_norm = list(clipped), clip_norm
 
-    def step(self, loss: Tensor) -> float:
-        """Updates the parameters by the gradients of a loss and returns its value."""
+    def update(self, loss: Tensor) -> Tensor:
+        """Updates the parameters by the gradients of a loss; its value, still on its device."""
         self._optimiser.zero_grad(set_to_none=True)
-        value = backward(loss)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._finish()
-        return value
+        return loss.detach()
+
+    def step(self, loss: Tensor) -> float:
+        """As ``update``; the value as a number, for which the program waits for a GPU."""
+        return float(self.update(loss))
 
     def summed_step(self, losses: Iterable[Tensor]) -> float:
         """One step on the sum of the losses, without their graphs side by side; none without any.
@@ -77,19 +87,24 @@ class MiniBatchSteps:
         values = []
         self._optimiser.zero_grad(set_to_none=True)
         for loss in losses:
-            values.append(backward(loss))
+            loss.backward()  # type: ignore[no-untyped-call]
+            values.append(loss.detach())
         if values:
             self._finish()
-        return sum(values)
+        return total(values)
 
-    def mean_loss(self, losses: Iterable[Tensor]) -> float:
-        """One step per loss; their mean, 0 where there are none.
+    def total_loss(self, losses: Iterable[Tensor]) -> float:
+        """One step per loss; their sum, 0 where there are none.
 
         Args:
             losses: Made one after the other, each with the parameters that the last step left.
         """
-        values = [self.step(loss) for loss in losses]
-        return sum(values) / max(1, len(values))
+        return total([self.update(loss) for loss in losses])
+
+    def mean_loss(self, losses: Iterable[Tensor]) -> float:
+        """As ``total_loss``, over the number of losses."""
+        values = [self.update(loss) for loss in losses]
+        return total(values) / max(1, len(values))
 
     def _finish(self) -> None:
         if self._clip_norm is not None:

@@ -113,16 +113,18 @@ class NearestCandidates:
         among: Tensor | None = None,
     ) -> None:
         n_entities, device = len(vectors), vectors.device
-        sizes = torch.zeros(n_entities, dtype=torch.int64, device=device)
+        sizes = torch.zeros(n_entities, dtype=torch.int64)
         lists, owners = [], []
         for start, stop in ((0, n_source), (n_source, n_entities)):
-            ids = torch.arange(start, stop, device=device)
+            ids = torch.arange(start, stop)
             if among is not None:
-                ids = ids[torch.isin(ids, among.to(device))]
+                ids = ids[torch.isin(ids, among.cpu())]
             size = min(len(ids), max(1, int(share * (stop - start))))
             sizes[ids] = size
-            near = nearest_entities(vectors, ids, ids, size, similarity)
-            lists.append(near.int().flatten())
+            # Looked for on the vectors' device, kept where negatives are drawn: on the CPU.
+            there = ids.to(device)
+            near = nearest_entities(vectors, there, there, size, similarity)
+            lists.append(near.int().flatten().cpu())
             owners.append(ids)
         # Owners rise, so the lists lie one behind the other in the order of the entities.
         self._pools, self._n_source, self._everyone = (
@@ -299,8 +301,9 @@ def nearest_entities(
         scores = block.scores
         if skipped is not None:
             columns = place[skipped[block.start : block.stop].to(vectors.device)]
-            rows = torch.nonzero(columns >= 0).squeeze(1)
-            scores[rows, columns[rows]] = -torch.inf
+            cells = columns.clamp_min(0).unsqueeze(1)
+            kept = scores.gather(1, cells).masked_fill_(columns.unsqueeze(1) >= 0, -torch.inf)
+            scores.scatter_(1, cells, kept)
         found.append(among[scores.topk(taken, dim=1, sorted=False).indices])
     return torch.cat(found)
 

@@ -49,11 +49,31 @@ class TripleBatches:
 
     def epoch(self, epoch: int) -> Iterator[CorruptedTriples]:
         """The batches of one epoch (counted from 1), on the device."""
+        drawn = self._redrawn(epoch).to(self._device)
+        for rows in self._shuffled(self._device):
+            yield drawn.rows(rows)
+
+    def distinct(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, CorruptedTriples]]:
+        """As ``epoch``, for tables of which a batch reads a few rows.
+
+        What is distinct is found on the CPU: a GPU would have to tell how many there are.
+
+        Yields:
+            What ``CorruptedTriples.distinct`` gives, on the device.
+        """
+        drawn = self._redrawn(epoch)
+        for rows in self._shuffled(torch.device("cpu")):
+            entities, relations, local = drawn.rows(rows).distinct()
+            yield entities.to(self._device), relations.to(self._device), local.to(self._device)
+
+    def _redrawn(self, epoch: int) -> CorruptedTriples:
         if epoch > 1 and (epoch - 1) % self._refresh_every == 0:
             self._drawn = self._corruption.draw(self._n_negatives, self._draws)
-        everyone = torch.arange(len(self._drawn.triples))
-        for rows in shuffled_batches(everyone, self._batch_size, self._shuffles):
-            yield self._drawn.rows(rows, self._device)
+        return self._drawn
+
+    def _shuffled(self, device: torch.device) -> Iterator[Tensor]:
+        everyone = torch.arange(len(self._drawn.triples), device=device)
+        return shuffled_batches(everyone, self._batch_size, self._shuffles)
 
 
 class Pools:

@@ -91,7 +91,7 @@ class TruncatedBatches:
 
     def _nearest(self) -> NearestCandidates:
         share = 1 - self._sampling.epsilon
-        vectors = self._vectors().detach().cpu()
+        vectors = self._vectors().detach()
         return NearestCandidates(vectors, self._n_source, share, self._everyone)
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import batch_norm, normalize, relu
 
 from mmea_bench.methods.core.layers.graph_layers import GCNLayer, attended, glorot_uniform
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.methods.core.single_precision import in_single
 
 _BATCH_EPSILON = 1e-3
 """Keras' epsilon of batch normalisation."""
@@ -66,7 +67,7 @@ class AliNetEncoder(nn.Module):
         gate = torch.tanh(far @ self.gate)
         if is_training:
             gate = dropped(gate, self._rate, self._draws)
-        hidden = torch.tanh(torch.lerp(near, far, relu(gate)))
+        hidden = torch.tanh(torch.lerp(near, far, relu(gate).to(near.dtype)))
         last = batch_normalised(hidden, is_training=True) if is_training else hidden
         return [normalize(each, dim=1) for each in (self.table, hidden, self.last(last, one_hop))]
 
@@ -132,12 +133,14 @@ class _QuadraticForms(Function):
     """With a symmetric matrix, and gradients of the rows alone that a saturated tanh leaves any."""
 
     @staticmethod
+    @in_single
     def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
         products = rows @ matrix
         ctx.save_for_backward(rows, products)
         return (products * rows).sum(dim=1)
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         rows, products = ctx.saved_tensors

@@ -171,7 +171,7 @@ class _Contrast(nn.Module):
 
     def __init__(self, pairs: Tensor, n_nodes: int, params: ClipParams, ctx: RunContext) -> None:
         super().__init__()
-        self._pairs, self._params, self._device = pairs.numpy(), params, ctx.device
+        self._pairs, self._params = pairs.numpy(), params
         self._known = KnownPairs(self._pairs, n_nodes)
         self._shuffles = ctx.generator("batches")
         start = torch.tensor(math.log(1 / params.temperature))
@@ -186,7 +186,7 @@ class _Contrast(nn.Module):
         """
         order = torch.randperm(len(positions), generator=self._shuffles)
         for chunk in torch.split(order, self._params.batch_size):
-            known = self._known.cells(self._pairs[chunk.numpy()]).to(self._device)
+            known = self._known.cells(self._pairs[chunk.numpy()])
             source, target = positions[chunk.to(positions.device)].T
             scale = self.log_scale.exp().clamp(max=_LARGEST_SCALE)
             losses = [

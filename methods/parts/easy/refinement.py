@@ -39,7 +39,7 @@ class NameEvidence:
 
     def added(self, scores: Tensor, rows: Tensor | slice) -> Tensor:
         """The scores of some source rows, [b, n_target], with their evidence, in place."""
-        return scores.scatter_add_(1, self.columns[rows], self.values[rows])
+        return scores.scatter_add_(1, self.columns[rows], self.values[rows].to(scores.dtype))
 
 
 class FusedBlocks:

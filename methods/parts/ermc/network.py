@@ -198,7 +198,8 @@ class ERMCNetwork(nn.Module):
         source, target = self._sides(normalize(vectors[ENTITY], dim=1), ENTITY)
 
         def score_block(rows: Tensor) -> Tensor:
-            return (source[rows] @ target.T + _UNLISTED).scatter(1, own.targets[rows], logs[rows])
+            scores = source[rows] @ target.T + _UNLISTED
+            return scores.scatter(1, own.targets[rows], logs[rows].to(scores.dtype))
 
         return PairScores(score_block, len(source), len(target), source.device, "consensus")
 

@@ -8,6 +8,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from mmea_bench.methods.core.single_precision import in_single
+
 _BLOCK_CELLS = 16_000_000
 """Logits in memory at a time: 64 MB."""
 
@@ -34,6 +36,7 @@ def adjacency_cross_entropy(
 
 class _AdjacencyCrossEntropy(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: csr_matrix
     ) -> Tensor:
@@ -59,6 +62,7 @@ class _AdjacencyCrossEntropy(torch.autograd.Function):
         return total * scale
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         to_hidden, to_weight, to_bias = (gradients[0] * each for each in ctx.saved_tensors)
         return to_hidden, to_weight, to_bias, None

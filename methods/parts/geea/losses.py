@@ -53,11 +53,13 @@ class Flow:
         inputs: Positions among the encoded rows, [n].
         outputs: Positions of those that are to come out, [n].
         within: Whether they are the same.
+        entities: Joint ids of those that are to come out, on the CPU, [n].
     """
 
     inputs: Tensor
     outputs: Tensor
     within: bool
+    entities: Tensor
 
 
 class AlignmentLosses(nn.Module):
@@ -149,18 +151,18 @@ class GenerativeLosses:
                 # Also from source to target what comes out is held against what went in.
                 loss = loss + weights.reconstruction * mse_loss(found, vectors.detach())
             if weights.prior:
-                targets = self._targets(name, rows[flow.outputs])
+                targets = self._targets(name, rows[flow.outputs], flow)
                 loss = loss + weights.prior * self._generators.decoders[name](found, targets)
         if weights.post:
             wanted = joint[flow.outputs].detach()
             loss = loss + weights.post * mse_loss(self._fusion(decoded), wanted)
         return loss
 
-    def _targets(self, name: str, entities: Tensor) -> Tensor | csr_matrix:
+    def _targets(self, name: str, entities: Tensor, flow: Flow) -> Tensor | csr_matrix:
         features = self._features[name]
         if isinstance(features, Tensor):
             return features[entities]
-        return features[entities.cpu().numpy()]
+        return features[flow.entities.numpy()]
 
 
 def random_flows(

@@ -122,7 +122,7 @@ class GEEATraining:
         if settings.iterative:
             self._pseudo.after_epoch(epoch, self._encoder.joint_vectors)
         batches = shuffled_batches(self._pseudo.pairs, settings.batch_size, self._shuffles)
-        return sum(self._updates.step(self._loss(batch)) for batch in batches)
+        return self._updates.total_loss(self._loss(batch) for batch in batches)
 
     def _loss(self, pairs: Tensor) -> Tensor:
         drawn = []
@@ -141,8 +141,10 @@ class GEEATraining:
         of_pairs = {name: (each[source], each[target]) for name, each in encoded.items()}
         loss: Tensor = self._losses((joint[source], joint[target]), of_pairs)
         if self._generative is not None:
-            flows = [Flow(source, target, within=False), Flow(target, source, within=False)]
-            flows += [Flow(each, each, within=True) for each in alone]
+            flows = [Flow(source, target, within=False, entities=pairs[:, 1])]
+            flows.append(Flow(target, source, within=False, entities=pairs[:, 0]))
+            for each, ids in zip(alone, drawn, strict=True):
+                flows.append(Flow(each, each, within=True, entities=ids))
             for flow in flows:
                 loss = loss + self._generative(flow, rows, encoded, joint)
         return loss

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
 from mmea_bench.methods.core.losses.batch import one_way_contrastive_loss
+from mmea_bench.methods.core.single_precision import in_single
 from mmea_bench.methods.parts.ibmea.encoder import BottleneckEncoder, Latents
 
 _LARGEST_SPREAD = 0.4
@@ -74,6 +75,7 @@ def multi_similarity_loss(
 
 class _MultiSimilarity(torch.autograd.Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, vectors: Tensor, alpha: float, beta: float, base: float) -> Tensor:
         size = len(vectors)
         rows = torch.arange(size, device=vectors.device)
@@ -99,6 +101,7 @@ class _MultiSimilarity(torch.autograd.Function):
         return total / size
 
     @staticmethod
+    @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradients[0] * gradient, None, None, None

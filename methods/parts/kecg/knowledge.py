@@ -86,8 +86,9 @@ def knowledge_losses(
         chunk: Triples of a part.
     """
     n_negatives = max(1, drawn.stand_ins.numel())
-    for rows in torch.split(torch.arange(len(drawn.triples)), chunk):
-        part = drawn.rows(rows, entities.device)
+    drawn = drawn.to(entities.device)
+    for rows in torch.split(torch.arange(len(drawn.triples), device=entities.device), chunk):
+        part = drawn.rows(rows)
         if score == "norm":
             own, others = (-each for each in translation_distances(entities, relations, part))
         else:

@@ -101,9 +101,10 @@ class RelationalView:
         found = TripleSet.of(graph, own_relations=True)
         if settings.swapping:
             found = found.with_swaps(graph.seed_pairs(view).numpy())
-        triples = torch.from_numpy(found.triples).to(ctx.device)
-        side = torch.from_numpy(~found.from_source).long().to(ctx.device)
-        everyone = UniformCandidates.of_graphs(graph.n_source, graph.n_entities, ctx.device)
+        # Negatives are drawn on the CPU: each refusal of a GPU's would have to be waited for.
+        triples = torch.from_numpy(found.triples)
+        side = torch.from_numpy(~found.from_source).long()
+        everyone = UniformCandidates.of_graphs(graph.n_source, graph.n_entities)
         corruption = FilteredCorruption(triples, side, graph.n_entities, everyone, ends="one coin")
         self._batches = TripleBatches(corruption, settings.n_negatives, 1, settings.batch_size, ctx)
         self.n_steps = -(-len(triples) // settings.batch_size)

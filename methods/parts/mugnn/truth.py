@@ -37,10 +37,15 @@ class RuleBatch:
     conclusions: Tensor
     negatives: Tensor
 
-    def rows(self, chosen: Tensor, device: torch.device) -> RuleBatch:
-        """Some of the groundings, on a device."""
+    def rows(self, chosen: Tensor) -> RuleBatch:
+        """Some of the groundings, chosen by ids where they are."""
         parts = (self.premises, self.has_second, self.conclusions, self.negatives)
-        return RuleBatch(*(part[chosen].to(device) for part in parts))
+        return RuleBatch(*(part[chosen] for part in parts))
+
+    def to(self, device: torch.device) -> RuleBatch:
+        """The same groundings on a device."""
+        parts = (self.premises, self.has_second, self.conclusions, self.negatives)
+        return RuleBatch(*(part.to(device) for part in parts))
 
 
 def truth_values(entities: Tensor, relations: Tensor, triples: Tensor) -> Tensor:
@@ -69,8 +74,9 @@ def triple_losses(
         chunk: Triples of a part.
     """
     total, scale = max(1, drawn.stand_ins.numel()), _scale(entities)
-    for rows in torch.split(torch.arange(len(drawn.triples)), chunk):
-        part = drawn.rows(rows, entities.device)
+    drawn = drawn.to(entities.device)
+    for rows in torch.split(torch.arange(len(drawn.triples), device=entities.device), chunk):
+        part = drawn.rows(rows)
         own, others = translation_distances(entities, relations, part, "l1")
         yield margin_loss(own / scale, others / scale, margin, "sum") / total
 
@@ -90,8 +96,9 @@ def rule_losses(
         margin: By how much a grounding has to be truer.
         chunk: Groundings of a part.
     """
-    for rows in torch.split(torch.arange(len(batch.conclusions)), chunk):
-        part = batch.rows(rows, entities.device)
+    batch = batch.to(entities.device)
+    for rows in torch.split(torch.arange(len(batch.conclusions), device=entities.device), chunk):
+        part = batch.rows(rows)
         # At once: every look-up has a gradient of the size of its table.
         triples = torch.cat([*part.premises.unbind(1), part.conclusions, part.negatives])
         first, second, right, wrong = truth_values(entities, relations, triples).chunk(4)

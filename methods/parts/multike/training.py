@@ -118,11 +118,11 @@ class RelationView:
             [local_name(uri) for uri in side.relations] for side in (view.source, view.target)
         )
         self._aligned = aligned_by_name(source, target, settings.name_threshold)
-        triples = self.triples.to(ctx.device)
-        side = (triples[:, 0] >= graph.n_source).long()
-        everyone = UniformCandidates.of_graphs(graph.n_source, graph.n_entities, ctx.device)
+        # Negatives are drawn on the CPU: each refusal of a GPU's would have to be waited for.
+        side = (self.triples[:, 0] >= graph.n_source).long()
+        everyone = UniformCandidates.of_graphs(graph.n_source, graph.n_entities)
         self._corruption = FilteredCorruption(
-            triples, side, graph.n_entities, everyone, ends="one coin"
+            self.triples, side, graph.n_entities, everyone, ends="one coin"
         )
         self._everyone = everyone
         sizes = settings.n_negatives, 1, settings.batch_size

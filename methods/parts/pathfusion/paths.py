@@ -123,7 +123,7 @@ def value_similarities(
     total = np.zeros(shape, dtype=np.float32)
     if not len(rows_of) or not len(columns_of):
         return torch.from_numpy(total)
-    names = similarity(source_names, target_names).numpy()[:, columns_of]
+    names = similarity(source_names, target_names).float().numpy()[:, columns_of]
     by_item = csc_matrix(source.holders)
     holders_of = csr_matrix(target.holders)
     for start in range(0, len(rows_of), _BLOCK_ITEMS):

@@ -13,7 +13,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.stages import BestWeights
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.training.loop import warmed_up_cosine
-from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
+from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches, total
 from mmea_bench.methods.core.training.optimisers import adamw
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
 from mmea_bench.methods.parts.pmf.encoder import FreezableEncoder
@@ -144,20 +144,24 @@ class StagedTraining:
         # The released code looks for pairs before it trains the epoch.
         if third and self._pseudo.after_epoch(epoch, self._encoder.joint_vectors):
             self._pairs = PairRows.of(self._pseudo.pairs, self._ctx.device)
-        total = 0.0
+        values = []
         freezes = not second and epoch > settings.freeze_from
         self._encoder.encoders.prepare(self._pairs.rows)
-        for batch in shuffled_batches(self._pairs.positions, settings.batch_size, self._shuffles):
-            total += self._updates.step(self._seed_loss(batch, freezes=freezes))
+        positions = self._pairs.positions.cpu()
+        for batch in shuffled_batches(positions, settings.batch_size, self._shuffles):
+            values.append(self._updates.update(self._seed_loss(batch, freezes=freezes)))
             freezes = False
         if second and not third and self._crossed is not None:
             for source, target in self._entity_batches():
-                total += self._updates.step(self._crossed_loss(self._crossed, source, target))
-        return total
+                loss = self._crossed_loss(self._crossed, source, target)
+                values.append(self._updates.update(loss))
+        return total(values)
 
     def _seed_loss(self, batch: Tensor, *, freezes: bool) -> Tensor:
         encoder, pairs = self._encoder, self._pairs
-        chosen, positions = torch.unique(batch, return_inverse=True)
+        # On the CPU, where nobody has to wait to learn how many there are.
+        found, places = torch.unique(batch, return_inverse=True)
+        chosen, positions = (each.to(self._ctx.device) for each in (found, places))
         ids = pairs.rows[chosen]
         encoded = encoder.encode(pairs.rows, chosen)
         source, target = positions.unbind(dim=1)
@@ -176,9 +180,10 @@ class StagedTraining:
 
     def _crossed_loss(self, losses: CrossModalLosses, source: Tensor, target: Tensor) -> Tensor:
         encoder = self._encoder
-        ids = torch.cat([source, target]).to(self._ctx.device)
+        device, listed = self._ctx.device, torch.cat([source, target])
         # An entity may stand in two links; the encoder takes each row once.
-        rows, places = torch.unique(ids, return_inverse=True)
+        distinct, place = torch.unique(listed, return_inverse=True)
+        ids, rows, places = (each.to(device) for each in (listed, distinct, place))
         encoder.encoders.prepare(rows)
         encoded = {name: each[places] for name, each in encoder.encode(rows).items()}
         alive = {name: encoder.alive[name][ids] for name in encoded}

@@ -114,7 +114,7 @@ def feature_expert(
     if centred.shape[1] > dim:
         centred = centred @ principal_directions(centred, dim, ctx.generator(f"{modality} axes"))
     vectors = torch.zeros(len(values), centred.shape[1])
-    vectors[torch.tensor(present)] = normalize(centred, dim=1)
+    vectors[torch.tensor(present)] = normalize(centred.float(), dim=1)
     n_source = view.source.n_entities
     return ExpertVectors(vectors[:n_source], vectors[n_source:])
 

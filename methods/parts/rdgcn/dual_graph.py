@@ -133,7 +133,9 @@ class OutgoingTriples:
         shares = self._by_head.row_softmax(logits)
         # Two triples may link the same entities: a cell is worth the sum of their shares.
         empty = torch.zeros(self._cells.n_edges, device=vectors.device)
-        return self._cells.product(empty.index_add(0, self._cell_of, shares), vectors)
+        return self._cells.product(
+            empty.index_add(0, self._cell_of, shares.to(empty.dtype)), vectors
+        )
 
 
 class PrimalAttention(nn.Module):

@@ -77,11 +77,13 @@ class ImaginingTraining(StagedTraining):
         looks = stage.kind == "joint" and stage.is_iterative
         if looks and self._pseudo.after_epoch(epoch, lambda: self._compared(epoch)):
             self._pairs = self._prepared()
-        batches = shuffled_batches(self._pairs.positions, self._settings.batch_size, self._shuffles)
+        batches = shuffled_batches(
+            self._pairs.positions.cpu(), self._settings.batch_size, self._shuffles
+        )
         if stage.kind != "imagining":
-            return sum(self._updates.step(self._loss(batch)) for batch in batches)
+            return self._updates.total_loss(self._loss(batch) for batch in batches)
         everyone = self._imagining.given_of_all()
-        return sum(self._updates.step(self._generator_loss(batch, everyone)) for batch in batches)
+        return self._updates.total_loss(self._generator_loss(batch, everyone) for batch in batches)
 
     def _generator_loss(self, batch: Tensor, everyone: Tensor) -> Tensor:
         encoder, rows = self._imagining, self._pairs.rows

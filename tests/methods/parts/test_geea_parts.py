@@ -113,7 +113,8 @@ def test_each_loss_of_a_flow_the_long_way(lost: str) -> None:
     parts, fusion = generators({"image": 2, "structure": 3}).eval(), WeightedMean(tuple(features))
     joint, within = fusion(encoded), lost == "match"
     inputs = torch.tensor([0, 1])
-    flow = Flow(inputs, inputs if within else torch.tensor([2, 2]), within)
+    outputs = inputs if within else torch.tensor([2, 2])
+    flow = Flow(inputs, outputs, within, entities=outputs)
     state = parts._drawn[0].get_state()
     weights = LossWeights(**{**vars(WEIGHTS), lost: 1.0})
     found = GenerativeLosses(parts, fusion, features, weights)(
