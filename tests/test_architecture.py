@@ -102,6 +102,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         "bench/scoring",
     ),
+    # Trainings in reduced precision.
+    "bench/precision": ("datasets/core", "datasets/core/model", "methods/core", "bench/scoring"),
     # Values of a suite file, from TOML to what a run takes.
     "bench/planning/values": ("datasets/core", "methods/core", "bench/scoring"),
     "bench/planning": (
@@ -110,11 +112,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "results/core",
         "results/core/predictions",
         "bench/scoring",
+        "bench/precision",
         "bench/planning/values",
     ),
     # A request as a whole: its folder, what it will skip, what it trains once.
     "bench/planning/requests": (
         *("datasets/core", "methods/core", "results/core", "bench/planning"),
+        "bench/precision",
         "results/core/predictions",
     ),
     # What a cell keeps besides its record: ranks and candidates per link, vectors.

@@ -38,6 +38,7 @@ def configuration_of(job: Job, method: Method) -> dict[str, Any]:
         "published": _plain(published),
         "variant": _plain(method.variants.get(cell.variant, {})),
         "overrides": _plain(dict(cell.overrides)),
+        "precision": cell.precision,
         "protocol": _plain(cell.protocol),
         "device": job.device,
         "threads": job.threads,

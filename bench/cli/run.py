@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from mmea_bench.bench.cli.texts import print_json, print_table, stderr, stdout
 from mmea_bench.bench.planning.request import Request
 from mmea_bench.bench.running.console import say
-from mmea_bench.datasets.core.options import format_address
 
 if TYPE_CHECKING:
     from mmea_bench.bench.api import RunOutcome
@@ -86,10 +85,7 @@ def show_plan(request: Request, *, as_json: bool) -> None:
 def _plan_tables(plan: Plan) -> Iterator[tuple[list[str], list[list[str]]]]:
     """What runs, by method and point of a sweep, and where; long lists are joined."""
     counts = ("cells", "done", "to train", "to skip")
-    names = [
-        (cell.method, format_address(cell.variant, dict(cell.overrides)))
-        for _key, cell in plan.cells
-    ]
+    names = [(cell.method, cell.label) for _key, cell in plan.cells]
     if len(set(names)) > _MOST_ROWS:
         n_points = Counter(method for method, _point in dict.fromkeys(names))
         names = [(method, f"{n_points[method]} variants and points") for method, _point in names]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mmea_bench.bench.planning.keeping import watched
+from mmea_bench.bench.precision.reduced import FULL_PRECISION, Precision, in_precision
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.datasets.core.model.folds import described
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.options import format_address
 from mmea_bench.methods.core.base import Method
+
+_LATER_FIELDS = ("precision",)
+"""Fields that stand in the brackets of a row's variant, and move no key at their default."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Cell:
         split: Whether the links are split at random or as published.
         fold: Name of the published split; "" for a random one, or where there is none.
         fold_version: Content hash of that split.
+        precision: What the training computes in.
     """
 
     method: str
@@ -40,6 +45,24 @@ class Cell:
     split: SplitKind = "random"
     fold: str = ""
     fold_version: str = ""
+    precision: Precision = FULL_PRECISION
+
+    @property
+    def label(self) -> str:
+        """The variant with what it changes in brackets, as rows name it."""
+        return format_address(self.variant, {**dict(self.overrides), **self._further})
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a key covers of it: a field that joined later counts where it is set."""
+        left_out = set(_LATER_FIELDS) - self._further.keys()
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+    @property
+    def _further(self) -> dict[str, object]:
+        """Settings beside the parameters of the method that are not at their default."""
+        given = {name: getattr(self, name) for name in _LATER_FIELDS}
+        return {name: value for name, value in given.items() if value != getattr(Cell, name)}
 
     @property
     def published_for(self) -> str | None:
@@ -50,7 +73,8 @@ class Cell:
 def configured(method_type: type[Method], cell: Cell) -> Method:
     """The method as a cell trains it: published settings, then variant, then overrides."""
     overrides = dict(cell.overrides)
-    return watched(method_type.configure(cell.method, cell.variant, overrides, cell.published_for))
+    method = method_type.configure(cell.method, cell.variant, overrides, cell.published_for)
+    return watched(in_precision(method, cell.precision))
 
 
 def published_note(method_type: type[Method], cell: Cell) -> str:
@@ -82,7 +106,7 @@ def cell_words(cell: Cell) -> dict[str, Any]:
     """What tells a cell from others, in the words of cells.csv."""
     return {
         "method": cell.method,
-        "variant": format_address(cell.variant, dict(cell.overrides)),
+        "variant": cell.label,
         "dataset": cell.dataset,
         "seed_ratio": cell.seed_ratio,
         "repeat": cell.repeat,

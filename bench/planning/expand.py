@@ -38,6 +38,7 @@ def expand(suite: Suite, published: SeriesByDataset | None = None) -> list[Cell]
             split=place.split,
             fold=place.fold,
             fold_version=place.fold_version,
+            precision=suite.precision,
         )
         for repeat in suite.wanted_repeats
         for dataset in suite.datasets

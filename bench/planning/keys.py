@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmea_bench.bench.planning.cell import Cell, configured
+from mmea_bench.bench.precision.reduced import FULL_PRECISION
 from mmea_bench.datasets.core.imports import project_sources
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method, method_sources
@@ -19,9 +20,11 @@ KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parents[1]
 SCORING_FOLDER = _BENCH / "scoring"
 _EXECUTION = _BENCH / "cells" / "execute.py"
+_PRECISION = _BENCH / "precision"
 
-_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None]
-"""Method, variant, overrides, and the dataset whose published settings apply."""
+_Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None, bool]
+"""Method, variant, overrides, the dataset whose published settings apply, and whether the precision
+is reduced."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,7 @@ class CodeHashes:
 
     Attributes:
         method: The method's file and every file of the project, or of its own folder, that it
-            imports.
+            imports; those of reduced precision too, where it trains in it.
         scoring: The code that splits, stops and scores.
         models: Files that the parameters of the configured method name, such as the weights of a
             text encoder; empty for none.
@@ -59,7 +62,7 @@ def cell_key(cell: Cell, params: object, dataset_version: str, code: CodeHashes)
 
 def _canonical(cell: Cell, params: object, dataset_version: str, code: CodeHashes) -> bytes:
     content = {
-        "cell": dataclasses.asdict(cell),
+        "cell": cell.identity,
         "params": _as_dict(params),
         "dataset_version": dataset_version,
         "code": dataclasses.asdict(code),
@@ -85,20 +88,22 @@ def keyed(
         method_files: Files of the user; they win over the project's own.
     """
     files = tuple(method_files)
-    code: dict[str, CodeHashes] = {}
+    code: dict[tuple[str, bool], CodeHashes] = {}
     classes: dict[str, type[Method]] = {}  # a file of the user's would be loaded for every cell
     for_scoring = scoring_hash()
     settings: dict[_Settings, tuple[object, CodeHashes]] = {}  # repeats and places share them
     result = []
     for cell in cells:
-        if cell.method not in code:
-            sources = method_sources(cell.method, files)
-            code[cell.method] = CodeHashes(hash_files(sources), for_scoring)
+        is_reduced = cell.precision != FULL_PRECISION
+        behind = cell.method, is_reduced
+        if behind not in code:
+            sources = (*method_sources(cell.method, files), *(_precision_files() * is_reduced))
+            code[behind] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
-        own = (cell.method, cell.variant, cell.overrides, cell.published_for)
+        own = (cell.method, cell.variant, cell.overrides, cell.published_for, is_reduced)
         if own not in settings:
             method = configured(classes[cell.method], cell)
-            of_cell = dataclasses.replace(code[cell.method], models=_models_hash(method))
+            of_cell = dataclasses.replace(code[behind], models=_models_hash(method))
             settings[own] = (method.params, of_cell)
         params, hashes = settings[own]
         result.append((cell_key(cell, params, versions[cell.dataset], hashes), cell))
@@ -109,6 +114,11 @@ def _models_hash(method: Method) -> str:
     """Content hash of the files that a configured method reads beside its dataset; "" for none."""
     files = method.files_read()
     return hash_files(files) if files else ""
+
+
+def _precision_files() -> tuple[Path, ...]:
+    """The code that trains in reduced precision."""
+    return tuple(sorted(_PRECISION.rglob("*.py")))
 
 
 def scoring_files(folder: Path = SCORING_FOLDER) -> tuple[Path, ...]:

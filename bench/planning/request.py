@@ -88,6 +88,14 @@ class Request:
             WHAT,
         ),
     )
+    precision: str | None = field(
+        default=None,
+        metadata=_option(
+            "Train in `full` float32 (default), with `tf32` products on a GPU, or in `bf16` mixed "
+            "precision; it stands in the row's variant.",
+            WHAT,
+        ),
+    )
     method_files: tuple[Path, ...] = field(
         default=(),
         metadata=_option("A method of your own. Repeatable.", WHAT, flag="--method-file"),
@@ -182,6 +190,7 @@ class Request:
             "protocol": self._protocol_changes() or None,
             "set": self.set_values,
             "grid": self.grid and grid_table(self.grid),
+            "precision": self.precision,
             "timeout_s": self.timeout,
         }
         # An empty list asks for nothing; a number of 0 is a wish, which the checks refuse.

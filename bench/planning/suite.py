@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from mmea_bench.bench.precision.reduced import FULL_PRECISION, Precision
 from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
 from mmea_bench.methods.core.base import FULL
 
@@ -64,6 +65,7 @@ class SuiteTable:
         "ids",
         "How reports print ids.",
     )
+    precision: object = _key('"full", "tf32" or "bf16"', '"full"', "What trainings compute in.")
     timeout_s: object = _key("number", "no limit", "Seconds after which a cell is stopped.")
 
 
@@ -91,6 +93,7 @@ class Suite:
         overrides: Method to parameter to the value that replaces the default.
         protocol: Rules of training and scoring.
         timeout_s: Time after which a cell is stopped, None for no limit.
+        precision: What the trainings compute in.
         names: How reports print ids, in tables ``methods``, ``variants`` and ``datasets``.
         only_repeat: The one repeat to run, None for all of them.
         left_out: Sentences about methods that "all" names but that cannot be used here.
@@ -110,6 +113,7 @@ class Suite:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
     timeout_s: float | None = None
+    precision: Precision = FULL_PRECISION
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     only_repeat: int | None = None
     left_out: tuple[str, ...] = ()

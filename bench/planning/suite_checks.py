@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast, get_args
@@ -25,9 +24,9 @@ from mmea_bench.bench.planning.values.suite_values import (
     no_parameters,
     no_values,
     number_or_none,
+    timeout_or_none,
 )
 from mmea_bench.bench.planning.values.toml_values import (
-    as_number,
     as_table,
     as_texts,
     as_whole,
@@ -36,6 +35,7 @@ from mmea_bench.bench.planning.values.toml_values import (
     printed_names,
     split_kinds,
 )
+from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
@@ -99,7 +99,8 @@ class SuiteChecker:
             grid_mode=self._grid_mode(raw),
             overrides=self._overrides(raw, methods, fixed),
             protocol=self._protocol(raw),
-            timeout_s=self._timeout(raw),
+            timeout_s=self._try(None, timeout_or_none, raw.get("timeout_s")),
+            precision=self._try(FULL_PRECISION, precision_of, raw.get("precision", "full")),
             names=self._try({}, printed_names, raw.get("names", {})),
             left_out=tuple(self._left_out),
         )
@@ -208,14 +209,6 @@ class SuiteChecker:
         if repeats < 1:
             self._problems.append(f"`repeats` must be 1 or more, not {repeats}.")
         return repeats
-
-    def _timeout(self, raw: Table) -> float | None:
-        if raw.get("timeout_s") is None:
-            return None
-        timeout = self._try(1.0, as_number, "timeout_s", raw["timeout_s"])
-        if not 0 < timeout < math.inf:
-            self._problems.append(f"`timeout_s` must be above 0 and finite, not {timeout:g}.")
-        return timeout
 
     def _protocol(self, raw: Table) -> Protocol:
         given = raw.get("protocol", {})

@@ -21,7 +21,6 @@ from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.estimate import Estimator, spell_duration
-from mmea_bench.datasets.core.options import format_address
 from mmea_bench.results.core.record import Record
 
 _STYLES = {"ok": "green", "skipped": "yellow"}
@@ -248,7 +247,7 @@ def make_progress(
 
 def spell_cell(cell: Cell) -> str:
     """One cell in a few words; the point of a sweep is named."""
-    point = format_address(cell.variant, dict(cell.overrides))
+    point = cell.label
     variant = "" if point == "full" else f" ({point})"
     return f"{cell.method}{variant} on {cell.dataset}, ratio {cell.seed_ratio:g}, #{cell.repeat}"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell
-from mmea_bench.datasets.core.options import format_address
 from mmea_bench.results.core.files import make_folder
 from mmea_bench.results.core.store import ResultStore
 
@@ -58,7 +57,7 @@ def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
 
 
 def _identity_of_cell(cell: Cell) -> Identity:
-    variant = format_address(cell.variant, dict(cell.overrides))
+    variant = cell.label
     ratio_and_repeat = (cell.seed_ratio, cell.repeat)
     return (cell.method, variant, cell.dataset, *ratio_and_repeat, cell.protocol.name)
 

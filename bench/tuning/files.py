@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.tuning.tuner import Budget, Tuned
-from mmea_bench.datasets.core.options import format_address
 from mmea_bench.methods.core.base import FULL
 from mmea_bench.results.core.files import write_atomic
 
@@ -105,7 +104,7 @@ def _method(each: Tuned) -> Mapping[str, Any]:
     default, best = each.default, each.best
     return {
         "method": each.cell.method,
-        "variant": format_address(each.cell.variant, dict(each.cell.overrides)),
+        "variant": each.cell.label,
         "dataset": each.cell.dataset,
         "seed_ratio": each.cell.seed_ratio,
         "metric": each.cell.protocol.stop_metric,

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmea_bench.bench.planning.suite import Suite
+from mmea_bench.bench.precision.reduced import FULL_PRECISION
 
 _MOST_NAMES = 3
 _LONGEST_PART = 40
@@ -55,12 +56,15 @@ def _is_part(suite: Suite, base: Suite) -> bool:
 
 
 def _settings_of(suite: Suite, method: str) -> object:
-    return suite.overrides.get(method, {}), suite.grid.get(method, {}), suite.grid_mode
+    own = suite.overrides.get(method, {}), suite.grid.get(method, {})
+    return (*own, suite.grid_mode, suite.precision)
 
 
 def _settings(suite: Suite) -> Mapping[str, object]:
     """What tells requests apart: neither texts nor limits nor the number of repeats."""
-    left_out = ("name", "title", "description", "repeats", "timeout_s", "left_out")
+    left_out = {"name", "title", "description", "repeats", "timeout_s", "left_out"}
+    if suite.precision == FULL_PRECISION:  # folders of full precision keep the names they had
+        left_out.add("precision")
     return {name: value for name, value in asdict(suite).items() if name not in left_out}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmea_bench.bench.precision.reduced import FULL_PRECISION
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
@@ -104,6 +105,7 @@ def suite_of(record: Record) -> dict[str, object]:
         "variants": [_variant(record)],
         "set": {cell["method"]: kept["overrides"]} if kept["overrides"] else {},
         "protocol": kept["protocol"],
+        "precision": kept.get("precision", FULL_PRECISION),
     }
 
 
@@ -158,6 +160,7 @@ def _numbers(record: Record) -> dict[tuple[Any, ...], float]:
 
 
 def _variant(record: Record) -> str:
-    """The named variant, without the overrides in brackets."""
-    text, overrides = str(record.cell["variant"]), record.configuration["overrides"]
-    return text.rpartition("[")[0] if overrides else text
+    """The named variant, without what it changes in brackets."""
+    text, kept = str(record.cell["variant"]), record.configuration
+    changes = kept["overrides"] or kept.get("precision", FULL_PRECISION) != FULL_PRECISION
+    return text.rpartition("[")[0] if changes else text

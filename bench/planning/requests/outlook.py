@@ -48,7 +48,8 @@ def _configured_cells(plan: Plan, files: Sequence[Path]) -> Iterator[tuple[str, 
     for key, cell in plan.cells:
         if cell.method not in types:
             types[cell.method] = get_method(cell.method, files)
-        setting = (cell.method, cell.variant, str(cell.overrides), cell.published_for)
+        changes = (str(cell.overrides), cell.published_for, cell.precision)
+        setting = (cell.method, cell.variant, *changes)
         if setting not in made:
             made[setting] = configured(types[cell.method], cell)
         yield key, made[setting]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from mmea_bench.bench.planning.values.toml_values import as_number, as_table
 from mmea_bench.bench.scoring.decoders import DECODERS, decoder_address, parse_decoder
 from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.options import build_options
 from mmea_bench.methods.core.base import Method
 
@@ -42,6 +44,16 @@ def build_protocol(given: object) -> Protocol:
 def number_or_none(key: str, value: object) -> float | None:
     """A number, in a type that leaves room for none."""
     return as_number(key, value)
+
+
+def timeout_or_none(value: object) -> float | None:
+    """Seconds allowed; None is no limit."""
+    if value is None:
+        return None
+    timeout = as_number("timeout_s", value)
+    if not 0 < timeout < math.inf:
+        raise UserError(f"`timeout_s` must be above 0 and finite, not {timeout:g}.")
+    return timeout
 
 
 def no_parameters() -> Parameters:

@@ -1,0 +1,1 @@
+"""Trainings in mixed or reduced precision."""
