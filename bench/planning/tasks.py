@@ -11,12 +11,14 @@ _DOES: Mapping[Task, str] = {"entity-alignment": "aligns entities", "n-mmkg": "a
 _ASKS: Mapping[Task, str] = {"entity-alignment": "entity alignment", "n-mmkg": "N-MMKG pairs"}
 
 
-def task_mismatch(method: str, method_type: type[Method], dataset: str, task: Task) -> str | None:
+def task_mismatch(
+    method: str, method_type: type[Method] | Method, dataset: str, task: Task
+) -> str | None:
     """Why a method cannot be run on a dataset of this task; None if it can.
 
     Args:
         method: Catalogue name.
-        method_type: Its class.
+        method_type: Its class, or the method as configured.
         dataset: Address.
         task: What the dataset asks.
     """

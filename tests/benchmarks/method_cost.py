@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ import torch
 from mmea_bench.datasets.core.access.catalogue import default_cache_dir, load_pair, open_dataset
 from mmea_bench.datasets.core.model.split import split_links, split_pairs
 from mmea_bench.datasets.core.model.view import train_view
-from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.base import DeadlineError, RunContext
 from mmea_bench.methods.core.catalogue import get_method
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
@@ -86,8 +87,25 @@ TRAININGS = (
 )
 
 
-def measure(training: Training, data_root: Path, threads: int, device: str) -> dict[str, float]:
-    """Median seconds of an epoch after a warm-up, and peak memory of this process in GiB."""
+def measure(
+    training: Training,
+    data_root: Path | None,
+    threads: int,
+    device: str,
+    limit_s: float | None = None,
+) -> dict[str, float]:
+    """Median seconds of an epoch after a warm-up, and peak memory of this process in GiB.
+
+    Args:
+        training: What is trained.
+        data_root: Folder of the datasets.
+        threads: Of the CPU.
+        device: Where it trains.
+        limit_s: Seconds after which no further epoch is measured; None for no limit.
+
+    Returns:
+        ``n_epochs`` is 0 for what trains in no epochs; its seconds are those of the whole.
+    """
     torch.set_num_threads(threads)
     pair = load_pair(open_dataset(training.dataset, data_root), default_cache_dir())
     split = (
@@ -98,18 +116,28 @@ def measure(training: Training, data_root: Path, threads: int, device: str) -> d
     method = get_method(training.method).configure(
         training.method, training.variant, training.overrides
     )
+    started = time.monotonic()
     ends = [time.perf_counter()]
+
+    def tick(*_told: object) -> None:
+        ends.append(time.perf_counter())
+        is_late = limit_s is not None and time.monotonic() - started > limit_s
+        if is_late and len(ends) > 1 + WARM_UP:
+            raise DeadlineError
+
     ctx = RunContext(
         rng_seed=1,
         device=torch.device(device),
-        tick=lambda *_: ends.append(time.perf_counter()),
+        tick=tick,
         cache_dir=default_cache_dir(),
     )
-    method.fit(train_view(pair, split.seed_links), ctx)
+    with suppress(DeadlineError):
+        method.fit(train_view(pair, split.seed_links), ctx)
     epochs = [later - earlier for earlier, later in pairwise(ends[WARM_UP:])]
-    gpu = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
+    gpu = torch.cuda.max_memory_allocated() / 2**30 if device.startswith("cuda") else 0.0
     return {
-        "seconds": statistics.median(epochs),
+        "seconds": statistics.median(epochs) if epochs else time.monotonic() - started,
+        "n_epochs": len(epochs),
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "gpu": gpu,
         "parameters": ctx.log.n_parameters,

@@ -62,7 +62,7 @@ def _skipped(plan: Plan, known: Mapping[str, Method]) -> Iterator[tuple[str, str
             yield key, "the data are not there"
         elif cell.dataset in plan.offers:
             task, modalities = plan.offers[cell.dataset]
-            reason = task_mismatch(cell.method, type(method), cell.dataset, task)
+            reason = task_mismatch(cell.method, method, cell.dataset, task)
             reason = reason or method.skip_reason(modalities)
             if reason:
                 yield key, reason

@@ -26,6 +26,7 @@ from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, RunContext
 from mmea_bench.methods.core.catalogue import get_method
 from mmea_bench.methods.core.layers.sparse import FixedMatrix
+from mmea_bench.results.core.store import ResultStore
 from tests.bench.battery.toys import Toy, broken
 
 CELL = Cell("alpha", "full", (("tau", 0.1),), "synthetic[n=100]", 0.3, 1, Protocol())
@@ -118,6 +119,16 @@ def test_a_record_is_repeated_in_its_precision() -> None:
     kept = {"overrides": {}, "protocol": {}, "precision": "bf16"}
     found = suite_of(replace(record, configuration=kept))
     assert (found["variants"], found["precision"]) == (["full"], "bf16")
+
+
+def test_a_cell_runs_in_bf16_and_says_so_in_its_row(tmp_path: Path) -> None:
+    asked = ["--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "1"]
+    out = tmp_path / "out"
+    found = CliRunner().invoke(app, ["run", *asked, "--precision", "bf16", "--out", str(out)])
+    assert found.exit_code == 0, found.output
+    (record,) = ResultStore(out).records()
+    assert (record.cell["status"], record.cell["variant"]) == ("ok", "full[precision=bf16]")
+    assert record.configuration["precision"] == "bf16"
 
 
 def test_the_command_line_refuses_another_precision(tmp_path: Path) -> None:
