@@ -52,9 +52,13 @@ def pair_presence(presence: Presence, pairs: Tensor) -> dict[str, Tensor]:
     Returns:
         Modality to positions in ``pairs``, [<= n_pairs].
     """
+    if not presence:
+        return {}
+    # How many there are is asked of a GPU once for all modalities.
+    complete = torch.stack(list(presence.values()))[:, pairs].all(dim=2).cpu()
     return {
-        name: torch.nonzero(present[pairs].all(dim=1)).squeeze(1)
-        for name, present in presence.items()
+        name: torch.nonzero(of_pairs).squeeze(1).to(pairs.device)
+        for name, of_pairs in zip(presence, complete, strict=True)
     }
 
 

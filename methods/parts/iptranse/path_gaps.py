@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from mmea_bench.methods.core.losses.orders import stable_order
+from mmea_bench.methods.core.losses.reached import reached
 
 
 def path_gaps(relations: Tensor, items: Tensor, others: Tensor) -> Tensor:
@@ -47,10 +48,10 @@ class _PathGaps(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         relations, items, others = ctx.saved_tensors
         # A margin leaves many paths without a gradient.
-        reached = gradients[0].nonzero().squeeze(1)
-        slopes = gradients[0].index_select(0, reached)
-        first, second, direct = items.index_select(0, reached).unbind(1)
-        other = others.index_select(0, reached)
+        visited = reached(gradients[0], relations.device)
+        slopes = gradients[0].index_select(0, visited)
+        first, second, direct = items.index_select(0, visited).unbind(1)
+        other = others.index_select(0, visited)
         rows = torch.cat([first, second, first, second, direct, other])
         columns = torch.cat([direct, direct, other, other, direct, other])
         doubled = 2 * slopes
@@ -58,7 +59,8 @@ class _PathGaps(Function):
         # The gradient of a product reaches both of its ends; of a square both halves are there.
         owners, ends = torch.cat([rows, columns]), torch.cat([columns, rows])
         order = stable_order(owners, len(relations))
-        counts = torch.bincount(owners, minlength=len(relations))
+        # A count by `bincount` would wait for a GPU.
+        counts = owners.new_zeros(len(relations)).index_add_(0, owners, torch.ones_like(owners))
         of_relations = embedding_bag(
             ends[order],
             relations,
