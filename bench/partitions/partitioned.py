@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 
@@ -26,6 +26,7 @@ from mmea_bench.methods.core.base import (
 )
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.training_log import TrainingLog
+from mmea_bench.methods.core.wrapped import WrappedMethod
 
 _STRUCTURE = "structure"
 
@@ -40,16 +41,14 @@ def partitioned(method: Method, n_parts: int) -> Method:
     return cast(Method, _Partitioned(method, n_parts))
 
 
-class _Partitioned:
+class _Partitioned(WrappedMethod):
     """A method in all but its training, and the triples that the cut reads."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment",)
 
     def __init__(self, method: Method, n_parts: int) -> None:
-        self._method, self._n_parts = method, n_parts
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
+        super().__init__(method)
+        self._n_parts = n_parts
 
     def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the method, and the structure that the KGs are cut along."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.options import format_address
 from mmea_bench.methods.core.base import Method
 
-_LATER_FIELDS = ("partitions", "precision")
+LATER_FIELDS = ("partitions", "precision")
 """Fields that stand in the brackets of a row's variant, and move no key at their default."""
 
 
@@ -58,7 +59,7 @@ class Cell:
     @property
     def identity(self) -> dict[str, Any]:
         """What a key covers of it: a field that joined later counts where it is set."""
-        left_out = set(_LATER_FIELDS) - self._further.keys()
+        left_out = set(LATER_FIELDS) - self._further.keys()
         content = {name: value for name, value in asdict(self).items() if name not in left_out}
         if self.protocol.ranking == Protocol.ranking:
             del content["protocol"]["ranking"]
@@ -67,8 +68,7 @@ class Cell:
     @property
     def _further(self) -> dict[str, object]:
         """Settings beside the parameters of the method that are not at their default."""
-        given = {name: getattr(self, name) for name in _LATER_FIELDS}
-        return {name: value for name, value in given.items() if value != getattr(Cell, name)}
+        return further_settings({name: getattr(self, name) for name in LATER_FIELDS})
 
     @property
     def published_for(self) -> str | None:
@@ -76,12 +76,20 @@ class Cell:
         return self.dataset if self.protocol.name == "paper" else None
 
 
+def further_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the fields that joined later that are given and not at their default."""
+    asked = {name: given[name] for name in LATER_FIELDS if name in given}
+    return {name: value for name, value in asked.items() if value != getattr(Cell, name)}
+
+
 def configured(method_type: type[Method], cell: Cell) -> Method:
     """The method as a cell trains it: published settings, then variant, then overrides."""
     overrides = dict(cell.overrides)
     method = method_type.configure(cell.method, cell.variant, overrides, cell.published_for)
-    method = in_precision(method, cell.precision)
-    return watched(partitioned(method, cell.partitions) if cell.partitions > 1 else method)
+    if cell.partitions > 1:
+        method = partitioned(method, cell.partitions)
+    # Around the parts, for each of them is trained by a method made anew from its class.
+    return watched(in_precision(method, cell.precision))
 
 
 def published_note(method_type: type[Method], cell: Cell) -> str:

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Alignment, Method, RunContext
+from mmea_bench.methods.core.wrapped import WrappedMethod
 from mmea_bench.results.core.predictions.limits import DEFAULT_CANDIDATES, MOST_CANDIDATES
 
 PREDICTIONS, EMBEDDINGS = "predictions", "embeddings"
@@ -94,14 +95,12 @@ def watched(method: Method) -> Method:
     return cast(Method, _Seen(method, watch))
 
 
-class _Seen:
+class _Seen(WrappedMethod):
     """A method in all but ``fit``; the method itself stays as it is, for states are made of it."""
 
     def __init__(self, method: Method, watch: Watch) -> None:
-        self._method, self._watch = method, watch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
+        super().__init__(method)
+        self._watch = watch
 
     def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
         """As the method's own."""

@@ -14,6 +14,7 @@ from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Alignment, Embeddings, Method, Monitor, RunContext
+from mmea_bench.methods.core.wrapped import WrappedMethod
 
 Precision = Literal["full", "tf32", "bf16"]
 FULL_PRECISION: Precision = "full"
@@ -47,14 +48,12 @@ def in_precision(method: Method, precision: Precision) -> Method:
     return cast("Method", _Reduced(method, precision))
 
 
-class _Reduced:
+class _Reduced(WrappedMethod):
     """A method in all but ``fit``."""
 
     def __init__(self, method: Method, precision: Precision) -> None:
-        self._method, self._precision = method, precision
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
+        super().__init__(method)
+        self._precision = precision
 
     def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
         """As the method's own, in the precision.

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from mmea_bench.bench.planning.cell import LATER_FIELDS, further_settings
 from mmea_bench.bench.planning.suite import Suite
-from mmea_bench.bench.precision.reduced import FULL_PRECISION
 
 _MOST_NAMES = 3
 _LONGEST_PART = 40
@@ -63,11 +63,10 @@ def _settings_of(suite: Suite, method: str) -> object:
 def _settings(suite: Suite) -> Mapping[str, object]:
     """What tells requests apart: neither texts nor limits nor the number of repeats."""
     left_out = {"name", "title", "description", "repeats", "timeout_s", "left_out"}
-    if suite.partitions == 1:  # what joined later renames no folder where it is not asked for
-        left_out.add("partitions")
-    if suite.precision == FULL_PRECISION:
-        left_out.add("precision")
-    found = {name: value for name, value in asdict(suite).items() if name not in left_out}
+    content = asdict(suite)
+    # What joined later renames no folder where it is not asked for.
+    left_out |= set(LATER_FIELDS) - further_settings(content).keys()
+    found = {name: value for name, value in content.items() if name not in left_out}
     if "ranking" not in suite.protocol.settings:
         del found["protocol"]["ranking"]
     return found

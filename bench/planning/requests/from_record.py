@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.precision.reduced import FULL_PRECISION
+from mmea_bench.bench.planning.cell import further_settings
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
@@ -105,8 +105,7 @@ def suite_of(record: Record) -> dict[str, object]:
         "variants": [_variant(record)],
         "set": {cell["method"]: kept["overrides"]} if kept["overrides"] else {},
         "protocol": kept["protocol"],
-        "partitions": kept.get("partitions", 1),
-        "precision": kept.get("precision", FULL_PRECISION),
+        **further_settings(kept),
     }
 
 
@@ -163,7 +162,4 @@ def _numbers(record: Record) -> dict[tuple[Any, ...], float]:
 def _variant(record: Record) -> str:
     """The named variant, without what it changes in brackets."""
     text, kept = str(record.cell["variant"]), record.configuration
-    is_cut = kept.get("partitions", 1) != 1
-    is_reduced = kept.get("precision", FULL_PRECISION) != FULL_PRECISION
-    changes = kept["overrides"] or is_cut or is_reduced
-    return text.rpartition("[")[0] if changes else text
+    return text.rpartition("[")[0] if kept["overrides"] or further_settings(kept) else text

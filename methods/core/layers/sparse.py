@@ -174,8 +174,16 @@ class FixedMatrix:
     def __init__(self, pattern: SparsePattern, values: Tensor) -> None:
         self.pattern = pattern
         self.values = values.to(pattern.device)
-        self.forward_matrix = pattern.matrix(self.values)
-        self.backward_matrix = pattern.transposed_matrix(self.values)
+
+    @cached_property
+    def forward_matrix(self) -> Tensor:
+        """In compressed sparse row form; without gradients."""
+        return self.pattern.matrix(self.values)
+
+    @cached_property
+    def backward_matrix(self) -> Tensor:
+        """The transpose in compressed sparse row form; without gradients."""
+        return self.pattern.transposed_matrix(self.values)
 
     @classmethod
     def of(cls, dense: Tensor) -> FixedMatrix:

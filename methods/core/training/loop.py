@@ -285,13 +285,6 @@ def backward_in_batches(
     Returns:
         The summed loss.
     """
-    return total(gradients_in_batches(encoded, losses))
-
-
-def gradients_in_batches(
-    encoded: Mapping[str, Tensor], losses: Callable[[dict[str, Tensor]], Iterable[Tensor]]
-) -> list[Tensor]:
-    """As ``backward_in_batches``; the losses are returned one by one, on their device."""
     leaves = {name: vectors.detach().requires_grad_() for name, vectors in encoded.items()}
     values = []
     for loss in losses(leaves):
@@ -301,4 +294,4 @@ def gradients_in_batches(
     torch.autograd.backward(
         [encoded[name] for name in reached], [leaves[name].grad for name in reached]
     )
-    return values
+    return total(values)

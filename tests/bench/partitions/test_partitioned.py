@@ -15,7 +15,7 @@ from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.partitions.cutting import cut
 from mmea_bench.bench.partitions.fused import PartScores
 from mmea_bench.bench.partitions.partitioned import part_seed, partitioned
-from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.cell import Cell, configured
 from mmea_bench.bench.planning.expand import expand
 from mmea_bench.bench.planning.keys import CodeHashes, cell_key, keyed
 from mmea_bench.bench.planning.load_suite import load_suite
@@ -190,6 +190,26 @@ def test_an_interrupted_training_goes_on_in_the_part_where_it_was(
     resumed = scores_of(walk(NoParams()), view, context(0))
     assert epochs[6:] == [7, 8]
     assert torch.equal(resumed, whole)
+
+
+def test_parts_are_trained_in_the_precision_that_is_asked_for(
+    view: TrainView, walk: type[Walk]
+) -> None:
+    cell = Cell(
+        "walk", "full", (), "synthetic[n=100]", 0.3, 1, Protocol(), partitions=2, precision="bf16"
+    )
+    is_autocast = []
+
+    class Watched(walk):  # type: ignore[misc, valid-type]
+        def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+            is_autocast.append(torch.is_autocast_enabled("cpu"))
+            found: Embeddings = super().fit(view, ctx)
+            return found
+
+    found = configured(Watched, cell).fit(view, RunContext(rng_seed=3))
+
+    assert isinstance(found, PartScores)
+    assert is_autocast == [True, True]
 
 
 def test_nmmkg_pairs_are_refused(view: TrainView, walk: type[Walk]) -> None:
