@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from mmea_bench.datasets.core.errors import UserError, shown
+from mmea_bench.datasets.core.errors import UserError, lacking_extra, shown
 from mmea_bench.results.core.record import Record
 
 _PACKAGE = "codecarbon"
@@ -28,10 +28,7 @@ def check_energy(country: str) -> None:
     try:
         from codecarbon.input import DataSource
     except ImportError as error:
-        raise UserError(
-            "--energy needs codecarbon, an optional part: pip install 'mmea-bench[energy]' (in a "
-            "checkout: pip install -c constraints.txt '.[energy]')."
-        ) from error
+        raise lacking_extra("--energy needs codecarbon", "energy") from error
     if country not in DataSource().get_global_energy_mix_data():
         raise UserError(
             f"--energy takes the ISO code of a country in three letters, such as FRA or USA, not "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, lacking_extra
 from mmea_bench.datasets.core.model.view import TrainView
 
 _SEED = 0
@@ -47,10 +47,7 @@ def load_metis() -> Any:
     try:
         import pymetis
     except ImportError as error:
-        raise UserError(
-            "Training in parts needs pymetis, an optional part: pip install 'mmea-bench[scale]' "
-            "(in a checkout: pip install -c constraints.txt '.[scale]')."
-        ) from error
+        raise lacking_extra("Training in parts needs pymetis", "scale") from error
     return pymetis
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmea_bench.bench.tuning.space import Space, rounded
-from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.errors import UserError, lacking_extra
 from mmea_bench.methods.core.search_space import Choice, Float
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def import_optuna() -> ModuleType:
     try:
         import optuna
     except ImportError as error:
-        raise UserError(
-            "Tuning needs Optuna, an optional part: pip install 'mmea-bench[tune]' (in a checkout: "
-            "pip install -c constraints.txt '.[tune]')."
-        ) from error
+        raise lacking_extra("Tuning needs Optuna", "tune") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

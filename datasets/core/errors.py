@@ -84,3 +84,16 @@ def unknown_name(kind: str, name: str, valid: Iterable[str], where: str = "") ->
     listing = f" Valid: {', '.join(choices)}." if choices else ""
     more = f" See `{where}`." if where else ""
     return f"Unknown {kind} {shown(name)}.{hint}{listing}{more}"
+
+
+def lacking_extra(needs: str, extra: str) -> UserError:
+    """The error of a package that an optional part of the installation would bring.
+
+    Args:
+        needs: Such as "Tuning needs Optuna".
+        extra: Name of the optional part.
+    """
+    return UserError(
+        f"{needs}, an optional part: pip install 'mmea-bench[{extra}]' (in a checkout: "
+        f"pip install -c constraints.txt '.[{extra}]')."
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmea_bench.bench.scoring.protocol import EXACT
-from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.errors import UserError, lacking_extra, unknown_name
 from mmea_bench.datasets.core.options import (
     build_options,
     changed_options,
@@ -93,8 +93,5 @@ def load_faiss() -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise UserError(
-            "Approximate ranking needs faiss, an optional part: pip install 'mmea-bench[scale]' "
-            "(in a checkout: pip install -c constraints.txt '.[scale]')."
-        ) from error
+        raise lacking_extra("Approximate ranking needs faiss", "scale") from error
     return faiss
