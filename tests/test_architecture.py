@@ -37,8 +37,10 @@ REPORT_PARTS = (
     "reports/core/links",
 )
 
+RESULTS = ("results/core", "results/core/disk")
+
 CLI_PARTS = (
-    *(*DATA_FILES, "methods/core", "results/core", "results/core/plans"),
+    *(*DATA_FILES, "methods/core", *RESULTS, "results/core/plans"),
     *("results/core/measured", "results/core/predictions"),
     *(
         "bench/scoring",
@@ -69,12 +71,14 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins
     "results/published": (),  # what the papers print, as data
     "results/core/upgrades": (),  # records of older schemas, brought to the present one
-    "results/core/plans": (),  # what a folder was asked for, and how much of it is there
+    "results/core/disk": (),  # files that are whole or absent, and reading that cannot hang
+    # What a folder was asked for, and how much of it is there.
+    "results/core/plans": ("results/core/disk",),
     # Schema, store, tables, published numbers.
-    "results/core": ("results/core/plans", "results/core/upgrades"),
+    "results/core": ("results/core/disk", "results/core/plans", "results/core/upgrades"),
     "results/measured": (),  # reference runs that ship, as data
-    "results/core/predictions": ("results/core",),  # ranks per link, vectors, facts on entities
-    "results/core/measured": ("results/core",),  # slim records, their origin, remarks on them
+    "results/core/predictions": RESULTS,  # ranks per link, vectors, facts on entities
+    "results/core/measured": RESULTS,  # slim records, their origin, remarks on them
     "methods/core": DATA_MODEL,  # the contract, the catalogue, similarities
     "methods/core/inputs/graphs": (*DATA_MODEL, "methods/core"),  # both KGs as one graph
     # Features of a view.
@@ -97,7 +101,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "methods": (*DATA_MODEL, *METHOD_PARTS, "methods/parts"),  # plugins
     "bench/scoring/dangling": (*DATA_MODEL, "methods/core"),  # entities without a partner
     # Embeddings to numbers.
-    "bench/scoring": (*DATA_MODEL, "methods/core", "results/core", "bench/scoring/dangling"),
+    "bench/scoring": (*DATA_MODEL, "methods/core", *RESULTS, "bench/scoring/dangling"),
     # Ranks among the candidates of an index, for very many links.
     "bench/scoring/approximate": ("datasets/core", "methods/core", "bench/scoring"),
     "bench/battery": (  # what every method must do: checks that ship with the package
@@ -116,7 +120,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/planning": (
         *DATA_FILES,
         "methods/core",
-        "results/core",
+        *RESULTS,
         "results/core/predictions",
         "bench/scoring",
         "bench/partitions",
@@ -125,73 +129,73 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     # A request as a whole: its folder, what it will skip, what it trains once.
     "bench/planning/requests": (
-        *("datasets/core", "methods/core", "results/core", "bench/planning"),
+        *("datasets/core", "methods/core", *RESULTS, "bench/planning"),
         "bench/precision",
         "results/core/predictions",
     ),
     # What a cell keeps besides its record: ranks and candidates per link, vectors.
     "bench/predictions": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
-        *("results/core", "results/core/predictions", "bench/scoring", "bench/planning"),
+        *(*RESULTS, "results/core/predictions", "bench/scoring", "bench/planning"),
         "bench/partitions",
     ),
-    "bench/metering": ("datasets/core", "results/core"),  # energy, CO2, freed memory of a cell
+    "bench/metering": ("datasets/core", *RESULTS),  # energy, CO2, freed memory of a cell
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
-        *("results/core", "bench/scoring", "bench/planning", "bench/predictions"),
+        *(*RESULTS, "bench/scoring", "bench/planning", "bench/predictions"),
         *("bench/metering", "bench/scoring/approximate"),
     ),
-    "bench/sharing": ("results/core",),  # several runners on one folder: claims, heartbeats
+    "bench/sharing": RESULTS,  # several runners on one folder: claims, heartbeats
     "bench/running": (
-        *("methods/core", "datasets/core", "results/core", "results/core/plans"),
+        *("methods/core", "datasets/core", *RESULTS, "results/core/plans"),
         *("bench/planning", "bench/cells", "bench/sharing"),
     ),
     "bench/clusters": (
         *("datasets/core", "datasets/core/access"),
-        *("results/core", "bench/planning", "bench/cells", "bench/running"),
+        *(*RESULTS, "bench/planning", "bench/cells", "bench/running"),
     ),
     # Equal tuning: studies of trials, which are cells on validation links.
     "bench/tuning": (
-        *("datasets/core", "methods/core", "results/core"),
+        *("datasets/core", "methods/core", *RESULTS),
         *("bench/planning", "bench/planning/requests", "bench/cells", "bench/running"),
         "bench/sharing",
     ),
-    "reports/core": ("results/core", "results/core/plans"),  # documents, options, words
+    "reports/core": (*RESULTS, "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
-    "reports/core/rows": ("results/core", "results/core/plans", "reports/core"),
-    "reports/core/statistics": ("results/core", "reports/core"),  # tests and ranks
-    "reports/core/figures": (*REPORT_PARTS[:3], "results/core"),  # drawing
-    "reports/core/papers": (*REPORT_PARTS[:3], "results/core"),  # tables as papers lay them out
-    "reports/core/published": (*REPORT_PARTS[:3], "results/core"),  # measured against printed
+    "reports/core/rows": (*RESULTS, "results/core/plans", "reports/core"),
+    "reports/core/statistics": (*RESULTS, "reports/core"),  # tests and ranks
+    "reports/core/figures": (*REPORT_PARTS[:3], *RESULTS),  # drawing
+    "reports/core/papers": (*REPORT_PARTS[:3], *RESULTS),  # tables as papers lay them out
+    "reports/core/published": (*REPORT_PARTS[:3], *RESULTS),  # measured against printed
     # The shipped runs: fidelity, leaderboard, and the band that a replay is held against.
     "reports/core/evidence": (
-        *(*REPORT_PARTS[:3], "reports/core/published", "results/core", "results/core/measured"),
+        *(*REPORT_PARTS[:3], "reports/core/published", *RESULTS, "results/core/measured"),
     ),
     # Errors link by link: systems, slices, pairs.
-    "reports/core/links": (*REPORT_PARTS[:3], "results/core", "results/core/predictions"),
+    "reports/core/links": (*REPORT_PARTS[:3], *RESULTS, "results/core/predictions"),
     # Two sides of results held against each other.
-    "reports/core/comparing": (*REPORT_PARTS[:3], "results/core"),
-    "reports": (*REPORT_PARTS, "results/core"),  # plugins: one report each
-    "reports/formats": (*REPORT_PARTS, "results/core"),  # a document to bytes
+    "reports/core/comparing": (*REPORT_PARTS[:3], *RESULTS),
+    "reports": (*REPORT_PARTS, *RESULTS),  # plugins: one report each
+    "reports/formats": (*REPORT_PARTS, *RESULTS),  # a document to bytes
     "reports/making": (  # build all, serve
-        *(*REPORT_PARTS, "results/core", "results/core/plans", "results/core/measured"),
+        *(*REPORT_PARTS, *RESULTS, "results/core/plans", "results/core/measured"),
         *("reports/formats", "results/core/predictions"),
     ),
     # Trackers, and what tells them of a run.
     "bench/tracking": (
-        *("datasets/core", "results/core", "bench/planning", "bench/cells", "bench/running"),
+        *("datasets/core", *RESULTS, "bench/planning", "bench/cells", "bench/running"),
     ),
     # Plan and run a request, what the command line and scripts call.
     "bench/api": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
-        *("results/core", "bench/scoring", "bench/planning", "bench/planning/requests"),
+        *(*RESULTS, "bench/scoring", "bench/planning", "bench/planning/requests"),
         *("bench/cells", "bench/running", "bench/sharing", "bench/clusters", "bench/tracking"),
         "bench/metering",
         *("results/core/predictions", "reports/core", "reports/making"),
     ),
     # A cell that is done, trained again for what was not kept of it.
     "bench/predict.py": (
-        *("datasets/core", "results/core", "bench/planning", "bench/planning/requests"),
+        *("datasets/core", *RESULTS, "bench/planning", "bench/planning/requests"),
         "bench/api",
     ),
     "bench/cli": CLI_PARTS,  # options and texts; one verb a file

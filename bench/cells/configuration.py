@@ -13,7 +13,7 @@ from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.planning.machine import commit_of
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import method_sources
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 LARGEST_SOURCE_BYTES = 2**20
 """A method file beyond this is named with its hash, not copied."""

@@ -33,7 +33,7 @@ from mmea_bench.bench.scoring.monitor import Curve, CurveMonitor
 from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import TrainingStates
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 
 FOLDER = "trainings"
 _KEY_FILE = "signing-key"

@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from mmea_bench.results.core.files import make_folder, open_regular, read_bounded
+from mmea_bench.results.core.disk.files import make_folder, open_regular, read_bounded
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 _OF_OTHERS = 0o077

@@ -27,7 +27,7 @@ from mmea_bench.bench.cells.memory_kills import n_memory_kills
 from mmea_bench.bench.cells.messages import Tick
 from mmea_bench.bench.cells.server import Server
 from mmea_bench.bench.planning.job import Job
-from mmea_bench.results.core.files import open_regular
+from mmea_bench.results.core.disk.files import open_regular
 from mmea_bench.results.core.record import Record
 
 START_LIMIT_S = 120.0

@@ -26,7 +26,7 @@ from mmea_bench.bench.predictions.keep import with_kept
 from mmea_bench.bench.scoring.sealed import sealed
 from mmea_bench.datasets.core.access.catalogue import own_dataset_files
 from mmea_bench.methods.core.base import StoppedError
-from mmea_bench.results.core.files import make_folder
+from mmea_bench.results.core.disk.files import make_folder
 
 EXIT_STOPPED = 128 + signal.SIGTERM
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -22,7 +22,7 @@ from mmea_bench.bench.clusters.task import TOPIC, run_here
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.running.executor import Done, ExecutorError
 from mmea_bench.bench.running.progress import Progress
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 _POLL_S = 0.5
 _LOOK_S = 5.0

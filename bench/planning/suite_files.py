@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 SUITES_FOLDER = Path(__file__).resolve().parents[1] / "suites"
 

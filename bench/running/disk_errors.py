@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from mmea_bench.results.core.files import UnusableFileError
+from mmea_bench.results.core.disk.files import UnusableFileError
 
 _OTHER_FOLDER = "Give another folder with --out (results) or --cache-dir (parsed data)."
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mmea_bench.bench.sharing.heartbeats import runners_of
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.plans.plan_file import (
     NAMES_FILE,
     PLAN_NAME,

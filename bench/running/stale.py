@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell
-from mmea_bench.results.core.files import make_folder
+from mmea_bench.results.core.disk.files import make_folder
 from mmea_bench.results.core.store import ResultStore
 
 SUPERSEDED_FOLDER = "superseded"

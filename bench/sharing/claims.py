@@ -35,7 +35,7 @@ from mmea_bench.bench.sharing.heartbeats import (
     owner_of,
     read_heart,
 )
-from mmea_bench.results.core.files import make_folder, read_regular, write_atomic
+from mmea_bench.results.core.disk.files import make_folder, read_regular, write_atomic
 
 _BEATS_TO_WAIT = 2.4
 _LOOK_S = 0.2

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 FOLDER = "claims"
 HEARTBEAT_S = 5.0

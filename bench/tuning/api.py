@@ -25,7 +25,7 @@ from mmea_bench.bench.tuning.trials import TrialRunner
 from mmea_bench.bench.tuning.tuner import Budget, Listener, Rules, Tuned, tune_method
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.catalogue import get_method
-from mmea_bench.results.core.files import make_folder
+from mmea_bench.results.core.disk.files import make_folder
 from mmea_bench.results.core.store import ResultStore
 
 _CLAIM = "tuning"

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmea_bench.bench.tuning.tuner import Budget, Tuned
 from mmea_bench.methods.core.base import FULL
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 
 SUMMARY = "tuning.json"
 

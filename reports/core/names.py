@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mmea_bench.reports.core.errors import ReportError
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 FULL = "full"
 _ASSIGNED = re.compile(r"([\w.*]+)=")

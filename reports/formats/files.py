@@ -10,7 +10,7 @@ from mmea_bench.reports.formats.latex import render_latex
 from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.reports.formats.pictures import FIGURE_FORMATS, draw_figure
 from mmea_bench.reports.formats.tidy_csv import render_csv
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 
 
 def write_document(

@@ -29,7 +29,7 @@ from mmea_bench.reports.formats.web import (
 from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entries
 from mmea_bench.reports.making.kept import Kept, read_kept
 from mmea_bench.reports.making.paper_names import paper_names
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables

@@ -16,7 +16,7 @@ from mmea_bench.reports.formats.check_files import (
     render_check_json,
 )
 from mmea_bench.reports.formats.markdown import render_markdown
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables

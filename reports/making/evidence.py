@@ -13,7 +13,7 @@ from mmea_bench.reports.core.published.verdicts import check_rows
 from mmea_bench.reports.formats.check_files import render_check_csv
 from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.reports.formats.templates import html_environment
-from mmea_bench.results.core.files import read_regular, write_atomic
+from mmea_bench.results.core.disk.files import read_regular, write_atomic
 from mmea_bench.results.core.measured.remarks import read_origins, read_remarks
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.store import read_tables

@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mmea_bench.reports.formats.web import KeptSection
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 
 _LINE = re.compile(r"^(- .*?)(?: \(kept\))? <!-- report: (\w+) -->$", re.MULTILINE)
 _SECTION = re.compile(

@@ -14,7 +14,7 @@ from mmea_bench.reports.core.papers.tables import published_table, repeated_runs
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.latex import render_latex
 from mmea_bench.reports.formats.tex_pdf import compile_pdf, find_pdflatex
-from mmea_bench.results.core.files import write_atomic
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.published import Published, read_published
 
 NAME = "published_tables"

@@ -30,8 +30,8 @@ from mmea_bench.reports.formats.web import (
 )
 from mmea_bench.reports.making.build import crash_sentence, make_reports, time_of_making, with_names
 from mmea_bench.reports.making.catalogue import catalogue_entries
+from mmea_bench.results.core.disk.files import read_regular
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import read_regular
 from mmea_bench.results.core.predictions.schema import PREDICTIONS_FOLDER
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables, tables_of

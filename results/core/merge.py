@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import NO_DECODER, SCORING_COLUMNS

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmea_bench.results.core.disk.files import open_regular_text
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import open_regular_text
 
 METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "precision", "recall", "f1")
 VERDICTS = ("use", "avoid", "loose", "note")

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmea_bench.results.core import table
-from mmea_bench.results.core.errors import NewerSchemaError, ResultsError
-from mmea_bench.results.core.files import (
+from mmea_bench.results.core.disk.files import (
     TEMPORARY_SUFFIX,
     UnusableFileError,
     make_folder,
     read_regular,
     write_atomic,
 )
+from mmea_bench.results.core.errors import NewerSchemaError, ResultsError
 from mmea_bench.results.core.plans.plan_file import planned_cells
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import DONE_STATUSES

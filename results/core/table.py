@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import write_atomic
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
 from mmea_bench.results.core.plans.plan_file import CellWords
 from mmea_bench.results.core.record import Record, Row

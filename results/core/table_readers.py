@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from mmea_bench.results.core.disk.files import open_regular, open_regular_text
 from mmea_bench.results.core.errors import ResultsError, shown
-from mmea_bench.results.core.files import open_regular, open_regular_text
 from mmea_bench.results.core.safe_text import unguarded
 from mmea_bench.results.core.schema import GAINED_COLUMNS, TEXT_KINDS, Column, check_names
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.files import (
+from mmea_bench.results.core.disk.files import (
     UnusableFileError,
     make_folder,
     open_regular,
     read_regular,
     write_atomic,
 )
+from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.merge import merge_folders
 from mmea_bench.results.core.store import ResultStore, read_tables
 from tests.cases.odd_files import ODD_FILES
@@ -30,9 +30,7 @@ OWN_FILES = {
     *("reports/formats/tex_pdf.py", "bench/cli/about/checks.py"),
     # In the folder of a dataset, whose readers are those of ``datasets``.
     "bench/cli/data_status.py",
-    "results/core/files.py",
-    # Lies below the room of that function, and asks for a regular file and its size by itself.
-    "results/core/plans/plan_file.py",
+    "results/core/disk/files.py",
 }
 odd = pytest.mark.parametrize("kind", ODD_FILES)
 

@@ -57,7 +57,7 @@ def leaderboard_command(
 
 
 def _text_of(path: Path) -> str:
-    from mmea_bench.results.core.files import read_regular
+    from mmea_bench.results.core.disk.files import read_regular
 
     try:
         return read_regular(path).decode("utf-8")

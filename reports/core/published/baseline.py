@@ -16,7 +16,7 @@ from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.verdicts import VERDICTS, CheckRow
 from mmea_bench.reports.core.rows.select import name_of
-from mmea_bench.results.core.files import read_regular
+from mmea_bench.results.core.disk.files import read_regular
 from mmea_bench.results.core.safe_text import unguarded
 
 MISSING = "missing"

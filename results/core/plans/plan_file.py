@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmea_bench.results.core.disk.files import read_regular
+
 PLAN_NAME = "plan.json"
 """``keys`` of the last run's cells, those ``done`` before it, and ``cells``: every cell that the
 folder was ever asked for, key to words."""
@@ -46,10 +48,7 @@ def names_content(folder: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        # A pipe or a device in its place would be read for ever.
-        if not path.is_file() or path.stat().st_size > LARGEST_PLAN_BYTES:
-            return {}
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, LARGEST_PLAN_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from mmea_bench.results.core.disk.files import open_regular, write_atomic
 from mmea_bench.results.core.errors import NewerSchemaError, ResultsError, shown
-from mmea_bench.results.core.files import open_regular, write_atomic
 from mmea_bench.results.core.predictions.schema import FORMAT_VERSION
 
 _MARK = b"mmea_bench"

@@ -9,8 +9,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from mmea_bench.results.core.disk.files import read_regular, write_atomic
 from mmea_bench.results.core.errors import ResultsError, shown
-from mmea_bench.results.core.files import read_regular, write_atomic
 from mmea_bench.results.core.predictions.schema import (
     EMBEDDINGS_FOLDER,
     FORMAT_VERSION,
