@@ -217,7 +217,7 @@ def _finish(top: Axes, bottom: Axes, points: pd.DataFrame, n_lines: int) -> None
     metric = str(points["metric"].iloc[0])
     top.set_ylabel(METRIC_NAMES[metric])
     if metric != "mean_rank":
-        top.set_ylim(bottom=0.0)
+        top.set_ylim(bottom=0.0, top=1.04 * top.get_ylim()[1])  # no mark on the upper edge
     bottom.set_ylabel("Loss")
     if n_lines > 1:
         bottom.set_ylabel("Loss, scaled")

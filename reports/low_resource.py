@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -12,7 +12,12 @@ from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.figures.lines import (
+    draw_lines,
+    lines_width,
+    method_names,
+    under_short_names,
+)
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
     Comparison,
@@ -49,7 +54,9 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         own = own.assign(name=method_names(own, options.names))
         shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
-        blocks.append(_figure(comparison, own, metric, options.reach if has_price else None))
+        reach = options.reach if has_price else None
+        points, cut = under_short_names(own, options.names)
+        blocks.append(replace(_figure(comparison, points, metric, reach), notes=cut))
         blocks.append(_table(comparison, own, metric))
         if has_price:
             blocks.append(_price_table(comparison, own, metric, options.reach))

@@ -12,7 +12,13 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
-from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.figures.lines import (
+    draw_lines,
+    lines_width,
+    method_names,
+    under_short_names,
+)
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
     mark_notes,
@@ -80,12 +86,14 @@ class _Curve:
         title: The transform and the place.
         metric: What is shown.
         points: Rows of ``shown_numbers`` with columns ``x`` and ``name``.
+        names: How methods are printed.
     """
 
     transform: str
     title: str
     metric: str
     points: pd.DataFrame
+    names: Names
 
 
 def split_transform(address: str, transform: str) -> tuple[str, float]:
@@ -133,7 +141,7 @@ def _curves(numbers: pd.DataFrame, options: ReportOptions) -> Iterator[_Curve]:
                     continue
                 points = points.assign(name=method_names(points, options.names))
                 own_title = title + f", {METRIC_NAMES[metric]}" * (metric in DANGLING_METRICS)
-                yield _Curve(transform, own_title, metric, points)
+                yield _Curve(transform, own_title, metric, points, options.names)
 
 
 def _shown_metrics(found: set[str], options: ReportOptions) -> list[str]:
@@ -143,12 +151,13 @@ def _shown_metrics(found: set[str], options: ReportOptions) -> list[str]:
 
 
 def _figure(curve: _Curve) -> Figure:
-    width = lines_width(curve.points["name"])
-    return Figure(slug_of(curve.title), curve.title, partial(_draw, curve=curve), width, _HEIGHT_IN)
+    points, notes = under_short_names(curve.points, curve.names)
+    draw, width = partial(_draw, curve=curve, points=points), lines_width(points["name"])
+    return Figure(slug_of(curve.title), curve.title, draw, width, _HEIGHT_IN, notes)
 
 
-def _draw(canvas: Canvas, curve: _Curve) -> None:
-    axes = draw_lines(canvas, curve.points, curve.title)
+def _draw(canvas: Canvas, curve: _Curve, points: pd.DataFrame) -> None:
+    axes = draw_lines(canvas, points, curve.title)
     axes.set_xlabel(curve.transform)
     axes.set_ylabel(METRIC_NAMES[curve.metric])
 

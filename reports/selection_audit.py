@@ -49,6 +49,7 @@ RULES = {"last": "last epoch", "valid": "validation-chosen", "test": "best on te
 _PLACE = ["protocol", "dataset_label", "seed_ratio", "rules"]
 _HONEST = ("valid", "last")
 _ROW_IN = 0.17
+_MOST_TICKS = 5  # numbers of five digits have room then
 _COLUMNS = (
     *(("value", words) for words in RULES.values()),
     *((f"flatters over {RULES[rule]}", word) for rule in _HONEST for word in ("by", "from", "to")),
@@ -261,6 +262,7 @@ def _draw(canvas: Canvas, cells: pd.DataFrame, title: str, names: Names) -> None
         _dumbbell(axes, place, values, looks[short.looks[name]])
     axes.set_yticks(range(len(groups)), labels)
     axes.set_ylim(len(groups) - 0.4, -0.6)
+    axes.locator_params(axis="x", nbins=_MOST_TICKS)
     axes.set_xlabel(METRIC_NAMES[str(cells["metric"].iloc[0])] + " of the test links")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -75,7 +75,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     for contest in contests:
         blocks += contest.blocks()
     for family, own in families.items():
-        blocks += rank_blocks(family, own, options.correction, options.complete)
+        blocks += rank_blocks(family, own, options.correction, options.complete, options.names)
     gaps = gap_notes(tables, options, numbers)
     if not any(isinstance(block, Table) for block in blocks):
         found = [contest.found for contest in contests]

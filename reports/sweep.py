@@ -18,7 +18,12 @@ from mmea_bench.reports.core.figures.chosen_by_validation import (
     chosen_table,
 )
 from mmea_bench.reports.core.figures.heat_map import Grid, draw_map, is_geometric, map_size
-from mmea_bench.reports.core.figures.lines import draw_lines, lines_width, method_names
+from mmea_bench.reports.core.figures.lines import (
+    draw_lines,
+    lines_width,
+    method_names,
+    under_short_names,
+)
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
@@ -159,8 +164,9 @@ def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
     values = sweep.values(parameter)
     title = f"{parameter}: {sweep.title}"
     if all(_is_number(value) for value in values):
-        draw = partial(_draw_line, own=rows, parameter=parameter, metric=sweep.metric, title=title)
-        yield Figure(slug_of(title), title, draw, lines_width(rows["name"]), _HEIGHT_IN)
+        own, cut = under_short_names(rows, sweep.names)
+        draw = partial(_draw_line, own=own, parameter=parameter, metric=sweep.metric, title=title)
+        yield Figure(slug_of(title), title, draw, lines_width(own["name"]), _HEIGHT_IN, cut)
     table_rows = tuple(
         Row(
             (str(name),),

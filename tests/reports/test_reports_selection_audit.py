@@ -111,6 +111,11 @@ def test_a_title_longer_than_its_figure_is_cut_in_it_and_stands_in_full_above() 
     assert dataset in figure.title
 
 
+def test_values_near_each_other_have_ticks_that_can_be_read() -> None:
+    (figure,) = _document([with_curves("mclea", [0.0181, 0.0197], [0.1, 0.2])]).figures
+    assert layout_problems(figure) == []
+
+
 def test_figure_marks_every_rule_of_every_method() -> None:
     records = [with_curves(name, [0.2, 0.5, 0.3], [0.9, 0.1, 0.2]) for name in ("eva", "mclea")]
     (figure,) = _document(records).figures

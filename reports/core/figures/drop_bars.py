@@ -116,6 +116,7 @@ def draw_bars(
     span = max(high - low, 1e-3) / (1.0 - _NUMBER_IN / panel_in)
     for axes, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(axes, panel, names, colour)
+        _say_what_lacks(axes, panel, names, is_left=-low > high)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes in grid.flat[len(panels) - n_columns : len(panels)]:
@@ -147,7 +148,6 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str], colour: str) -> 
     for position, name in enumerate(names):
         values = panel.drops.get(name)
         if values is None or not len(values):
-            axes.text(0.0, position, " no number", va="center", fontsize=6, color="#555555")
             continue
         axes.annotate(
             format_number(float(values.mean()), panel.style),
@@ -163,6 +163,22 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str], colour: str) -> 
     grid_lines(axes, "x")
     if panel.title:
         axes.set_title(panel.title, loc="left", fontsize=LABEL_SIZE, pad=2.5, linespacing=1.1)
+
+
+def _say_what_lacks(axes: Axes, panel: Panel, names: Sequence[str], *, is_left: bool) -> None:
+    """Words in place of a bar, on the side of the zero line where there is more room."""
+    for position, name in enumerate(names):
+        if not len(panel.drops.get(name, ())):
+            axes.annotate(
+                "no number",
+                (0.0, position),
+                xytext=(-2.5 if is_left else 2.5, 0),
+                textcoords="offset points",
+                ha="right" if is_left else "left",
+                va="center",
+                fontsize=6,
+                color="#555555",
+            )
 
 
 def _extent(values: Values, style: NumberStyle) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy import stats
 
-from mmea_bench.reports.core.figures.short_names import shared_looks
+from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineEnd,
@@ -43,8 +43,19 @@ _NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
 
 def method_names(numbers: pd.DataFrame, names: Names) -> list[str]:
     """Printed name of each row: method, variant, for N-MMKG pairs the inference, and marks."""
+    return _marked(numbers, names.of)
+
+
+def under_short_names(numbers: pd.DataFrame, names: Names) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows with a column ``name`` that fits into a figure, and a sentence for each that was cut."""
+    short = short_names(zip(numbers["method"], numbers["variant"], strict=True), names)
+    texts = _marked(numbers, lambda method, variant: short.texts[method, variant])
+    return numbers.assign(name=texts), short.notes
+
+
+def _marked(numbers: pd.DataFrame, text_of: Callable[[str, str], str]) -> list[str]:
     return [
-        names.of(method, variant)
+        text_of(method, variant)
         + (f", {inference}" if inference else "")
         + SIMULATED * simulated
         + STOPPED_ON_TEST * on_test

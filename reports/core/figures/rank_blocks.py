@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
@@ -19,8 +19,8 @@ from mmea_bench.reports.core.document import (
     format_number,
 )
 from mmea_bench.reports.core.figures.cd_diagram import diagram_size, draw_diagram
-from mmea_bench.reports.core.figures.lines import name_styles
-from mmea_bench.reports.core.names import FULL
+from mmea_bench.reports.core.figures.lines import name_styles, under_short_names
+from mmea_bench.reports.core.names import BY_ID, FULL, Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, slug_of
 from mmea_bench.reports.core.statistics.rank_tests import (
     FEWEST_METHODS,
@@ -60,7 +60,11 @@ class Family:
 
 
 def rank_blocks(
-    family: Family, parts: Sequence[Comparison], correction: str, complete: str = "places"
+    family: Family,
+    parts: Sequence[Comparison],
+    correction: str,
+    complete: str = "places",
+    names: Names = BY_ID,
 ) -> Iterator[Block]:
     """Rank tests of one family over all its places, or a sentence why there are none.
 
@@ -69,6 +73,7 @@ def rank_blocks(
         parts: Places with their numbers of the family's metric and a column ``name``.
         correction: Of Wilcoxon's p-values.
         complete: What is kept where a method lacks a place: ``places`` or ``methods``.
+        names: How methods are printed, for the figure to shorten.
     """
     numbers = pd.concat([part.numbers.assign(place=part.place) for part in parts])
     plain = numbers[numbers["variant"] == FULL]
@@ -93,10 +98,18 @@ def rank_blocks(
     if tests.tied_places:
         notes.append(f"Ties share the mean rank: {', '.join(tests.tied_places)}.")
     yield _average_ranks(tests, grid, family, title, tuple(notes))
-    draw = partial(draw_diagram, tests=tests, styles=name_styles(shown), title=title)
-    yield Figure(f"ranks-{slug_of(title)}", title, draw, *diagram_size(tests, title))
+    yield _diagram(tests, shown, title, names)
     yield _pairs(tests, title, correction)
     yield Text(" ".join(_sentences(tests, correction)))
+
+
+def _diagram(tests: RankTests, numbers: pd.DataFrame, title: str, names: Names) -> Figure:
+    short, cut = under_short_names(numbers, names)
+    drawn = dict(zip(numbers["name"], short["name"], strict=True))
+    ranks = {drawn[name]: rank for name, rank in tests.ranks.items()}
+    shown = replace(tests, ranks=ranks)
+    draw = partial(draw_diagram, tests=shown, styles=name_styles(short), title=title)
+    return Figure(f"ranks-{slug_of(title)}", title, draw, *diagram_size(shown, title), cut)
 
 
 def _complete(grid: pd.DataFrame, kept: str) -> pd.DataFrame:

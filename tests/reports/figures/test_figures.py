@@ -103,8 +103,19 @@ LONG = "a_method_with_a_rather_long_name"
         (sweep, [overridden(0.4, lr=x) for x in (1e-5, 1e-4, 5e-4, 6e-4, 7e-4, 1e-3, 1.0)]),
         (significance, many_places((LONG, "mclea", *(f"m{n}" for n in range(8))), 4, 1)),
         (significance, many_places(("a", "b", "c"), 3, 1)),
+        (
+            ablation,
+            [
+                make_record("mclea", 0.5),
+                make_record("mclea", 0.6, variant="w/o image"),
+                make_record("mclea", 0.0, variant="w/o text", status="failed", reason="x"),
+            ],
+        ),
     ],
-    ids=["lines", "bars", "map", "log", "many ranks", "wide critical difference"],
+    ids=[
+        *("lines", "bars", "map", "log", "many ranks", "wide critical difference"),
+        "bars to one side and none",
+    ],
 )
 def test_long_names_and_many_values_fit_too(report: ModuleType, records: list[Record]) -> None:
     assert layout_problems(_figure(report, records)) == []

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from mmea_bench.reports import cost, learning_curves, modality_weights, selection_audit
+from collections.abc import Iterable
+
+from mmea_bench.reports import (
+    cost,
+    learning_curves,
+    low_resource,
+    modality_weights,
+    robustness,
+    selection_audit,
+    significance,
+)
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.figures.short_names import short_names
+from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
@@ -50,7 +61,15 @@ def test_one_set_of_overrides_does_not_change_the_look() -> None:
     assert names.looks["eva", "full[dim=50]"] == ("eva", "full[dim=50]")
 
 
-def test_figures_with_long_overrides_keep_all_texts_inside() -> None:
+def _over(names: Iterable[str], places: Iterable[str]) -> list[Record]:
+    return [
+        make_record(name, 0.5 + 0.1 * rank, variant=LONG, dataset=place)
+        for place in places
+        for rank, name in enumerate(names)
+    ]
+
+
+def test_figures_with_long_overrides_fit_a_column() -> None:
     names = ("eva", "mclea", "a_method_with_a_rather_long_name")
     costs = {"epochs": 5, "fit_s": 3.0, "peak_memory_mib": 900.0, "device": "cpu"}
     built: list[tuple[object, list[Record]]] = [
@@ -58,10 +77,17 @@ def test_figures_with_long_overrides_keep_all_texts_inside() -> None:
         (learning_curves, [with_curves(n, [0.2, 0.5], [0.1, 0.2], variant=LONG) for n in names]),
         (modality_weights, [with_weights(n, {"structure": 1.0}, variant=LONG) for n in names]),
         (cost, [make_record(n, 0.5, variant=LONG, **costs) for n in names]),
+        (
+            low_resource,
+            [make_record(n, r, variant=LONG, seed_ratio=r) for n in names for r in (0.2, 0.5)],
+        ),
+        (robustness, _over(names, ("fb15k-db15k[image_ratio=0.4]", "fb15k-db15k"))),
+        (significance, _over(names, (f"synthetic[n={n}]" for n in range(1, 5)))),
     ]
     for report, records in built:
         made = report.build(tables_of(records), ReportOptions())  # type: ignore[attr-defined]
         assert isinstance(made, Document)
         (figure,) = made.figures
         assert layout_problems(figure) == []
+        assert figure.width_in < 1.05 * COLUMN_WIDTH_IN
         assert any(note.startswith("mclea[…] is mclea[batch_size") for note in figure.notes)
