@@ -93,11 +93,12 @@ def enumerated_choice(scores: np.ndarray, task: PairTask, inference: str) -> tup
     else:
         both = enumerated_grid(by_class["intra"] + by_class["cross"], task.n_top)
         tried = [(value, value) for value in both]
+    known = [(float(scores[c]), class_of(task, c), c in valid) for c in candidates]
     best = (np.inf, np.inf, -1.0)
     for intra, cross in tried:
         limits = {"intra": intra, "cross": cross}
-        above = {c for c in candidates if scores[c] >= limits[class_of(task, c)]}
-        v, c = len(above & valid), len(above)
+        above = [is_valid for score, name, is_valid in known if score >= limits[name]]
+        v, c = sum(above), len(above)
         scale = (len(task.valid) + len(task.test)) / len(task.valid)
         precision, recall = min(1.0, scale * v / max(c, 1)), v / len(valid)
         f1 = 2 * precision * recall / (precision + recall) if v else 0.0
