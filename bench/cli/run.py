@@ -83,15 +83,32 @@ def show_plan(request: Request, *, as_json: bool) -> None:
 
 
 def _plan_tables(plan: Plan) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """What runs, by method and point of a sweep, and where; long lists are joined."""
+    """What runs, by method and point of a sweep, and where, and what will not.
+
+    Long lists are joined.
+    """
+    from mmea_bench.bench.planning.requests.outlook import skip_reasons
+
     counts = ("cells", "done", "to train", "to skip")
     names = [(cell.method, cell.label) for _key, cell in plan.cells]
     if len(set(names)) > _MOST_ROWS:
         n_points = Counter(method for method, _point in dict.fromkeys(names))
-        names = [(method, f"{n_points[method]} variants and points") for method, _point in names]
+        names = [
+            (method, point if n_points[method] == 1 else f"{n_points[method]} variants and points")
+            for method, point in names
+        ]
     yield ["method", "variant", *counts], _plan_rows(plan, names)
     places = [(cell.dataset, f"{cell.seed_ratio:g}") for _key, cell in plan.cells]
     yield ["dataset", "seed ratio", *counts], _plan_rows(plan, places)
+    reasons = skip_reasons(plan)
+    if reasons:
+        yield (
+            ["skipped", "methods", "datasets", "why"],
+            [
+                [str(one.n_cells), ", ".join(one.methods), ", ".join(one.datasets), one.reason]
+                for one in reasons
+            ],
+        )
 
 
 def _plan_rows(plan: Plan, groups: list[tuple[str, str]]) -> list[list[str]]:
@@ -129,6 +146,7 @@ def _plan_json(plan: Plan, folder: Path, seconds: float | None) -> dict[str, Any
                 "variant": cell.variant,
                 "overrides": dict(cell.overrides),
                 "partitions": cell.partitions,
+                "precision": cell.precision,
                 "dataset": cell.dataset,
                 "seed_ratio": cell.seed_ratio,
                 "repeat": cell.repeat,

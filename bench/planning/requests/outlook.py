@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mmea_bench.bench.planning.cell import Cell, configured
@@ -13,6 +13,26 @@ from mmea_bench.bench.planning.plan import Plan
 from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method
+
+_MOST_REASONS = 2
+"""In a sentence; more of them are a table."""
+
+
+@dataclass(frozen=True)
+class SkipReason:
+    """Why some cells will be skipped.
+
+    Attributes:
+        reason: A sentence, or part of one.
+        n_cells: How many cells.
+        methods: Their methods, in the plan's order.
+        datasets: Their datasets, in the plan's order.
+    """
+
+    reason: str
+    n_cells: int
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
 
 
 def with_outlook(plan: Plan, method_files: Sequence[Path] = ()) -> Plan:
@@ -29,17 +49,44 @@ def with_outlook(plan: Plan, method_files: Sequence[Path] = ()) -> Plan:
 
 def spell_plan(plan: Plan) -> str:
     """Such as ``24 cells: 6 done, 12 to train, 6 will be skipped``; without a full stop."""
-    missing = [key for key, _cell in plan.missing]
     n_twins = len(plan.twins)
-    skipped = Counter(plan.to_skip[key] for key in missing if key in plan.to_skip)
+    reasons = skip_reasons(plan)
+    skipped = [f"{one.n_cells} that will be skipped ({one.reason})" for one in reasons]
+    if len(reasons) > _MOST_REASONS:
+        skipped = [f"{sum(one.n_cells for one in reasons)} that will be skipped"]
     parts = [
         f"{len(plan.done)} done" if plan.done else "",
         f"{len(plan.to_train)} to train",
         f"{n_twins} that take the numbers of an equal one" if n_twins else "",
-        *(f"{count} that will be skipped ({reason})" for reason, count in skipped.items()),
+        *skipped,
     ]
     n_cells = len(plan.cells)
     return f"{n_cells} cell{'' if n_cells == 1 else 's'}: {', '.join(filter(None, parts))}"
+
+
+def skip_reasons(plan: Plan) -> list[SkipReason]:
+    """Why cells will be skipped, most cells first; what is said of each dataset is said once."""
+    found: dict[str, list[tuple[str, Cell]]] = {}
+    for key, cell in plan.missing:
+        if reason := plan.to_skip.get(key):
+            general = _replaced(reason, {cell.method: "the method", cell.dataset: "the dataset"})
+            found.setdefault(general, []).append((reason, cell))
+    made = []
+    for general, group in found.items():
+        spelled = {reason for reason, _cell in group}
+        text = spelled.pop() if len(spelled) == 1 else general
+        methods, datasets = (
+            tuple(dict.fromkeys(names))
+            for names in zip(*((cell.method, cell.dataset) for _reason, cell in group), strict=True)
+        )
+        made.append(SkipReason(text, len(group), methods, datasets))
+    return sorted(made, key=lambda one: -one.n_cells)
+
+
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    for word, stand_in in words.items():
+        text = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", stand_in, text)
+    return text
 
 
 def _configured_cells(plan: Plan, files: Sequence[Path]) -> Iterator[tuple[str, Method]]:

@@ -116,6 +116,16 @@ def test_cells_that_will_be_skipped_are_not_counted_as_work(sweep: list[str]) ->
     assert "1 to train" in shown
 
 
+def test_one_reason_to_skip_is_said_once_for_all_methods_and_datasets(tmp_path: Path) -> None:
+    places = ["--datasets", "synthetic[n=100],synthetic[n=120]", "--cache-dir", str(tmp_path)]
+    asked = ["plan", "--repeats", "1", *places, "--out", str(tmp_path / "out"), "--methods"]
+    one = " ".join(invoke(*asked, "crossea,clip_mmea").output.split())
+    assert "4 that will be skipped (the method aligns N-MMKG pairs; the dataset asks" in one
+    several = " ".join(invoke(*asked, "crossea,clip_mmea,selfkg,bert_int").output.split())
+    assert "8 that will be skipped." in several
+    assert several.count("the method aligns N-MMKG pairs") == 1
+
+
 def test_a_plan_of_many_points_groups_them(sweep: list[str]) -> None:
     values = ",".join(f"{n / 100:g}" for n in range(1, 61))
     shown = invoke("plan", *sweep, "--grid", f"tau={values}").stdout
