@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmea_bench.bench.planning.plan import Plan
+from mmea_bench.bench.running.pilot import MethodTime
 from mmea_bench.bench.running.runner import RunSummary
 
 
@@ -18,11 +19,13 @@ class PlanOutcome:
         plan: Cells, those done and those missing.
         folder: Results folder.
         seconds: About how long the missing cells take; None where nothing is known yet.
+        pilot: By method, where a pilot was given.
     """
 
     plan: Plan
     folder: Path
     seconds: float | None
+    pilot: tuple[MethodTime, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,13 +29,14 @@ from mmea_bench.bench.planning.requests.from_record import (
     suite_of,
 )
 from mmea_bench.bench.planning.requests.kept import keep_twins, keeping_notes
-from mmea_bench.bench.planning.requests.outlook import spell_plan, with_outlook
+from mmea_bench.bench.planning.requests.outlook import configured_cells, spell_plan, with_outlook
 from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.estimate import Estimator
 from mmea_bench.bench.running.executor import Executor
+from mmea_bench.bench.running.pilot import pilot_times
 from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
 from mmea_bench.bench.running.progress import Progress, SilentProgress, make_progress
 from mmea_bench.bench.running.run_state import note_names, note_plan
@@ -67,22 +68,37 @@ _BESIDE_A_RECORD = {each.name for each in fields(Request)} - _WHAT | {"from_reco
 """Options that may stand beside --from-record: how and where, not what."""
 
 
-def plan_request(request: Request) -> PlanOutcome:
+def plan_request(request: Request, pilot: Path | None = None) -> PlanOutcome:
     """Counts the cells of a request; runs nothing and writes nothing.
 
+    Args:
+        request: What would be run.
+        pilot: Results folder of short trainings of the same methods, whose epochs tell how long
+            those of the plan take.
+
     Raises:
-        UserError: If the request cannot be run at all.
+        UserError: If the request cannot be run at all, or the pilot has no cells.
     """
     with own_dataset_files(request.dataset_files):
-        return _planned(request)
+        return _planned(request, pilot)
 
 
-def _planned(request: Request) -> PlanOutcome:
+def _planned(request: Request, pilot: Path | None) -> PlanOutcome:
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
-    to_train = (cell for _key, cell in plan.to_train)
-    return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
+    if pilot is None:
+        to_train = (cell for _key, cell in plan.to_train)
+        return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
+    methods = dict(configured_cells(plan, place.method_files))
+    work = ((cell, asdict(methods[key].params)) for key, cell in plan.to_train)
+    records = list(ResultStore(pilot).records())
+    if not records:
+        raise UserError(f"--pilot {pilot} holds no cells: give the results folder of a run.")
+    times = pilot_times(work, records)
+    known = [one.seconds for one in times if one.seconds is not None]
+    seconds = sum(known) / max(1, request.jobs) if known else None
+    return PlanOutcome(plan, folder, seconds, tuple(times))
 
 
 def run_request(

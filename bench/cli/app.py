@@ -141,10 +141,21 @@ def run_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT
 
 @app.command("plan", epilog="Example: mmea-bench plan --suite quick --jobs 2")
 @takes_request(plans_only=True)
-def plan_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT002
+def plan_command(
+    request: Request,
+    pilot: Annotated[
+        Path | None,
+        typer.Option(
+            "--pilot",
+            help="Results folder of short trainings (such as --set epochs=2), whose epochs tell "
+            "how long those of the plan take.",
+        ),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Counts the cells of a suite, those done and those missing; runs nothing."""
     with user_errors():
-        cli_run.show_plan(request, as_json=as_json)
+        cli_run.show_plan(request, pilot, as_json=as_json)
 
 
 @app.command("status", epilog="Example: mmea-bench status results/runs/quick")

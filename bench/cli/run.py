@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from mmea_bench.bench.running.console import say
 if TYPE_CHECKING:
     from mmea_bench.bench.api import RunOutcome
     from mmea_bench.bench.planning.plan import Plan
+    from mmea_bench.bench.running.pilot import MethodTime
     from mmea_bench.bench.running.status import FolderStatus
 
 _MOST_FAILURES = 10
@@ -53,8 +54,13 @@ def report_outcome(outcome: RunOutcome) -> None:
         )
 
 
-def show_plan(request: Request, *, as_json: bool) -> None:
+def show_plan(request: Request, pilot: Path | None = None, *, as_json: bool) -> None:
     """Cells of a request: how many, how many done, and about how long the rest takes.
+
+    Args:
+        request: What would be run.
+        pilot: Results folder of short trainings that tell how long the planned ones take.
+        as_json: Whether JSON is printed.
 
     Raises:
         UserError: If the request cannot be run at all.
@@ -63,23 +69,45 @@ def show_plan(request: Request, *, as_json: bool) -> None:
     from mmea_bench.bench.planning.requests.outlook import spell_plan
     from mmea_bench.bench.running.estimate import spell_duration
 
-    planned = plan_request(request)
+    planned = plan_request(request, pilot)
     plan, folder, seconds = planned.plan, planned.folder, planned.seconds
     if as_json:
-        print_json(_plan_json(plan, folder, seconds))
+        print_json({**_plan_json(plan, folder, seconds), "pilot": list(map(asdict, planned.pilot))})
         return
     for title, rows in _plan_tables(plan):
         print_table(title, rows)
+    if planned.pilot:
+        print_table(*_pilot_table(planned.pilot))
     console = stdout()
     left = "unknown until a cell of this folder has ended"
     if not plan.to_train:
         left = "none"
     elif seconds is not None:
         left = f"about {spell_duration(seconds)} with --jobs {request.jobs}"
+    if planned.pilot:
+        left += f", from the epochs of {pilot}"
+        unknown = [one.method for one in planned.pilot if one.seconds is None]
+        left += f", without {', '.join(unknown)}, of which it has no cell" if unknown else ""
     say(console, f"{spell_plan(plan)}. Time left: {left}. Results: {folder}")
     remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
     for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks):
         say(console, f"Note: {sentence}")
+
+
+def _pilot_table(times: Sequence[MethodTime]) -> tuple[list[str], list[list[str]]]:
+    """Hours and memory by method, the longest first."""
+    ordered = sorted(times, key=lambda one: -(one.seconds or 0.0))
+    columns = ["method", "to train", "hours", "GiB", "GiB of the GPU"]
+    return columns, [
+        [
+            one.method,
+            str(one.n_cells),
+            "-" if one.seconds is None else f"{one.seconds / 3600:.1f}",
+            f"{one.memory_mib / 1024:.1f}",
+            f"{one.gpu_memory_mib / 1024:.1f}" if one.gpu_memory_mib else "-",
+        ]
+        for one in ordered
+    ]
 
 
 def _plan_tables(plan: Plan) -> Iterator[tuple[list[str], list[list[str]]]]:

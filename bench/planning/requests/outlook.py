@@ -42,7 +42,7 @@ def with_outlook(plan: Plan, method_files: Sequence[Path] = ()) -> Plan:
         plan: A plan of ``make_plan``.
         method_files: Method files of the user.
     """
-    known = dict(_configured_cells(plan, method_files))
+    known = dict(configured_cells(plan, method_files))
     to_skip = dict(_skipped(plan, known))
     return replace(plan, to_skip=to_skip, twins=_twins(plan, known, to_skip))
 
@@ -89,7 +89,8 @@ def _replaced(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
-def _configured_cells(plan: Plan, files: Sequence[Path]) -> Iterator[tuple[str, Method]]:
+def configured_cells(plan: Plan, files: Sequence[Path] = ()) -> Iterator[tuple[str, Method]]:
+    """Key of each cell of a plan and the method as that cell trains it; one for cells alike."""
     types: dict[str, type[Method]] = {}
     made: dict[object, Method] = {}
     for key, cell in plan.cells:

@@ -1,0 +1,114 @@
+"""How long the cells of a plan take, judged by short trainings of the same methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.results.core.record import Record
+
+Group = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class MethodTime:
+    """What a pilot says of the cells of one method.
+
+    Attributes:
+        method: Catalogue name.
+        n_cells: Cells that are to be trained.
+        seconds: Of all of them, one after the other; None if the pilot has none of the method.
+        memory_mib: Largest memory of a process in the pilot.
+        gpu_memory_mib: Largest memory on a GPU in the pilot; 0 without one.
+    """
+
+    method: str
+    n_cells: int
+    seconds: float | None
+    memory_mib: float
+    gpu_memory_mib: float
+
+
+@dataclass(frozen=True)
+class _Time:
+    """Seconds of training and of the last evaluation, and the epochs that were asked for."""
+
+    fit_s: float
+    eval_s: float
+    epochs: float | None
+
+    def at(self, epochs: object) -> float:
+        """Seconds of a training with other ``epochs``, whose epochs take as long."""
+        if self.epochs and isinstance(epochs, int | float):
+            return self.fit_s * epochs / self.epochs + self.eval_s
+        return self.fit_s + self.eval_s
+
+
+def pilot_times(
+    cells: Iterable[tuple[Cell, Mapping[str, Any]]], records: Iterable[Record]
+) -> list[MethodTime]:
+    """Time of each method's cells, scaled from the epochs of a pilot to those that are planned.
+
+    A cell takes what the most similar cells of the pilot took: of the same method, variant, dataset
+    and seed ratio, or of as many of these as there are, the method always.
+
+    Args:
+        cells: What is to be trained, with the method's parameters by name.
+        records: Cells of the pilot; those that did not end well are passed over.
+    """
+    known, memory = _known(records)
+    by_method: dict[str, list[float | None]] = {}
+    for cell, parameters in cells:
+        times = next((known[group] for group in _groups_of(cell) if group in known), None)
+        epochs = parameters.get("epochs")
+        expected = fmean(time.at(epochs) for time in times) if times else None
+        by_method.setdefault(cell.method, []).append(expected)
+    return [
+        MethodTime(
+            method,
+            len(every),
+            None if None in every else sum(one for one in every if one is not None),
+            *memory.get(method, (0.0, 0.0)),
+        )
+        for method, every in by_method.items()
+    ]
+
+
+def _known(
+    records: Iterable[Record],
+) -> tuple[dict[Group, list[_Time]], dict[str, tuple[float, float]]]:
+    """Times by group, and the largest memories by method."""
+    times: dict[Group, list[_Time]] = {}
+    memory: dict[str, tuple[float, float]] = {}
+    for record in records:
+        cell = record.cell
+        if cell["status"] != "ok" or cell["fit_s"] is None:
+            continue
+        epochs = record.configuration.get("parameters", {}).get("epochs")
+        time = _Time(cell["fit_s"], cell["eval_s"] or 0.0, epochs)
+        base = str(cell["variant"]).partition("[")[0]
+        for group in _groups(cell["method"], base, cell["dataset"], cell["seed_ratio"]):
+            times.setdefault(group, []).append(time)
+        own = memory.get(cell["method"], (0.0, 0.0))
+        memory[cell["method"]] = (
+            max(own[0], cell["peak_memory_mib"] or 0.0),
+            max(own[1], cell["peak_gpu_memory_mib"] or 0.0),
+        )
+    return times, memory
+
+
+def _groups_of(cell: Cell) -> list[Group]:
+    return _groups(cell.method, cell.variant, cell.dataset, cell.seed_ratio)
+
+
+def _groups(method: str, variant: str, dataset: str, seed_ratio: float) -> list[Group]:
+    """From the most alike to the least."""
+    return [
+        (method, variant, dataset, seed_ratio),
+        (method, variant, dataset),
+        (method, dataset),
+        (method,),
+    ]

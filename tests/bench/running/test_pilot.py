@@ -1,0 +1,92 @@
+"""Hours of a plan, judged by short trainings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mmea_bench.bench.cli.app import app
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.running.pilot import pilot_times
+from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.results.core.record import Record
+from tests.reports.reports_factory import make_record
+
+
+def pilot(
+    method: str, fit_s: float, epochs: int | None, *, eval_s: float = 1.0, **changes: Any
+) -> Record:
+    cell = {"fit_s": fit_s, "eval_s": eval_s, "peak_memory_mib": 512.0, **changes}
+    record = make_record(method, 0.5, **cell)
+    parameters = {} if epochs is None else {"epochs": epochs}
+    return replace(record, configuration={"parameters": parameters})
+
+
+def cell(method: str = "eva", dataset: str = "fb15k-db15k", ratio: float = 0.2) -> Cell:
+    return Cell(method, "full", (), dataset, ratio, 1, Protocol())
+
+
+def test_a_training_takes_as_much_longer_as_it_has_more_epochs_and_one_evaluation() -> None:
+    (time,) = pilot_times([(cell(), {"epochs": 500})], [pilot("eva", 4.0, 2, eval_s=3.0)])
+    assert time.seconds == 500 * 4.0 / 2 + 3.0
+    assert time.memory_mib == 512.0
+
+
+def test_a_method_without_epochs_takes_what_it_took() -> None:
+    (time,) = pilot_times([(cell("seu"), {})], [pilot("seu", 4.0, None)])
+    assert time.seconds == 5.0
+
+
+def test_the_most_similar_cells_of_the_pilot_decide() -> None:
+    records = [
+        pilot("eva", 10.0, 1, seed_ratio=0.5),
+        pilot("eva", 20.0, 1),
+        pilot("eva", 40.0, 1, dataset="dbp15k-zh-en"),
+    ]
+    planned = [cell(), cell(ratio=0.8), cell(dataset="dbp15k-zh-en"), cell(dataset="dbp15k-ja-en")]
+    seconds = [pilot_times([(one, {"epochs": 1})], records)[0].seconds for one in planned]
+    assert seconds == pytest.approx([21.0, 16.0, 41.0, 1 + 70 / 3])
+
+
+def test_a_method_that_the_pilot_lacks_has_no_time() -> None:
+    failed = make_record("mclea", 0.0, status="failed", reason="x")
+    times = pilot_times([(cell(), {}), (cell("mclea"), {})], [pilot("eva", 1.0, 1), failed])
+    assert [(one.method, one.seconds is None) for one in times] == [("eva", False), ("mclea", True)]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"MMEA_DATA": "", "MMEA_CACHE": ""})
+
+
+def test_the_plan_prints_hours_by_method_and_names_what_it_does_not_know(
+    make_method: Any, tmp_path: Path
+) -> None:
+    file = make_method("timed")
+    cache = ["--cache-dir", str(tmp_path / "cache"), "--method-file", str(file)]
+    here = ["--datasets", "synthetic[n=100]", "--repeats", "1", "--seed-ratios", "0.3", *cache]
+    short = tmp_path / "pilot"
+    assert invoke("run", *here, "--methods", "timed", "--out", str(short)).exit_code == 0
+    asked = ["plan", *here, "--methods", "timed,name_match", "--out", str(tmp_path / "out")]
+    shown = invoke(*asked, "--pilot", str(short))
+    assert shown.exit_code == 0
+    words = " ".join(shown.output.split())
+    assert "without name_match, of which it has no cell" in words
+    found = json.loads(invoke(*asked, "--pilot", str(short), "--json").stdout)["pilot"]
+    assert {one["method"]: one["seconds"] is None for one in found} == {
+        "timed": False,
+        "name_match": True,
+    }
+
+
+def test_a_pilot_without_cells_is_refused(tmp_path: Path) -> None:
+    made = invoke(
+        *("plan", "--methods", "name_match", "--datasets", "synthetic[n=100]"),
+        *("--pilot", str(tmp_path), "--out", str(tmp_path / "out")),
+    )
+    assert made.exit_code == 2
+    assert "holds no cells" in made.output + made.stderr
