@@ -22,7 +22,12 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
-from mmea_bench.methods.parts.simdiff.losses import LossParams, RawEncoder, SimDiffLosses
+from mmea_bench.methods.parts.simdiff.losses import (
+    LossParams,
+    RawEncoder,
+    SimDiffLosses,
+    SlottedConcatenation,
+)
 
 MODALITIES = ("image", "attribute", "relation", "structure")
 """Order of the fusion."""
@@ -140,4 +145,5 @@ def _encoder(
     order = tuple(name for name in MODALITIES if name in used)
     dims = dict.fromkeys(features, params.dim)
     encoder = RawEncoder(graph, features, structure, dims, order, params.dim, generator)
+    encoder.fusion = SlottedConcatenation(order)
     return encoder.to(ctx.device)

@@ -19,7 +19,7 @@ from mmea_bench.methods.core.layers.value_encoder import unit_targets
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.mmea import MMEAParams
 from mmea_bench.methods.parts.mmea.numbers import NumericFacts, RadialBasis
-from mmea_bench.methods.parts.mmea.views import MMEAViews, ViewSettings
+from mmea_bench.methods.parts.mmea.views import GlorotDense, MMEAViews, ViewSettings
 from tests.methods.small_graphs import small_view
 
 USED = ("structure", "attribute", "image")
@@ -110,6 +110,17 @@ def test_visual_loss_is_that_of_entities_with_an_image_one_by_one() -> None:
         gaps.append((normalize(visual.table[row], dim=0) - wanted).square().sum())
     assert loss.item() == pytest.approx(2 * softplus(torch.stack(gaps)), rel=1e-5)
     assert visual.rows.tolist() == [0, 2, 3]
+
+
+def test_an_image_passes_glorots_weights_and_no_bias_at_first() -> None:
+    view = valued_view()
+    dense = views_of(view).views["image"].dense  # type: ignore[union-attr]
+    assert not dense.bias.any()
+    n_in, n_out = dense.weight.shape
+    assert (n_in, n_out) == (view.joint_features("image").values.shape[1], 4)
+    wide = GlorotDense(600, 400, torch.Generator().manual_seed(0)).weight
+    bound = math.sqrt(6 / 1000)
+    assert 0.99 * bound < float(wide.detach().abs().max()) <= bound
 
 
 def test_numerical_loss_is_that_of_numbers_and_their_copies_one_by_one() -> None:

@@ -139,6 +139,19 @@ def test_the_released_loss_by_its_formula() -> None:
 
 
 @torch.no_grad()
+def test_joint_vectors_are_as_short_as_six_weights_make_them() -> None:
+    encoder, pairs = encoder_of(), pairs_of()
+    joint = encoder.fusion(pairs)
+    parts = [normalize(pairs[name], dim=1) / 6 for name in MODALITIES]
+    torch.testing.assert_close(joint, torch.cat(parts, dim=1))
+    encoder.fusion.logits[2] = math.log(3) + 1  # three times as much as any other of the six
+    torch.testing.assert_close(encoder.fusion(pairs)[:, 8:12].norm(dim=1), torch.full((6,), 3 / 8))
+    assert encoder.fusion.weights() == pytest.approx(
+        {"image": 1 / 6, "attribute": 1 / 6, "relation": 1 / 2, "structure": 1 / 6}
+    )
+
+
+@torch.no_grad()
 def test_noise_repeats_itself_in_every_epoch_unless_it_is_fresh() -> None:
     encoder, pairs = encoder_of(), pairs_of()
     for reseeds in (True, False):

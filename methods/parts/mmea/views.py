@@ -16,6 +16,7 @@ from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
+from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.value_encoder import Unit, unit_targets
 from mmea_bench.methods.core.losses.margins import logistic_loss, margin_loss
 from mmea_bench.methods.core.losses.translation import translation_distances
@@ -129,6 +130,24 @@ class RelationalView:
             yield margin_loss(*distances, self._task.settings.margin, "sum")
 
 
+class GlorotDense(Linear):
+    """An affine map with the initial values of TensorFlow's dense layers, in which MMEA is written.
+
+    Weights are Glorot-uniform and the bias is zero, so that unit images, whose products are small,
+    begin with directions of their own.
+
+    Args:
+        n_in: Columns of the input.
+        n_out: Columns of the output.
+        generator: CPU generator of the initial values.
+    """
+
+    def __init__(self, n_in: int, n_out: int, generator: torch.Generator) -> None:
+        super().__init__(n_in, n_out, generator)
+        self.weight = glorot_uniform(n_in, n_out, generator)
+        self.bias = nn.Parameter(torch.zeros(n_out))
+
+
 class VisualView:
     """Unit vectors near what a dense layer makes of the image; entities without one stay out."""
 
@@ -138,7 +157,8 @@ class VisualView:
         images = modality_features(view, "image", task.ctx, fill="zeros")
         self._images = images[self.rows].to(task.ctx.device)
         self.table = task.table(n_entities)
-        self.dense = Linear(images.shape[1], task.settings.dim, task.values).to(task.ctx.device)
+        dense = GlorotDense(images.shape[1], task.settings.dim, task.values)
+        self.dense = dense.to(task.ctx.device)
         self._updates, self._task = task.updates(self.parameters()), task
 
     def parameters(self) -> list[nn.Parameter]:

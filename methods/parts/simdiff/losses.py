@@ -22,8 +22,40 @@ GROUPS = {"topology": ("structure", "relation"), "semantics": ("image", "attribu
 
 _SEED = 1
 
+_N_SLOTS = 6
+"""Weights of the joint fusion in the released code; the two of names are never used."""
+
 Pairs = Mapping[str, Tensor]
 """Modality to the sources' rows, then in the same order their partners', [2 b, dim] each."""
+
+
+class SlottedConcatenation(WeightedConcatenation):
+    """A softmax over six weights, of which those of unused slots scale down all that are used.
+
+    Cosines do not see the scale, but noise put on the joint vector weighs more beside a shorter
+    one: four modalities of equal weights make a third of length where four weights alone made a
+    half.
+
+    Args:
+        modalities: Names in the order of the concatenation, at most six.
+    """
+
+    def __init__(self, modalities: tuple[str, ...]) -> None:
+        super().__init__(modalities)
+        self.logits = nn.Parameter(torch.ones(_N_SLOTS))
+
+    def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
+        """Joint vectors, [n, sum of the dims]; not normalised."""
+        parts = [normalize(vectors[name], dim=1) for name in self.modalities]
+        weights = torch.softmax(self.logits, dim=0)[: len(parts)]
+        weighted = [weight * part for weight, part in zip(weights, parts, strict=True)]
+        return torch.cat(weighted, dim=1)
+
+    def weights(self) -> dict[str, float]:
+        """Current weight of each modality beside the others that are used."""
+        used = self.logits.detach()[: len(self.modalities)]
+        shares = torch.softmax(used, dim=0).tolist()
+        return dict(zip(self.modalities, shares, strict=True))
 
 
 class RawEncoder(MultiModalEncoder):
