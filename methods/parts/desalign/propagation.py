@@ -28,9 +28,10 @@ _STEPS = 5
 def doubled_adjacency(graph: JointGraph, device: torch.device) -> FixedMatrix:
     """``D^-1/2 A D^-1/2`` in which every triple counts twice in either direction, itself once.
 
-    Reference: DESAlign, ICDE 2024, released code, which mirrors the triples twice.
+    Reference: DESAlign, ICDE 2024, released code, which mirrors the distinct triples twice.
     """
-    rows, columns, counts = undirected_edges(graph)
+    once = dataclasses.replace(graph, triples=graph.distinct(0, 1, 2))
+    rows, columns, counts = undirected_edges(once)
     size = graph.n_entities
     weights = np.where(rows == columns, counts, 2 * counts).astype(np.float32)
     cells = torch.from_numpy(symmetric_normalised(rows, columns, weights, size))

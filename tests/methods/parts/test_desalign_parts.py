@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -68,6 +69,13 @@ def test_every_triple_counts_twice_and_an_entity_itself_once(graph: JointGraph) 
     assert matrix[0, 1].item() == pytest.approx(4 / math.sqrt(7 * 5))
     assert matrix[0, 2].item() == pytest.approx(2 / math.sqrt(7 * 3))
     assert matrix[3, 3].item() == pytest.approx(1 / 3)
+
+
+def test_a_triple_that_is_listed_again_does_not_count_again(graph: JointGraph) -> None:
+    again = dataclasses.replace(graph, triples=np.concatenate([graph.triples, graph.triples[2:3]]))
+    matrix = doubled_adjacency(again, DEVICE).forward_matrix.to_dense()
+    # 0-s->2 stands there twice; counted twice it would be 4 / sqrt(9 * 5).
+    assert matrix[0, 2].item() == pytest.approx(2 / math.sqrt(7 * 3))
 
 
 def test_inner_products_of_propagated_vectors_are_the_mean_of_the_steps_cosines(
