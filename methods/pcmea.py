@@ -67,7 +67,7 @@ class PCMEAParams(SeedTrainingParams):
     momentum_every: int = 1  # epochs between two updates of the copy; ours, code: 20
     momentum: float = 0.999  # code; 1 leaves the copy as it was made
     calibration: Calibration = "previous"  # ours, code: any earlier promotion
-    companions_until_start: int = 0  # epochs with companions of each pair; ours, code: 249
+    companions_until_start: int = 0  # epochs with companions of each pair; ours, code: 250
     last_batch_twice: bool = False  # a slip of the code
     epochs: int = 1500  # ours, script: 4500
     learning_rate: float = 5e-4  # script
@@ -109,7 +109,7 @@ class PCMEA(TextMethod):
             "shuffled": False,
             "momentum_every": 20,
             "calibration": "any earlier",
-            "companions_until_start": 249,
+            "companions_until_start": 250,
             "last_batch_twice": True,
             "epochs": 4500,
             "restart_from": 501,

@@ -34,7 +34,7 @@ from mmea_bench.methods.parts.pcmea.training import (
     n_companions,
     pair_batches,
 )
-from mmea_bench.methods.pcmea import MODALITIES, PCMEAParams, _encoder
+from mmea_bench.methods.pcmea import MODALITIES, PCMEA, PCMEAParams, _encoder
 from tests.methods.small_graphs import small_view
 
 
@@ -238,8 +238,11 @@ def test_a_pair_must_have_been_proposed_before(calibration: str, taken: list[lis
 
 
 def test_companions_get_fewer_and_end() -> None:
-    assert [n_companions(epoch, 249) for epoch in (1, 50, 51, 249, 250)] == [5, 5, 4, 1, 0]
     assert n_companions(1, 0) == 0
+    # The released code counts from 0: five runs of 50 epochs, the last of them 200 to 249.
+    until = PCMEA.variants["as released"]["companions_until_start"]
+    runs = [n for n in (5, 4, 3, 2, 1) for _ in range(50)]
+    assert [n_companions(epoch, until) for epoch in range(1, 252)] == [*runs, 0]
 
 
 def test_each_pair_is_followed_by_its_companions(generator: torch.Generator) -> None:
