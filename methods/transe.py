@@ -6,11 +6,12 @@ without a seed partner are compared by their vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
@@ -19,7 +20,8 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.layers.encoders import xavier_normal
-from mmea_bench.methods.core.losses.margins import Norm, margin_loss
+from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
+from mmea_bench.methods.core.losses.margins import Norm, Reduction, margin_loss
 from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
     translation_distances,
@@ -46,6 +48,11 @@ class TransEParams:
     negatives: Literal["typed", "uniform"] = "typed"  # EAkit typed, OpenEA uniform
     norm: Norm = "l2"  # EAkit l2, OpenEA squared l2
     unit_rows: bool = False  # OpenEA normalises entities and relations in every pass
+    # EAkit Glorot's, OpenEA truncated with the deviation 1 / sqrt(dim): under rows that are scaled
+    # to unit length their first length sets how far a step turns them.
+    start: Literal["xavier normal", "truncated normal"] = "xavier normal"
+    reduction: Reduction = "mean"  # of a batch's hinges; EAkit mean, OpenEA sum
+    initial_sum: float = 0.0  # of squared gradients; EAkit 0, OpenEA 0.1 (TensorFlow)
     refresh_every: int = 10  # epochs between two draws of negatives, EAkit
     batch_size: int = 1024  # code
     epochs: int = 1000  # code
@@ -85,6 +92,9 @@ class TransE(Method):
             "n_negatives": 1,
             "norm": "squared l2",
             "unit_rows": True,
+            "start": "truncated normal",
+            "reduction": "sum",
+            "initial_sum": 0.1,
             "refresh_every": 1,
             "batch_size": 5000,
         }
@@ -98,10 +108,10 @@ class TransE(Method):
         shared = SharedGraph.of(graph, view)
         generator = ctx.generator("initial values")
         entities, relations = (
-            nn.Parameter(xavier_normal((size, params.dim), generator).to(ctx.device))
+            nn.Parameter(initial_rows(size, params, generator).to(ctx.device))
             for size in (shared.n_ids, graph.n_relations)
         )
-        adagrad = RowAdagrad((entities, relations), params.learning_rate)
+        adagrad = RowAdagrad((entities, relations), params.learning_rate, params.initial_sum)
         updates = MiniBatchSteps(adagrad)
         sizes = (params.n_negatives, params.refresh_every, params.batch_size)
         batches = TripleBatches(corruption(shared, params.negatives), *sizes, ctx)
@@ -115,6 +125,13 @@ class TransE(Method):
 
         schedule = Schedule(params.epochs, None, None, params.eval_every)
         return train((entities, relations), step, embed, schedule, ctx)
+
+
+def initial_rows(n_rows: int, params: TransEParams, generator: Generator) -> Tensor:
+    """Where a table starts, [n_rows, dim]."""
+    if params.start == "xavier normal":
+        return xavier_normal((n_rows, params.dim), generator)
+    return truncated_normal(n_rows, params.dim, generator, 1 / math.sqrt(params.dim))
 
 
 def corruption(shared: SharedGraph, kind: Literal["typed", "uniform"]) -> FilteredCorruption:
@@ -145,4 +162,4 @@ def losses(
         if params.unit_rows:
             rows = [normalize(row, dim=1) for row in rows]
         own, others = translation_distances(rows[0], rows[1], local, params.norm)
-        yield margin_loss(own, others, params.margin)
+        yield margin_loss(own, others, params.margin, params.reduction)

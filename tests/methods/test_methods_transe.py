@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
-from mmea_bench.methods.transe import corruption
+from mmea_bench.methods.core.training.row_adagrad import RowAdagrad
+from mmea_bench.methods.transe import TransE, TransEParams, corruption, initial_rows, losses
 
 # Source KG: entities 0 to 5; target KG: 5 to 8. Entity 5 is a merged pair and stands in both.
 TRIPLES = [[0, 0, 1], [0, 0, 2], [3, 0, 1], [4, 1, 5], [5, 2, 6], [7, 2, 8]]
@@ -70,3 +72,43 @@ def test_either_end_is_replaced_as_often() -> None:
     batch = drawn(graph(TRIPLES, SOURCE_SIDE), "typed", 2000)
     shares = batch.replaces_head.float().mean(dim=1)
     assert shares.tolist() == pytest.approx([0.5] * len(TRIPLES), abs=0.04)
+
+
+def params_of(variant: str) -> TransEParams:
+    params = TransE.configure("transe", variant).params
+    assert isinstance(params, TransEParams)
+    return params
+
+
+def test_the_variant_starts_from_truncated_values_whose_deviation_follows_the_dimension() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = initial_rows(4000, params_of("OpenEA"), generator)
+    assert rows.abs().max() <= 2 * 0.1  # 1 / sqrt(100), cut at two deviations
+    assert rows.std() == pytest.approx(0.0880, abs=1e-3)  # which leaves 0.8796 of the deviation
+    rows = initial_rows(4000, params_of("full"), generator)
+    assert rows.std() == pytest.approx((2 / 4100) ** 0.5, rel=0.01)
+
+
+def test_the_variant_takes_tensorflows_steps_on_the_sum_of_a_batch() -> None:
+    """Adagrad by hand on two triples with one negative each."""
+    params = params_of("OpenEA")
+    generator = torch.Generator().manual_seed(1)
+    entities, relations = (nn.Parameter(initial_rows(n, params, generator)) for n in (5, 2))
+    batch = CorruptedTriples(
+        torch.tensor([[0, 0, 1], [2, 1, 3]]),
+        torch.tensor([[4], [0]]),
+        torch.tensor([[True], [False]]),
+    )
+    tables = [table.detach().clone().requires_grad_() for table in (entities, relations)]
+    e, r = (normalize(table, dim=1) for table in tables)
+    own = (e[[0, 2]] + r - e[[1, 3]]).square().sum(dim=1)
+    others = (e[[4, 2]] + r - e[[1, 0]]).square().sum(dim=1)
+    torch.relu(1 + own - others).sum().backward()  # type: ignore[no-untyped-call]
+    adagrad = RowAdagrad((entities, relations), params.learning_rate, params.initial_sum)
+    (loss,) = losses(adagrad, iter([batch.distinct()]), params)
+    loss.backward()  # type: ignore[no-untyped-call]
+    adagrad.step()
+    for table, start in zip((entities, relations), tables, strict=True):
+        assert start.grad is not None
+        step = 0.01 * start.grad / (0.1 + start.grad.square()).sqrt()
+        torch.testing.assert_close(table.detach(), start.detach() - step)

@@ -70,6 +70,15 @@ def number_of(text: str) -> float:
     return int(found[1]) + (month - 1) / 12 + (day - 1) / 365.25
 
 
+def is_float(text: str) -> bool:
+    """Whether Python reads a text as a float: ``nan`` is one, a date is none."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, eq=False)
 class AttributeValues:
     """The attribute triples of both KGs with their values, in the order of ``JointGraph``.
@@ -112,7 +121,9 @@ class AttributeValues:
     def digital(
         self, n_attributes: int, among: IntArray | None = None, share: float = 0.5
     ) -> NDArray[np.bool_]:
-        """Whether more than a share of an attribute's values are numbers, [n_attributes].
+        """Whether more than a share of an attribute's values read as floats, [n_attributes].
+
+        Dates do not, other than in ``numbers``.
 
         Args:
             n_attributes: Attributes of both graphs.
@@ -123,7 +134,8 @@ class AttributeValues:
         Reference: Liu et al. (AttrGNN), EMNLP 2020, as the released code splits attributes.
         """
         counted = np.ones(len(self), dtype=bool) if among is None else np.isin(self.entities, among)
-        numeric = counted & ~np.isnan(self.numbers)
+        floats = {text: is_float(text) for text in dict.fromkeys(self.texts)}
+        numeric = counted & np.array([floats[text] for text in self.texts], dtype=bool)
         total, numbers = (
             np.bincount(self.attributes[mask], minlength=n_attributes)
             for mask in (counted, numeric)

@@ -25,9 +25,9 @@ from torch.nn.utils.rnn import pad_sequence
 from mmea_bench.datasets.core.errors import UserError, shown
 from mmea_bench.methods.core.base import RunContext
 
-Pooling = Literal["mean tokens", "sum tokens", "max layer 1"]
-"""How token states become one vector: those of the last layer without special tokens, or the
-largest by component of the first layer with them."""
+Pooling = Literal["mean tokens", "sum tokens", "mean layer 1", "max layer 1"]
+"""How token states become one vector: those of the last or of the first layer without special
+tokens, or the largest by component of the first layer with them."""
 
 MODELS_VARIABLE = "MMEA_MODELS"
 """Environment variable with the folder below which models with a name are looked for."""
@@ -269,7 +269,7 @@ class _Model:
     def encode(
         self, texts: list[str], pooling: Pooling, max_tokens: int, batch_size: int, ctx: RunContext
     ) -> Tensor:
-        """Pooled token states of the last layer, [n_texts, dim] on the CPU."""
+        """Pooled token states, [n_texts, dim] on the CPU."""
         vectors = torch.zeros(len(texts), int(self._model.config.hidden_size))
         if not texts:
             return vectors
@@ -298,15 +298,15 @@ class _Model:
         real = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
         words = pad_sequence([~row for row in special], batch_first=True, padding_value=False)
         attended = real.to(self._device)
+        is_first = pooling.endswith("layer 1")
+        found = self._model(input_ids=batch, attention_mask=attended, output_hidden_states=is_first)
+        states: Tensor = found.hidden_states[1] if is_first else found.last_hidden_state
         if pooling == "max layer 1":
-            found = self._model(input_ids=batch, attention_mask=attended, output_hidden_states=True)
-            hidden = found.hidden_states[1].masked_fill(attended.unsqueeze(2) == 0, -torch.inf)
-            largest: Tensor = hidden.amax(dim=1).float().cpu()
-            return largest
-        states = self._model(input_ids=batch, attention_mask=attended)
+            hidden = states.masked_fill(attended.unsqueeze(2) == 0, -torch.inf)
+            return hidden.amax(dim=1).float().cpu()
         kept = words.to(self._device).unsqueeze(2)
-        total = (states.last_hidden_state * kept).sum(dim=1)
-        if pooling == "mean tokens":
+        total = (states * kept).sum(dim=1)
+        if pooling != "sum tokens":
             total = total / kept.sum(dim=1).clamp_min(1)
         pooled: Tensor = total.float().cpu()
         return pooled

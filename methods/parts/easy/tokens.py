@@ -69,8 +69,8 @@ def token_matches(
     Args:
         source: Distinct tokens.
         target: Distinct tokens.
-        encoder: Of ``text_vectors``, by its first layer; or ``identity``, which the log calls
-            simulated.
+        encoder: Of ``text_vectors``, by the mean of a token's own pieces in its first layer; or
+            ``identity``, which the log calls simulated.
         ctx: Device, cache folder and log.
 
     Returns:
@@ -83,7 +83,7 @@ def token_matches(
         shared = [(row, at[token]) for row, token in enumerate(source) if token in at]
         cells = np.array(shared, dtype=np.int64).reshape(-1, 2).T
         return csr_matrix((np.ones(len(shared)), (cells[0], cells[1])), shape=shape)
-    vectors = text_vectors([*source, *target], encoder, "max layer 1", ctx)
+    vectors = text_vectors([*source, *target], encoder, "mean layer 1", ctx)
     matrix = ScoreMatrix(vectors[: shape[0]], vectors[shape[0] :])
     best, columns = top_candidates(matrix, 1)
     rows = np.arange(shape[0])

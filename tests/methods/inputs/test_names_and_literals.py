@@ -169,6 +169,14 @@ def test_digital_attributes_have_more_numbers_than_other_values() -> None:
     assert values.digital(2, among=np.array([2])).tolist() == [False, True]
 
 
+def test_dates_and_grouped_digits_are_no_digital_values() -> None:
+    texts = ["1985-10-21", "1912-09", "53.1", "1e3", "5,000", "2,500,000", "nan", "inf"]
+    numbers = np.array([number_of(text) for text in texts])
+    values = AttributeValues(np.arange(8), np.repeat(np.arange(4), 2), texts, numbers)
+    assert not np.isnan(numbers[:6]).any()  # all of which are numbers elsewhere
+    assert values.digital(4).tolist() == [False, True, False, True]
+
+
 def test_one_value_per_attribute_and_the_first_attributes_of_an_entity() -> None:
     entities = np.array([0, 0, 1, 0, 0, 1])
     attributes = np.array([5, 2, 2, 5, 7, 2])

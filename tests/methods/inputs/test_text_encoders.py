@@ -90,6 +90,20 @@ def test_the_first_layer_is_pooled_by_its_largest_states_special_tokens_among_th
         torch.testing.assert_close(found[row], expected)
 
 
+def test_the_first_layer_is_averaged_over_the_tokens_of_the_text_alone(folder: Path) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    texts = ["parisian", "bo", "ann lee bo xu paris new york"]  # the others padded to seven words
+    found = text_vectors(texts, str(folder), "mean layer 1", context())
+    for row, text in enumerate(texts):
+        with torch.no_grad():
+            states = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        expected = states.hidden_states[1][0, 1:-1].mean(dim=0)
+        torch.testing.assert_close(found[row], expected)
+
+
 def test_a_text_without_tokens_gives_zeros(folder: Path) -> None:
     assert not text_vectors(["", "bo"], str(folder), "mean tokens", context())[0].any()
 

@@ -15,6 +15,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.similarity import ScoreMatrix
+from mmea_bench.methods.parts.easy import tokens
 from mmea_bench.methods.parts.easy.edit_distance import edit_ratios
 from mmea_bench.methods.parts.easy.refinement import (
     FusedBlocks,
@@ -65,8 +66,8 @@ def test_edit_ratios_are_of_the_candidates_asked_for() -> None:
 
 
 def test_rare_tokens_weigh_more_and_rows_have_unit_length() -> None:
-    weights, tokens = weighted_tokens([["new", "york"], ["new"], []])
-    assert tokens == ["new", "york"]
+    weights, columns = weighted_tokens([["new", "york"], ["new"], []])
+    assert columns == ["new", "york"]
     new, york = 1 + np.log(4 / 3), 1 + np.log(4 / 2)
     length = np.hypot(new, york)
     assert np.allclose(weights.toarray(), [[new / length, york / length], [1, 0], [0, 0]])
@@ -75,12 +76,26 @@ def test_rare_tokens_weigh_more_and_rows_have_unit_length() -> None:
 def test_a_token_keeps_its_best_match_alone() -> None:
     source, target = ["berlin", "rome"], ["rom", "berlino", "paris"]
     found = token_matches(source, target, "hashed", RunContext(1)).toarray()
-    vectors = normalize(text_vectors([*source, *target], "hashed", "max layer 1", RunContext(1)))
+    vectors = normalize(text_vectors([*source, *target], "hashed", "mean layer 1", RunContext(1)))
     cosines = (vectors[:2] @ vectors[2:].T).numpy()
     for row in range(2):
         best = cosines[row].argmax()
         assert found[row, best] == pytest.approx(cosines[row, best], abs=1e-5)
         assert np.count_nonzero(found[row]) == 1
+
+
+def test_tokens_are_the_mean_of_their_own_pieces_in_the_first_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def vectors(texts: list[str], encoder: str, pooling: str, _ctx: RunContext) -> torch.Tensor:
+        asked.append((encoder, pooling))
+        return torch.eye(len(texts))
+
+    monkeypatch.setattr(tokens, "text_vectors", vectors)
+    token_matches(["rome"], ["rom", "roma"], "bert-cased", RunContext(1))
+    assert asked == [("bert-cased", "mean layer 1")]
 
 
 def test_identity_matches_equal_tokens_and_says_so() -> None:
@@ -91,10 +106,10 @@ def test_identity_matches_equal_tokens_and_says_so() -> None:
 
 
 def test_name_scores_are_weights_times_matches_scaled_to_one() -> None:
-    tokens = [tokens_of(names) for names in (["New York", "Old York"], ["york!", "new", "x"])]
-    blocks = NameScores((tokens[0], tokens[1]), "identity", RunContext(1))
+    words = [tokens_of(names) for names in (["New York", "Old York"], ["york!", "new", "x"])]
+    blocks = NameScores((words[0], words[1]), "identity", RunContext(1))
     found = torch.cat([block.scores for block in blocks]).numpy()
-    (source, of_source), (target, of_target) = (weighted_tokens(each) for each in tokens)
+    (source, of_source), (target, of_target) = (weighted_tokens(each) for each in words)
     matches = token_matches(of_source, of_target, "identity", RunContext(1))
     plain = (source @ matches @ target.T).toarray()
     expected = (plain - plain.min()) / (plain.max() - plain.min())
