@@ -70,6 +70,9 @@ class Dbp15kFiles:
             for side in "12"
             if self._attributes(side) is None
         ]
+        stored = [name for name in SPLIT_LINKS if text.stored(self.folder / name)]
+        if len(stored) == 1:
+            lacking.append(f"{stored[0]} is not read: a split needs {' and '.join(SPLIT_LINKS)}.")
         if self.names is None:
             lacking.append("translated_ent_name/*.json is missing: there are no names.")
         if self.vectors is None:

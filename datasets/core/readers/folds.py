@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,9 +16,23 @@ from mmea_bench.datasets.core.readers import graphs, text
 _DIGITS = re.compile(r"([0-9]+)")
 
 
-def in_order(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Folders by name, numbers by value: split 2 comes before split 10."""
-    return tuple(sorted(set(folders), key=_natural))
+def locate(folder: Path, patterns: Sequence[str], parts: Sequence[str]) -> tuple[Path, ...]:
+    """The folders of published splits by name, numbers by value: split 2 comes before split 10.
+
+    A folder counts if it holds any part, and if it has a number for a name beside one that does:
+    split 3 must not be taken for split 2 where files of that one are missing.
+
+    Args:
+        folder: Folder of the dataset.
+        patterns: Where splits may lie below it.
+        parts: File names of the training, validation and test links; each may be compressed.
+    """
+    names = [f"{part}{end}" for part in parts for end in ("", ".gz")]
+    places = {place for pattern in patterns for place in folder.glob(pattern) if place.is_dir()}
+    found = {p for p in places if any(os.path.lexists(p / name) for name in names)}
+    parents = {place.parent for place in found}
+    found |= {p for p in places if p.parent in parents and p.name.isdecimal()}
+    return tuple(sorted(found, key=_natural))
 
 
 def _natural(path: Path) -> list[list[tuple[int, str]]]:

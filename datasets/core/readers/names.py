@@ -11,7 +11,7 @@ from mmea_bench.datasets.core.model.surface_forms import surface_form
 _LETTERS = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPE = re.compile(r"""\\(?:([tbnrf"'\\])|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))""")
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
-_TYPE_OR_LANGUAGE = re.compile(r"(\^\^\S+|@[A-Za-z0-9-]+)?\Z")
+_TYPE_OR_LANGUAGE = re.compile(r"(\^\^\s*\S+|@[A-Za-z0-9_-]+)?\Z")
 
 
 def surface_forms(uris: Iterable[str]) -> list[str]:
@@ -45,12 +45,14 @@ def number_notes(graphs: Iterable[KnowledgeGraph]) -> list[str]:
 def lexical_value(literal: str) -> str:
     """The text inside a typed or tagged literal, its escapes undone (N-Triples).
 
-    A bare value is returned as it is.
+    Blanks around it and the dot of a statement behind it are none of it. A bare value is returned
+    as it is.
     """
     # Found from the last quote on: a pattern for the whole literal could be made to run for hours.
-    last = literal.rfind('"')
-    if last > 0 and literal.startswith('"') and _TYPE_OR_LANGUAGE.match(literal, last + 1):
-        return _unescaped(literal[1:last])
+    quoted = literal.strip().removesuffix(".").rstrip()
+    last = quoted.rfind('"')
+    if last > 0 and quoted.startswith('"') and _TYPE_OR_LANGUAGE.match(quoted, last + 1):
+        return _unescaped(quoted[1:last])
     return literal
 
 

@@ -160,8 +160,8 @@ def locate(folder: Path) -> NmmeaFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
-    parts = [path for end in ("", ".gz") for path in folder.glob(f"splits/*/*/train.tsv{end}")]
-    return NmmeaFiles(folder, folds.in_order(part.parent for part in parts))
+    parts = [f"{part}.tsv" for part in PARTS]
+    return NmmeaFiles(folder, folds.locate(folder, ("splits/*/*",), parts))
 
 
 def _fold_name(folder: Path, fold: Path) -> str:

@@ -135,10 +135,7 @@ def locate(folder: Path) -> OpeneaFiles | None:
     """The files of a folder in this layout; None where a required one is missing."""
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
-    names = [f"{level}/train_links{end}" for level in ("*", "*/*") for end in ("", ".gz")]
-    return OpeneaFiles(
-        folder, folds.in_order(path.parent for n in names for path in folder.glob(n))
-    )
+    return OpeneaFiles(folder, folds.locate(folder, ("*", "*/*"), _FOLD_PARTS))
 
 
 def _fold_name(folder: Path, fold: Path) -> str:
@@ -176,12 +173,13 @@ def _read_fold(folder: Path, fold: Path, links: list[tuple[str, str]]) -> Fold:
             problem = ""
             if link not in position:
                 problem = f"the link of {link[0]!r} and {link[1]!r} is not in ent_links"
-            elif link in used:
+            elif used.get(link, part) != part:
                 problem = f"the link of {link[0]!r} and {link[1]!r} already stands in {used[link]}"
             if problem:
                 raise DataError.at(
                     text.stored(path) or path, problem, "Copy the fold again.", number
                 )
             used[link] = part
-        parts.append(np.array([position[link] for link in pairs], dtype=np.int64))
+        distinct = dict.fromkeys(pairs)  # repeated links count once, as in ent_links
+        parts.append(np.array([position[link] for link in distinct], dtype=np.int64))
     return Fold(_fold_name(folder, fold), *parts)

@@ -17,6 +17,8 @@ from mmea_bench.datasets.core.readers.sizes import read_packed
 LARGEST_ID = 2**31 - 1
 """Ids are stored as int32."""
 
+_GZIP = b"\x1f\x8b"
+
 
 def stored(path: Path) -> Path | None:
     """The file itself, else its ``.gz`` copy beside it, else None."""
@@ -57,22 +59,37 @@ def _is_empty(file: Path) -> bool:
 def read_lines(path: Path) -> list[str]:
     r"""Every line of a UTF-8 file without its line end; blank lines at the end are dropped.
 
-    Lines end at ``\n`` or ``\r\n`` only: URIs may hold the other characters that Python's
-    ``splitlines`` would cut at.
+    Lines end at ``\n``, ``\r\n`` or (converted twice) ``\r\r\n`` only: URIs may hold the other
+    characters that Python's ``splitlines`` would cut at.
 
     Args:
         path: Text file; its ``.gz`` copy is read where the file itself does not exist.
 
     Raises:
         DataError: If the file is missing, empty, truncated or not UTF-8, holds a NUL character,
-            or unpacks to far more than its size.
+            has the line ends of old Macs, or unpacks to far more than its size.
     """
     file = stored(path)
     if file is None:
         raise DataError.at(
             path, "the file is missing (and so is its .gz copy)", "Put it there, or copy it again."
         )
-    raw = _read_bytes(file)
+    text = _decoded(file, _read_bytes(file)).removeprefix("\ufeff")
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise DataError.at(file, "the file is empty", "Copy it again from its source.")
+    if len(lines) == 1 and "\r" in lines[0]:
+        problem = "its lines end in carriage returns alone, so that all of it is one line"
+        raise DataError.at(file, problem, "Save the file with Unix or Windows line ends.")
+    return lines
+
+
+def _decoded(file: Path, raw: bytes) -> str:
+    if raw.startswith(_GZIP):
+        problem = "is compressed with gzip, which its name does not say"
+        raise DataError.at(file, problem, "Unpack it, or let its name end with .gz.")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -84,12 +101,7 @@ def read_lines(path: Path) -> list[str]:
         line = text.count("\n", 0, text.index("\0")) + 1
         problem = "holds a NUL character, so that it is no text or in another encoding"
         raise DataError.at(file, problem, "Save the file as UTF-8.", line)
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise DataError.at(file, "the file is empty", "Copy it again from its source.")
-    return lines
+    return text
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:

@@ -192,6 +192,14 @@ def test_training_and_test_links_in_two_files_are_the_published_split(tmp_path: 
     assert sorted([*fold.train.tolist(), *fold.test.tolist()]) == list(range(len(rows)))
 
 
+def test_training_links_without_test_links_are_pointed_out(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    (folder / "sup_ent_ids").write_text((folder / "ill_ent_ids").read_text().partition("\n")[0])
+    pair = read(folder)
+    assert pair.folds == ()
+    assert "sup_ent_ids is not read: a split needs sup_ent_ids and ref_ent_ids." in pair.notes
+
+
 def test_a_link_in_both_files_is_refused(tmp_path: Path) -> None:
     folder = write_eva(tmp_path)
     links = folder / "ill_ent_ids"

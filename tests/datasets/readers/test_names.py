@@ -35,6 +35,14 @@ def test_surface_forms(uri: str, name: str) -> None:
         ('"Paris"@fr', "Paris"),
         ('"a "quoted" b"', 'a "quoted" b'),
         ("1853-##-##", "1853-##-##"),
+        ('"1982"^^<x#gYear> .', "1982"),
+        ('"1982"^^<x#gYear>\t.', "1982"),
+        ('"1982"^^ <x#gYear>', "1982"),
+        (' "1982"\t', "1982"),
+        ('"Taiwan"@zh_min_nan .', "Taiwan"),
+        ('"3.".', "3."),
+        ('"Yes" he said.', '"Yes" he said.'),
+        ("U.S.", "U.S."),
     ],
 )
 def test_lexical_values(literal: str, value: str) -> None:

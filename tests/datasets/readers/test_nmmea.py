@@ -119,6 +119,12 @@ def test_a_split_that_cannot_be_used_refuses_nothing(
     assert pair.notes == (f"The published split 0.3/1 cannot be used: {fold.problem}",)
 
 
+def test_a_split_without_training_pairs_keeps_its_place(root: Path) -> None:
+    (root / "nmmea" / "splits" / "0.3" / "1" / "train.tsv").unlink()
+    (fold,) = open_dataset("nmmea", root).read().folds
+    assert (fold.name, "the file is missing" in fold.problem) == ("0.3/1", True)
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,39 @@ def test_folds_are_counted_as_people_count(tmp_path: Path) -> None:
             (folder / name / part.name).write_bytes(part.read_bytes())
     names = [fold.name for fold in read(tmp_path).folds]
     assert names == ["721_5fold/1", "721_5fold/2", "721_5fold/10"]
+
+
+@pytest.mark.parametrize("how", ["missing", "a link to nothing", "in capitals"])
+def test_a_fold_without_training_links_keeps_its_place(tmp_path: Path, how: str) -> None:
+    folder = write_openea(tmp_path) / "721_5fold"
+    for name in ("2", "3"):
+        shutil.copytree(folder / "1", folder / name)
+    path = folder / "2" / "train_links"
+    content = path.read_bytes()
+    path.unlink()
+    if how == "a link to nothing":
+        path.symlink_to("nothing")
+    elif how == "in capitals":
+        path.with_name("TRAIN_LINKS").write_bytes(content)
+    pair = read(tmp_path)
+    assert [fold.name for fold in pair.folds] == [f"721_5fold/{name}" for name in "123"]
+    assert [bool(fold.problem) for fold in pair.folds] == [False, True, False]
+    assert any("721_5fold/2 cannot be used" in note for note in pair.notes)
+
+
+def test_an_empty_folder_among_folds_keeps_its_place(tmp_path: Path) -> None:
+    folder = write_openea(tmp_path) / "721_5fold"
+    shutil.copytree(folder / "1", folder / "3")
+    (folder / "2").mkdir()
+    (folder / "notes").mkdir()
+    assert [bool(fold.problem) for fold in read(tmp_path).folds] == [False, True, False]
+
+
+def test_a_link_that_a_fold_repeats_counts_once(tmp_path: Path) -> None:
+    path = write_openea(tmp_path) / "721_5fold" / "1" / "train_links"
+    path.write_bytes(path.read_bytes() * 2)
+    (fold,) = read(tmp_path).folds
+    assert (fold.problem, fold.train.tolist(), fold.test.tolist()) == ("", [1], [2])
 
 
 def test_repeated_links_count_once(tmp_path: Path) -> None:

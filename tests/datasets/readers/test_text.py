@@ -16,6 +16,32 @@ def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     assert text.read_lines(path) == ["x\u2028y", "z\x0bw"]
 
 
+@pytest.mark.parametrize("content", [b"a\tb\r\n", b"a\tb\r\r\n", b"a\tb\r\r\nc\td\r\r\n"])
+def test_line_ends_that_were_converted_are_line_ends(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert text.read_lines(tmp_path / "a") == content.decode().replace("\r", "").splitlines()
+
+
+def test_a_carriage_return_inside_a_line_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a\rb\nc\n")
+    assert text.read_lines(tmp_path / "a") == ["a\rb", "c"]
+
+
+@pytest.mark.parametrize("content", [b"a\tb\rc\td\r", b"a\tb\rc\td", b"a\tb\rc\td\r\n"])
+def test_line_ends_of_old_macs_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "its lines end in carriage returns alone")
+
+
+def test_a_compressed_file_that_lost_its_ending_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(gzip.compress(b"text\n"))
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "is compressed with gzip")
+
+
 def test_a_gz_copy_is_read_where_the_file_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress("ä\tb\n".encode()))
     assert text.read_rows(tmp_path / "a", ("one", "two")) == [["ä", "b"]]
