@@ -6,7 +6,6 @@ them, in each KG for itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
+from mmea_bench.datasets.core.readers.names import canonical_id, read_names
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
 
 KIND = "DBP15K (EVA, MCLEA, MEAformer)"
@@ -108,6 +108,9 @@ class Dbp15kFiles:
                 for side in (0, 1)
             ]
         )
+        name_notes = (
+            [] if any(names.values()) or not self.names else [f"{self.names.name} names no entity."]
+        )
         surface = [[names.get(entity_id, "") for entity_id in side] for side in ids]
         built = [
             self._read_graph(side, graph_names[side], triples[side], uris[side], surface[side])
@@ -120,11 +123,12 @@ class Dbp15kFiles:
             *built[0][1],
             *built[1][1],
             *relation_notes,
+            *name_notes,
             *_unread_name_notes(self.folder),
             *link_notes,
             *image_notes,
             *text.copy_notes(self.input_files()),
-            *spelling.look_alike_notes(graph for graph, _ in built),
+            *graphs.graph_notes([graph for graph, _ in built]),
         ]
         return canonical(
             KGPair(
@@ -250,11 +254,6 @@ def _vectors_file(folder: Path) -> Path | None:
     return found[0] if found else archive if archive.is_file() else None
 
 
-def _canonical_id(written: str) -> str:
-    """One spelling per id, so that ``007`` and ``7`` are the same."""
-    return written.lstrip("0") or "0"
-
-
 def _read_entities(folder: Path) -> tuple[list[dict[str, int]], list[list[str]]]:
     ids: list[dict[str, int]] = []
     uris: list[list[str]] = []
@@ -265,14 +264,14 @@ def _read_entities(folder: Path) -> tuple[list[dict[str, int]], list[list[str]]]
         text.id_column(path, [row[0] for row in rows], "entity id")
         seen: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
-            entity_id, uri = _canonical_id(row[0]), strip_brackets(row[1])
+            entity_id, uri = canonical_id(row[0]), strip_brackets(row[1])
             if entity_id in earlier:
                 raise _twice(path, f"id {entity_id}", earlier[entity_id], number)
             if uri in seen:
                 raise _twice(path, f"the URI {uri!r}", f"line {seen[uri]}", number)
             earlier[entity_id] = f"{name}, line {number}"
             seen[uri] = number
-        ids.append({_canonical_id(row[0]): position for position, row in enumerate(rows)})
+        ids.append({canonical_id(row[0]): position for position, row in enumerate(rows)})
         uris.append(list(seen))
     return ids, uris
 
@@ -290,7 +289,7 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
     rows = text.read_rows(path, ("source id", "target id"))
     for column in (0, 1):
         text.id_column(path, [row[column] for row in rows], "entity id")
-    return [(_canonical_id(row[0]), _canonical_id(row[1])) for row in rows]
+    return [(canonical_id(row[0]), canonical_id(row[1])) for row in rows]
 
 
 def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Triples:
@@ -310,7 +309,7 @@ def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Tripl
                 line + 1,
             )
         ends.append([uris[row] for row in rows_of.tolist()])
-    return Triples(ends[0], [_canonical_id(relation) for relation in relations], ends[1])
+    return Triples(ends[0], [canonical_id(relation) for relation in relations], ends[1])
 
 
 def _unread_name_notes(folder: Path) -> list[str]:
@@ -351,49 +350,3 @@ def _read_facts(path: Path) -> Facts:
             raise text.malformed(path, number, line, "URI TAB attribute TAB attribute ...")
         facts += [(entity, attribute, "") for attribute in attributes]
     return facts
-
-
-def read_names(path: Path, known: set[str]) -> dict[str, str]:
-    """Name by id from ``[[id, [word, ...]], ...]``; words are joined by a space.
-
-    Raises:
-        DataError: If the file is not such a list or names an id that is in neither KG.
-    """
-    content = "\n".join(text.read_lines(path))
-    try:
-        entries = json.loads(content)
-        names = dict(_name_entry(*entry) for entry in entries)
-    except json.JSONDecodeError as error:
-        raise DataError.at(
-            path, f"is no JSON ({error.msg})", "Copy it again.", error.lineno
-        ) from None
-    except (TypeError, ValueError, RecursionError) as error:
-        problem = f"is not a list of [id, [word, ...]] ({shown(error, quote='')})"
-        raise DataError.at(path, problem, "Copy it again.") from None
-    if len(names) < len(entries):
-        raise DataError.at(path, "names an id twice", "Keep one entry per id.")
-    stray = next((entity_id for entity_id in names if entity_id not in known), None)
-    if stray is not None:
-        raise DataError.at(
-            path,
-            f"names id {stray[:20]}, which neither ent_ids file holds",
-            "Use the names of this very dataset.",
-        )
-    return names
-
-
-def _name_entry(entity_id: object, words: object) -> tuple[str, str]:
-    """Id and name of one entry.
-
-    Raises:
-        TypeError: If the entry has another form.
-        ValueError: If the id is no whole number, or a word holds half a character.
-    """
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise TypeError(f"the words of id {shown(entity_id)} are not a list of text")
-    written = str(entity_id) if isinstance(entity_id, (int, str)) else ""
-    if not (written.isascii() and written.isdigit()):
-        raise ValueError(f"{shown(entity_id)} is no id")
-    name = " ".join(words)
-    name.encode("utf-8")  # JSON can write half of a character, which no file can hold
-    return _canonical_id(written), name

@@ -101,6 +101,26 @@ def repeat_notes(path: Path, rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{path.name}: {n_repeats:,} lines repeat a link; each counts once."] * bool(n_repeats)
 
 
+def graph_notes(graphs: Sequence[KnowledgeGraph]) -> list[str]:
+    """Sentences about texts that look alike and about triples that are repeated; both are kept."""
+    notes = spelling.look_alike_notes(graphs)
+    for graph in graphs:
+        facts = zip(
+            *graph.attribute_triples.T.tolist(), graph.attribute_values.tolist(), strict=True
+        )
+        tables = {
+            "relation": list(map(tuple, graph.relation_triples.tolist())),
+            "attribute": list(facts),
+        }
+        for kind, rows in tables.items():
+            if n_repeats := len(rows) - len(set(rows)):
+                notes.append(
+                    f"{n_repeats:,} {kind} triples of {graph.name} repeat another one; each counts "
+                    "as often as the files hold it."
+                )
+    return notes
+
+
 def build_links(
     path: Path, rows: Sequence[tuple[str, str]], sides: Sequence[Mapping[str, int]]
 ) -> Ids:

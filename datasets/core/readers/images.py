@@ -293,6 +293,12 @@ def shared_features(
         to_features(vectors, sides[0], sizes[0]),
         to_features(vectors, sides[1], sizes[1]),
     )
+    n_known = sum(key in side for side in sides for key in vectors.keys)
+    if n_further := n_known - sum(side.n_present for side in features):
+        notes.append(
+            f"{path.name}: {n_further:,} vectors belong to an entity that has another one; their "
+            "mean is taken."
+        )
     notes += filler_notes(path.name, features)
     if not all(side.n_present for side in features):
         notes.append(f"{path.name}: one KG has no image vector, so the dataset lacks images.")

@@ -127,7 +127,7 @@ class MmkgFiles:
         features, notes = self._read_images(sides)
         notes += [
             *text.copy_notes(self.input_files()),
-            *spelling.look_alike_notes((source, target)),
+            *graphs.graph_notes((source, target)),
         ]
         notes += number_notes((source, target))
         simulated = ("image",) if features and self.vectors_simulated and not self.has_h5 else ()
@@ -251,7 +251,7 @@ def _read_h5_images(
 def _read_graph_images(files: GraphFiles, side: dict[str, int]) -> tuple[Features, list[str]]:
     index_path, data_path = files.path("ImageIndex.txt"), files.path("ImageData.h5")
     entity_of: dict[str, int] = {}
-    unknown = 0
+    unknown: list[str] = []
     for number, (entity, image) in enumerate(text.read_rows(index_path, ("entity", "image id")), 1):
         position = side.get(strip_brackets(entity))
         if image in entity_of:
@@ -262,14 +262,17 @@ def _read_graph_images(files: GraphFiles, side: dict[str, int]) -> tuple[Feature
                 number,
             )
         if position is None:
-            unknown += 1
+            unknown.append(strip_brackets(entity))
         else:
             entity_of[image] = position
     vectors = images.read_h5(data_path, sorted(entity_of))
     check_table(data_path, len(side), vectors.values.shape[1], vectors.values.nbytes)
     notes = []
     if unknown:
-        notes.append(f"{index_path.name}: {unknown:,} rows name unknown entities; left out.")
+        notes.append(
+            f"{index_path.name}: {len(unknown):,} rows name unknown entities; left out."
+            f"{spelling.left_out_hint(unknown, side)}"
+        )
     if lacking := len(entity_of) - len(vectors.keys):
         notes.append(f"{data_path.name}: {lacking:,} images of the index have no vector.")
     return images.to_features(vectors, entity_of, len(side)), notes

@@ -138,7 +138,7 @@ class NmmeaFiles:
         )
         notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
         notes += text.copy_notes(self.input_files())
-        notes += spelling.look_alike_notes(graph for graph, _ in found)
+        notes += graphs.graph_notes([graph for graph, _ in found])
         for name, both in features.items():
             notes += images.filler_notes(FEATURE_FILES[name], both)
         return canonical(

@@ -105,7 +105,8 @@ class OpeneaFiles:
             for fold in self.fold_folders
         )
         notes += [*folds.broken_notes(read), *text.copy_notes(self.input_files())]
-        notes += [*spelling.look_alike_notes((source, target)), *number_notes((source, target))]
+        notes += [*graphs.graph_notes((source, target)), *number_notes((source, target))]
+        notes += _attributes_only_notes((source, target))
         return canonical(
             KGPair(
                 dataset=address,
@@ -136,6 +137,19 @@ def locate(folder: Path) -> OpeneaFiles | None:
     if any(text.stored(folder / name) is None for name in REQUIRED_FILES):
         return None
     return OpeneaFiles(folder, folds.locate(folder, ("*", "*/*"), _FOLD_PARTS))
+
+
+def _attributes_only_notes(both: tuple[KnowledgeGraph, KnowledgeGraph]) -> list[str]:
+    """A sentence for each KG with entities that its relation triples do not know."""
+    notes = []
+    for graph in both:
+        n_only = graph.n_entities - len(np.unique(graph.relation_triples[:, [0, 2]]))
+        if n_only:
+            notes.append(
+                f"{n_only:,} entities of {graph.name} have attributes, but no relation triple; "
+                "they count as entities."
+            )
+    return notes
 
 
 def _fold_name(folder: Path, fold: Path) -> str:

@@ -235,3 +235,30 @@ def test_files_that_name_the_relations_are_said_to_be_unread(tmp_path: Path) -> 
     pair = read(folder)
     assert "rel_ids_1 is not read: relations keep their ids, as in the triples." in pair.notes
     assert pair.version == plain.version
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"3": ["a"]}, "a dict is no list"),
+        ([3], "3 is no [id, [word, ...]]"),
+        ([["3", ["a"], 1]], "a list is no [id, [word, ...]]"),
+        ([[3, "a"]], "the words of id 3 are not a list of text"),
+    ],
+)
+def test_names_of_another_form_are_refused_in_words(
+    tmp_path: Path, content: object, words: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError) as caught:
+        dbp15k.read_names(path, {"3"})
+    assert_sentence(caught.value, path, words)
+
+
+@pytest.mark.parametrize("names", [[], [[0, []], [10, [""]]]])
+def test_a_file_of_names_without_any_is_pointed_out(tmp_path: Path, names: list[object]) -> None:
+    folder = write_eva(tmp_path)
+    (folder / "translated_ent_name").mkdir()
+    (folder / "translated_ent_name" / "dbp.json").write_text(json.dumps(names))
+    assert "dbp.json names no entity." in read(folder).notes

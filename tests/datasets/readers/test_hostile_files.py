@@ -187,7 +187,7 @@ def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path, content: 
         (f'[["{"9" * 5000}", []]]', "names id 9999"),
         ('[["１", []]]', "is no id"),
         ('[[0, ["\\ud800"]]]', "is not a list of"),
-        ('{"12": 1}', "are not a list of text"),
+        ('{"12": 1}', "is not a list of"),
         ("5", "is not a list of"),
         ('[[0, "word"]]', "are not a list of text"),
         ("[[0, [], 1]]", "is not a list of"),

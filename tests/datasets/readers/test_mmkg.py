@@ -214,3 +214,15 @@ def test_a_pickle_of_images_gets_a_hint(tmp_path: Path, folder: str) -> None:
     missing = " ".join(detect(tmp_path).files.missing())
     assert "FB15K_id_img_feature_dict.pkl is not read in this layout" in missing
     assert "save them as images.npz" in missing
+
+
+def test_images_of_entities_in_another_spelling_are_told(tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    write_index(tmp_path)
+    path = tmp_path / "DB15K" / "DB15K_ImageIndex.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("Ä", "%C3%84"), encoding="utf-8")
+    for name, letter in (("FB15K", "F"), ("DB15K", "D")):
+        vectors = {f"{letter}{row}": [1.0 + row, 2.0] for row in range(4)}
+        write_h5(tmp_path / name / f"{name}_ImageData.h5", vectors)
+    (note,) = (note for note in read(tmp_path).notes if "unknown entities" in note)
+    assert "1 rows name unknown entities; left out. 1 of these names look like an entity" in note

@@ -188,3 +188,40 @@ def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
 def test_a_pickle_beside_the_files_gets_a_hint(tmp_path: Path) -> None:
     (write_openea(tmp_path) / "img_features.pkl").write_bytes(b"")
     assert any("img_features.pkl is not read in this layout" in n for n in read(tmp_path).notes)
+
+
+def test_repeated_triples_are_kept_and_counted(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    for name, rows in (("rel_triples_1", 2), ("attr_triples_2", 1)):
+        path = tmp_path / name
+        content = path.read_text(encoding="utf-8")
+        again = content.splitlines(keepends=True)[:rows]
+        path.write_text("".join([content, *again]), encoding="utf-8")
+    pair = read(tmp_path)
+    assert (len(pair.source.relation_triples), len(pair.target.attribute_triples)) == (6, 2)
+    again_notes = [note for note in pair.notes if "repeat another one" in note]
+    assert [note.partition(" repeat")[0] for note in again_notes] == [
+        "2 relation triples of FB15K",
+        "1 attribute triples of DB15K",
+    ]
+
+
+def test_entities_that_only_the_attributes_know_are_counted(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    path = tmp_path / "attr_triples_2"
+    path.write_text(path.read_text(encoding="utf-8").upper(), encoding="utf-8")
+    pair = read(tmp_path)
+    assert pair.target.n_entities == len(TARGET_ENTITIES) + 1
+    note = "1 entities of DB15K have attributes, but no relation triple; they count as entities."
+    assert note in pair.notes
+
+
+def test_two_vectors_of_one_entity_are_pointed_out(tmp_path: Path) -> None:
+    write_openea(tmp_path)
+    keys = ["/m/a", "</m/a>", TARGET_ENTITIES[0]]
+    features = np.array([[1.0], [3.0], [5.0]])
+    np.savez(tmp_path / "images.npz", entities=np.array(keys), features=features)
+    pair = read(tmp_path)
+    assert pair.features["image"][0].values[0].tolist() == [2.0]
+    note = "images.npz: 1 vectors belong to an entity that has another one; their mean is taken."
+    assert note in pair.notes
