@@ -11,10 +11,10 @@ that the concatenated vectors can be ranked.
 * n, numerical: Gaussians of the differences of numeric attributes, as random Fourier features.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
-The weights of r, n and i are trained on the seed links; only l is trained on other relations.
-
-Beside the others l does not help on made-up pairs, and can cost (docs/systems.md has the numbers):
-the KGs share entities through seed links alone, so that l by itself tells little of other links.
+l is trained on all relations and on most seed links, by a likelihood of its own. The weights of all
+experts are trained on the other seed links: l knows by heart what it was trained on, and weighed
+there it would count far more than it tells of links that nobody knows (docs/systems.md has the
+numbers). Without l nothing is known by heart, and all seed links weigh.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_query_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
-from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
+from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches, links_apart
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
@@ -59,6 +59,7 @@ class PoEParams:
     feature_dim: int = 256  # principal directions kept of each feature modality, ours
     max_attribute_pairs: int = 16  # numeric attribute pairs with an own Gaussian, ours
     n_frequencies: int = 32  # random Fourier features of each Gaussian, ours
+    weighed_share: float = 0.1  # of the seeds, which the latent expert does not learn; ours
     expert_weight: float = 10.0  # of r, n and i at the start: cosines alone hardly tell, ours
     n_negatives: int = 256  # entities that the answers of a batch are told from, ours
     batch_size: int = 4096  # triples, ours
@@ -124,7 +125,10 @@ class PoE(Method):
         dim = params.dim if "l" in params.experts else 0
         model = ProductOfExperts(graph, experts, dim, params.expert_weight, ctx).to(ctx.device)
         sizes, seeds = (params.batch_size, params.link_batch_size), graph.seed_pairs(view)
-        batches = TripleAndLinkBatches(graph, seeds, sizes, ctx, with_triples=model.has_latent)
+        links = seeds[:0], seeds
+        if model.has_latent:
+            links = links_apart(seeds, params.weighed_share, ctx) if experts else links[::-1]
+        batches = TripleAndLinkBatches(graph, links, sizes, ctx, with_triples=model.has_latent)
         losses = Losses(model, batches, params.n_negatives, ctx.device)
         adam = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         updates = MiniBatchSteps(adam)
@@ -173,24 +177,32 @@ class Losses:
         self._model, self._batches = model, batches
         self._n_negatives, self._device = n_negatives, device
 
-    def of(self, triples: Tensor, links: Tensor) -> Tensor:
-        """Loss of a batch of triples, [b, 3], and one of seed links, [b, 2]."""
+    def of(self, triples: Tensor, links: Tensor, weighed: Tensor) -> Tensor:
+        """Loss of one step.
+
+        Args:
+            triples: For the latent expert, [b, 3].
+            links: Seed links for the latent expert, [b, 2].
+            weighed: Seed links on which all experts are weighed, [b, 2].
+        """
         wanted: list[Tensor] = []
         if len(triples):
             is_source = self._batches.is_of_source(triples)
             drawn = self._batches.others_of(self._n_negatives, is_source=is_source)
             heads, relations, tails = triples.to(self._device).T
             wanted += [heads, tails, drawn]
+        others = tuple(
+            self._batches.others_of(self._n_negatives, is_source=is_source)
+            for is_source in (True, False)
+        )
         if len(links):
-            other_heads, other_tails = (
-                self._batches.others_of(self._n_negatives, is_source=is_source)
-                for is_source in (True, False)
-            )
-            wanted += [*links.to(self._device).T, other_heads, other_tails]
+            wanted += [*links.to(self._device).T, *others]
+        parts = [self._of_weights(weighed.to(self._device).T, others)] if len(weighed) else []
+        if not wanted:
+            return torch.stack(parts).sum()
         # Gathered at once: each look-up has a gradient of the size of the whole table.
         gathered = embedding(torch.cat(wanted), self._model.entities)
         rows = torch.split(gathered, [len(ids) for ids in wanted])
-        parts = []
         if len(triples):
             parts.append(self._of_triples(wanted[:3], rows[:3], relations))
         if len(links):
@@ -215,19 +227,47 @@ class Losses:
         return loss + shared_query_loss(from_tail, own, others, (heads, drawn))
 
     def _of_links(self, ids: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
-        """Queries of sameAs in both directions, with negatives from the other KG.
+        """Queries of sameAs to the latent expert, with negatives from the other KG.
 
         Args:
             ids: Sources and targets of the links, [b] each, and negatives of either, [k] each.
             rows: Their rows of the latent table.
         """
-        heads, tails, other_heads, other_tails = ids
         head, tail, other_head, other_tail = rows
-        logits = self._model.link_logits
-        own = logits(heads, tails, paired=True, rows=(head, tail))
-        forth, back = (
-            logits(heads, other_tails, paired=False, rows=(head, other_tail)),
-            logits(other_heads, tails, paired=False, rows=(other_head, tail)).T,
+        logits = self._model.latent_logits
+        return _both_ways(
+            ids,
+            logits(head, tail, paired=True),
+            logits(head, other_tail, paired=False),
+            logits(other_head, tail, paired=False).T,
         )
-        loss = query_loss(own, forth, tails.unsqueeze(1) != other_tails)
-        return loss + query_loss(own, back, heads.unsqueeze(1) != other_heads)
+
+    def _of_weights(self, links: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+        """Queries of sameAs to all experts together.
+
+        Args:
+            links: Sources and targets, [2, b].
+            others: Negatives of either, [k] each.
+        """
+        (heads, tails), (other_heads, other_tails) = links, others
+        logits = self._model.link_logits
+        return _both_ways(
+            (heads, tails, *others),
+            logits(heads, tails, paired=True),
+            logits(heads, other_tails, paired=False),
+            logits(other_heads, tails, paired=False).T,
+        )
+
+
+def _both_ways(ids: Sequence[Tensor], own: Tensor, forth: Tensor, back: Tensor) -> Tensor:
+    """Queries for the target and for the source of links.
+
+    Args:
+        ids: Sources and targets of the links, [b] each, and negatives of either, [k] each.
+        own: Logits of the links, [b].
+        forth: Of their sources with the negatives, [b, k].
+        back: Of their targets with the negatives, [b, k].
+    """
+    heads, tails, other_heads, other_tails = ids
+    loss = query_loss(own, forth, tails.unsqueeze(1) != other_tails)
+    return loss + query_loss(own, back, heads.unsqueeze(1) != other_heads)

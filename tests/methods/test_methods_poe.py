@@ -16,7 +16,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_query_loss
-from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches
+from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches, links_apart
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
     feature_expert,
@@ -173,12 +173,14 @@ def test_logits_of_the_experts_add_up() -> None:
     model = ProductOfExperts(graph, fixed, 5, 10.0, context())
     with torch.no_grad():
         model.log_weights["image"].fill_(-0.4)
+        model.log_weights["latent"].fill_(0.7)
         source, target = model.vectors()
         found = source @ target.T
         table = model.entities
         for i in range(4):
             for j in range(4):
-                expected = float((table[i] * model.relations[2] * table[4 + j]).sum())
+                latent = float((table[i] * model.relations[2] * table[4 + j]).sum())
+                expected = math.exp(0.7) * latent
                 for name, expert in fixed.items():
                     weight = math.exp(-0.4) if name == "image" else 10.0
                     expected += weight * float(expert.source[i] @ expert.target[j])
@@ -197,10 +199,11 @@ def test_rows_gathered_at_once_give_the_loss_and_the_gradient_of_single_look_ups
     pairs = torch.tensor([[1, 5], [2, 6]])
     model = ProductOfExperts(graph, {}, 5, 10.0, context())
     triples = torch.from_numpy(graph.triples[graph.triples[:, 0] < graph.n_source])
-    gathered = Losses(model, TripleAndLinkBatches(graph, pairs, (9, 9), context()), 3, CPU)
-    found = gathered.of(triples, pairs)
+    kinds = pairs, pairs[:0]
+    gathered = Losses(model, TripleAndLinkBatches(graph, kinds, (9, 9), context()), 3, CPU)
+    found = gathered.of(triples, *kinds)
 
-    draws = TripleAndLinkBatches(graph, pairs, (9, 9), context())
+    draws = TripleAndLinkBatches(graph, kinds, (9, 9), context())
     drawn, other_heads, other_tails = (
         draws.others_of(3, is_source=is_source) for is_source in (True, True, False)
     )
@@ -211,9 +214,10 @@ def test_rows_gathered_at_once_give_the_loss_and_the_gradient_of_single_look_ups
     expected = query_loss(of_pair.sum(1), from_head, tails.unsqueeze(1) != drawn)
     expected = expected + query_loss(of_pair.sum(1), from_tail, heads.unsqueeze(1) != drawn)
     source, target = pairs.T
-    own = model.link_logits(source, target, paired=True)
-    forth = model.link_logits(source, other_tails, paired=False)
-    back = model.link_logits(other_heads, target, paired=False).T
+    same_as = model.relations[graph.n_relations]
+    own = (table[source] * same_as * table[target]).sum(1)
+    forth = (table[source] * same_as) @ table[other_tails].T
+    back = (table[target] * same_as) @ table[other_heads].T
     expected = expected + query_loss(own, forth, target.unsqueeze(1) != other_tails)
     expected = expected + query_loss(own, back, source.unsqueeze(1) != other_heads)
     torch.testing.assert_close(found, expected)
@@ -250,32 +254,81 @@ def test_queries_that_share_negatives_have_the_loss_and_the_gradients_of_written
         torch.testing.assert_close(ours, plain)
 
 
+def test_experts_are_weighed_on_links_that_the_latent_one_does_not_learn() -> None:
+    pairs = torch.arange(40).reshape(20, 2)
+    learned, weighed = links_apart(pairs, 0.1, context())
+    assert (len(learned), len(weighed)) == (18, 2)
+    both = torch.cat([learned, weighed])
+    assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, pairs.tolist()))
+    only, same = links_apart(pairs[:1], 0.1, context())
+    assert only.tolist() == same.tolist() == [[0, 1]]
+
+
+def test_weighing_gives_the_latent_table_no_gradient_and_the_weights_the_products_one() -> None:
+    graph = JointGraph.of(path_view())
+    fixed = {"image": ExpertVectors(torch.randn(4, 3), torch.randn(4, 3))}
+    model = ProductOfExperts(graph, fixed, 5, 10.0, context())
+    pairs = torch.tensor([[1, 5], [2, 6]])
+    kinds = pairs[:0], pairs
+    batches = TripleAndLinkBatches(graph, kinds, (9, 9), context(), with_triples=False)
+    loss = Losses(model, batches, 3, CPU).of(torch.empty(0, 3, dtype=torch.int64), *kinds)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert model.entities.grad is None
+
+    draws = TripleAndLinkBatches(graph, kinds, (9, 9), context(), with_triples=False)
+    others = [draws.others_of(3, is_source=is_source) for is_source in (True, False)]
+    source, target = model.vectors()
+    source, target = source.detach(), target.detach()
+    roots = [
+        (model.log_weights[name] - start).div(2).exp()
+        for name, start in (("latent", 0.0), ("image", math.log(10.0)))
+    ]
+    scale = torch.cat([roots[0].expand(5), roots[1].expand(3)])
+    scores = (source * scale) @ (target * scale).T
+    heads, tails = pairs.T
+    own, wrong = scores[heads, tails - 4], (tails.unsqueeze(1) != others[1])
+    plain = query_loss(own, scores[heads][:, others[1] - 4], wrong)
+    wrong = heads.unsqueeze(1) != others[0]
+    plain = plain + query_loss(own, scores[others[0]][:, tails - 4].T, wrong)
+    torch.testing.assert_close(loss, plain)
+    for name, expected in zip(
+        ("latent", "image"),
+        torch.autograd.grad(plain, [model.log_weights[n] for n in ("latent", "image")]),
+        strict=True,
+    ):
+        torch.testing.assert_close(model.log_weights[name].grad, expected)
+
+
 def test_an_epoch_sees_every_triple_once_and_links_in_turn() -> None:
     view = nmmkg_view()
     graph = JointGraph.of(view)
-    batches = TripleAndLinkBatches(graph, graph.seed_pairs(view), (7, 4), context())
-    triples, links = zip(*batches.epoch(), strict=True)
+    pairs = graph.seed_pairs(view)
+    batches = TripleAndLinkBatches(graph, (pairs, pairs[:3]), (7, 4), context())
+    triples, links, weighed = zip(*batches.epoch(), strict=True)
     seen = torch.cat(triples)
     assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, graph.triples.tolist()))
     assert all(len({row[0] < graph.n_source for row in part.tolist()}) == 1 for part in triples)
-    counts = torch.unique(torch.cat(links), dim=0, return_counts=True)[1]
-    assert len(counts) == len(view.seed_links)
-    assert int(counts.max() - counts.min()) <= 1
+    for kind, n_links in ((links, len(pairs)), (weighed, 3)):
+        counts = torch.unique(torch.cat(kind), dim=0, return_counts=True)[1]
+        assert len(counts) == n_links
+        assert int(counts.max() - counts.min()) <= 1
 
 
 def test_without_triples_seed_links_alone_make_the_epoch() -> None:
     view = nmmkg_view()
     graph = JointGraph.of(view)
     pairs = graph.seed_pairs(view)
-    batches = TripleAndLinkBatches(graph, pairs, (7, 4), context(), with_triples=False)
-    triples, links = zip(*batches.epoch(), strict=True)
-    assert all(len(part) == 0 for part in triples)
+    kinds = pairs[:0], pairs
+    batches = TripleAndLinkBatches(graph, kinds, (7, 4), context(), with_triples=False)
+    triples, learned, links = zip(*batches.epoch(), strict=True)
+    assert all(len(part) == 0 for part in (*triples, *learned))
     assert len(links) == math.ceil(len(pairs) / 4)
 
 
 def test_negatives_come_from_the_graph_asked_for() -> None:
     graph = JointGraph.of(small_view())
-    batches = TripleAndLinkBatches(graph, torch.empty(0, 2, dtype=torch.int64), (7, 4), context())
+    nothing = torch.empty(0, 2, dtype=torch.int64)
+    batches = TripleAndLinkBatches(graph, (nothing, nothing), (7, 4), context())
     assert set(batches.others_of(60, is_source=True).tolist()) == {0, 1, 2}
     assert set(batches.others_of(60, is_source=False).tolist()) == {3, 4}
     assert batches.is_of_source(torch.tensor([[2, 0, 0]]))

@@ -13,15 +13,17 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import normal_parameter
 from mmea_bench.methods.parts.poe.experts import ExpertVectors
 
+LATENT = "latent"
+
 
 class ProductOfExperts(nn.Module):
-    """Logits of ``(e, sameAs, e')`` and of ordinary triples.
+    """Logits of ``(e, sameAs, e')`` and of ordinary triples, each expert with a weight.
 
     Args:
         graph: Union graph; without triples the latent expert has the seed links alone.
         experts: Fixed vectors by name.
         latent_dim: Columns of the latent expert; 0 leaves it out.
-        expert_weight: Of every fixed expert at the start.
+        expert_weight: Of every fixed expert at the start; that of the latent one is 1.
         ctx: Device and generator.
     """
 
@@ -49,55 +51,74 @@ class ProductOfExperts(nn.Module):
         self.entities.requires_grad_(self.has_latent)
         self.relations.requires_grad_(self.has_latent)
         # Weights stay positive: more evidence never speaks against a pair.
-        start = torch.tensor(math.log(expert_weight))
+        # That of the only expert would change no rank.
+        starts = {LATENT: 1.0} if self.has_latent and self._experts else {}
+        starts |= dict.fromkeys(self._experts, expert_weight)
         self.log_weights = nn.ParameterDict(
-            {name: nn.Parameter(start.clone()) for name in self._experts}
+            {name: nn.Parameter(torch.tensor(math.log(start))) for name, start in starts.items()}
         )
 
-    def link_logits(
-        self,
-        heads: Tensor,
-        tails: Tensor,
-        *,
-        paired: bool,
-        rows: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Logits of sameAs.
+    def latent_logits(self, head: Tensor, tail: Tensor, *, paired: bool) -> Tensor:
+        """Logits of sameAs by the latent expert alone.
 
-        No gradient is sought for the experts' vectors, which makes this far cheaper than products
-        of the joined ``vectors``.
+        Args:
+            head: Rows of the latent table of source entities, [n_heads, latent_dim].
+            tail: Of target entities, [n_tails, latent_dim].
+            paired: Whether row i is asked for with row i alone.
+
+        Returns:
+            [n_heads, n_tails], or [n_heads] where paired.
+        """
+        return _products(head * self.relations[self.same_as], tail, paired=paired)
+
+    def link_logits(self, heads: Tensor, tails: Tensor, *, paired: bool) -> Tensor:
+        """Logits of sameAs by all experts, for which the weights alone get a gradient.
+
+        That is far cheaper than products of the joined ``vectors``.
 
         Args:
             heads: Joint ids of source entities, [n_heads].
             tails: Joint ids of target entities, [n_tails].
             paired: Whether row i is asked for with row i alone.
-            rows: Rows of the latent table of both, where they are gathered already.
 
         Returns:
             [n_heads, n_tails], or [n_heads] where paired.
         """
-
-        def products(source: Tensor, target: Tensor) -> Tensor:
-            return (source * target).sum(dim=1) if paired else source @ target.T
-
-        head, tail = rows or (embedding(heads, self.entities), embedding(tails, self.entities))
-        logits = products(head * self.relations[self.same_as], tail)
+        shape = (len(heads),) if paired else (len(heads), len(tails))
+        logits = torch.zeros(shape, device=heads.device)
+        if self.has_latent:
+            with torch.no_grad():
+                rows = (embedding(ids, self.entities) for ids in (heads, tails))
+                latent = self.latent_logits(*rows, paired=paired)
+            logits = logits + self._weight(LATENT) * latent
         for name, expert in self._experts.items():
             source = expert.source.index_select(0, heads)
             target = expert.target.index_select(0, tails - self.n_source)
-            logits = logits + self.log_weights[name].exp() * products(source, target)
+            found = _products(source, target, paired=paired)
+            logits = logits + self._weight(name) * found
         return logits
 
     def vectors(self) -> tuple[Tensor, Tensor]:
         """Vectors of all source and all target entities; their inner products are the logits."""
-        source = [self.entities[: self.n_source] * self.relations[self.same_as]]
-        target = [self.entities[self.n_source :]]
+        source, target = [], []
+        if self.has_latent:
+            root = self._weight(LATENT).sqrt()
+            source.append(root * self.entities[: self.n_source] * self.relations[self.same_as])
+            target.append(root * self.entities[self.n_source :])
         for name, expert in self._experts.items():
-            root = (self.log_weights[name] / 2).exp()
+            root = self._weight(name).sqrt()
             source.append(root * expert.source)
             target.append(root * expert.target)
         return torch.cat(source, dim=1), torch.cat(target, dim=1)
 
+    def _weight(self, name: str) -> Tensor:
+        known = self.log_weights[name] if name in self.log_weights else torch.zeros(())
+        return known.exp()
+
     def weights(self) -> dict[str, float]:
-        """Current weight of each fixed expert."""
+        """Current weight of each expert."""
         return {name: float(log.detach().exp()) for name, log in self.log_weights.items()}
+
+
+def _products(source: Tensor, target: Tensor, *, paired: bool) -> Tensor:
+    return (source * target).sum(dim=1) if paired else source @ target.T
