@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from mmea_bench.reports.core.figures.lines import (
     method_names,
     under_short_names,
 )
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import (
     Comparison,
@@ -55,8 +56,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         shown.append(own)
         has_price = metric in _SHARES or metric == "f1"
         reach = options.reach if has_price else None
-        points, cut = under_short_names(own, options.names)
-        blocks.append(replace(_figure(comparison, points, metric, reach), notes=cut))
+        blocks.append(_figure(comparison, own, metric, reach, options.names))
         blocks.append(_table(comparison, own, metric))
         if has_price:
             blocks.append(_price_table(comparison, own, metric, options.reach))
@@ -73,11 +73,13 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
 
 
 def _figure(
-    comparison: Comparison, numbers: pd.DataFrame, metric: str, reach: float | None
+    comparison: Comparison, numbers: pd.DataFrame, metric: str, reach: float | None, names: Names
 ) -> Figure:
-    draw = partial(_draw, numbers=numbers, metric=metric, title=comparison.title, reach=reach)
-    width = lines_width(numbers["name"])
-    return Figure(comparison.slug, comparison.title, draw, width, _HEIGHT_IN)
+    points, cut = under_short_names(numbers, names)
+    draw = partial(_draw, numbers=points, metric=metric, title=comparison.title, reach=reach)
+    return Figure(
+        comparison.slug, comparison.title, draw, lines_width(points["name"]), _HEIGHT_IN, cut
+    )
 
 
 def _draw(

@@ -84,6 +84,9 @@ def plan_request(request: Request, pilot: Path | None = None) -> PlanOutcome:
 
 
 def _planned(request: Request, pilot: Path | None) -> PlanOutcome:
+    records = [] if pilot is None else list(ResultStore(pilot).records())
+    if pilot is not None and not records:
+        raise UserError(f"--pilot {pilot} holds no cells: give the results folder of a run.")
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
@@ -92,9 +95,6 @@ def _planned(request: Request, pilot: Path | None) -> PlanOutcome:
         return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
     methods = dict(configured_cells(plan, place.method_files))
     work = ((cell, asdict(methods[key].params)) for key, cell in plan.to_train)
-    records = list(ResultStore(pilot).records())
-    if not records:
-        raise UserError(f"--pilot {pilot} holds no cells: give the results folder of a run.")
     times = pilot_times(work, records)
     known = [one.seconds for one in times if one.seconds is not None]
     seconds = sum(known) / max(1, request.jobs) if known else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.readers import spelling
 from mmea_bench.datasets.core.readers.text import stored
 
@@ -108,12 +109,11 @@ def graph_notes(graphs: Sequence[KnowledgeGraph]) -> list[str]:
         facts = zip(
             *graph.attribute_triples.T.tolist(), graph.attribute_values.tolist(), strict=True
         )
-        tables = {
-            "relation": list(map(tuple, graph.relation_triples.tolist())),
-            "attribute": list(facts),
-        }
-        for kind, rows in tables.items():
-            if n_repeats := len(rows) - len(set(rows)):
+        triples = graph.relation_triples
+        n_distinct = {"relation": len(distinct_rows(triples)), "attribute": len(set(facts))}
+        n_all = {"relation": len(triples), "attribute": len(graph.attribute_triples)}
+        for kind, n_rows in n_all.items():
+            if n_repeats := n_rows - n_distinct[kind]:
                 notes.append(
                     f"{n_repeats:,} {kind} triples of {graph.name} repeat another one; each counts "
                     "as often as the files hold it."
