@@ -8,6 +8,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 
 _PR_SET_PDEATHSIG = 1
@@ -47,10 +50,34 @@ def own_process_group() -> None:
     """Makes this process the leader of a group of its own.
 
     Ctrl-C in a terminal then reaches the runner alone, which stops its cells in order, and a
-    kill reaches whatever processes a method has started.
+    kill reaches whatever processes a method has started. An interrupt that came before, while
+    the process was being made, is dropped: the runner has had it, too.
     """
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+    if hasattr(signal, "pthread_sigmask"):
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Holds interrupts back from this thread and from the processes that it starts.
+
+    A process that is still being made belongs to the terminal's group: Ctrl-C would end it in
+    Python's own start, with a traceback. ``own_process_group`` lets it hear interrupts again.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Starting the tracker lets interrupts through again, so that it has to run before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def kill(process: BaseProcess) -> None:

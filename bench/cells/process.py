@@ -22,7 +22,7 @@ from typing import Literal, cast
 import psutil
 
 from mmea_bench.bench.cells import worker
-from mmea_bench.bench.cells.limits import hard_limit_s, kill, kill_group
+from mmea_bench.bench.cells.limits import hard_limit_s, interrupts_held, kill, kill_group
 from mmea_bench.bench.cells.memory_kills import n_memory_kills
 from mmea_bench.bench.cells.messages import Tick
 from mmea_bench.bench.cells.server import Server
@@ -151,7 +151,7 @@ class Launcher:
                 self._context.Process(target=worker.run_cell, args=(job, pipe, log_path)),  # type: ignore[attr-defined]
             )
             try:
-                with self._bookkeeping, _without_main_module():
+                with self._bookkeeping, _without_main_module(), interrupts_held():
                     process.start()
             except (EOFError, ConnectionError, FileNotFoundError) as error:
                 # The server was killed a moment ago; the next start begins a new one.
