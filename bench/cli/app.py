@@ -18,12 +18,13 @@ from mmea_bench.bench.cli.data import data_app
 from mmea_bench.bench.cli.evidence.fidelity import fidelity_command
 from mmea_bench.bench.cli.evidence.leaderboard import leaderboard_command
 from mmea_bench.bench.cli.evidence.measured import measured_app
+from mmea_bench.bench.cli.evidence.published import published_command
 from mmea_bench.bench.cli.evidence.replicate import replicate_command
+from mmea_bench.bench.cli.given_once import GivenOnce
 from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
 from mmea_bench.bench.cli.options import takes_report_options, takes_request
-from mmea_bench.bench.cli.published import published_command
 from mmea_bench.bench.cli.records.errors import errors_command
 from mmea_bench.bench.cli.records.predict import predict_command
 from mmea_bench.bench.cli.records.show import show_command
@@ -55,6 +56,7 @@ ReportFolder = Annotated[
 ]
 app = typer.Typer(
     name="mmea-bench",
+    cls=GivenOnce,
     help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
     epilog="Example: mmea-bench run --suite quick",
     no_args_is_help=True,

@@ -10,13 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from mmea_bench.bench.cli.download import agreed, fetched
+from mmea_bench.bench.cli.given_once import GivenOnce
 from mmea_bench.bench.cli.texts import (
     AsJson,
     CacheDir,
     DataRoot,
     DatasetFiles,
     print_json,
-    stderr,
     stdout,
 )
 from mmea_bench.bench.cli.user_errors import EXIT_USER_ERROR, sentences
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mmea_bench.bench.cli.data_status import DatasetCheck
-    from mmea_bench.datasets.core.access.base import RemoteFile
     from mmea_bench.datasets.core.access.fetch import FetchOutcome
     from mmea_bench.datasets.core.model.pair import KGPair
     from mmea_bench.datasets.core.model.statistics import PairStatistics
 
 data_app = typer.Typer(
+    cls=GivenOnce,
     name="data",
     help="Find, check, download and count datasets.",
     epilog="Example: mmea-bench data check --data-root data",
@@ -182,9 +183,9 @@ def fetch_command(
     with _sentences(dataset_files):
         root, cache = _data_root(data_root), _cache_dir(cache_dir)
         files = published_files(names or ())
-        if not yes and not _agreed(files, root, as_json=as_json):
+        if not yes and not agreed(files, root, as_json=as_json):
             return
-        outcomes = _fetch(files, root, with_progress=not as_json)
+        outcomes = fetched(files, root, with_progress=not as_json)
         known = set(dataset_names())
         chosen = [name for name in names or () if parse_address(name)[0] in known]
         checks = [check_dataset(name, root, cache) for name in chosen]
@@ -346,51 +347,6 @@ def _stats_json(pair: KGPair, statistics: PairStatistics) -> dict[str, object]:
         "is_one_to_one": statistics.is_one_to_one,
         "graphs": graphs,
     }
-
-
-def _agreed(files: Sequence[RemoteFile], root: Path, *, as_json: bool) -> bool:
-    """Whether the user wants the files, after seeing which; with ``--json`` only the plan."""
-    plan = [
-        {
-            "path": file.path,
-            "url": file.url,
-            "n_bytes": file.n_bytes,
-            "sha256": file.sha256,
-            "is_there": (root / file.path).exists(),
-        }
-        for file in files
-    ]
-    if as_json:
-        print_json({"data_root": str(root), "plan": plan})
-        return False
-    table = Table("file", "size", "checksum", "from", title=f"Files below {escape(str(root))}")
-    for file, row in zip(files, plan, strict=True):
-        size = f"{file.n_bytes / 1e6:.1f} MB" if file.n_bytes else "unknown"
-        source = "already there, not replaced" if row["is_there"] else file.url or "a browser"
-        checksum = "known" if file.sha256 else "recorded on first sight"
-        table.add_row(file.path, size, checksum, escape(source))
-    stdout().print(table)
-    agreed = typer.confirm("Download what is not there?")
-    if not agreed:
-        echo("Nothing was downloaded.")
-    return agreed
-
-
-def _fetch(files: Sequence[RemoteFile], root: Path, *, with_progress: bool) -> list[FetchOutcome]:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    from mmea_bench.datasets.core.access.fetch import fetch_files
-
-    if not with_progress:
-        return fetch_files(files, root)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=stderr()) as bars:
-        tasks = {file.path: bars.add_task(file.path, total=None, visible=False) for file in files}
-
-        def show(path: str, n_done: int, total: int) -> None:
-            bars.update(tasks[path], completed=n_done, total=total or None, visible=True)
-
-        return fetch_files(files, root, progress=show)
 
 
 def _print_outcomes(outcomes: Sequence[FetchOutcome]) -> None:

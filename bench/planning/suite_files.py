@@ -61,7 +61,12 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
             + " A file of your own is named by a path that ends in .toml."
         )
     try:
-        table = tomllib.loads(read_regular(path, LARGEST_SUITE_BYTES).decode("utf-8"))
+        # An editor's mark of the encoding says nothing.
+        table = tomllib.loads(read_regular(path, LARGEST_SUITE_BYTES).decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no UTF-8 text (byte {error.start}), as TOML is. Save it in that encoding."
+        ) from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not valid TOML: {shown(error, quote='')}.") from None
     except RecursionError:

@@ -7,7 +7,8 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
@@ -16,6 +17,7 @@ OptionsT = TypeVar("OptionsT")
 
 _ADDRESS = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(\[(?P<options>[^\[\]]*)\])?$")
 _TRUE = frozenset({"true", "yes", "on", "1"})
+_WHOLE_NUMBER = re.compile(r"^\s*[+-]?[0-9]+(_[0-9]+)*\s*$")
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 
@@ -98,9 +100,20 @@ def build_options(kind: str, options_type: type[OptionsT], given: Mapping[str, o
                 f"{kind} '{key}' must be {wanted}, not {_found(value)}: {why}."
             ) from None
     try:
-        return options_type(**values)
+        made = options_type(**values)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{kind}: {error}") from None
+    _check_counts(kind, made, values)
+    return made
+
+
+def _check_counts(kind: str, made: object, given: Iterable[str]) -> None:
+    """A whole number whose default is none below zero is a count, and stays one."""
+    for field in dataclasses.fields(typing.cast(Any, made)):
+        value = getattr(made, field.name)
+        is_count = type(field.default) is int and field.default >= 0
+        if field.name in given and is_count and type(value) is int and value < 0:
+            raise UserError(f"{kind} '{field.name}' must not be below 0: {value}.")
 
 
 def _found(value: object) -> str:
@@ -157,7 +170,10 @@ def _convert_literal(value: object, choices: tuple[Any, ...]) -> Any:
     for choice in choices:
         if value == choice or str(value) == str(choice):
             return choice
-    raise ValueError(f"valid are {', '.join(str(choice) for choice in choices)}")
+    names = [str(choice) for choice in choices]
+    close = get_close_matches(shown(value, quote=""), names, n=1)
+    meant = f"did you mean '{close[0]}'? " if close else ""
+    raise ValueError(f"{meant}valid are {', '.join(names)}")
 
 
 def convert_plain(value: object, wanted: Any) -> Any:
@@ -171,7 +187,11 @@ def convert_plain(value: object, wanted: Any) -> Any:
         if text in _TRUE | _FALSE:
             return text in _TRUE
         raise ValueError("write true or false")
+    if wanted in (int, float) and isinstance(value, bool):
+        raise ValueError("a number is needed")
     if wanted is int:
+        if isinstance(value, str) and not _WHOLE_NUMBER.match(value):
+            raise ValueError("a whole number is needed")
         if isinstance(value, float) and not value.is_integer():
             raise ValueError("a whole number is needed")
         return int(typing.cast(Any, value))

@@ -72,7 +72,10 @@ def test_values_get_the_type_of_their_field() -> None:
         ({"n": "many"}, "'n' must be int, not 'many'"),
         ({"n": 2.5}, "a whole number is needed"),
         ({"is_easy": "False?"}, "write true or false"),
+        ({"n": True}, "a number is needed"),
+        ({"n": -1}, "option of x 'n' must not be below 0: -1."),
         ({"kind": "c"}, "valid are a, b"),
+        ({"kind": "B"}, "valid are a, b"),
         ({"n": "none"}, "'n' must be int"),
     ],
 )

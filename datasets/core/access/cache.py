@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
@@ -65,8 +67,24 @@ def dataset_version(dataset: PairDataset, cache_dir: Path | None) -> str:
 
 def cache_key(dataset: PairDataset) -> str:
     """Text that changes with the address, any input file, or the code that reads it."""
-    files = [_file_facts(path) for path in dataset.input_files()]
-    return json.dumps([dataset.address, files, _code_hash(dataset)])
+    paths = dataset.input_files()
+    files = [_file_facts(path) for path in paths]
+    return json.dumps([dataset.address, files, _names_beside(paths), _code_hash(dataset)])
+
+
+def _names_beside(paths: Sequence[Path]) -> str:
+    """Digest of the names in the files' folders.
+
+    An empty folder of a split, or a copy that is not read, changes what is said of a dataset.
+    """
+    folders = {path.resolve().parent for path in paths}
+    top = Path(os.path.commonpath(folders)) if folders else Path()
+    between = {each for folder in folders for each in folder.parents if each.is_relative_to(top)}
+    digest = hashlib.sha256()
+    for folder in sorted(folders | between):
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        digest.update(json.dumps([str(folder), names]).encode())
+    return digest.hexdigest()
 
 
 def _file_facts(path: Path) -> list[str | int]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,11 +126,9 @@ class NmmeaFiles:
             axis=1,
         )
         kinds = pair_kinds(links, features["image"][0].present, features["image"][1].present)
-        for line, (pair, wanted) in enumerate(zip(written, kinds.tolist(), strict=True), 2):
-            if written[pair] != wanted:
-                problem = (
-                    f"the pair of {pair[0]!r} and {pair[1]!r} is {wanted}, not {written[pair]!r}"
-                )
+        for (pair, (kind, line)), wanted in zip(written.items(), kinds.tolist(), strict=True):
+            if kind != wanted:
+                problem = f"the pair of {pair[0]!r} and {pair[1]!r} is {wanted}, not {kind!r}"
                 raise DataError.at(pairs_path, problem, _CORRECT, line)
         split = partial(_read_fold, self.folder, pairs=written)
         read = tuple(
@@ -137,6 +136,7 @@ class NmmeaFiles:
             for fold in self.fold_folders
         )
         notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
+        notes += _repeat_notes(pairs_path, len(written))
         notes += text.copy_notes(self.input_files())
         notes += graphs.graph_notes([graph for graph, _ in found])
         for name, both in features.items():
@@ -296,26 +296,42 @@ def _check_known(
             raise DataError.at(path, problem, _CORRECT, line)
 
 
-def _read_pairs(path: Path) -> dict[tuple[str, str], str]:
-    pairs: dict[tuple[str, str], str] = {}
+class _Written(NamedTuple):
+    """What a file says of a pair, and where it does so first."""
+
+    kind: str
+    line: int
+
+
+def _read_pairs(path: Path) -> dict[tuple[str, str], _Written]:
+    """Distinct pairs in the order of their first lines."""
+    pairs: dict[tuple[str, str], _Written] = {}
     for line, (source, target, kind) in enumerate(_read_table(path, PAIR_COLUMNS), 2):
-        if (source, target) in pairs:
-            problem = f"the pair of {source!r} and {target!r} stands here twice"
+        first = pairs.setdefault((source, target), _Written(kind, line))
+        if first.kind != kind:
+            problem = (
+                f"the pair of {source!r} and {target!r} is {kind!r} here and {first.kind!r} in "
+                f"line {first.line}"
+            )
             raise DataError.at(path, problem, "Remove one of the two lines.", line)
-        pairs[source, target] = kind
     return pairs
 
 
-def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], str]) -> Fold:
+def _repeat_notes(path: Path, n_distinct: int) -> list[str]:
+    n_repeats = len(_read_table(path, PAIR_COLUMNS)) - n_distinct
+    return [f"{path.name}: {n_repeats:,} lines repeat a pair; each counts once."] * bool(n_repeats)
+
+
+def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], _Written]) -> Fold:
     position = {pair: row for row, pair in enumerate(pairs)}
     used: dict[tuple[str, str], str] = {}
     parts: list[NDArray[np.int64]] = []
     for part in PARTS:
         path = fold / f"{part}.tsv"
         own = _read_pairs(path)
-        for line, (pair, kind) in enumerate(own.items(), 2):
+        for pair, (kind, line) in own.items():
             problem = ""
-            if pairs.get(pair) != kind:
+            if pair not in pairs or pairs[pair].kind != kind:
                 problem = f"the {kind} pair of {pair[0]!r} and {pair[1]!r} is not in pairs.tsv"
             elif pair in used:
                 problem = f"the pair of {pair[0]!r} and {pair[1]!r} already stands in {used[pair]}"

@@ -42,8 +42,14 @@ def stored_content(path: Path) -> Path | None:
 
 
 def lacking(path: Path) -> str:
-    """How a part that may be missing is missing: ``NAME is missing`` or ``NAME is empty``."""
-    return f"{path.name} is {'missing' if stored(path) is None else 'empty'}"
+    """How a part that may be missing is missing, such as ``NAME is missing`` or ``is empty``."""
+    if stored(path) is not None:
+        return f"{path.name} is empty"
+    if path.is_dir():
+        return f"{path.name} is a folder, not a file"
+    if path.is_symlink():
+        return f"{path.name} is a link to nothing"
+    return f"{path.name} is {'no file that can be read' if path.exists() else 'missing'}"
 
 
 def _is_empty(file: Path) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
-from mmea_bench.bench.cli.published_coverage import coverage
+from mmea_bench.bench.cli.evidence.published_coverage import coverage
 from mmea_bench.reports.making.evidence import BASELINE, BEGIN, END
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore

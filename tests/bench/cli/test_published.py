@@ -14,8 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
-from mmea_bench.bench.cli.published import chosen_rows
-from mmea_bench.bench.cli.published_view import show_cells, show_summary
+from mmea_bench.bench.cli.evidence.published import chosen_rows
+from mmea_bench.bench.cli.evidence.published_view import show_cells, show_summary
 from mmea_bench.results.core.published import read_published
 from mmea_bench.results.core.published_cells import cells_of, explanations
 

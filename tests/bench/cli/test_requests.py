@@ -197,3 +197,30 @@ def test_a_file_that_cannot_be_loaded_names_the_line(tmp_path: Path, text: str, 
     done = invoke("run", "--method-file", str(path), *HERE)
     assert done.exit_code == 2
     assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["plan", *HERE, "--protocol", ""], "--protocol was given an empty value"),
+        (["plan", *HERE, "--out="], "--out was given an empty value"),
+        (["plan", *HERE, "--methods", "eva", "--methods", ""], "--methods was given an empty"),
+        (["report", ""], "FOLDER was given an empty value"),
+        (
+            ["plan", *HERE, "--protocol", "paper", "--protocol", "strict"],
+            "--protocol was given twice",
+        ),
+        (["data", "check", "x", "--data-root", ""], "--data-root was given an empty value"),
+    ],
+)
+def test_an_empty_value_is_refused(words: list[str], sentence: str) -> None:
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_of_two_values_the_last_counts_and_a_note_says_so() -> None:
+    words = ["--methods", "random_scores", "--protocol", "strict", "--protocol", "paper"]
+    result = invoke("plan", *HERE, *words, "--json")
+    assert "Note: --protocol was given twice; the last value counts: paper." in result.stderr
+    assert {cell["protocol"] for cell in json.loads(result.stdout)["cells"]} == {"paper"}

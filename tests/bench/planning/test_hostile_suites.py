@@ -72,3 +72,16 @@ def test_a_suite_of_a_megabyte_is_not_read(tmp_path: Path) -> None:
 def test_a_name_that_can_be_no_file_is_a_sentence(name: str) -> None:
     with pytest.raises(UserError, match=r"cannot be opened|does not exist"):
         load_suite(name)
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_a_suite(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(PLAN, encoding="utf-8-sig")
+    assert load_suite(str(path)).methods == ("random_scores",)
+
+
+def test_a_suite_in_another_encoding_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('title = "Müller"\n' + PLAN, encoding="latin-1")
+    with pytest.raises(UserError, match=r"is no UTF-8 text \(byte 10\), as TOML is"):
+        load_suite(str(path))

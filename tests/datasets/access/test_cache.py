@@ -55,6 +55,15 @@ def test_the_second_load_parses_nothing(folder: Path, tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
+def test_a_name_that_appears_beside_the_files_makes_an_entry_stale(folder: Path) -> None:
+    (folder / "splits" / "1").mkdir(parents=True)
+    (folder / "splits" / "1" / "train_links").write_text("")
+    before = cache_key(opened(folder))
+    assert cache_key(opened(folder)) == before
+    (folder / "images.bin").touch()
+    assert cache_key(opened(folder)) != before
+
+
 def test_without_a_folder_nothing_is_kept(folder: Path, tmp_path: Path) -> None:
     dataset = opened(folder)
     assert load_pair(dataset, None).version == load_pair(dataset, None).version

@@ -81,7 +81,12 @@ def test_a_missing_dataset_says_what_to_do(tmp_path: Path) -> None:
         ("kg2/entities.tsv", "x\tt\t", "x\tt\t\nw\tt\t", r"node 'w' has text, but no row"),
         ("pairs.tsv", "p\tx\ttt", "p\tx\tvv", r"line 2: the pair of 'p' and 'x' is tt, not 'vv'"),
         ("pairs.tsv", "p\tx", "x\tp", r"pairs\.tsv, line 2: 'x' is no node"),
-        ("pairs.tsv", "p\ty\ttv", "p\tx\ttt", r"line 3: the pair of 'p' and 'x' stands here twice"),
+        (
+            "pairs.tsv",
+            "p\ty\ttv",
+            "p\tx\ttv",
+            r"line 3: the pair of 'p' and 'x' is 'tv' here and 'tt'",
+        ),
         ("meta.json", "{", "[", r"meta\.json: cannot be read"),
     ],
 )
@@ -92,6 +97,27 @@ def test_every_rule_is_checked(root: Path, name: str, old: str, new: str, words:
     path.write_text(changed)
     with pytest.raises(DataError, match=words):
         open_dataset("nmmea", root).read()
+
+
+def test_a_pair_that_is_written_twice_counts_once(root: Path) -> None:
+    path = root / "nmmea" / "pairs.tsv"
+    plain = open_dataset("nmmea", root).read()
+    header, first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([header, first, first, *others]) + "\n")
+    repeated = open_dataset("nmmea", root).read()
+    assert repeated.anchor_links.tolist() == plain.anchor_links.tolist()
+    assert "pairs.tsv: 1 lines repeat a pair; each counts once." in repeated.notes
+
+
+def test_what_is_no_file_is_not_called_missing(root: Path) -> None:
+    path = root / "nmmea" / "kg1" / "attr_triples.tsv"
+    path.unlink()
+    path.mkdir()
+    (other := root / "nmmea" / "kg2" / "attr_triples.tsv").unlink()
+    other.symlink_to("nowhere.tsv")
+    notes = "\n".join(open_dataset("nmmea", root).read().notes)
+    assert "kg1/attr_triples.tsv is a folder, not a file: that graph has no attributes." in notes
+    assert "kg2/attr_triples.tsv is a link to nothing: that graph has no attributes." in notes
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def _show_coverage(*, as_json: bool) -> None:
     """How many of the published numbers belong to a method that exists."""
     from dataclasses import asdict
 
-    from mmea_bench.bench.cli.published_coverage import coverage
+    from mmea_bench.bench.cli.evidence.published_coverage import coverage
     from mmea_bench.methods.core.catalogue import method_names
     from mmea_bench.results.core.published import read_published
 
@@ -122,7 +122,7 @@ def _show_coverage(*, as_json: bool) -> None:
 
 
 def _show_summary(published: Published, *, as_json: bool) -> None:
-    from mmea_bench.bench.cli.published_view import show_summary, summary_of_sources
+    from mmea_bench.bench.cli.evidence.published_view import show_summary, summary_of_sources
 
     if not as_json:
         show_summary(published, stdout())
@@ -141,7 +141,7 @@ def _show_summary(published: Published, *, as_json: bool) -> None:
 
 
 def _show_rows(published: Published, rows: pd.DataFrame, *, as_json: bool) -> None:
-    from mmea_bench.bench.cli import published_view
+    from mmea_bench.bench.cli.evidence import published_view
     from mmea_bench.results.core.published_cells import cells_of, explanations
 
     cells = cells_of(rows)
@@ -217,7 +217,7 @@ def _ratio(word: str) -> float | None:
 
 
 def _setting(words: str, results: pd.DataFrame) -> str:
-    from mmea_bench.bench.cli.published_view import setting_words
+    from mmea_bench.bench.cli.evidence.published_view import setting_words
 
     if words == NOT_SAID:
         return ""
