@@ -152,6 +152,16 @@ def test_joint_vectors_are_as_short_as_six_weights_make_them() -> None:
 
 
 @torch.no_grad()
+def test_cosines_of_joint_vectors_come_from_those_of_the_used_slots() -> None:
+    fusion, pairs = encoder_of().fusion, pairs_of()
+    fusion.logits[1] = 2.0
+    rows = {name: normalize(pairs[name], dim=1) for name in MODALITIES}
+    joint = normalize(fusion(pairs), dim=1)
+    cosines = {name: values @ values.T for name, values in rows.items()}
+    torch.testing.assert_close(fusion.joint_cosines(rows, rows, cosines), joint @ joint.T)
+
+
+@torch.no_grad()
 def test_noise_repeats_itself_in_every_epoch_unless_it_is_fresh() -> None:
     encoder, pairs = encoder_of(), pairs_of()
     for reseeds in (True, False):

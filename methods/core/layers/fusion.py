@@ -30,14 +30,17 @@ class WeightedConcatenation(nn.Module):
         Args:
             vectors: Modality to [n, dim].
         """
-        weights = torch.softmax(self.logits, dim=0)
         return torch.cat(
             [
-                weight * normalize(vectors[name], dim=1)
-                for name, weight in zip(self.modalities, weights, strict=True)
+                share * normalize(vectors[name], dim=1)
+                for name, share in zip(self.modalities, self.shares(), strict=True)
             ],
             dim=1,
         )
+
+    def shares(self) -> Tensor:
+        """What each modality's vector is scaled by, in their order, [n_modalities]."""
+        return torch.softmax(self.logits, dim=0)
 
     def joint_cosines(
         self,
@@ -55,7 +58,7 @@ class WeightedConcatenation(nn.Module):
             target: Modality to L2-normalised rows, [b_target, dim].
             cosines: Modality to the products of these rows, [b_source, b_target].
         """
-        squares = torch.softmax(self.logits, dim=0) ** 2
+        squares = self.shares() ** 2
         product = torch.zeros((), device=squares.device)
         source_norm, target_norm = (torch.zeros((), device=squares.device) for _ in range(2))
         for name, square in zip(self.modalities, squares, strict=True):

@@ -44,12 +44,9 @@ class SlottedConcatenation(WeightedConcatenation):
         super().__init__(modalities)
         self.logits = nn.Parameter(torch.ones(_N_SLOTS))
 
-    def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
-        """Joint vectors, [n, sum of the dims]; not normalised."""
-        parts = [normalize(vectors[name], dim=1) for name in self.modalities]
-        weights = torch.softmax(self.logits, dim=0)[: len(parts)]
-        weighted = [weight * part for weight, part in zip(weights, parts, strict=True)]
-        return torch.cat(weighted, dim=1)
+    def shares(self) -> Tensor:
+        """The weights of the slots that are used, [n_modalities]; their sum is below 1."""
+        return torch.softmax(self.logits, dim=0)[: len(self.modalities)]
 
     def weights(self) -> dict[str, float]:
         """Current weight of each modality beside the others that are used."""
