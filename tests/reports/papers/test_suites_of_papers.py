@@ -169,7 +169,7 @@ def test_each_dataset_has_the_settings_that_were_published_for_it() -> None:
     suite = load_suite(str(SUITES / "loginmea2024_table2.toml"))
     (cell, *_) = [cell for cell in expand(suite) if cell.method == "meaformer"]
     params = configured(get_method("meaformer"), cell).params
-    # FB15K-DB15K: no feed-forward layer, and a decay of 5e-4.
+    # Unlike on FB15K-DB15K: a feed-forward layer, and twice the decay.
     assert (params.feed_forward_dim, params.weight_decay, params.epochs) == (400, 1e-3, 1000)
 
 
@@ -179,5 +179,6 @@ def test_the_rivals_of_selfmea_train_on_as_many_links_as_they_did() -> None:
     assert ratio * (1 - suite.protocol.held_out_share) == pytest.approx(0.3)
 
 
-def test_the_best_baseline_stands_in_for_the_second_best_of_crossea() -> None:
-    assert "se_clip_mmea" in load_suite(str(SUITES / "crossea2025_table6.toml")).methods
+def test_crosseas_t_tests_have_its_second_best_and_the_best_baseline() -> None:
+    methods = load_suite(str(SUITES / "crossea2025_table6.toml")).methods
+    assert {"desalign", "se_clip_mmea"} < set(methods)
