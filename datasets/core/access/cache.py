@@ -14,7 +14,7 @@ import platformdirs
 
 from mmea_bench.datasets.core.access.base import PairDataset
 from mmea_bench.datasets.core.access.transformed import TransformedDataset
-from mmea_bench.datasets.core.errors import DataError, UserError
+from mmea_bench.datasets.core.errors import UserError, unreadable
 from mmea_bench.datasets.core.imports import own_sources, package_sources
 from mmea_bench.datasets.core.model.pair import KGPair
 
@@ -43,11 +43,19 @@ def load_pair(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
         cache_dir: Folder of the cache; None reads the files themselves.
 
     Raises:
-        DataError: If the files are missing or malformed.
+        DataError: If the files are missing, malformed, or may not be read.
     """
+    try:
+        return _load(dataset, cache_dir)
+    except PermissionError as error:  # of a folder: the readers say which file they cannot open
+        place = dataset.address if error.filename is None else error.filename
+        raise unreadable(Path(str(place)), error) from None
+
+
+def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
     if isinstance(dataset, TransformedDataset):
         # Changing takes a second; each value of a curve as an entry of its own would fill the disk.
-        return dataset.changed(load_pair(dataset.plain, cache_dir))
+        return dataset.changed(_load(dataset.plain, cache_dir))
     if cache_dir is None:
         return dataset.read()
     key = cache_key(dataset)
@@ -105,8 +113,7 @@ def _file_facts(path: Path) -> list[str | int]:
         facts = path.stat()
         content = _content_digest(path, facts.st_size)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror or error})"
-        raise DataError.at(path, problem, "Put it there, or check its rights.") from None
+        raise unreadable(path, error) from None
     changed = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
     return [str(path.resolve()), facts.st_size, *changed, content]
 

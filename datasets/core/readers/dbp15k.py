@@ -169,7 +169,12 @@ class Dbp15kFiles:
             return links, (), notes
         read = partial(folds.link_split, _SPLIT_NAME, parts, _read_pairs, pairs)
         fold = folds.read_or_broken(_SPLIT_NAME, read)
-        return links, (fold,), [*notes, *folds.broken_notes([fold])]
+        notes += folds.broken_notes([fold])
+        if not fold.problem:
+            notes += [
+                note for part in parts for note in graphs.repeat_notes(part, _read_pairs(part))
+            ]
+        return links, (fold,), notes
 
     def _read_graph(
         self, side: int, name: str, triples: Triples, uris: Sequence[str], surface: Sequence[str]

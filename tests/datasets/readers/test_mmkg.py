@@ -257,3 +257,28 @@ def test_numbers_of_both_kgs_are_kept_apart(tmp_path: Path) -> None:
         assert f"{count} {kind} ids stand in both KGs; they are kept apart, as ids of each KG." in (
             pair.notes
         )
+
+
+@pytest.mark.parametrize("name", ["FB15K", "DB15K"])
+def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path, name: str) -> None:
+    path = write_raw(tmp_path) / name / f"{name}_NumericalTriples.txt"
+    path.unlink()
+    missing = read(tmp_path)
+    path.touch()
+    empty = read(tmp_path)
+    assert empty.version == missing.version
+    assert f"{path.name} is missing: {name} has no attributes." in missing.notes
+    assert f"{path.name} is empty: {name} has no attributes." in empty.notes
+    assert path not in detect(tmp_path).files.input_files()
+
+
+def test_repeated_links_count_once(tmp_path: Path) -> None:
+    path = write_raw(tmp_path) / "DB15K" / "DB15K_SameAsLink.txt"
+    whole = read(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    twice = read(tmp_path)
+    assert twice.version == whole.version
+    assert twice.anchor_links.tolist() == whole.anchor_links.tolist()
+    assert [note for note in twice.notes if "repeat" in note] == [
+        "DB15K_SameAsLink.txt: 3 lines repeat a link; each counts once."
+    ]
