@@ -18,7 +18,12 @@ from mmea_bench.datasets.core.access.catalogue import (
 from mmea_bench.datasets.core.access.layouts import LayoutDataset, detect
 from mmea_bench.datasets.core.access.published_files import PUBLISHED, WORD_VECTORS
 from mmea_bench.datasets.core.access.writers import LAYOUTS
-from mmea_bench.datasets.core.errors import MissingDataError, UserError, unknown_name
+from mmea_bench.datasets.core.errors import (
+    ForbiddenDataError,
+    MissingDataError,
+    UserError,
+    unknown_name,
+)
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import Deviation, compare, n_in_several_links
 from mmea_bench.datasets.core.options import parse_address
@@ -105,6 +110,8 @@ def check_dataset(address: str, data_root: Path, cache_dir: Path | None) -> Data
     try:
         dataset.input_files()
         pair = load_pair(dataset, cache_dir)
+    except ForbiddenDataError as error:  # a kind of missing for suites, which skip both
+        return DatasetCheck(address, "unreadable", sentence=str(error))
     except MissingDataError as error:
         return DatasetCheck(address, "missing", sentence=str(error))
     except UserError as error:

@@ -69,6 +69,17 @@ class MissingDataError(DataError):
     """The files of a dataset are not where the program looks for them."""
 
 
+class ForbiddenDataError(MissingDataError):
+    """The files of a dataset are there, but may not be read: a suite skips the dataset, too."""
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error of a file that the system does not let the program read."""
+    kind = ForbiddenDataError if isinstance(error, PermissionError) else DataError
+    problem = f"cannot be read ({error.strerror or error})"
+    return kind.at(path, problem, "Check its rights and the disk.")
+
+
 def unknown_name(kind: str, name: str, valid: Iterable[str], where: str = "") -> str:
     """Sentence for a name that does not exist, with the nearest valid one.
 

@@ -67,7 +67,7 @@ class PairDataset(ABC):
 
     @abstractmethod
     def input_files(self) -> tuple[Path, ...]:
-        """Every file that ``read`` will open; their sizes and times key the cache.
+        """Every file that ``read`` will open; their content and times key the cache.
 
         Raises:
             MissingDataError: If the dataset is not below the data root; the text says which

@@ -14,11 +14,14 @@ import platformdirs
 
 from mmea_bench.datasets.core.access.base import PairDataset
 from mmea_bench.datasets.core.access.transformed import TransformedDataset
-from mmea_bench.datasets.core.errors import DataError, UserError
+from mmea_bench.datasets.core.errors import UserError, unreadable
 from mmea_bench.datasets.core.imports import own_sources, package_sources
 from mmea_bench.datasets.core.model.pair import KGPair
 
 _CORE = Path(__file__).resolve().parents[1]
+_LARGEST_WHOLE = 32 << 20
+_N_SAMPLES, _SAMPLE_BYTES = 64, 64 << 10
+"""Of a larger file, 4 MiB are looked at."""
 _PROJECT, _USER = "mmea_bench.", "mmea_bench_user_datasets."
 """How the modules of the project's own datasets, and of the user's files, begin."""
 
@@ -40,11 +43,19 @@ def load_pair(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
         cache_dir: Folder of the cache; None reads the files themselves.
 
     Raises:
-        DataError: If the files are missing or malformed.
+        DataError: If the files are missing, malformed, or may not be read.
     """
+    try:
+        return _load(dataset, cache_dir)
+    except PermissionError as error:  # of a folder: the readers say which file they cannot open
+        place = dataset.address if error.filename is None else error.filename
+        raise unreadable(Path(str(place)), error) from None
+
+
+def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
     if isinstance(dataset, TransformedDataset):
         # Changing takes a second; each value of a curve as an entry of its own would fill the disk.
-        return dataset.changed(load_pair(dataset.plain, cache_dir))
+        return dataset.changed(_load(dataset.plain, cache_dir))
     if cache_dir is None:
         return dataset.read()
     key = cache_key(dataset)
@@ -90,19 +101,37 @@ def _names_beside(paths: Sequence[Path]) -> str:
 def _file_facts(path: Path) -> list[str | int]:
     """What changes whenever a file's content is replaced.
 
-    Size and time of change can be equal in two releases (archives and copies keep them); the
-    inode and the time of its own change cannot be set by whoever replaces the file.
+    Size and time of change can be equal in two releases (archives and copies keep them), and on
+    network and container file systems so can the inode and the time of its own change. Therefore
+    the content itself counts: all of it up to 32 MiB, else samples spread evenly over the file, so
+    that the facts alone tell of a small change between the samples of a large file.
 
     Raises:
         DataError: If the file cannot be opened.
     """
     try:
         facts = path.stat()
+        content = _content_digest(path, facts.st_size)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror or error})"
-        raise DataError.at(path, problem, "Put it there, or check its rights.") from None
+        raise unreadable(path, error) from None
     changed = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
-    return [str(path.resolve()), facts.st_size, *changed]
+    return [str(path.resolve()), facts.st_size, *changed, content]
+
+
+def _content_digest(path: Path, size: int) -> str:
+    """Digest of a file's content, or of evenly spaced samples of it, the first and last bytes too.
+
+    Raises:
+        OSError: If the file cannot be opened or read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        if size <= _LARGEST_WHOLE:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        for sample in range(_N_SAMPLES):
+            stream.seek((size - _SAMPLE_BYTES) * sample // (_N_SAMPLES - 1))
+            digest.update(stream.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def _code_hash(dataset: PairDataset) -> str:

@@ -22,6 +22,7 @@ from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.readers import nmmea
+from mmea_bench.datasets.core.readers.graphs import ids_as_in_files, is_id
 from mmea_bench.datasets.core.readers.names import escaped, lexical_value
 
 _CHUNK_ROWS = 1 << 16
@@ -48,9 +49,11 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     graphs = (pair.source, pair.target)
     entities = (pair.source.entities, _bracketed(pair.target.entities))
-    relations = (pair.source.relations, _bracketed(pair.target.relations))
-    for graph in graphs:
-        _refuse(_BLANK, "a blank inside", graph.entities, graph.relations, graph.attributes)
+    names = ids_as_in_files(pair.source.relations, pair.target.relations)
+    relations = (names[0], _bracketed(names[1]))
+    attributes = ids_as_in_files(pair.source.attributes, pair.target.attributes)
+    for side, graph in enumerate(graphs):
+        _refuse(_BLANK, "a blank inside", graph.entities, names[side], attributes[side])
         if np.any(graph.attribute_values == ""):
             raise DataError(
                 f"{graph.name} has attributes without a value, which the raw MMKG layout cannot "
@@ -62,7 +65,7 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
             folder / f"{graph.name}_EntityTriples.txt",
             (f"{head} {relation} {tail} ." for head, relation, tail in triples),
         )
-        facts = _fact_columns(graph, entities[side], _bracketed(graph.attributes))
+        facts = _fact_columns(graph, entities[side], _bracketed(attributes[side]))
         form = "{} {} {} ." if side else "{}\t{}\t{}"
         written = _typed if side else _bare
         lines = (
@@ -298,13 +301,14 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
 def _relation_ids(pair: KGPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ids of the relations of both KGs: their own where they are ids of this layout, else new."""
-    texts = [graph.relations.tolist() for graph in (pair.source, pair.target)]
-    both = [*texts[0], *texts[1]]
+    source, target = pair.source.relations, pair.target.relations
+    both = [*source.tolist(), *target.tolist()]
+    texts = [own.tolist() for own in ids_as_in_files(source, target)]
     if len(set(both)) == len(both) and all(
-        text.isascii() and text.isdigit() and text == str(int(text)) for text in both
+        is_id(text) and text == str(int(text)) for text in (*texts[0], *texts[1])
     ):
         return np.array(texts[0], dtype=np.int64), np.array(texts[1], dtype=np.int64)
-    n_source = len(texts[0])
+    n_source = len(source)
     return np.arange(n_source), np.arange(n_source, len(both))
 
 

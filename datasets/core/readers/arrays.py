@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.sizes import ARRAY_PACKED, most_unpacked, packed_too_well
 
 
@@ -24,6 +24,8 @@ def load_array(path: Path) -> NDArray[Any]:
         # Object arrays are pickles, and a pickle can run code.
         with path.open("rb") as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # a damaged header can raise nearly every type
         problem = f"is no array of numbers ({shown(error, quote='')})"
         raise DataError.at(path, problem, "Save a float32 array with numpy.save.") from None
@@ -51,6 +53,8 @@ def load_archive(path: Path, names: Sequence[str]) -> list[NDArray[Any]]:
             return [_member(path, archive, name) for name in names]
     except DataError:
         raise
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # a damaged archive can raise nearly every type
         if "allow_pickle" in str(error):
             raise DataError.at(

@@ -7,7 +7,7 @@ them, in each KG for itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -102,12 +102,10 @@ class Dbp15kFiles:
         ids, uris = _read_entities(self.folder)
         known = [*ids[0], *ids[1]]
         names = read_names(self.names, set(known)) if self.names else {}
-        triples, relation_notes = _kept_apart(
-            [
-                _read_triples(self.folder / f"triples_{side + 1}", ids[side], uris[side])
-                for side in (0, 1)
-            ]
-        )
+        triples = [
+            _read_triples(self.folder / f"triples_{side + 1}", ids[side], uris[side])
+            for side in (0, 1)
+        ]
         name_notes = (
             [] if any(names.values()) or not self.names else [f"{self.names.name} names no entity."]
         )
@@ -116,25 +114,26 @@ class Dbp15kFiles:
             self._read_graph(side, graph_names[side], triples[side], uris[side], surface[side])
             for side in (0, 1)
         ]
+        (source, target), id_notes = graphs.keep_ids_apart(built[0][0], built[1][0])
         links, folds, link_notes = self._read_links(ids)
         features, image_notes = self._read_images(ids, uris)
         notes = [
             *self.missing(),
             *built[0][1],
             *built[1][1],
-            *relation_notes,
+            *id_notes,
             *name_notes,
             *_unread_name_notes(self.folder),
             *link_notes,
             *image_notes,
             *text.copy_notes(self.input_files()),
-            *graphs.graph_notes([graph for graph, _ in built]),
+            *graphs.graph_notes((source, target)),
         ]
         return canonical(
             KGPair(
                 dataset=address,
-                source=built[0][0],
-                target=built[1][0],
+                source=source,
+                target=target,
                 anchor_links=links,
                 features=features,
                 notes=tuple(notes),
@@ -170,7 +169,12 @@ class Dbp15kFiles:
             return links, (), notes
         read = partial(folds.link_split, _SPLIT_NAME, parts, _read_pairs, pairs)
         fold = folds.read_or_broken(_SPLIT_NAME, read)
-        return links, (fold,), [*notes, *folds.broken_notes([fold])]
+        notes += folds.broken_notes([fold])
+        if not fold.problem:
+            notes += [
+                note for part in parts for note in graphs.repeat_notes(part, _read_pairs(part))
+            ]
+        return links, (fold,), notes
 
     def _read_graph(
         self, side: int, name: str, triples: Triples, uris: Sequence[str], surface: Sequence[str]
@@ -318,26 +322,6 @@ def _unread_name_notes(folder: Path) -> list[str]:
     if not found:
         return []
     return [f"{', '.join(found)} is not read: relations keep their ids, as in the triples."]
-
-
-def _kept_apart(sides: Sequence[Triples]) -> tuple[list[Triples], list[str]]:
-    """Triples in which no relation id stands in both KGs, and a sentence where ids were changed.
-
-    Ids without names mean something in their own KG only: where both KGs count from 0, equal ids
-    are unrelated relations, which a method that shares relations by name would merge.
-    """
-    both = set(sides[0].relations) & set(sides[1].relations)
-    if not both:
-        return list(sides), []
-    apart = [
-        replace(
-            side,
-            relations=[f"{each} ({name})" if each in both else each for each in side.relations],
-        )
-        for side, name in zip(sides, ("source", "target"), strict=True)
-    ]
-    note = f"{len(both):,} relation ids stand in both KGs; they are kept apart, as ids of each KG."
-    return apart, [note]
 
 
 def _read_facts(path: Path) -> Facts:

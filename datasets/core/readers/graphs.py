@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown
-from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, text_array
+from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text, text_array
 from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.readers import spelling
 from mmea_bench.datasets.core.readers.text import stored
 
 _MOST_NAMED = 5
+_SIDES = ("source", "target")
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 
@@ -81,6 +82,66 @@ def build_graph(
         attribute_values=text_array(value for _, _, value in facts),
         names=text_array(names),
     )
+
+
+def keep_ids_apart(
+    source: KnowledgeGraph, target: KnowledgeGraph
+) -> tuple[tuple[KnowledgeGraph, KnowledgeGraph], list[str]]:
+    """Both KGs without a relation or attribute id of both, and a sentence where ids were changed.
+
+    A bare number is an id that means something in its own KG only: where both KGs count from 0,
+    equal ids are unrelated, and a method that shares relations by name would merge them. No layout
+    says that its numbers are those of both KGs. Names and URIs that stand in both are shared.
+    """
+    notes = []
+    changed = []
+    for kind, first, second in (
+        ("relation", source.relations, target.relations),
+        ("attribute", source.attributes, target.attributes),
+    ):
+        both = {text for text in set(first.tolist()) & set(second.tolist()) if is_id(text)}
+        changed.append(
+            [_apart(texts, both, side) for texts, side in zip((first, second), _SIDES, strict=True)]
+        )
+        if both:
+            notes.append(
+                f"{len(both):,} {kind} ids stand in both KGs; they are kept apart, as ids of each "
+                "KG."
+            )
+    relations, attributes = changed
+    apart = [
+        replace(graph, relations=relations[side], attributes=attributes[side])
+        for side, graph in enumerate((source, target))
+    ]
+    return (apart[0], apart[1]), notes
+
+
+def is_id(text: str) -> bool:
+    """Whether a relation or attribute is a bare number, which says nothing outside its KG."""
+    return text.isascii() and text.isdigit()
+
+
+def _apart(texts: Text, both: Set[str], side: str) -> Text:
+    if not both:
+        return texts
+    return text_array(f"{text} ({side})" if text in both else text for text in texts.tolist())
+
+
+def ids_as_in_files(source: Text, target: Text) -> tuple[Text, Text]:
+    """Relations or attributes as ``keep_ids_apart`` found them, to write them back."""
+    ids = [
+        {text.removesuffix(f" ({side})") for text in texts.tolist() if text.endswith(f" ({side})")}
+        for texts, side in zip((source, target), _SIDES, strict=True)
+    ]
+    apart = {text for text in ids[0] & ids[1] if is_id(text)}
+    found = [
+        text_array(
+            number if (number := text.removesuffix(f" ({side})")) in apart else text
+            for text in texts.tolist()
+        )
+        for texts, side in zip((source, target), _SIDES, strict=True)
+    ]
+    return found[0], found[1]
 
 
 def known_facts(path: Path, facts: Facts, entities: Mapping[str, int]) -> tuple[Facts, list[str]]:
@@ -149,7 +210,7 @@ def _check_ends(
     unknown: dict[tuple[str, str], int] = {}  # entity and side to the first line
     lines = set()
     for number, row in enumerate(rows, 1):
-        for entity, index, side in zip(row, sides, ("source", "target"), strict=True):
+        for entity, index, side in zip(row, sides, _SIDES, strict=True):
             if entity not in index:
                 unknown.setdefault((entity, side), number)
                 lines.add(number)

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
 from mmea_bench.datasets.core.readers.sizes import (
@@ -116,6 +116,8 @@ def read_h5(path: Path, image_ids: Sequence[str]) -> Vectors:
                 values[row] = as_float32(np.asarray(found[key][()])).reshape(-1)
     except DataError:
         raise
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # a damaged file can raise nearly every type
         problem = f"the HDF5 file is truncated or damaged ({shown(error, quote='')})"
         raise DataError.at(path, problem, _AGAIN) from None

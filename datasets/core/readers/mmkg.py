@@ -120,6 +120,7 @@ class MmkgFiles:
         """
         source, source_notes = _read_graph(self.source, graph_names[0])
         target, target_notes = _read_graph(self.target, graph_names[1])
+        (source, target), id_notes = graphs.keep_ids_apart(source, target)
         sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         links_path = self.target.path("SameAsLink.txt")
         links = _read_links(links_path)
@@ -129,7 +130,7 @@ class MmkgFiles:
             *text.copy_notes(self.input_files()),
             *graphs.graph_notes((source, target)),
         ]
-        notes += number_notes((source, target))
+        notes += [*number_notes((source, target)), *id_notes]
         simulated = ("image",) if features and self.vectors_simulated and not self.has_h5 else ()
         if simulated:
             notes.append("The image vectors are simulated, not measured.")

@@ -115,7 +115,8 @@ class NmmeaFiles:
         self.input_files()
         sides = [_Side(self.folder / folder) for folder in GRAPH_FOLDERS]
         found = [side.read(name) for side, name in zip(sides, graph_names, strict=True)]
-        nodes = [graphs.positions(graph.entities.tolist()) for graph, _ in found]
+        (source, target), id_notes = graphs.keep_ids_apart(found[0][0], found[1][0])
+        nodes = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         features = {name: _both(found[0][1][name], found[1][1][name]) for name in FEATURE_FILES}
         pairs_path = self.folder / "pairs.tsv"
         written = _read_pairs(pairs_path)
@@ -138,14 +139,14 @@ class NmmeaFiles:
         notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
         notes += _repeat_notes(pairs_path, len(written))
         notes += text.copy_notes(self.input_files())
-        notes += graphs.graph_notes([graph for graph, _ in found])
+        notes += [*id_notes, *graphs.graph_notes((source, target))]
         for name, both in features.items():
             notes += images.filler_notes(FEATURE_FILES[name], both)
         return canonical(
             KGPair(
                 dataset=address,
-                source=found[0][0],
-                target=found[1][0],
+                source=source,
+                target=target,
                 anchor_links=links,
                 features=features,
                 simulated=_simulated(self._meta),

@@ -86,8 +86,9 @@ class OpeneaFiles:
             address: Canonical address of the dataset.
             graph_names: Printed names of source and target KG.
         """
-        source = self._read_graph("1", graph_names[0])
-        target = self._read_graph("2", graph_names[1])
+        (source, target), id_notes = graphs.keep_ids_apart(
+            self._read_graph("1", graph_names[0]), self._read_graph("2", graph_names[1])
+        )
         sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         links_path = self.folder / "ent_links"
         rows = _read_pairs(links_path)
@@ -106,7 +107,7 @@ class OpeneaFiles:
         )
         notes += [*folds.broken_notes(read), *text.copy_notes(self.input_files())]
         notes += [*graphs.graph_notes((source, target)), *number_notes((source, target))]
-        notes += _attributes_only_notes((source, target))
+        notes += [*id_notes, *_attributes_only_notes((source, target))]
         return canonical(
             KGPair(
                 dataset=address,

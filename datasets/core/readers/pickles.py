@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.images import Vectors
 from mmea_bench.datasets.core.readers.sizes import check_table
 
@@ -282,6 +282,8 @@ def load_pickle(path: Path) -> object:
         ) from None
     except (MemoryError, RecursionError):
         raise DataError.at(path, "asks for more memory than there is", _AGAIN) from None
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # a damaged pickle can raise nearly every type
         problem = f"the pickle is truncated or damaged ({shown(error, quote='')})"
         raise DataError.at(path, problem, _AGAIN) from None

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.sizes import read_packed
 
 LARGEST_ID = 2**31 - 1
@@ -175,6 +175,4 @@ def _read_bytes(file: Path) -> bytes:
             file, f"the gzip archive is truncated or damaged ({error})", "Copy or fetch it again."
         ) from None
     except OSError as error:
-        raise DataError.at(
-            file, f"cannot be read ({error.strerror or error})", "Check its rights and the disk."
-        ) from None
+        raise unreadable(file, error) from None

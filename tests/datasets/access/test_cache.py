@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmea_bench.datasets.core.access import cache
 from mmea_bench.datasets.core.access.base import NoOptions
 from mmea_bench.datasets.core.access.cache import cache_key, dataset_version, load_pair
 from mmea_bench.datasets.core.access.catalogue import open_dataset
@@ -100,6 +101,65 @@ def test_another_release_with_equal_size_and_time_is_read(folder: Path, tmp_path
     after = load_pair(opened(folder), tmp_path / "cache")
     assert after.version == opened(folder).read().version
     assert (after.version != before.version) == (other != "\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def equal_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every time of a file's own change is the same, as on a file system that keeps none."""
+    plain = Path.stat
+
+    def without_change(path: Path, **options: bool) -> os.stat_result:
+        facts = plain(path, **options)
+        changed = {"st_ctime_ns": 1, "st_mtime_ns": facts.st_mtime_ns, "st_atime_ns": 1}
+        return os.stat_result(tuple(facts), changed)
+
+    monkeypatch.setattr(Path, "stat", without_change)
+
+
+def rewrite(path: Path, old: bytes, new: bytes) -> None:
+    """Other bytes in place: size, inode and the time of the last write stay."""
+    facts = path.stat()
+    assert len(old) == len(new)
+    with path.open("r+b") as stream:
+        content = stream.read()
+        assert old in content
+        stream.seek(content.index(old))
+        stream.write(new)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = path.stat()
+    for fact in ("st_size", "st_ino", "st_mtime_ns", "st_ctime_ns"):
+        assert getattr(after, fact) == getattr(facts, fact)
+
+
+@pytest.mark.usefixtures("equal_facts")
+def test_other_content_in_place_with_equal_facts_is_read(folder: Path, tmp_path: Path) -> None:
+    before = load_pair(opened(folder), tmp_path / "cache")
+    rewrite(folder / "ill_ent_ids", b"0\t11", b"2\t12")
+    dataset = opened(folder)
+    after = load_pair(dataset, tmp_path / "cache")
+    assert dataset.reads == 1
+    assert after.version == opened(folder).read().version != before.version
+
+
+@pytest.mark.usefixtures("equal_facts")
+@pytest.mark.parametrize(("byte", "is_seen"), [("first", True), ("last", True), ("between", False)])
+def test_of_a_large_file_samples_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, byte: str, is_seen: bool
+) -> None:
+    for name, value in (("_LARGEST_WHOLE", 999), ("_N_SAMPLES", 3), ("_SAMPLE_BYTES", 10)):
+        monkeypatch.setattr(cache, name, value)
+    path = folder / "pair_GA_id_img_feature_dict.pkl"
+    path.write_bytes(b"a" + b"." * 299 + b"b" + b"." * 698 + b"c")
+
+    class OneFile(Counting):
+        def input_files(self) -> tuple[Path, ...]:
+            return (path,)
+
+    dataset = OneFile("./data", NoOptions(), folder)
+    before = cache_key(dataset)
+    old = {"first": b"a", "between": b"b", "last": b"c"}[byte]
+    rewrite(path, old, b"x")
+    assert (cache_key(dataset) != before) == is_seen
 
 
 def test_a_file_that_is_gone_is_a_sentence(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The writers: what they write, our readers read back as the same dataset."""
 
+import dataclasses
 import json
 import pickle
 
@@ -190,3 +191,22 @@ def test_a_memory_mapped_dataset_is_written_as_plain_arrays(tmp_path):
     np.testing.assert_array_equal(
         copy.features["image"][0].values, cached.features["image"][0].values
     )
+
+
+@pytest.mark.parametrize("write", [write_mmkg_layout, write_openea_layout, write_dbp15k_layout])
+def test_numbers_that_were_kept_apart_come_back_apart(tmp_path, write):
+    pair = tiny_pair()
+    graphs = [
+        dataclasses.replace(
+            graph,
+            relations=text_array([f"0 ({side})"]),
+            attributes=text_array([f"0 ({side})"]),
+        )
+        for graph, side in ((pair.source, "source"), (pair.target, "target"))
+    ]
+    pair = dataclasses.replace(pair, source=graphs[0], target=graphs[1])
+    write(pair, tmp_path / "copy")
+    copy = open_dataset(str(tmp_path / "copy")).read()
+    for graph, read in zip(graphs, (copy.source, copy.target), strict=True):
+        assert read.relations.tolist() == graph.relations.tolist()
+        assert read.attributes.tolist() == graph.attributes.tolist()

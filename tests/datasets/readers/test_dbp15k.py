@@ -210,6 +210,61 @@ def test_a_link_in_both_files_is_refused(tmp_path: Path) -> None:
         read(folder)
 
 
+def test_repeated_links_count_once(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    whole = read(folder)
+    path = folder / "ill_ent_ids"
+    path.write_text(path.read_text() * 2)
+    twice = read(folder)
+    assert twice.version == whole.version
+    assert twice.anchor_links.tolist() == whole.anchor_links.tolist()
+    assert [note for note in twice.notes if "repeat" in note] == [
+        "ill_ent_ids: 3 lines repeat a link; each counts once."
+    ]
+
+
+@pytest.mark.parametrize("with_all_links", [False, True])
+@pytest.mark.parametrize("name", ["sup_ent_ids", "ref_ent_ids"])
+def test_links_that_a_part_of_the_split_repeats_count_once(
+    tmp_path: Path, name: str, with_all_links: bool
+) -> None:
+    folder = write_eva(tmp_path)
+    rows = (folder / "ill_ent_ids").read_text().splitlines(keepends=True)
+    if not with_all_links:
+        (folder / "ill_ent_ids").unlink()
+    (folder / "sup_ent_ids").write_text("".join(rows[:1]))
+    (folder / "ref_ent_ids").write_text("".join(rows[1:]))
+    whole = read(folder)
+    path = folder / name
+    n_rows = len(path.read_text().splitlines())
+    path.write_text(path.read_text() * 2)
+    twice = read(folder)
+    assert twice.version == whole.version
+    (fold,), (before,) = twice.folds, whole.folds
+    assert fold.problem == ""
+    assert (fold.train.tolist(), fold.test.tolist()) == (
+        before.train.tolist(),
+        before.test.tolist(),
+    )
+    assert [note for note in twice.notes if "repeat" in note] == [
+        f"{name}: {n_rows} lines repeat a link; each counts once."
+    ]
+
+
+def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    write_eva_extras(folder)
+    path = folder / "training_attrs_1"
+    path.unlink()
+    missing = read(folder)
+    path.touch()
+    empty = read(folder)
+    assert empty.version == missing.version
+    assert "training_attrs_1 is missing: that KG has no attributes." in missing.notes
+    assert "training_attrs_1 is empty: that KG has no attributes." in empty.notes
+    assert path not in detect(folder).files.input_files()
+
+
 def test_relation_ids_of_both_kgs_may_not_overlap_by_chance(tmp_path: Path) -> None:
     """Where ids are all there is, equal ids of two KGs say nothing about the relations."""
     folder = write_eva(tmp_path)

@@ -226,3 +226,59 @@ def test_images_of_entities_in_another_spelling_are_told(tmp_path: Path) -> None
         write_h5(tmp_path / name / f"{name}_ImageData.h5", vectors)
     (note,) = (note for note in read(tmp_path).notes if "unknown entities" in note)
     assert "1 rows name unknown entities; left out. 1 of these names look like an entity" in note
+
+
+def test_numbers_of_both_kgs_are_kept_apart(tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    for name, form in (("FB15K", "{}"), ("DB15K", "<{}>")):
+        for kind in ("EntityTriples", "NumericalTriples"):
+            path = tmp_path / name / f"{name}_{kind}.txt"
+            content = path.read_text(encoding="utf-8")
+            # The attributes of FB15K are bracketed, too.
+            own = "<{}>" if kind == "NumericalTriples" else form
+            for text, number in (
+                ("/r/born", 0),
+                ("/r/knows", 1),
+                ("http://o/born", 0),
+                ("http://o/near", 1),
+                ("http://f/lat", 0),
+                ("http://o/year", 0),
+            ):
+                content = content.replace(own.format(text), own.format(number))
+            path.write_text(content, encoding="utf-8")
+    pair = read(tmp_path)
+    assert pair.source.relations.tolist() == ["0 (source)", "1 (source)"]
+    assert pair.target.relations.tolist() == ["0 (target)", "1 (target)"]
+    assert (pair.source.attributes.tolist(), pair.target.attributes.tolist()) == (
+        ["0 (source)"],
+        ["0 (target)"],
+    )
+    for count, kind in ((2, "relation"), (1, "attribute")):
+        assert f"{count} {kind} ids stand in both KGs; they are kept apart, as ids of each KG." in (
+            pair.notes
+        )
+
+
+@pytest.mark.parametrize("name", ["FB15K", "DB15K"])
+def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path, name: str) -> None:
+    path = write_raw(tmp_path) / name / f"{name}_NumericalTriples.txt"
+    path.unlink()
+    missing = read(tmp_path)
+    path.touch()
+    empty = read(tmp_path)
+    assert empty.version == missing.version
+    assert f"{path.name} is missing: {name} has no attributes." in missing.notes
+    assert f"{path.name} is empty: {name} has no attributes." in empty.notes
+    assert path not in detect(tmp_path).files.input_files()
+
+
+def test_repeated_links_count_once(tmp_path: Path) -> None:
+    path = write_raw(tmp_path) / "DB15K" / "DB15K_SameAsLink.txt"
+    whole = read(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    twice = read(tmp_path)
+    assert twice.version == whole.version
+    assert twice.anchor_links.tolist() == whole.anchor_links.tolist()
+    assert [note for note in twice.notes if "repeat" in note] == [
+        "DB15K_SameAsLink.txt: 3 lines repeat a link; each counts once."
+    ]

@@ -66,6 +66,26 @@ def test_a_missing_dataset_says_what_to_do(tmp_path: Path) -> None:
         open_dataset("nmmea", tmp_path).input_files()
 
 
+def test_names_of_both_graphs_are_shared_and_numbers_are_kept_apart(root: Path) -> None:
+    """A relation is shared by its name; a number is none, and no file says that it is common."""
+    pair = open_dataset("nmmea", root).read()
+    assert pair.source.relations.tolist() == pair.target.relations.tolist() == ["r"]
+    for graph in ("kg1", "kg2"):
+        for name, text in (("rel_triples.tsv", "\tr\t"), ("attr_triples.tsv", "\ta\t")):
+            path = root / "nmmea" / graph / name
+            path.write_text(path.read_text().replace(text, "\t7\t"))
+    pair = open_dataset("nmmea", root).read()
+    for source, target in (
+        (pair.source.relations, pair.target.relations),
+        (pair.source.attributes, pair.target.attributes),
+    ):
+        assert (source.tolist(), target.tolist()) == (["7 (source)"], ["7 (target)"])
+    assert [note.partition(" stand")[0] for note in pair.notes] == [
+        "1 relation ids",
+        "1 attribute ids",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [

@@ -225,3 +225,53 @@ def test_two_vectors_of_one_entity_are_pointed_out(tmp_path: Path) -> None:
     assert pair.features["image"][0].values[0].tolist() == [2.0]
     note = "images.npz: 1 vectors belong to an entity that has another one; their mean is taken."
     assert note in pair.notes
+
+
+def with_numbers(folder: Path, *, apart: bool = False) -> Path:
+    """Relations and attributes of both KGs are numbers, from 0 on in each unless set apart."""
+    first = 10 if apart else 0
+    for side, start in (("1", 0), ("2", first)):
+        for name in ("rel_triples", "attr_triples"):
+            path = folder / f"{name}_{side}"
+            rows = [row.split("\t") for row in path.read_text(encoding="utf-8").splitlines()]
+            ids = {text: str(start + n) for n, text in enumerate(sorted({row[1] for row in rows}))}
+            lines(path, ["\t".join([head, ids[text], *rest]) for head, text, *rest in rows])
+    return folder
+
+
+def test_numbers_of_both_kgs_are_kept_apart(tmp_path: Path) -> None:
+    """Where both KGs count from 0, equal numbers are unrelated relations (attributes)."""
+    pair = read(with_numbers(write_openea(tmp_path)))
+    assert pair.source.relations.tolist() == ["0 (source)", "1 (source)"]
+    assert pair.target.relations.tolist() == ["0 (target)", "1 (target)"]
+    assert pair.source.attributes.tolist() == ["0 (source)"]
+    assert pair.target.attributes.tolist() == ["0 (target)"]
+    for note in (
+        "2 relation ids stand in both KGs; they are kept apart, as ids of each KG.",
+        "1 attribute ids stand in both KGs; they are kept apart, as ids of each KG.",
+    ):
+        assert note in pair.notes
+
+
+def test_numbers_that_do_not_overlap_and_names_of_both_kgs_stay(tmp_path: Path) -> None:
+    pair = read(with_numbers(write_openea(tmp_path / "a"), apart=True))
+    assert pair.source.relations.tolist() == ["0", "1"]
+    assert pair.target.relations.tolist() == ["10", "11"]
+    assert not [note for note in pair.notes if "apart" in note]
+    folder = write_openea(tmp_path / "b")
+    for side in "12":
+        path = folder / f"rel_triples_{side}"
+        rows = [row.split("\t") for row in path.read_text(encoding="utf-8").splitlines()]
+        lines(path, [f"{head}\thttp://o/P1\t{tail}" for head, _, tail in rows])
+    pair = read(folder)
+    assert pair.source.relations.tolist() == pair.target.relations.tolist() == ["http://o/P1"]
+    assert not [note for note in pair.notes if "apart" in note]
+
+
+def test_methods_share_no_relation_by_its_number(tmp_path: Path) -> None:
+    whole = read(with_numbers(write_openea(tmp_path / "a")))
+    apart = read(with_numbers(write_openea(tmp_path / "b"), apart=True))
+    for one, other in ((whole.source, apart.source), (whole.target, apart.target)):
+        assert one.relation_triples.tolist() == other.relation_triples.tolist()
+    assert not set(whole.source.relations) & set(whole.target.relations)
+    assert not set(whole.source.attributes) & set(whole.target.attributes)
