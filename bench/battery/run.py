@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mmea_bench.bench.battery import declarations, devices, interruption, trainings, variant_effects
+from mmea_bench.bench.battery import (
+    declarations,
+    devices,
+    held_out_links,
+    interruption,
+    trainings,
+    variant_effects,
+)
 from mmea_bench.bench.battery.failures import CheckFailedError, NotApplicableError
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.methods.core.base import Method
@@ -55,6 +62,7 @@ CHECKS = (
         declarations.modality_variants,
     ),
     Check("reads-declared", trainings.check_reads_declared, trainings.all_variants),
+    Check("held-out-links", held_out_links.check_held_out_links),
     Check("learns", trainings.check_learns),
     Check("output", trainings.check_output, trainings.tasks_of),
     Check("deterministic", trainings.check_deterministic),

@@ -137,7 +137,10 @@ class KGPair:
             object.__setattr__(self, "version", content_version(self))
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "features": dict(self.features)}
+        state = {**self.__dict__, "features": dict(self.features)}
+        # Last: the memory of an array that is mapped from the file begins up to a page before it,
+        # and what a training is shown must not lie behind the links.
+        return state | {name: state.pop(name) for name in ("dangling", "folds", "anchor_links")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         features = state["features"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mmea_bench.bench.battery.reachable import reachable
 from mmea_bench.bench.scoring.sealed import sealed
-from tests.cases.reachable import reachable
 
 
 class Secret:
