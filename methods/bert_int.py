@@ -25,6 +25,7 @@ from torch.nn.functional import normalize, relu
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
+from mmea_bench.datasets.core.regular_files import read_regular
 from mmea_bench.methods.core.base import Alignment, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
@@ -150,7 +151,7 @@ def entity_texts(view: TrainView, params: BertIntParams) -> list[str]:
         return names
     path = Path(params.descriptions).expanduser()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The descriptions at {path} cannot be read: {error}.") from error
     described = dict(line.split("\t", 1) for line in lines if "\t" in line)

@@ -9,11 +9,9 @@ from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
 
 from mmea_bench.reports.core.document import Document, Figure, Missing
+from mmea_bench.reports.core.drawing import Axes, Canvas, Line2D
 from mmea_bench.reports.core.figures.lines import epoch_line, left_inches, limits_of, lines_width
 from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (

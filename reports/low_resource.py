@@ -8,10 +8,10 @@ from functools import partial
 from itertools import pairwise
 
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.lines import (
     draw_lines,
     lines_width,

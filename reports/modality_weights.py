@@ -6,11 +6,9 @@ from functools import partial
 from itertools import cycle
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Patch
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.drawing import Axes, Canvas, Patch
 from mmea_bench.reports.core.figures.heat_map import ink_over
 from mmea_bench.reports.core.figures.lines import method_names
 from mmea_bench.reports.core.figures.short_names import short_names

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.lines import (
     draw_lines,
     lines_width,

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import (
     Block,
@@ -19,6 +18,7 @@ from mmea_bench.reports.core.document import (
     Table,
     format_number,
 )
+from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.heat_map import draw_cells
 from mmea_bench.reports.core.figures.short_names import short_names
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Missing, Row, Table
+from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.chosen_by_validation import (
     best_validation_scores,
     chosen_table,

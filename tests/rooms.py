@@ -45,7 +45,7 @@ CLI_PARTS = (
 ROOMS: Mapping[str, tuple[str, ...]] = {
     # Rooms from the ground up; beside each, the other rooms that its files may import.
     # A file in a room may also import its neighbours, in one direction.
-    "datasets/core": (),  # errors, options, citations: what everybody names
+    "datasets/core": (),  # errors, options, citations, opening files: what everybody names
     "datasets/core/model": ("datasets/core",),  # an immutable pair of graphs; counts
     "datasets/core/readers": DATA_MODEL,  # file formats
     "datasets/core/transforms": DATA_MODEL,  # changes that the address of any dataset can ask for
@@ -59,7 +59,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "datasets": (*DATA_FILES, "datasets/core/families", "datasets/core/synthesis"),  # plugins
     "results/published": (),  # what the papers print, as data
     "results/core/upgrades": (),  # records of older schemas, brought to the present one
-    "results/core/disk": (),  # files that are whole or absent, and reading that cannot hang
+    # Files that are whole or absent, and reading that cannot hang.
+    "results/core/disk": ("datasets/core",),
     # What a folder was asked for, and how much of it is there.
     "results/core/plans": ("results/core/disk",),
     # Schema, store, tables, published numbers.

@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -114,9 +115,19 @@ def execute_cell(
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         reason, tail = named_message_of(error), traceback_tail(error)
         where = user_frames(error, job.method_files)
-        reason = f"{where}: {reason}" if where else reason
+        if where:
+            reason = f"{where}: {reason}"
+            _tell_log(reason)
         record = _failure(job, started_at, status, reason, notes=tail)
     return replace(record, configuration=configuration)
+
+
+def _tell_log(text: str) -> None:
+    """A line below what a user's method has printed, which is the cell's log."""
+    # The code before may have closed or replaced the stream; that must not cost the record.
+    with suppress(Exception):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def _run(

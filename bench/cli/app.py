@@ -289,6 +289,7 @@ def _print_tables(summary: ReportSummary, only: str | None = None) -> None:
 
 def main() -> None:
     """Entry point of ``mmea-bench`` and ``python -m bench``."""
-    # Figures go to files. A notebook names a backend of its own here, which may not be installed.
+    # Reports need no backend; a method or report of the user's that imports matplotlib does. A
+    # notebook names one of its own here, which may not be installed.
     os.environ["MPLBACKEND"] = "agg"
     app()

@@ -8,7 +8,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Literal
 
-from matplotlib.figure import Figure as Canvas
+from mmea_bench.reports.core.drawing import Canvas
 
 NumberStyle = Literal["fraction", "decimal", "rank", "effect", "p_value", "percent", "count"]
 NOTHING = "–"

@@ -19,9 +19,7 @@ _METADATA: Mapping[str, Mapping[str, str | None]] = {
 
 def draw_figure(figure: Figure, suffix: str) -> bytes:
     """The bytes of a picture file; they hold no date and no program version."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.transforms import Bbox
+    from mmea_bench.reports.core.drawing import Bbox, Canvas, mpl
 
     buffer = io.BytesIO()
     # A figure of its own rather than pyplot: no global state, no window system.

@@ -10,6 +10,7 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.baseline import Regression, read_baseline, regressions
 from mmea_bench.reports.core.published.document import check_document
 from mmea_bench.reports.core.published.verdicts import Check, check_rows
+from mmea_bench.reports.core.rows.completeness import state_sentence
 from mmea_bench.reports.formats.check_files import (
     render_check_csv,
     render_check_html,
@@ -80,7 +81,11 @@ def make_check(
     published = read_published()
     check = check_rows(tables, published.results, csls, despite, published.scoring)
     wanted = _known_methods(methods, tables)
-    check = replace(check, rows=tuple(row for row in check.rows if row.method in wanted))
+    check = replace(
+        check,
+        rows=tuple(row for row in check.rows if row.method in wanted),
+        notes=(state_sentence(tables), *check.notes),
+    )
     found: tuple[Regression, ...] | None = None
     if baseline is not None:
         # Read before anything is written: the new check may replace the file of the old one.

@@ -25,6 +25,7 @@ from mmea_bench.methods.parts.bert_int.interactions import (
     kernel_pooled,
     without_many_values,
 )
+from tests.cases.odd_files import ODD_FILES
 from tests.methods.small_graphs import small_view
 
 
@@ -37,6 +38,13 @@ def test_a_description_stands_for_the_name_where_there_is_one(tmp_path: Path) ->
     assert texts[0] == view.source.names[0]
     with pytest.raises(UserError, match="descriptions"):
         entity_texts(view, BertIntParams(descriptions=str(tmp_path / "none")))
+
+
+@pytest.mark.parametrize("kind", ODD_FILES)
+def test_descriptions_come_from_a_regular_file(tmp_path: Path, kind: str) -> None:
+    ODD_FILES[kind](tmp_path / "odd")
+    with pytest.raises(UserError, match=r"cannot be read: .*no regular file"):
+        entity_texts(small_view(), BertIntParams(descriptions=str(tmp_path / "odd")))
 
 
 def test_the_first_step_has_a_margin_between_l1_distances() -> None:

@@ -28,6 +28,7 @@ from mmea_bench.methods.parts.mugnn.truth import (
     triple_losses,
     truth_values,
 )
+from tests.cases.odd_files import ODD_FILES
 from tests.methods.small_graphs import knowledge_graph, small_view
 
 N_ENTITIES, N_RELATIONS = 9, 3
@@ -173,6 +174,13 @@ def test_a_line_that_is_no_rule_is_refused_with_its_number(
 def test_a_missing_file_of_rules_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_rules(tmp_path / "none.tsv", ["born"])
+
+
+@pytest.mark.parametrize("kind", ODD_FILES)
+def test_rules_come_from_a_regular_file(tmp_path: Path, kind: str) -> None:
+    ODD_FILES[kind](tmp_path / "odd")
+    with pytest.raises(UserError, match=r"cannot be read: .*no regular file"):
+        read_rules(tmp_path / "odd", ["born"])
 
 
 def tables() -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.sizes import ARRAY_PACKED, most_unpacked, packed_too_well
+from mmea_bench.datasets.core.regular_files import open_regular
 
 
 def load_array(path: Path) -> NDArray[Any]:
@@ -22,7 +23,7 @@ def load_array(path: Path) -> NDArray[Any]:
     """
     try:
         # Object arrays are pickles, and a pickle can run code.
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
     except PermissionError as error:
         raise unreadable(path, error) from None

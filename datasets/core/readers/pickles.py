@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.images import Vectors
 from mmea_bench.datasets.core.readers.sizes import check_table
+from mmea_bench.datasets.core.regular_files import open_regular
 
 _AGAIN = "Copy or fetch the file again."
 _NUMERIC_CODE = re.compile(r"([<>=|]?[biuf][1248]|\?)\Z")
@@ -274,7 +275,7 @@ def load_pickle(path: Path) -> object:
     if not path.is_file():
         raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             content = _Unpickler(stream, path.stat().st_size).load()
     except _RefusedError as error:
         raise DataError.at(

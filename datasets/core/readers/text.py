@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
-from mmea_bench.datasets.core.readers.sizes import read_packed
+from mmea_bench.datasets.core.readers.sizes import LARGEST_UNPACKED_BYTES, read_packed
+from mmea_bench.datasets.core.regular_files import read_regular
 
 LARGEST_ID = 2**31 - 1
 """Ids are stored as int32."""
@@ -167,7 +168,7 @@ def id_column(path: Path, texts: Sequence[str], what: str) -> NDArray[np.int64]:
 def _read_bytes(file: Path) -> bytes:
     try:
         if file.suffix != ".gz":
-            return file.read_bytes()
+            return read_regular(file, LARGEST_UNPACKED_BYTES)
         with gzip.open(file) as stream:
             return read_packed(file, cast("BinaryIO", stream))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

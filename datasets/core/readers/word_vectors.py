@@ -17,6 +17,7 @@ from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Text
 from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
+from mmea_bench.datasets.core.regular_files import open_regular
 
 FILE = "glove.6B.300d.txt"
 FILES = (FILE, "glove.6B.200d.txt", "glove.6B.100d.txt", "glove.6B.50d.txt")
@@ -121,5 +122,5 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with gzip.open(path) as packed:
             yield io.BufferedReader(cast("io.RawIOBase", packed))
     else:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.regular_files import read_regular
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.parts.mugnn.rule_mining import NO_PREMISE
 
@@ -31,7 +32,7 @@ def read_rules(path: Path, relations: Sequence[str]) -> tuple[IntArray, IntArray
         UserError: If the file cannot be read or a line is no such rule; the line is named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The rules in {path} cannot be read: {error}.") from error
     ids = {name: place for place, name in enumerate(relations)}

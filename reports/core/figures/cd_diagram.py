@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-
+from mmea_bench.reports.core.drawing import Axes, Canvas
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LineStyle,

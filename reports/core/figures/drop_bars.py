@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from mmea_bench.reports.core.document import NumberStyle, format_number
+from mmea_bench.reports.core.drawing import Axes, Canvas
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
     LABEL_SIZE,
@@ -129,6 +127,8 @@ def draw_bars(
 
 
 def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str], colour: str) -> None:
+    import seaborn  # which imports matplotlib: after it was imported for the reports
+
     drops = [(name, drop) for name, values in panel.drops.items() for drop in values]
     seaborn.barplot(
         pd.DataFrame(drops, columns=["variant", "drop"]),

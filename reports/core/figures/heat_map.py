@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-import matplotlib as mpl
 import numpy as np
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, to_rgb
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from mmea_bench.reports.core.document import NumberStyle, format_number
+from mmea_bench.reports.core.drawing import Axes, Canvas, Colormap, Rectangle, Text, mpl, to_rgb
 from mmea_bench.reports.core.figures.style import COLUMN_WIDTH_IN, put_title, text_width
 
 _CELL_IN = (0.24, 0.34)  # least height and width
@@ -126,6 +120,8 @@ def draw_cells(
     Returns:
         The text of each cell that has a number.
     """
+    import seaborn  # which imports matplotlib: after it was imported for the reports
+
     low, high = limits or (np.nanmin(values), np.nanmax(values))
     # Quads, not an image, which vector files would hold as pixels.
     seaborn.heatmap(

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from scipy import stats
 
+from mmea_bench.reports.core.drawing import Axes, Canvas
 from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
@@ -144,6 +142,8 @@ def band_line(
         interval: Of the repeats at a place, as seaborn takes it.
         look: Further keyword arguments of ``Axes.plot``.
     """
+    import seaborn  # which imports matplotlib: after it was imported for the reports
+
     seaborn.lineplot(
         points,
         x="x",

@@ -10,10 +10,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any, Literal
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextToPath
+from mmea_bench.reports.core.drawing import Axes, Canvas, FontProperties, TextToPath
 
 COLUMN_WIDTH_IN = 3.4
 """Width of one column of a two-column paper."""

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mmea_bench.bench.cli.app import app
+from mmea_bench.results.core.plans.plan_file import PLAN_NAME
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.safe_text import guarded, unguarded
 from mmea_bench.results.core.store import ResultStore
@@ -63,6 +64,21 @@ def test_a_check_prints_its_table_and_writes_its_files(run: Path) -> None:
     ]
     assert float(rows[0]["difference"]) == pytest.approx(-0.003)
     assert rows[0]["source"] == "loginmea2024 Table 1"
+
+
+def test_a_check_says_what_was_planned_and_what_of_it_is_there(run: Path) -> None:
+    failed = "State: 5 of 6 cells done, 1 failed."
+    done = check(run)
+    assert f"{failed} The folder has no plan, so that missing cells cannot be told." in done.stdout
+    assert failed in (run / "check" / "check.md").read_text(encoding="utf-8")
+    words = {"method": "eva", "variant": "full", "dataset": "fb15k-db15k", "seed_ratio": 0.2}
+    planned = {"asked-for": {**words, "repeat": 2, "protocol": "paper"}}
+    (run / PLAN_NAME).write_text(json.dumps({"keys": ["asked-for"], "cells": planned}))
+    stated = "State: 5 of 7 cells done, 1 failed, 1 missing."
+    assert stated in check(run).stdout
+    assert stated in json.loads(check(run, "--json").stdout)["notes"]
+    for suffix in ("md", "html"):
+        assert stated in (run / "check" / f"check.{suffix}").read_text(encoding="utf-8")
 
 
 def test_formats_and_folder_can_be_chosen(run: Path, tmp_path: Path) -> None:

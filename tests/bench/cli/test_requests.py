@@ -166,7 +166,7 @@ def test_a_crash_in_a_users_file_says_where(
     sweep: list[str], make_method: Any, tmp_path: Path
 ) -> None:
     body = "_ = torch.zeros(2, 3) @ torch.zeros(2, 3)"
-    path = make_method("crashes", body)
+    path = make_method("crashes", f"print('so far')\n{body}")
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if body in text)
     words = ["--methods", "crashes", "--method-file", str(path), *sweep[2:]]
     done = invoke("run", *words)
@@ -175,6 +175,10 @@ def test_a_crash_in_a_users_file_says_where(
     assert where in done.stderr
     assert "RuntimeError: mat1" in done.stderr
     assert where in invoke("status", str(tmp_path / "out")).stdout
+    (log,) = (tmp_path / "out" / "logs").glob("*.log")
+    printed, last = log.read_text().splitlines()
+    assert printed == "so far"
+    assert last.startswith(f"{where}: RuntimeError: mat1")
 
 
 @pytest.mark.parametrize("returned", ["None", "(1, 2)", "{'source': 3}"])
