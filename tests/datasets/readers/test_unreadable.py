@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,22 @@ from tests.datasets.layouts import (
 Forbid = Callable[[str], None]
 
 
+def _forbidding(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(path: Any, *given: Any, **options: Any) -> Any:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path, *given, **options)
+
+    return opened
+
+
 @pytest.fixture
 def forbid(monkeypatch: pytest.MonkeyPatch) -> Forbid:
     """Makes files of one name impossible to open; rights would not bind the superuser."""
 
     def of_name(name: str) -> None:
-        plain = Path.open
-
-        def opened(path: Path, *given: Any, **options: Any) -> Any:
-            if path.name == name:
-                raise PermissionError(13, "Permission denied", str(path))
-            return plain(path, *given, **options)
-
-        monkeypatch.setattr(Path, "open", opened)
+        for place, function in ((Path, "open"), (os, "open")):
+            monkeypatch.setattr(place, function, _forbidding(name, getattr(place, function)))
 
     return of_name
 
