@@ -14,13 +14,13 @@ from mmea_bench.bench.cli import run as cli_run
 from mmea_bench.bench.cli.about.cite import cite_command
 from mmea_bench.bench.cli.about.doctor import doctor_command
 from mmea_bench.bench.cli.check import check_command
+from mmea_bench.bench.cli.checked_values import CheckedValues
 from mmea_bench.bench.cli.data import data_app
 from mmea_bench.bench.cli.evidence.fidelity import fidelity_command
 from mmea_bench.bench.cli.evidence.leaderboard import leaderboard_command
 from mmea_bench.bench.cli.evidence.measured import measured_app
 from mmea_bench.bench.cli.evidence.published import published_command
 from mmea_bench.bench.cli.evidence.replicate import replicate_command
-from mmea_bench.bench.cli.given_once import GivenOnce
 from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
 from mmea_bench.bench.cli.merge import merge_command
 from mmea_bench.bench.cli.method_battery import battery_command
@@ -56,7 +56,7 @@ ReportFolder = Annotated[
 ]
 app = typer.Typer(
     name="mmea-bench",
-    cls=GivenOnce,
+    cls=CheckedValues,
     help="Benchmark of multi-modal entity alignment: plan, run, measure, report.",
     epilog="Example: mmea-bench run --suite quick",
     no_args_is_help=True,

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from mmea_bench.bench.cli.checked_values import CheckedValues
 from mmea_bench.bench.cli.download import agreed, fetched
-from mmea_bench.bench.cli.given_once import GivenOnce
 from mmea_bench.bench.cli.texts import (
     AsJson,
     CacheDir,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mmea_bench.datasets.core.model.statistics import PairStatistics
 
 data_app = typer.Typer(
-    cls=GivenOnce,
+    cls=CheckedValues,
     name="data",
     help="Find, check, download and count datasets.",
     epilog="Example: mmea-bench data check --data-root data",

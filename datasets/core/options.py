@@ -17,8 +17,8 @@ OptionsT = TypeVar("OptionsT")
 
 _ADDRESS = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(\[(?P<options>[^\[\]]*)\])?$")
 _TRUE = frozenset({"true", "yes", "on", "1"})
-_WHOLE_NUMBER = re.compile(r"^\s*[+-]?[0-9]+(_[0-9]+)*\s*$")
 _FALSE = frozenset({"false", "no", "off", "0"})
+_WHOLE_NUMBER = re.compile(r"^\s*[+-]?[0-9]+(_[0-9]+)*\s*$")
 
 
 def parse_address(address: str) -> tuple[str, dict[str, str]]:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from mmea_bench.bench.cli.given_once import GivenOnce
+from mmea_bench.bench.cli.checked_values import CheckedValues
 from mmea_bench.bench.cli.texts import stderr, stdout, user_errors
 from mmea_bench.bench.running.console import echo, say
 
 measured_app = typer.Typer(
-    cls=GivenOnce,
+    cls=CheckedValues,
     name="measured",
     help="The reference runs that ship with the program: add to them, check them.",
     epilog="Example: mmea-bench measured check",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.given_once import GivenOnce
+from mmea_bench.bench.cli.checked_values import CheckedValues
 from mmea_bench.bench.cli.texts import (
     AsJson,
     DatasetFiles,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmea_bench.methods.core.catalogue import CatalogueEntry
 
 list_app = typer.Typer(
-    cls=GivenOnce,
+    cls=CheckedValues,
     name="list",
     help="List methods, datasets, suites, variants, parameters, decoders or reports.",
     epilog="Example: mmea-bench list methods",

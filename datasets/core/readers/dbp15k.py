@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -167,13 +167,12 @@ class Dbp15kFiles:
         notes = graphs.repeat_notes(path, pairs)
         if not parts:
             return links, (), notes
-        read = partial(folds.link_split, _SPLIT_NAME, parts, _read_pairs, pairs)
+        read_part = cache(_read_pairs)  # read for the split, and for the notes
+        read = partial(folds.link_split, _SPLIT_NAME, parts, read_part, pairs)
         fold = folds.read_or_broken(_SPLIT_NAME, read)
         notes += folds.broken_notes([fold])
         if not fold.problem:
-            notes += [
-                note for part in parts for note in graphs.repeat_notes(part, _read_pairs(part))
-            ]
+            notes += [note for part in parts for note in graphs.repeat_notes(part, read_part(part))]
         return links, (fold,), notes
 
     def _read_graph(

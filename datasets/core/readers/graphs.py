@@ -157,10 +157,11 @@ def known_facts(path: Path, facts: Facts, entities: Mapping[str, int]) -> tuple[
     ]
 
 
-def repeat_notes(path: Path, rows: Sequence[tuple[str, str]]) -> list[str]:
+def repeat_notes(path: Path, rows: Sequence[tuple[str, str]], what: str = "link") -> list[str]:
     """A sentence where links are repeated, as public copies do; they count once."""
     n_repeats = len(rows) - len(set(rows))
-    return [f"{path.name}: {n_repeats:,} lines repeat a link; each counts once."] * bool(n_repeats)
+    sentence = f"{path.name}: {n_repeats:,} lines repeat a {what}; each counts once."
+    return [sentence] * bool(n_repeats)
 
 
 def graph_notes(graphs: Sequence[KnowledgeGraph]) -> list[str]:

@@ -119,7 +119,8 @@ class NmmeaFiles:
         nodes = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         features = {name: _both(found[0][1][name], found[1][1][name]) for name in FEATURE_FILES}
         pairs_path = self.folder / "pairs.tsv"
-        written = _read_pairs(pairs_path)
+        rows = _read_table(pairs_path, PAIR_COLUMNS)
+        written = _distinct(pairs_path, rows)
         for column in range(2):
             _check_known(pairs_path, [pair[column] for pair in written], nodes[column])
         links = np.stack(
@@ -137,7 +138,7 @@ class NmmeaFiles:
             for fold in self.fold_folders
         )
         notes = [*self.missing(), *folds.broken_notes(read), *_order_notes(links, nodes)]
-        notes += _repeat_notes(pairs_path, len(written))
+        notes += graphs.repeat_notes(pairs_path, [(row[0], row[1]) for row in rows], "pair")
         notes += text.copy_notes(self.input_files())
         notes += [*id_notes, *graphs.graph_notes((source, target))]
         for name, both in features.items():
@@ -304,10 +305,10 @@ class _Written(NamedTuple):
     line: int
 
 
-def _read_pairs(path: Path) -> dict[tuple[str, str], _Written]:
-    """Distinct pairs in the order of their first lines."""
+def _distinct(path: Path, rows: _Rows) -> dict[tuple[str, str], _Written]:
+    """The pairs of a file in the order of their first lines."""
     pairs: dict[tuple[str, str], _Written] = {}
-    for line, (source, target, kind) in enumerate(_read_table(path, PAIR_COLUMNS), 2):
+    for line, (source, target, kind) in enumerate(rows, 2):
         first = pairs.setdefault((source, target), _Written(kind, line))
         if first.kind != kind:
             problem = (
@@ -318,18 +319,13 @@ def _read_pairs(path: Path) -> dict[tuple[str, str], _Written]:
     return pairs
 
 
-def _repeat_notes(path: Path, n_distinct: int) -> list[str]:
-    n_repeats = len(_read_table(path, PAIR_COLUMNS)) - n_distinct
-    return [f"{path.name}: {n_repeats:,} lines repeat a pair; each counts once."] * bool(n_repeats)
-
-
 def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], _Written]) -> Fold:
     position = {pair: row for row, pair in enumerate(pairs)}
     used: dict[tuple[str, str], str] = {}
     parts: list[NDArray[np.int64]] = []
     for part in PARTS:
         path = fold / f"{part}.tsv"
-        own = _read_pairs(path)
+        own = _distinct(path, _read_table(path, PAIR_COLUMNS))
         for pair, (kind, line) in own.items():
             problem = ""
             if pair not in pairs or pairs[pair].kind != kind:

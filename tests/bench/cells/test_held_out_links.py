@@ -64,6 +64,22 @@ class Spy(Method):
         return returned
 """
 
+HANDS_OVER = """
+import torch
+
+from mmea_bench.methods.core.base import Embeddings, Method
+
+
+class Spy(Method):
+    tasks = ("entity-alignment", "n-mmkg")
+    modalities = ("structure", "name", "image", "attribute", "text")
+
+    def fit(self, view, ctx):
+        ctx.tick((view, ctx), 1, 0.5)
+        sizes = (view.source.n_entities, view.target.n_entities)
+        return Embeddings(*(torch.rand(n, 3) for n in sizes))
+"""
+
 CHEAT = """
 import json
 from pathlib import Path
@@ -126,17 +142,7 @@ class Writer(Method):
 def given(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
     """View and context of a real cell in this process, and all links of its dataset."""
     dataset, kept = request.param, []
-    (tmp_path / "spy.py").write_text(
-        "import builtins, torch\n"
-        "from mmea_bench.methods.core.base import Embeddings, Method\n\n\n"
-        "class Spy(Method):\n"
-        "    tasks = ('entity-alignment', 'n-mmkg')\n"
-        "    modalities = ('structure', 'name', 'image', 'attribute', 'text')\n\n"
-        "    def fit(self, view, ctx):\n"
-        "        ctx.tick((view, ctx), 1, 0.5)\n"
-        "        sizes = (view.source.n_entities, view.target.n_entities)\n"
-        "        return Embeddings(*(torch.rand(n, 3) for n in sizes))\n"
-    )
+    (tmp_path / "spy.py").write_text(HANDS_OVER)
     cell = Cell("spy", "full", (), dataset, 0.3, 1, Protocol())
     job = Job(cell, "key", "suite", None, tmp_path, "cpu", (tmp_path / "spy.py",), 1)
     record = execute_cell(replace(job, states_every_s=60.0), lambda handed, *_: kept.append(handed))

@@ -17,7 +17,7 @@ _UNREADABLE: type[Exception] = BadParameter.__bases__[0]
 """What the parser raises for words that it cannot read; the verb says it with its own usage."""
 
 
-class GivenOnce(TyperGroup):
+class CheckedValues(TyperGroup):
     """Verbs that refuse an empty value, and say which of two values counts.
 
     An empty value is most often a variable of a script that was never set; as a path it would
