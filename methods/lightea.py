@@ -8,6 +8,7 @@ training here is told; ours are all entities without a label.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +29,7 @@ from mmea_bench.methods.core.layers.label_propagation import (
     third_view,
     unit_side_by_side,
 )
+from mmea_bench.methods.core.search_space import Dimension, Float, Int
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class LightEA(Method):
         "LightEA-B": {"rounds": 1},
         "LightEA-L": {"modalities": ("structure", "name")},
         "PyTorch port": {"dim": 256, "relation_dim": 256},  # never LightEA's numbers
+    }
+    # Our choice of ranges, around the defaults.
+    search_space: ClassVar[Mapping[str, Dimension]] = {
+        "n_hops": Int(1, 3),
+        "rounds": Int(1, 5),
+        "threshold": Float(0.2, 0.9),
+        "temperature": Float(0.005, 0.1, log=True),
     }
     test_params: ClassVar = {"dim": 64, "relation_dim": 16, "candidates": 20}
 
