@@ -17,7 +17,7 @@ from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.metering.energy import check_energy
 from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.keeping import keeping_of
-from mmea_bench.bench.planning.load_suite import CUSTOM, load_suite
+from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import RUNS_FOLDER, WHAT, Request
@@ -60,6 +60,7 @@ from mmea_bench.datasets.core.access.catalogue import (
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.user_files import user_name
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.plans.plan_file import NO_SUITE
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
@@ -348,7 +349,7 @@ def _compare(plan: Plan, store: ResultStore, before: Record, console: Console) -
 
 
 def _announce(plan: Plan, folder: Path, console: Console) -> None:
-    title = "" if plan.suite.title == CUSTOM else f"{plan.suite.title}: "
+    title = "" if plan.suite.title == NO_SUITE else f"{plan.suite.title}: "
     say(console, f"{title}{spell_plan(plan)}. Results: {folder}")
     for sentence in plan.suite.left_out:
         say(console, f"Left out: {sentence}")

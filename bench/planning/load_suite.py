@@ -8,9 +8,7 @@ from pathlib import Path
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.planning.suite_checks import SuiteChecker
 from mmea_bench.bench.planning.suite_files import read_suite_table
-
-CUSTOM = "custom"
-"""Name of what is asked for without a suite."""
+from mmea_bench.results.core.plans.plan_file import NO_SUITE
 
 
 def load_suite(
@@ -31,6 +29,6 @@ def load_suite(
     Raises:
         UserError: If something is wrong; the text lists every problem, one per line.
     """
-    name, table = (CUSTOM, {}) if name_or_file is None else read_suite_table(name_or_file)
+    name, table = (NO_SUITE, {}) if name_or_file is None else read_suite_table(name_or_file)
     where = name_or_file or "the command line"
     return SuiteChecker(where, data_root, tuple(method_files)).check(name, table, changes or {})

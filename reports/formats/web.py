@@ -17,6 +17,7 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.reports.formats.templates import TEMPLATES, html_environment
 from mmea_bench.reports.formats.web_data import as_script_data, page_data
+from mmea_bench.results.core.plans.plan_file import NO_SUITE
 from mmea_bench.results.core.schema import STATUSES
 from mmea_bench.results.core.table import Tables
 
@@ -193,7 +194,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _title(tables: Tables) -> str:
-    suites = sorted(set(tables.cells["suite"].dropna()))
+    suites = sorted(set(tables.cells["suite"].dropna()) - {NO_SUITE})
     return f"Results of {', '.join(suites)}" if suites else "Results"
 
 

@@ -150,6 +150,14 @@ def test_cells_without_a_number_are_listed_with_the_reason() -> None:
     }
 
 
+def test_what_was_asked_for_without_a_suite_lacks_nothing() -> None:
+    records = [
+        make_record("a", 0.2, suite="custom"),
+        make_record("b", 0.2, suite="custom", dataset="fb15k-yago15k"),
+    ]
+    assert all(table.title != "Cells without a number" for table in _document(records).tables)
+
+
 def test_all_failed_and_empty_are_sentences() -> None:
     failed = _document([make_record("a", 0, status="out_of_memory", reason="needs 9 GiB")])
     assert failed.blocks[0] == Text("None of the 1 cells ended ok, so there are no numbers.")

@@ -7,6 +7,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import Row, Table
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.results.core.plans.plan_file import NO_SUITE
 from mmea_bench.results.core.table import Tables
 
 _PLACE = ["protocol", "dataset", "seed_ratio"]
@@ -49,7 +50,10 @@ def outcome_table(
 
 
 def never_run(tables: Tables) -> pd.DataFrame:
-    """Cells without a record: those of the plan, or without one what a full grid would have."""
+    """Cells without a record: those of the plan, or without one what a full suite would have.
+
+    Cells that were asked for one by one, without a suite, say of no other that it is missing.
+    """
     cells = tables.cells
     columns = ["method", "variant", *_PLACE, "repeat"]
     state = tables.completeness
@@ -60,8 +64,9 @@ def never_run(tables: Tables) -> pd.DataFrame:
         )
         reason = "planned and not run"
     else:
-        methods = cells[["suite", "method", "variant", "protocol"]].drop_duplicates()
-        places = cells[["suite", *_PLACE, "repeat"]].drop_duplicates()
+        of_suites = cells[cells["suite"] != NO_SUITE]
+        methods = of_suites[["suite", "method", "variant", "protocol"]].drop_duplicates()
+        places = of_suites[["suite", *_PLACE, "repeat"]].drop_duplicates()
         wanted = methods.merge(places, on=["suite", "protocol"])[columns].drop_duplicates()
         reason = "no record: not run yet, or not part of the suite"
     # A cell that was run under another key, of changed code, is there.
