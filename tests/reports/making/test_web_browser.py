@@ -295,6 +295,19 @@ def test_a_phone_scrolls_tables_but_never_the_page(
     assert browser.run(left) == before
 
 
+def test_a_long_table_scrolls_below_its_own_header(browser: Browser, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for number in range(45):
+        store.write(make_record(f"method_{number}", 0.3, key=str(number)))
+    build_reports(tmp_path, only=["main_table"], formats=("html",))
+    browser.show((tmp_path / "report" / "index.html").as_uri())
+    frame = browser.one("#report-main_table .scroll.long")
+    assert browser.run("return arguments[0].clientHeight < innerHeight", frame)
+    top = "return arguments[0].querySelector('thead').getBoundingClientRect().top"
+    browser.run("arguments[0].scrollIntoView(); arguments[0].scrollTop = 600", frame)
+    assert browser.run(f"{top} - arguments[0].getBoundingClientRect().top", frame) == 0
+
+
 def test_long_names_do_not_widen_a_phone(browser: Browser, tmp_path: Path) -> None:
     long = "full[" + ",".join(f"parameter_{number}=0.12345" for number in range(9)) + "]"
     dataset = f"synthetic[{long}]"
