@@ -37,9 +37,9 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p tests.lines_covered
 
-# Beside `make test`: measuring costs the tests about half their time again.
+# Beside `make test`: branches and the processes of cells, too, which takes half as long again.
 coverage: setup
 	$(INSTALL) -e ".[coverage]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered

@@ -79,12 +79,12 @@ class IPTransE(Method):
         "w/o soft labels": {"soft_labels": False},
     }
     test_params: ClassVar = {
-        "epochs": 100,
+        "epochs": 60,
         "dim": 32,
         "batch_size": 1000,
-        "label_every": 25,
+        "label_every": 15,
         "threshold": 0.4,
-        "eval_every": 25,
+        "eval_every": 15,
     }
 
     @property

@@ -81,11 +81,11 @@ class MMEA(Method):
         "dim": 32,
         "n_bases": 16,
         "fewest_numbers": 2,
-        "epochs": 60,
+        "epochs": 36,
         "batch_size": 500,
         "learning_rate": 0.01,
         "shared_learning_rate": 0.02,
-        "eval_every": 20,
+        "eval_every": 12,
     }
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:

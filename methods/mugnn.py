@@ -92,14 +92,14 @@ class MuGNN(Method):
         "w/o rules and relation names": {"rules": False, "relation_names": False},
     }
     test_params: ClassVar = {
-        "epochs": 60,
+        "epochs": 36,
         "dim": 32,
         "learning_rate": 0.05,
         "min_confidence": 0.5,
         "min_support": 3,
         "max_paths": 2000,
         "max_groundings": 500,
-        "eval_every": 20,
+        "eval_every": 12,
     }
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:

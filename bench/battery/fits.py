@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import functools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -138,9 +142,17 @@ def fit_on(method: Method, view: TrainView) -> Fitted:
     """One training on a view."""
     torch.manual_seed(RNG_SEED)
     with ParameterWatch() as watch:
-        ctx = RunContext(rng_seed=RNG_SEED, tick=watch.after_epoch)
+        ctx = RunContext(RNG_SEED, tick=watch.after_epoch, cache_dir=_kept_texts())
         alignment = method.fit(view, ctx)
     return Fitted(alignment, watch.idle)
+
+
+@functools.cache
+def _kept_texts() -> Path:
+    """Folder of encoded texts, which many trainings of one process share; gone with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="mmea-battery-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @functools.lru_cache(maxsize=_KEPT)

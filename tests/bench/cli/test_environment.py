@@ -15,14 +15,17 @@ import pytest
 # well as for one that cannot be written, which root could write.
 NO_FOLDER = str(Path(__file__) / "home")
 DECIMAL_COMMA = "de_DE.UTF-8"
+# What touches different parts of the program shares a run, which takes ten seconds.
 ENVIRONMENTS = {
-    "a notebook's figures": {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
-    "plain ASCII": {"LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    "a notebook's figures, plain ASCII, a narrow dumb terminal": {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        **{"LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        **{"TERM": "dumb", "COLUMNS": "20"},
+    },
     "a decimal comma": {"LC_ALL": DECIMAL_COMMA, "LANG": DECIMAL_COMMA},
-    "a narrow dumb terminal": {"TERM": "dumb", "COLUMNS": "20"},
-    "no GPU to be seen, another time zone": {"CUDA_VISIBLE_DEVICES": "", "TZ": "Asia/Kathmandu"},
-    "every warning shown, deprecations as errors": {
+    "every warning shown, deprecations as errors, no GPU, another time zone": {
         "PYTHONWARNINGS": "always,error::DeprecationWarning",
+        **{"CUDA_VISIBLE_DEVICES": "", "TZ": "Asia/Kathmandu"},
     },
     "no home, or a read-only one": {"HOME": NO_FOLDER, "XDG_CACHE_HOME": NO_FOLDER},
 }
