@@ -8,7 +8,7 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup quick test lint types unit coverage docs release format clean
+.PHONY: setup quick test lint types unit lines coverage docs release format clean
 
 setup: $(READY)
 
@@ -37,6 +37,10 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# Beside `make test`: the share of the lines that tests reach in their own process.
+lines: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p tests.lines_covered
 
 # Beside `make test`: branches and the processes of cells, too, which takes half as long again.

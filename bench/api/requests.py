@@ -60,8 +60,8 @@ from mmea_bench.datasets.core.access.catalogue import (
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.user_files import user_name
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.plans.plan_file import NO_SUITE
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import NO_SUITE
 from mmea_bench.results.core.store import ResultStore
 
 _WHAT = {each.name for each in fields(Request) if each.metadata["panel"] == WHAT}

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.planning.suite_checks import SuiteChecker
 from mmea_bench.bench.planning.suite_files import read_suite_table
-from mmea_bench.results.core.plans.plan_file import NO_SUITE
+from mmea_bench.results.core.schema import NO_SUITE
 
 
 def load_suite(

@@ -17,8 +17,7 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.reports.formats.templates import TEMPLATES, html_environment
 from mmea_bench.reports.formats.web_data import as_script_data, page_data
-from mmea_bench.results.core.plans.plan_file import NO_SUITE
-from mmea_bench.results.core.schema import STATUSES
+from mmea_bench.results.core.schema import NO_SUITE, STATUSES
 from mmea_bench.results.core.table import Tables
 
 WEB_PAGE = "index.html"

@@ -7,7 +7,7 @@ import pandas as pd
 from mmea_bench.reports.core.document import Row, Table
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.select import percent
-from mmea_bench.results.core.plans.plan_file import NO_SUITE
+from mmea_bench.results.core.schema import NO_SUITE
 from mmea_bench.results.core.table import Tables
 
 _PLACE = ["protocol", "dataset", "seed_ratio"]

@@ -16,9 +16,6 @@ folder was ever asked for, key to words."""
 NAMES_FILE = "names.json"
 """How reports print ids, as the suite of the folder says."""
 
-NO_SUITE = "custom"
-"""What ``suite`` says of cells that were asked for without one."""
-
 LARGEST_PLAN_BYTES = 2**30
 
 CellWords = Mapping[str, Any]
