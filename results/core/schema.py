@@ -91,9 +91,7 @@ _SPLIT = Column(
     nullable=True,
     choices=("random", "published"),
 )
-NO_SUITE = "custom"
-"""What the column ``suite`` says of cells that were asked for without one."""
-
+NO_SUITE = "custom"  # what the column ``suite`` says of cells that were asked for without one
 _SUITE = Column("suite", "text", "", "suite that asked for the cell")
 _NAMES = Column("names", "word", "", "whether entity names were read", choices=("yes", "no"))
 _ITERATIVE = Column(
