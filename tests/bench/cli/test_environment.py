@@ -25,7 +25,8 @@ ENVIRONMENTS = {
     "a decimal comma": {"LC_ALL": DECIMAL_COMMA, "LANG": DECIMAL_COMMA},
     "every warning shown, deprecations as errors, no GPU, another time zone": {
         "PYTHONWARNINGS": "always,error::DeprecationWarning",
-        **{"CUDA_VISIBLE_DEVICES": "", "TZ": "Asia/Kathmandu"},
+        "CUDA_VISIBLE_DEVICES": "",
+        "TZ": "Asia/Kathmandu",
     },
     "no home, or a read-only one": {"HOME": NO_FOLDER, "XDG_CACHE_HOME": NO_FOLDER},
 }
