@@ -204,7 +204,7 @@ def relation_roles(graph: JointGraph, device: torch.device | None = None) -> Fix
 
     Zero, one or two, however many triples there are.
     """
-    ends = np.concatenate([np.unique(graph.triples[:, [column, 1]], axis=0) for column in (0, 2)])
+    ends = np.concatenate([graph.distinct(column, 1) for column in (0, 2)])
     cells, counts = np.unique(ends[:, 0] * graph.n_relations + ends[:, 1], return_counts=True)
     shape = (graph.n_entities, graph.n_relations)
     pattern = SparsePattern(cells // shape[1], cells % shape[1], shape, device)

@@ -20,6 +20,7 @@ from mmea_bench.bench.scoring.evaluate import (
 )
 from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.base import DivergedError, Embeddings, Similarity
 
 Candidates = Literal["test", "unseeded", "all"]
@@ -95,7 +96,7 @@ def evaluate(  # noqa: PLR0913 - every rule of the protocol is the caller's to c
     if not len(ranked):
         raise UserError("links is empty; there is nothing to rank.")
     known = np.concatenate([ranked, seeds, _links("known_links", known_links, sizes)])
-    task = _task(ranked, np.unique(known, axis=0), sizes, candidates, seeds)
+    task = _task(ranked, distinct_rows(known), sizes, candidates, seeds)
     try:
         ranks = rank_links(Embeddings(source, target, similarity), task, (csls,), ties)[csls]
     except DivergedError as error:
@@ -172,7 +173,7 @@ def _links(name: str, given: Links | None, sizes: tuple[int, int]) -> NDArray[np
                 f"{name} names {side} row {wrong}; there are {size} {side} vectors, rows 0 to "
                 f"{size - 1}."
             )
-    if len(np.unique(array, axis=0)) < len(array):
+    if len(distinct_rows(array)) < len(array):
         raise UserError(f"{name} names a pair twice; give each pair once.")
     return array.astype(np.int64)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mmea_bench.bench.predictions.name_similarity import edit_similarities
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.results.core.predictions.schema import IDENTIFYING, DatasetFacts, EntityFacts
 
@@ -47,11 +48,11 @@ def identified(graph: KnowledgeGraph) -> NDArray[np.bool_]:
     and its tails by ``distinct heads / triples``; triples that come twice count once.
     """
     found = np.zeros(graph.n_entities, dtype=np.bool_)
-    triples = np.unique(graph.relation_triples, axis=0)
+    triples = distinct_rows(graph.relation_triples)
     n_relations = graph.n_relations
     n_triples = np.maximum(np.bincount(triples[:, 1], minlength=n_relations), 1)
     for own, other in ((0, 2), (2, 0)):
-        pairs = np.unique(triples[:, [1, other]], axis=0)
+        pairs = distinct_rows(triples[:, [1, other]])
         shares = np.bincount(pairs[:, 0], minlength=n_relations) / n_triples
         found[triples[shares[triples[:, 1]] >= IDENTIFYING, own]] = True
     return found

@@ -58,14 +58,21 @@ def sorted_rows(rows: NDArray[Id]) -> NDArray[Id]:
 
 def distinct_rows(rows: NDArray[Id]) -> NDArray[Id]:
     """Distinct rows of ids in ascending order, [n, n_columns]; ``np.unique`` with ``axis=0``."""
+    return counted_rows(rows)[0]
+
+
+def counted_rows(rows: NDArray[Id]) -> tuple[NDArray[Id], NDArray[np.int64]]:
+    """Distinct rows of ids in ascending order, [n, n_columns], and how often each stands, [n]."""
     found = row_keys(list(rows.T))
     if found is None:
-        return np.unique(rows, axis=0)
+        distinct, counts = np.unique(rows, axis=0, return_counts=True)
+        return distinct, counts
     keys, sizes = found
     keys.sort()
-    keep = np.ones(len(keys), dtype=bool)
-    np.not_equal(keys[1:], keys[:-1], out=keep[1:])
-    return rows_of(keys[keep], sizes).astype(rows.dtype, copy=False)
+    starts = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=starts[1:])
+    counts = np.diff(np.flatnonzero(starts), append=len(keys))
+    return rows_of(keys[starts], sizes).astype(rows.dtype, copy=False), counts
 
 
 def order_of_rows(columns: Sequence[Ids]) -> NDArray[np.int64]:

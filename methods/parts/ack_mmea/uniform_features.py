@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues, standardised_numbers
@@ -186,5 +187,4 @@ def _directed(graph: JointGraph) -> IntArray:
     heads, relations, tails = graph.triples.T
     forth = np.stack([heads, tails, relations], axis=1)
     back = np.stack([tails, heads, relations + graph.n_relations], axis=1)
-    found: IntArray = np.unique(np.concatenate([forth, back]), axis=0)
-    return found
+    return distinct_rows(np.concatenate([forth, back]))

@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import relu
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.training.triple_corruption import Pools
@@ -68,7 +69,7 @@ class RelationWindows:
         default: int,
         generator: torch.Generator,
     ) -> None:
-        self._triples = torch.from_numpy(np.unique(graph.triples, axis=0))
+        self._triples = torch.from_numpy(distinct_rows(graph.triples))
         side = (self._triples[:, 0] >= graph.n_source).long()
         names = self._triples[:, 1] + side * graph.n_relations
         self._relations, relation_of = torch.unique(names, return_inverse=True)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     IntArray,
     JointGraph,
@@ -35,7 +36,7 @@ def with_copied_triples(graph: JointGraph, pairs: IntArray) -> JointGraph:
     copies = copies[(copies[:, [0, 2]] >= 0).all(axis=1)]
     known = _keys(graph.triples, graph.n_entities)
     new = copies[~np.isin(_keys(copies, graph.n_entities), known)]
-    return replace(graph, triples=np.concatenate([graph.triples, np.unique(new, axis=0)]))
+    return replace(graph, triples=np.concatenate([graph.triples, distinct_rows(new)]))
 
 
 def one_hop(graph: JointGraph, pairs: IntArray, device: torch.device) -> FixedMatrix:
@@ -80,7 +81,7 @@ def two_hop_pairs(triples: IntArray, n_entities: int, n_dropped: int) -> IntArra
     Returns:
         Distinct (start, end), [n_pairs, 2].
     """
-    triples = np.unique(triples, axis=0)  # sorted by head
+    triples = distinct_rows(triples)  # sorted by head
     first, second = _joined(triples)
     starts, ends = triples[first, 0], triples[second, 2]
     keys = starts * n_entities + ends

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
@@ -181,4 +182,4 @@ def completed(graph: JointGraph, matching: Matching, gap: float) -> JointGraph:
     heads, tails = partners[graph.triples[:, 0]], partners[graph.triples[:, 2]]
     lent = (heads >= 0) & (tails >= 0)
     copies = np.stack([heads[lent], graph.triples[lent, 1], tails[lent]], axis=1)
-    return replace(graph, triples=np.unique(np.concatenate([graph.triples, copies]), axis=0))
+    return replace(graph, triples=distinct_rows(np.concatenate([graph.triples, copies])))

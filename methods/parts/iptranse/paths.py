@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 
 _CHUNK = 2_000_000
@@ -43,7 +44,7 @@ def relation_paths(triples: IntArray, max_weight: int) -> RelationPaths:
 
     Reference: Lin et al. (PTransE), EMNLP 2015, as OpenEA joins them for IPTransE.
     """
-    triples = np.unique(triples, axis=0)
+    triples = distinct_rows(triples)
     found = [*_joined(triples, max_weight)]
     empty = np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.int64)
     relations, weights = (np.concatenate(parts) for parts in zip(empty, *found, strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 
 
@@ -39,7 +40,7 @@ class LabelledEdges:
     @classmethod
     def of(cls, triples: IntArray, n_entities: int, n_relations: int) -> LabelledEdges:
         """The edges of a KG; triples of an entity with itself are left out."""
-        triples = np.unique(triples[triples[:, 0] != triples[:, 2]], axis=0)
+        triples = distinct_rows(triples[triples[:, 0] != triples[:, 2]])
         heads, relations, tails = triples.T
         starts, ends = np.concatenate([heads, tails]), np.concatenate([tails, heads])
         labels = np.concatenate([relations, relations + n_relations])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.parts.mugnn.edges import LabelledEdges
@@ -44,7 +45,7 @@ class SeparateRelations:
         """Both KGs of a view; without ``by_name`` no relation has a partner."""
         source, target = view.source, view.target
         shift = np.array([source.n_entities, len(source.relations), source.n_entities])
-        parts = [np.unique(_triples(source), axis=0), np.unique(_triples(target), axis=0) + shift]
+        parts = [distinct_rows(_triples(source)), distinct_rows(_triples(target)) + shift]
         pairs = relation_pairs(source, target) if by_name else np.empty((0, 2), dtype=np.int64)
         n_source_relations = len(source.relations)
         return cls(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from mmea_bench.datasets.core.model.row_keys import counted_rows, distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.parts.mugnn.edges import LabelledEdges, joined
 
@@ -115,7 +116,7 @@ def _premise_paths(edges: LabelledEdges) -> IntArray:
         if backwards:  # y -> z -> x is x -> z -> y read from its end
             labels = edges.reversed(labels[1]), edges.reversed(labels[0])
         parts.append(np.stack([triple, *labels], axis=1))
-    return np.unique(np.concatenate(parts), axis=0)
+    return distinct_rows(np.concatenate(parts))
 
 
 def _closed(
@@ -137,8 +138,9 @@ def _supported(
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Bodies, heads and supports of what holds often enough."""
     heads = edges.triples[instances[:, 0], 1]
-    found = np.column_stack([instances[:, 1:], heads])
-    rules, support = np.unique(found, axis=0, return_counts=True)
+    second = instances[:, 2] - NO_PREMISE  # rows of ids are not negative
+    rules, support = counted_rows(np.column_stack([instances[:, 1], second, heads]))
+    rules[:, 1] += NO_PREMISE
     sizes = np.bincount(edges.triples[:, 1], minlength=edges.n_relations)
     often = support >= limits.min_support
     often &= support >= limits.min_head_coverage * sizes[rules[:, 2]]
@@ -150,7 +152,7 @@ def _with_confidence(
 ) -> tuple[IntArray, IntArray, IntArray, NDArray[np.float64]]:
     """The rules that are certain enough; rules with equal bodies share the join."""
     confidence = np.zeros(len(heads))
-    relations, subjects = np.unique(edges.triples[:, [1, 0]], axis=0).T
+    relations, subjects = distinct_rows(edges.triples[:, [1, 0]]).T
     has_relation = csr_matrix(
         (np.ones(len(subjects)), (relations, subjects)),
         shape=(edges.n_relations, edges.n_entities),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
@@ -21,7 +22,7 @@ def relation_triples(view: TrainView) -> Tensor:
     both = view.source, view.target
     source, target = (graph.relation_triples.astype(np.int64) for graph in both)
     shift = np.array([view.source.n_entities, view.source.n_relations, view.source.n_entities])
-    return torch.from_numpy(np.unique(np.concatenate([source, target + shift]), axis=0))
+    return torch.from_numpy(distinct_rows(np.concatenate([source, target + shift])))
 
 
 def swapped_triples(triples: Tensor, pairs: Tensor, n_source: int) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
 from mmea_bench.methods.core.layers.encoders import xavier_normal
 from mmea_bench.methods.core.layers.sparse import SparsePattern
@@ -44,7 +45,7 @@ class NeighbourAttention(nn.Module):
         heads, relations, tails = triples.T
         at_tail = np.stack([tails, heads, relations], axis=1)
         at_head = np.stack([heads, tails, relations + n_relations], axis=1)
-        owners, others, kinds = np.unique(np.concatenate([at_tail, at_head]), axis=0).T
+        owners, others, kinds = distinct_rows(np.concatenate([at_tail, at_head])).T
         self._entities = SparsePattern(owners, others, (n_entities, n_entities), device)
         by_kind = np.lexsort((kinds, owners))
         shape = n_entities, 2 * n_relations

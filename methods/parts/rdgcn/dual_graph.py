@@ -39,7 +39,7 @@ def dual_adjacency(
     """
     total = csr_matrix((graph.n_relations, graph.n_relations), dtype=np.float32)
     for column in (0, 2):
-        relations, entities = np.unique(graph.triples[:, [1, column]], axis=0).T
+        relations, entities = graph.distinct(1, column).T
         ones = np.ones(len(relations), dtype=np.float32)
         shape = (graph.n_relations, graph.n_entities)
         incidence = csr_matrix((ones, (relations, entities)), shape=shape)

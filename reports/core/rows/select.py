@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
@@ -22,6 +23,9 @@ PUBLISHED = "+published split"
 """Ends the version of a dataset whose published split a number was measured on."""
 PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
+
+_KNOWN: WeakKeyDictionary[Tables, Current] = WeakKeyDictionary()
+"""Twenty reports ask for the cells of one folder; gone with the tables that they stand in."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,13 @@ def current_cells(tables: Tables) -> Current:
     ended ok wins, then the newest. Several stand where each was scored in another way; every
     number then comes from the newest cell that has it.
     """
+    known = _KNOWN.get(tables)
+    if known is None:
+        known = _KNOWN[tables] = _chosen(tables)
+    return known
+
+
+def _chosen(tables: Tables) -> Current:
     tables = with_protocol_settings(_with_split_versions(tables))
     cells = tables.cells
     order = cells.assign(

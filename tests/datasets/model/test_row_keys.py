@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmea_bench.datasets.core.model.row_keys import (
+    counted_rows,
     distinct_rows,
     order_of_rows,
     row_keys,
@@ -39,6 +40,15 @@ def test_distinct_rows_are_those_of_numpy(largest: tuple[int, ...]) -> None:
     found = distinct_rows(rows)
     np.testing.assert_array_equal(found, np.unique(rows, axis=0))
     assert found.dtype == rows.dtype
+
+
+@pytest.mark.parametrize("largest", [FITS, TOO_LARGE])
+def test_rows_are_counted_as_numpy_counts_them(largest: tuple[int, ...]) -> None:
+    rows = some_rows(largest)
+    expected, times = np.unique(rows, axis=0, return_counts=True)
+    found, counts = counted_rows(rows)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(counts, times)
 
 
 @pytest.mark.parametrize("largest", [FITS, TOO_LARGE])
