@@ -6,7 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 READY := $(VENV)/.ready
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt
+# All processors at once, where pip takes one; some packages bring templates that are no Python.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+# One process more than there are processors, four at most: many tests wait for a process or a file.
+WORKERS = $$($(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n "$(WORKERS)" --dist loadfile
 
 .PHONY: setup quick test lint types unit lines coverage docs release format clean
 
@@ -18,16 +23,20 @@ $(CORE): pyproject.toml constraints.txt
 		|| { echo "mmea-bench needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e .
+	$(COMPILE)
 	@touch $(CORE)
 
 $(READY): $(CORE)
 	$(INSTALL) -e ".[dev]"
+	$(COMPILE)
 	@touch $(READY)
 
 quick: $(CORE)
 	$(BIN)/python -m bench run --suite quick
 
-test: lint types unit
+# Types and tests side by side: neither fills all processors all the time.
+test: lint
+	$(MAKE) -j2 types unit
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,16 +46,16 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
 
 # Beside `make test`: the share of the lines that tests reach in their own process.
 lines: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -p tests.lines_covered
+	$(PYTEST) -p tests.lines_covered
 
 # Beside `make test`: branches and the processes of cells, too, which takes half as long again.
 coverage: setup
 	$(INSTALL) -e ".[coverage]"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # The documentation site, in build/site; a warning is an error.
 docs: setup

@@ -104,6 +104,7 @@ class AttrGNN(TextMethod):
     }
     test_params: ClassVar = {
         "text_encoder": "hashed",
+        "max_tokens": 24,
         "dim": 32,
         "n_negatives": 8,
         "refresh_every": 3,

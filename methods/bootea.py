@@ -87,7 +87,7 @@ class BootEA(Method):
         "w/o likelihood": {"likelihood": False},
         "OpenEA": {"dim": 100, "batch_size": 5000, "top_k": 10, "likelihood": False},
     }
-    test_params: ClassVar = {"epochs": 36, "dim": 32, "batch_size": 1000, "eval_every": 12}
+    test_params: ClassVar = {"epochs": 24, "dim": 32, "batch_size": 1000, "eval_every": 8}
 
     @property
     def is_iterative(self) -> bool:

@@ -155,6 +155,7 @@ class CLAMEA(TextMethod):
         "iterative_every": 8,
         "eval_every": 10,
         "text_encoder": "hashed",
+        "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
 

@@ -92,9 +92,9 @@ class GMN(Method):
         "hidden_dim": 16,
         "n_train_candidates": 4,
         "n_candidates": 60,
-        "batch_size": 8,
+        "batch_size": 13,
         "epochs": 6,
-        "learning_rate": 2e-3,
+        "learning_rate": 5e-3,
     }
 
     def fit(self, view: TrainView, ctx: RunContext) -> PairScores:

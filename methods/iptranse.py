@@ -79,12 +79,12 @@ class IPTransE(Method):
         "w/o soft labels": {"soft_labels": False},
     }
     test_params: ClassVar = {
-        "epochs": 60,
+        "epochs": 40,
         "dim": 32,
         "batch_size": 1000,
-        "label_every": 15,
+        "label_every": 10,
         "threshold": 0.4,
-        "eval_every": 15,
+        "eval_every": 10,
     }
 
     @property

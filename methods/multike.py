@@ -110,8 +110,8 @@ class MultiKE(Method):
         "layers": (64, 32),
         "encoder_epochs": 2,
         "fewest_triples": 2,
-        "epochs": 30,
-        "space_epochs": 30,
+        "epochs": 16,
+        "space_epochs": 16,
         "batch_size": 500,
         "learning_rate": 0.02,  # a small table has large values, and an epoch one step
         "shared_learning_rate": 0.1,

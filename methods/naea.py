@@ -72,7 +72,7 @@ class NAEA(Method):
     Params = NAEAParams
     # No source states how its rows were scored: published_scoring stays empty.
     variants: ClassVar = {"w/o bootstrapping": {"bootstrap": False}}
-    test_params: ClassVar = {"epochs": 24, "dim": 32, "batch_size": 1000, "eval_every": 8}
+    test_params: ClassVar = {"epochs": 12, "dim": 32, "batch_size": 1000, "eval_every": 4}
 
     @property
     def is_iterative(self) -> bool:

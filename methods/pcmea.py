@@ -140,6 +140,7 @@ class PCMEA(TextMethod):
         "promote_every": 10,
         "eval_every": 20,
         "text_encoder": "hashed",
+        "max_tokens": 24,
     }
 
     @property

@@ -97,7 +97,7 @@ class PoE(Method):
         "lrn": {"experts": "lrn"},
     }
     test_params: ClassVar = {
-        "epochs": 40,
+        "epochs": 16,
         "dim": 32,
         "batch_size": 512,
         "learning_rate": 5e-3,

@@ -119,7 +119,7 @@ class SelfMEA(TextMethod):
     }
     test_params: ClassVar = {
         "text_encoder": "hashed",
-        "stage1_epochs": 10,  # the first only fills the queue
+        "stage1_epochs": 15,  # the first only fills the queue, in a brief training too
         "n_neighbours": 6,
         "image_dim": 16,
         "modality_dim": 16,

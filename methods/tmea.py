@@ -123,15 +123,16 @@ class TMEA(TextMethod):
         "which entities a batch holds, and which triples still cost something, is found there"
     )
     test_params: ClassVar = {
-        "epochs": 24,
+        "epochs": 12,
         "dim": 20,
         "latent": 8,
         "batch_size": 2000,
         "sampled_pairs": 50,
         "learning_rate": 0.02,
-        "iterative_every": 8,
-        "eval_every": 10,
+        "iterative_every": 4,
+        "eval_every": 4,
         "text_encoder": "hashed",
+        "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links
 

@@ -16,7 +16,7 @@ from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import make_scorer
 from mmea_bench.methods.core.base import Alignment, Method, RunContext
 
-N_EPOCHS = 4
+N_EPOCHS = 3
 """Of a training on the pretend device, where every operation is looked at."""
 
 MOST_WAITS = 12
