@@ -307,7 +307,7 @@ def test_no_images_are_a_reason_to_skip_imagining() -> None:
 
 @pytest.mark.parametrize("stop_after", [2, 3, 5])
 def test_a_training_stopped_in_any_stage_goes_on_to_the_same_vectors(stop_after: int) -> None:
-    method, view = brief(UMAEA, "iterative CMMI"), few_images()
+    method, view = brief(UMAEA, "iterative CMMI", n_epochs=6), few_images()
     whole, _, _ = _fit(method, view, MemoryStates(-1, {"view": view}))
     first = MemoryStates(stop_after, {"view": view})
     with pytest.raises(StoppedError):
