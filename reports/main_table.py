@@ -75,7 +75,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
             _table(_Group(numbers, cells, options, heading, str(rules)), str(dataset))
             for dataset, numbers in group.groupby("dataset", sort=True)
         ]
-    outcomes = outcome_table(current.tables, set(shown["key"]), csls, options.names)
+    outcomes = outcome_table(current.tables, frozenset(shown["key"]), csls, options.names)
     if outcomes is not None:
         blocks.append(outcomes)
     notes = (*_document_notes(shown), *current.notes, *tables.problems)

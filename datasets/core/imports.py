@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -84,8 +85,19 @@ def _project_imports(path: Path) -> Iterator[Path]:
                 yield _PROJECT.joinpath(*parts[1:depth], "__init__.py")
 
 
-def _imported_names(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _imported_names(path: Path) -> tuple[tuple[int, list[str]], ...]:
     """Dots in front and parts of every name that a file imports, wherever in it that stands."""
+    state = path.stat()
+    return _names_in(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.cache
+def _names_in(path: Path, _changed_ns: int, _size: int) -> tuple[tuple[int, list[str]], ...]:
+    """The names in a file as it is now: several keys of one run read the same files."""
+    return tuple(_parsed_names(path))
+
+
+def _parsed_names(path: Path) -> Iterator[tuple[int, list[str]]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.ImportFrom):
             module = [node.module] if node.module else []

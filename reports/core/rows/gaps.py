@@ -28,7 +28,7 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
     """
     current = current_cells(tables).tables
     cells = current.cells
-    gaps = outcomes(current, set(numbers["key"]), options.csls)
+    gaps = outcomes(current, frozenset(numbers["key"]), options.csls)
     if gaps.empty:
         return ()
     by = ["method", "variant", "protocol", "dataset", "seed_ratio", "status", "reason", "repeat"]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.document import Row, Table
 from mmea_bench.reports.core.names import Names
+from mmea_bench.reports.core.remembered import remembered
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.results.core.schema import NO_SUITE
 from mmea_bench.results.core.table import Tables
@@ -14,7 +15,8 @@ _PLACE = ["protocol", "dataset", "seed_ratio"]
 _LABELS = ("method", "variant", "protocol", "dataset", "seed ratio", "repeats", "status", "reason")
 
 
-def outcomes(tables: Tables, shown_keys: set[str], csls: int | None) -> pd.DataFrame:
+@remembered
+def outcomes(tables: Tables, shown_keys: frozenset[str], csls: int | None) -> pd.DataFrame:
     """All cells without a number in the report, one row each, with ``status`` and ``reason``.
 
     Args:
@@ -30,7 +32,7 @@ def outcomes(tables: Tables, shown_keys: set[str], csls: int | None) -> pd.DataF
 
 
 def outcome_table(
-    tables: Tables, shown_keys: set[str], csls: int | None, names: Names
+    tables: Tables, shown_keys: frozenset[str], csls: int | None, names: Names
 ) -> Table | None:
     """``outcomes`` as a table, repeats of one method and place together; None if there are none."""
     frame = outcomes(tables, shown_keys, csls)
@@ -49,6 +51,7 @@ def outcome_table(
     return Table("Cells without a number", _LABELS, rows=tuple(rows))
 
 
+@remembered
 def never_run(tables: Tables) -> pd.DataFrame:
     """Cells without a record: those of the plan, or without one what a full suite would have.
 

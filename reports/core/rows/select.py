@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 import pandas as pd
 
 from mmea_bench.reports.core.names import BY_ID, Names
+from mmea_bench.reports.core.remembered import remembered
 from mmea_bench.reports.core.rows.identity import (
     CELL_IDENTITY,
     newest_numbers,
@@ -23,9 +23,6 @@ PUBLISHED = "+published split"
 """Ends the version of a dataset whose published split a number was measured on."""
 PAIRS = "pairs"
 """Direction of numbers that judge pairs, not ranks: they are shown whatever direction is asked."""
-
-_KNOWN: WeakKeyDictionary[Tables, Current] = WeakKeyDictionary()
-"""Twenty reports ask for the cells of one folder; gone with the tables that they stand in."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ class Current:
         return self.replaced_notes + origin_notes(ended_ok.assign(origin=origins(ended_ok)))
 
 
+@remembered
 def current_cells(tables: Tables) -> Current:
     """One cell per method, variant, dataset version, ratio, repeat, and protocol with settings.
 
@@ -65,13 +63,6 @@ def current_cells(tables: Tables) -> Current:
     ended ok wins, then the newest. Several stand where each was scored in another way; every
     number then comes from the newest cell that has it.
     """
-    known = _KNOWN.get(tables)
-    if known is None:
-        known = _KNOWN[tables] = _chosen(tables)
-    return known
-
-
-def _chosen(tables: Tables) -> Current:
     tables = with_protocol_settings(_with_split_versions(tables))
     cells = tables.cells
     order = cells.assign(
