@@ -13,7 +13,7 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 WORKERS = $$($(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n "$(WORKERS)" --dist loadfile
 
-.PHONY: setup quick test lint types unit lines coverage docs release format clean
+.PHONY: setup quick test lint types unit coverage docs release format clean
 
 setup: $(READY)
 
@@ -45,11 +45,8 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# Ends with the share of the program's lines that tests reach in their own process.
 unit: setup
-	$(PYTEST)
-
-# Beside `make test`: the share of the lines that tests reach in their own process.
-lines: setup
 	$(PYTEST) -p tests.lines_covered
 
 # Beside `make test`: branches and the processes of cells, too, which takes half as long again.

@@ -1,7 +1,7 @@
 """Counts the lines that the tests reach: ``pytest -p tests.lines_covered``, with or without xdist.
 
 Slipcover takes its marks out of lines that were reached, so that counting costs less than a
-tracer does; ``make lines`` runs it. What runs in a process of its own, such as a cell, is not seen;
+tracer does; ``make test`` runs it. What runs in a process of its own, such as a cell, is not seen;
 ``make coverage`` sees it and takes half as long again.
 """
 
