@@ -41,11 +41,17 @@ def summary(comparing: Comparing) -> str:
         counts[each.verdict] = counts.get(each.verdict, 0) + 1
     words = "; ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
     n_lonely = sum(len(each.repeats) for each in comparing.unpaired)
-    lonely = f" {n_lonely} cells have no partner." if n_lonely else ""
+    have = "cell has" if n_lonely == 1 else "cells have"
+    lonely = f" {n_lonely} {have} no partner." if n_lonely else ""
+    pairs = _counted(comparing.changes.n_pairs, "pair")
     return (
-        f"{comparing.labels[1]} against {comparing.labels[0]}: {len(comparing.differences)} "
-        f"numbers of {comparing.changes.n_pairs} pairs of cells: {words}.{lonely}"
+        f"{comparing.labels[1]} against {comparing.labels[0]}: "
+        f"{_counted(len(comparing.differences), 'number')} of {pairs} of cells: {words}.{lonely}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _table(title: str, headers: tuple[str, ...], rows: list[Row], notes: tuple[str, ...]) -> Table:

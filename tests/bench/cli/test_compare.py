@@ -37,7 +37,7 @@ def after(tmp_path: Path) -> Path:
 def test_something_worse_is_exit_code_1(before: Path, after: Path) -> None:
     done = compare(before, after, "--metrics", "hits@1")
     assert done.exit_code == 1, done.output
-    assert "after against before: 1 numbers of 3 pairs of cells: 1 worse." in done.stdout
+    assert "after against before: 1 number of 3 pairs of cells: 1 worse." in done.stdout
     assert compare(after, before).exit_code == 0
 
 
