@@ -56,7 +56,6 @@ coverage: setup
 
 # The documentation site, in build/site; a warning is an error.
 docs: setup
-	$(INSTALL) -e ".[docs]"
 	$(BIN)/python -m mkdocs build --strict
 
 # Source archive and wheel of a clean checkout in build/release, checked, tried from the wheel alone, with their

@@ -203,9 +203,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decoder", ["none", "mutual", "stable", "hungarian[candidates=10]"])
-def test_ten_thousand_entities_are_scored_without_their_matrix(decoder: str) -> None:
+@pytest.mark.parametrize(
+    ("decoder", "most_mib"),
+    [("none", 180), ("mutual", 330), ("stable", 180), ("hungarian[candidates=10]", 180)],
+)
+def test_ten_thousand_entities_are_scored_without_their_matrix(decoder: str, most_mib: int) -> None:
     command = [sys.executable, "-c", PEAK, decoder]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
-    # All scores in single precision would take 381 MiB.
-    assert int(done.stdout) < 330
+    # All scores in single precision would take 381 MiB, in half precision 190.
+    assert int(done.stdout) < most_mib
