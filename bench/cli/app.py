@@ -129,7 +129,17 @@ def _options(
 
 @app.command("run", epilog="Example: mmea-bench run --suite quick --jobs 2")
 @takes_request()
-def run_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT002
+def run_command(
+    request: Request,
+    no_report: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--no-report",
+            help="Make no report at the end; `mmea-bench report DIR` makes it later.",
+        ),
+    ] = False,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Runs the cells of a suite that are missing in its results folder.
 
     Stop it with Ctrl-C and run it again: what is done stays done, what failed is tried again.
@@ -137,7 +147,7 @@ def run_command(request: Request, as_json: AsJson = False) -> None:  # noqa: FBT
     """
     with user_errors():
         outcome = cli_run.run(request, quiet=as_json)
-    _show_outcome(outcome, as_json=as_json)
+    _show_outcome(outcome, with_report=not no_report, as_json=as_json)
     raise typer.Exit(outcome.summary.exit_code)
 
 
@@ -251,12 +261,12 @@ def list_reports(as_json: AsJson = False) -> None:  # noqa: FBT002
     show_rows(rows, as_json=as_json)
 
 
-def _show_outcome(outcome: RunOutcome, *, as_json: bool) -> None:
+def _show_outcome(outcome: RunOutcome, *, with_report: bool, as_json: bool) -> None:
     if as_json:
         print_json(outcome.as_json())
         return
     # Whoever has just stopped a run waits for the prompt, not for figures.
-    if outcome.summary.signal_number is None and outcome.tables:
+    if with_report and outcome.summary.signal_number is None and outcome.tables:
         _show_report(outcome.folder)
     cli_run.report_outcome(outcome)
 

@@ -20,9 +20,9 @@ from mmea_bench.bench.running.disk_errors import spell_disk_error
 from mmea_bench.bench.running.executor import Done, Executor, ExecutorError
 from mmea_bench.bench.running.local_executor import LocalExecutor
 from mmea_bench.bench.running.placement import CellsPerGpu, Gate, Machine
+from mmea_bench.bench.running.preloaded import preloaded_modules
 from mmea_bench.bench.running.progress import Progress
 from mmea_bench.bench.sharing.claims import Claims
-from mmea_bench.methods.core.catalogue import built_in_methods
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
@@ -182,7 +182,9 @@ def local_executor(jobs: Sequence[Job], store: ResultStore, settings: RunSetting
     """Runs cells on this machine."""
     device = jobs[0].device if jobs else "cpu"
     gate = Gate(Machine.this(device), settings.cells_per_gpu)
-    return LocalExecutor(settings.n_jobs, store.folder / LOG_FOLDER, preload(jobs), gate)
+    files = sorted({path for job in jobs for path in job.method_files})
+    modules = preloaded_modules({job.cell.method for job in jobs}, files)
+    return LocalExecutor(settings.n_jobs, store.folder / LOG_FOLDER, modules, gate)
 
 
 def _take(done: Done, store: ResultStore, progress: Progress, summary: RunSummary) -> None:
@@ -207,13 +209,6 @@ def _write(job: Job, record: Record, store: ResultStore) -> Record:
         record = failure_record(job, "failed", f"its record breaks the schema: {error}")
         store.write(record)
     return record
-
-
-def preload(jobs: Sequence[Job]) -> list[str]:
-    """Modules of the project's own methods: they have been imported here without an error."""
-    users = {path.stem.replace("-", "_") for job in jobs for path in job.method_files}
-    names = {job.cell.method for job in jobs} - users
-    return [f"mmea_bench.methods.{name}" for name in sorted(names.intersection(built_in_methods()))]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from mmea_bench.bench.planning.request import RUNS_FOLDER
 from mmea_bench.bench.planning.requests.folder_names import folder_name
 from mmea_bench.bench.planning.requests.outlook import with_outlook
 from mmea_bench.bench.planning.suite import Suite
+from mmea_bench.bench.running.preloaded import preloaded_modules
 from mmea_bench.bench.running.runner import RunSummary, stopped_by_signals
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.bench.tuning.files import summary, write_files
@@ -114,7 +115,7 @@ def tune(
     _announce(plan, suite, request.budget, left_out, folder, say)
     make_folder(folder)
     n_at_once = min(place.n_jobs, len(studies))
-    preload = _preload(studies, place)
+    preload = preloaded_modules({cell.method for _key, cell, _space in studies}, place.method_files)
     threads = threads_of_cell(n_at_once, os.environ)
     runner = TrialRunner(folder, place, dict(plan.versions), threads, preload)
     rules = Rules(folder, runner, request.budget, request.seed, request.timeout_s, listener)
@@ -163,12 +164,6 @@ def _studies(plan: Plan, place: Place) -> tuple[list[tuple[str, Cell, Space]], t
         method = configured(get_method(cell.method, place.method_files), cell)
         studies.append((key, cell, space_of(method, cell.method, dict(cell.overrides))))
     return studies, tuple(dict.fromkeys(left_out))
-
-
-def _preload(studies: Sequence[tuple[str, Cell, Space]], place: Place) -> list[str]:
-    own = {path.stem.replace("-", "_") for path in place.method_files}
-    names = {cell.method for _key, cell, _space in studies} - own
-    return [f"mmea_bench.methods.{name}" for name in sorted(names)]
 
 
 def _announce(

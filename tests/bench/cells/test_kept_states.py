@@ -42,7 +42,7 @@ def states(cache: Path, monitor: Monitor | None = None, every_s: float = 0.0) ->
 def command(tmp_path: Path, out: str) -> list[str]:
     method = tmp_path / "walk.py"
     method.write_text(walking_method(), encoding="utf-8")
-    words = f"run --methods walk --method-file {method} --datasets synthetic[n=100]"
+    words = f"run --no-report --methods walk --method-file {method} --datasets synthetic[n=100]"
     words += f" --seed-ratios 0.3 --repeats 1 --out {tmp_path / out} --checkpoint-every 0.008"
     words += f" --cache-dir {tmp_path / 'cache'}"
     return [sys.executable, "-m", "mmea_bench.bench", *words.split()]

@@ -82,6 +82,14 @@ def test_a_run_prints_its_table_and_files(where: list[str], tmp_path: Path) -> N
     assert "nothing was left to run, 2 done before" in again.stdout
 
 
+def test_a_run_may_leave_the_report_for_later(where: list[str], tmp_path: Path) -> None:
+    done = invoke("run", "--no-report", *QUICK, *where)
+    assert done.exit_code == 0, done.output
+    assert "Cells of this run: 2 ok." in done.stdout
+    assert (tmp_path / "out" / "results.csv").is_file()
+    assert not (tmp_path / "out" / "report").exists()
+
+
 def test_a_run_can_be_read_by_programs(where: list[str], tmp_path: Path) -> None:
     result = json.loads(invoke("run", *QUICK, *where, "--json").stdout)
     assert result["n_by_status"] == {"ok": 2}
@@ -97,7 +105,9 @@ def test_failures_are_shown_and_give_exit_code_1(
     where: list[str], tmp_path: Path, make_method: Any
 ) -> None:
     bad = make_method("raises", "raise ValueError('no luck')")
-    done = invoke("run", *QUICK, "--methods", "raises", "--method-file", str(bad), *where)
+    done = invoke(
+        "run", "--no-report", *QUICK, "--methods", "raises", "--method-file", str(bad), *where
+    )
     assert done.exit_code == 1
     assert "2 failed" in done.stdout
     assert "2 ok" in done.stdout
@@ -109,7 +119,7 @@ def test_failures_are_shown_and_give_exit_code_1(
 
 def test_a_run_in_which_all_fails_still_ends_in_order(where: list[str], make_method: Any) -> None:
     bad = make_method("raises", "raise ValueError('no luck')")
-    done = invoke("run", *QUICK[2:], "--method-file", str(bad), *where)
+    done = invoke("run", "--no-report", *QUICK[2:], "--method-file", str(bad), *where)
     assert done.exit_code == 1
     assert "2 failed" in done.stdout
 
@@ -158,7 +168,9 @@ def test_a_bad_dataset_stops_no_other(tmp_path: Path, where: list[str]) -> None:
     write_openea_layout(open_dataset("synthetic[n=100]").read(), folder)
     (folder / "rel_triples_1").write_text("no triple\n")
     datasets = f"synthetic[n=100],{folder}"
-    done = invoke("run", "--methods", "random_scores", "--datasets", datasets, *where)
+    done = invoke(
+        "run", "--no-report", "--methods", "random_scores", "--datasets", datasets, *where
+    )
     assert done.exit_code == 1
     assert f"Skipping {folder}" in done.stderr
     cells = ResultStore(tmp_path / "out").records()
@@ -235,7 +247,9 @@ def test_an_own_folder_runs_and_its_layout_and_gaps_are_said(
     write_openea_layout(pair, tmp_path / "mine")
     (tmp_path / "mine" / "images.npz").unlink()
     request = ["--methods", "random_scores", "--datasets", str(tmp_path / "mine")]
-    result = invoke("run", *request, "--repeats", "1", "--seed-ratios", "0.3", *where)
+    result = invoke(
+        "run", "--no-report", *request, "--repeats", "1", "--seed-ratios", "0.3", *where
+    )
     assert result.exit_code == 0, result.output
     assert "has the OpenEA layout" in result.stderr
     assert "images.npz" in result.stderr

@@ -47,7 +47,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["--methods", "word_overlap,name_match", "--datasets", "synthetic[n=150]"]
     where = ["--out", str(folder / "out"), "--cache-dir", str(folder / "cache")]
     rules = ["--protocol", "paper", "--decoders", "all", "--repeats", "2"]
-    done = invoke("run", "--method-file", str(method), *arguments, *where, *rules)
+    done = invoke("run", "--no-report", "--method-file", str(method), *arguments, *where, *rules)
     assert done.exit_code == 0, done.output
     return folder / "out"
 

@@ -31,7 +31,16 @@ def method_file(make_method: Any) -> Path:
 def record(method_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     """The second repeat of a user's method, run in a folder below ``tmp_path``."""
     monkeypatch.chdir(tmp_path)
-    words = ["run", "--method-file", str(method_file), *HERE, *SETTINGS, "--repeats", "2"]
+    words = [
+        "run",
+        "--no-report",
+        "--method-file",
+        str(method_file),
+        *HERE,
+        *SETTINGS,
+        "--repeats",
+        "2",
+    ]
     done = invoke(*words, "--out", "results/runs/mine", "--cache-dir", "cache")
     assert done.exit_code == 0, done.output
     found = ResultStore(tmp_path / "results/runs/mine").records()
@@ -64,7 +73,7 @@ def test_a_record_can_be_repeated_after_the_file_has_changed(
     record: Record, method_file: Path, tmp_path: Path
 ) -> None:
     method_file.write_text("broken (")
-    done = invoke("run", "--from-record", record.key, "--cache-dir", "cache")
+    done = invoke("run", "--no-report", "--from-record", record.key, "--cache-dir", "cache")
     assert done.exit_code == 0, done.output
     (again,) = ResultStore(tmp_path / f"results/runs/repeat_{record.key}").records()
     assert (again.cell["repeat"], again.cell["variant"]) == (2, record.cell["variant"])
@@ -82,7 +91,7 @@ def test_the_commit_of_the_users_own_repository_is_kept(
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    words = ["run", "--method-file", str(method_file), *HERE, "--repeats", "1"]
+    words = ["run", "--no-report", "--method-file", str(method_file), *HERE, "--repeats", "1"]
     assert invoke(*words, "--out", "out", "--cache-dir", "cache").exit_code == 0
     (found,) = ResultStore(tmp_path / "out").records()
     assert found.configuration["repository"] == head
@@ -113,7 +122,7 @@ def test_a_record_of_an_older_version_says_that_it_cannot_be_repeated(
     content = json.loads(path.read_text())
     del content["configuration"]
     path.write_text(json.dumps(content))
-    done = invoke("run", "--from-record", str(path))
+    done = invoke("run", "--no-report", "--from-record", str(path))
     assert done.exit_code == 2
     assert "does not say how its cell was configured" in done.stderr
 
@@ -123,7 +132,7 @@ def test_a_copy_that_was_changed_is_not_run(record: Record, tmp_path: Path) -> N
     content = json.loads(path.read_text())
     content["configuration"]["method_files"][0]["text"] += "import os"
     path.write_text(json.dumps(content))
-    done = invoke("run", "--from-record", record.key)
+    done = invoke("run", "--no-report", "--from-record", record.key)
     assert done.exit_code == 2
     assert "was changed; not run" in done.stderr
 

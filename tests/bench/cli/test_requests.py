@@ -58,7 +58,9 @@ def test_a_sweep_is_values_separated_by_commas() -> None:
 
 
 def test_a_sweep_of_the_command_line_runs_and_names_its_points(sweep: list[str]) -> None:
-    done = invoke("run", *sweep, "--grid", "swept.tau=0.05,0.2", "--grid", "size=4,8")
+    done = invoke(
+        "run", "--no-report", *sweep, "--grid", "swept.tau=0.05,0.2", "--grid", "size=4,8"
+    )
     assert done.exit_code == 0, done.output
     for point in ("size=4,tau=0.05", "size=8,tau=0.05", "size=4,tau=0.2", "size=8,tau=0.2"):
         assert f"swept (full[{point}]) on synthetic" in done.stderr
@@ -73,7 +75,7 @@ def test_a_point_that_equals_the_default_is_trained_once(sweep: list[str], tmp_p
     words = ["--suite", str(suite), *sweep]
     plan = json.loads(invoke("plan", *words, "--json").stdout)
     assert (plan["n_cells"], plan["n_to_train"]) == (4, 3)
-    done = invoke("run", *words)
+    done = invoke("run", "--no-report", *words)
     assert done.exit_code == 0, done.output
     assert "[3/3]" in done.stderr
     assert "Cells of this run: 4 ok." in done.stdout
@@ -81,7 +83,7 @@ def test_a_point_that_equals_the_default_is_trained_once(sweep: list[str], tmp_p
     once, twin = records["full[tau=0.1]"], records["full[size=4]"]
     assert [row["value"] for row in once.results] == [row["value"] for row in twin.results]
     assert "the same training as full[tau=0.1], done once" in twin.cell["notes"]
-    assert "nothing was left to run, 4 done before" in invoke("run", *words).stdout
+    assert "nothing was left to run, 4 done before" in invoke("run", "--no-report", *words).stdout
 
 
 @pytest.mark.parametrize(
@@ -95,14 +97,14 @@ def test_a_point_that_equals_the_default_is_trained_once(sweep: list[str], tmp_p
     ],
 )
 def test_wrong_requests_are_sentences(sweep: list[str], words: list[str], part: str) -> None:
-    done = invoke("run", *sweep, *words)
+    done = invoke("run", "--no-report", *sweep, *words)
     assert done.exit_code == 2, done.output
     assert part in done.stderr
 
 
 def test_one_gpu_can_be_named(sweep: list[str], tmp_path: Path) -> None:
     """Without such a GPU the cell fails with a sentence, as ``cuda`` does."""
-    done = invoke("run", *sweep, "--device", "cuda:99")
+    done = invoke("run", "--no-report", *sweep, "--device", "cuda:99")
     assert done.exit_code == 1
     assert "No CUDA device 99" in read_tables(tmp_path / "out").cells["reason"][0]
 
@@ -169,7 +171,7 @@ def test_a_crash_in_a_users_file_says_where(
     path = make_method("crashes", f"print('so far')\n{body}")
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if body in text)
     words = ["--methods", "crashes", "--method-file", str(path), *sweep[2:]]
-    done = invoke("run", *words)
+    done = invoke("run", "--no-report", *words)
     where = f"crashes.py, line {line}, in fit: {body}"
     assert done.exit_code == 1
     assert where in done.stderr

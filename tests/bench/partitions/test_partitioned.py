@@ -273,7 +273,7 @@ def test_a_row_says_that_it_was_trained_in_parts(make_method: Any, tmp_path: Pat
     here = ["--datasets", DATASET, "--repeats", "1", "--seed-ratios", "0.3"]
     places = ["--out", str(out), "--cache-dir", str(tmp_path / "cache"), "--device", "cpu"]
     asked = ["--method-file", str(make_method("alpha")), *here, *places]
-    done = invoke("run", *asked, "--partitions", "2")
+    done = invoke("run", "--no-report", *asked, "--partitions", "2")
     assert done.exit_code == 0, done.output
     cells, results = read_tables(out).cells, read_tables(out).results
     [row] = cells.to_dict("records")

@@ -123,7 +123,9 @@ def test_a_record_is_repeated_in_its_precision() -> None:
 def test_a_cell_runs_in_bf16_and_says_so_in_its_row(tmp_path: Path) -> None:
     asked = ["--methods", "random_scores", "--datasets", "synthetic[n=100]", "--repeats", "1"]
     out = tmp_path / "out"
-    found = CliRunner().invoke(app, ["run", *asked, "--precision", "bf16", "--out", str(out)])
+    found = CliRunner().invoke(
+        app, ["run", "--no-report", *asked, "--precision", "bf16", "--out", str(out)]
+    )
     assert found.exit_code == 0, found.output
     (record,) = ResultStore(out).records()
     assert (record.cell["status"], record.cell["variant"]) == ("ok", "full[precision=bf16]")

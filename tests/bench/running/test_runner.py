@@ -186,7 +186,7 @@ def test_the_hard_limit_leaves_time_to_end_in_order() -> None:
 
 def command(tmp_path: Path, method: Path, out: str, repeats: int) -> list[str]:
     return [
-        *(sys.executable, "-m", "mmea_bench.bench", "run", "--methods", "counts"),
+        *(sys.executable, "-m", "mmea_bench.bench", "run", "--no-report", "--methods", "counts"),
         *("--datasets", DATASET, "--repeats", str(repeats), "--method-file", str(method)),
         *("--out", str(tmp_path / out), "--cache-dir", str(tmp_path / "cache"), "--jobs", "2"),
         *("--device", "cpu"),

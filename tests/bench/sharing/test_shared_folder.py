@@ -20,7 +20,7 @@ from mmea_bench.results.core.store import ResultStore
 from tests.cases.odd_files import ODD_FILES
 from tests.results.results_factory import make_record
 
-CELLS = "run --methods random_scores --datasets synthetic[n=100] --seed-ratios 0.3"
+CELLS = "run --no-report --methods random_scores --datasets synthetic[n=100] --seed-ratios 0.3"
 
 
 def bench(*words: str) -> Result:

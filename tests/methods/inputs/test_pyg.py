@@ -1,4 +1,8 @@
-"""Graphs as data objects of torch-geometric: nothing is lost, and its layers agree with ours."""
+"""Graphs as data objects of torch-geometric: nothing is lost, and its layers agree with ours.
+
+Its import takes seconds, so each test does it itself: every process of a parallel run reads this
+file, and one of them runs it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Data, HeteroData
-from torch_geometric.nn import GCNConv
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.api import (
@@ -38,6 +40,8 @@ def assert_equal(found: JointGraph, expected: JointGraph) -> None:
 
 
 def test_a_union_graph_comes_back_as_it_was(view: TrainView) -> None:
+    from torch_geometric.data import Data
+
     graph = JointGraph.of(view)
     data = to_pyg(graph)
     assert isinstance(data, Data)
@@ -49,6 +53,8 @@ def test_a_union_graph_comes_back_as_it_was(view: TrainView) -> None:
 
 
 def test_a_view_comes_back_as_its_union_graph(view: TrainView) -> None:
+    from torch_geometric.data import HeteroData
+
     data = to_pyg(view)
     assert isinstance(data, HeteroData)
     assert data.validate()
@@ -81,6 +87,8 @@ def test_edges_that_were_dropped_stay_away(view: TrainView) -> None:
 
 
 def test_a_layer_of_pyg_equals_our_product_with_the_normalised_adjacency(view: TrainView) -> None:
+    from torch_geometric.nn import GCNConv
+
     graph = JointGraph.of(view)
     proper = graph.triples[graph.triples[:, 0] != graph.triples[:, 2]]
     graph = dataclasses.replace(graph, triples=proper)
