@@ -17,19 +17,22 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n "$(WORKERS)" --dist loadfi
 
 setup: $(READY)
 
-# What a run needs; the developers' tools and the text encoders come on top for `make test`.
-$(CORE): pyproject.toml constraints.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "mmea-bench needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+# What a run needs.
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e .
 	$(COMPILE)
 	@touch $(CORE)
 
-$(READY): $(CORE)
+# The developers' tools and the text encoders beside it, in one go where nothing is installed yet.
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e ".[dev]"
 	$(COMPILE)
-	@touch $(READY)
+	@touch $(CORE) $(READY)
 
 quick: $(CORE)
 	$(BIN)/python -m bench run --suite quick

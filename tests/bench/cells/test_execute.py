@@ -71,7 +71,7 @@ def test_paper_chooses_the_checkpoint_by_the_number_of_the_released_code(
     method: str, metric: str, tmp_path: Path
 ) -> None:
     protocol = Protocol(name="paper", eval_every=2)
-    record = run(tmp_path, method, protocol=protocol, epochs=30, iterative=False)
+    record = run(tmp_path, method, protocol=protocol, epochs=12, iterative=False)
     points = [
         (row["value"], -row["epoch"])
         for row in record.curves

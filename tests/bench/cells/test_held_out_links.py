@@ -191,7 +191,7 @@ def ran(folder: Path, method: str, text: str, dataset: str, *words: str) -> dict
     places = ["--out", str(folder / "out"), "--cache-dir", str(folder / "cache")]
     asked = ["--methods", method, "--method-file", str(folder / f"{method}.py"), *places]
     asked += ["--datasets", dataset, "--repeats", "1", *words]
-    CliRunner().invoke(app, ["run", *asked], env={"MMEA_DATA": "", "MMEA_CACHE": ""})
+    CliRunner().invoke(app, ["run", "--no-report", *asked], env={"MMEA_DATA": "", "MMEA_CACHE": ""})
     cells = read_tables(folder / "out").cells
     (row,) = cells.to_dict("records")
     return row

@@ -24,13 +24,14 @@ from mmea_bench.results.core.predictions.vectors import load_embeddings
 from mmea_bench.results.core.record import Record
 
 SINKHORN = Protocol(name="paper", decoders=("sinkhorn", "hungarian"))
+BRIEF = {"gcn_align": (("epochs", 20),)}
 
 
 def kept_cell(
     folder: Path, method: str = "seu", protocol: Protocol = SINKHORN, **changes: object
 ) -> Record:
     """The record of a small cell whose predictions and vectors lie in ``folder``."""
-    cell = Cell(method, "full", (), "synthetic[n=150]", 0.3, 1, protocol)
+    cell = Cell(method, "full", BRIEF.get(method, ()), "synthetic[n=150]", 0.3, 1, protocol)
     keeping = Keeping(("predictions", "embeddings"), folder=folder, **changes)  # type: ignore[arg-type]
     job = Job(cell, "key", "suite", None, folder / "cache", "cpu", (), 1, keeping=keeping)
     with watching() as watch:
