@@ -127,7 +127,7 @@ class TMEA(TextMethod):
         "dim": 20,
         "latent": 8,
         "batch_size": 2000,
-        "sampled_pairs": 50,
+        "sampled_pairs": 30,
         "learning_rate": 0.02,
         "iterative_every": 4,
         "eval_every": 4,

@@ -27,7 +27,7 @@ RNG_SEED = 3
 BRIEF_EPOCHS = 4
 """Epochs of a brief training: enough for every stage to begin."""
 
-_SCORED_EVERY = 8
+_SCORED_EVERY = 4
 """Of the source entities whose scores with all targets are compared."""
 
 _KEPT = 128

@@ -13,7 +13,7 @@ from mmea_bench.bench.battery.failures import require
 from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief
 from mmea_bench.bench.battery.interruption import MemoryStates
 from mmea_bench.bench.battery.reachable import reachable
-from mmea_bench.bench.battery.small_pairs import pair_for, tiny_split, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair_for, tiny_split, tiny_view
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import make_scorer
@@ -35,7 +35,7 @@ _HIDDEN_KINDS = ("CurveMonitor", "RankingScorer", "PairScorer", "Split", "KGPair
 
 def check_held_out_links(method_type: type[Method]) -> None:
     """No array, tensor or collection in reach of a training holds a validation or test link."""
-    pair = pair_for(method_type)
+    pair = easy_pair_for(method_type)
     method = applicable(brief(method_type, n_epochs=2), pair)
     view, split = tiny_view(pair, method), tiny_split(pair)
     sizes = (pair.source.n_entities, pair.target.n_entities)

@@ -9,7 +9,7 @@ import torch
 
 from mmea_bench.bench.battery.failures import CheckFailedError, NotApplicableError, require
 from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief, is_same, numbers_of
-from mmea_bench.bench.battery.small_pairs import pair_for, tiny_view
+from mmea_bench.bench.battery.small_pairs import tiny_pair_for, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import (
     Alignment,
@@ -63,7 +63,7 @@ class MemoryStates(TrainingStates):
 
 def check_continues(method_type: type[Method]) -> None:
     """A training stopped at two thirds goes on to the very same vectors."""
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     method = applicable(brief(method_type), pair)
     view = tiny_view(pair, method)
     whole, n_epochs, log = _fit(method, view, MemoryStates(-1, {"view": view}))

@@ -17,11 +17,14 @@ from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs
 from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import Method
 
-TINY: Mapping[Task, str] = MappingProxyType(
+EASY: Mapping[Task, str] = MappingProxyType(
     {
         "entity-alignment": "synthetic[edge_overlap=0.9,n=200,picture_noise=0.6]",
         "n-mmkg": "synthetic-nmmkg[n=300,preset=easy]",
     }
+)
+TINY: Mapping[Task, str] = MappingProxyType(
+    {**EASY, "entity-alignment": "synthetic[edge_overlap=0.9,n=100,picture_noise=0.6]"}
 )
 REMOVABLE: Mapping[Task, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,8 +38,14 @@ REMOVABLE: Mapping[Task, tuple[str, ...]] = MappingProxyType(
 
 @functools.cache
 def tiny_pair(task: Task = "entity-alignment") -> KGPair:
-    """A small, easy pair with every modality that the task knows."""
+    """The smallest pair with every modality that the task knows, for brief trainings."""
     return open_dataset(TINY[task]).read()
+
+
+@functools.cache
+def easy_pair(task: Task = "entity-alignment") -> KGPair:
+    """A small pair on which a method can learn, with every modality that the task knows."""
+    return open_dataset(EASY[task]).read()
 
 
 def main_task(method_type: type[Method]) -> Task:
@@ -44,9 +53,14 @@ def main_task(method_type: type[Method]) -> Task:
     return "entity-alignment" if "entity-alignment" in method_type.tasks else method_type.tasks[0]
 
 
-def pair_for(method_type: type[Method]) -> KGPair:
+def tiny_pair_for(method_type: type[Method]) -> KGPair:
     """The tiny pair of the method's main task."""
     return tiny_pair(main_task(method_type))
+
+
+def easy_pair_for(method_type: type[Method]) -> KGPair:
+    """The easy pair of the method's main task."""
+    return easy_pair(main_task(method_type))
 
 
 def tiny_split(pair: KGPair) -> Split:

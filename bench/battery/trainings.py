@@ -23,10 +23,11 @@ from mmea_bench.bench.battery.fits import (
 )
 from mmea_bench.bench.battery.small_pairs import (
     REMOVABLE,
+    easy_pair_for,
     main_task,
-    pair_for,
     poorer_pair,
     tiny_pair,
+    tiny_pair_for,
     tiny_split,
     tiny_view,
     with_few_images,
@@ -94,7 +95,7 @@ def check_learns(method_type: type[Method]) -> None:
         raise NotApplicableError(
             "the method declares no modality, so there is nothing to learn from"
         )
-    pair = pair_for(method_type)
+    pair = easy_pair_for(method_type)
     found = hits_at_10(fit(applicable(configured(method_type), pair), pair), pair)
     chance = 10 / len(np.unique(tiny_split(pair).test_links[:, 1]))
     require(
@@ -126,7 +127,7 @@ def check_missing_modality(method_type: type[Method], modality: str) -> None:
 
 def check_deterministic(method_type: type[Method]) -> None:
     """The same seed gives bit-identical vectors in two real trainings."""
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     method = applicable(brief(method_type), pair)
     require(
         is_same(fit(method, pair), fit_anew(method, pair).alignment),
@@ -137,7 +138,7 @@ def check_deterministic(method_type: type[Method]) -> None:
 
 def check_variant_trains(method_type: type[Method], variant: str) -> None:
     """A variant gives one finite row per entity."""
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     _check_rows(fit(applicable(brief(method_type, variant), pair), pair), pair)
 
 
@@ -167,13 +168,13 @@ def check_variant_parameters_learn(method_type: type[Method], variant: str) -> N
 
 
 def _idle(method_type: type[Method], variant: str) -> tuple[str, ...]:
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     return fitted(applicable(brief(method_type, variant), pair), pair).idle
 
 
 def check_saved(method_type: type[Method]) -> None:
     """Written and read embeddings are equal; scores of pairs can be written."""
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     alignment = fit(applicable(brief(method_type), pair), pair)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "embeddings.npz"
@@ -186,7 +187,7 @@ def check_saved(method_type: type[Method]) -> None:
 
 def check_deadline(method_type: type[Method]) -> None:
     """A training whose time is over stops with ``DeadlineError``."""
-    pair = pair_for(method_type)
+    pair = tiny_pair_for(method_type)
     method = applicable(brief(method_type), pair)
     if not hasattr(method.params, "epochs"):
         raise NotApplicableError("the method does not train in epochs")

@@ -8,9 +8,9 @@ from mmea_bench.bench.battery.fits import applicable, brief, fit, is_same
 from mmea_bench.bench.battery.small_pairs import (
     REMOVABLE,
     main_task,
-    pair_for,
     poorer_pair,
     tiny_pair,
+    tiny_pair_for,
 )
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.methods.core.base import FULL, Method
@@ -49,7 +49,7 @@ def removal_variants(method_type: type[Method]) -> tuple[str, ...]:
 def check_variant_is_a_poorer_dataset(method_type: type[Method], variant: str) -> None:
     """``w/o X`` gives what the full method gives on a dataset that lacks X."""
     (modality,) = removed_modalities(variant)
-    pair, poorer = pair_for(method_type), poorer_pair(main_task(method_type), modality)
+    pair, poorer = tiny_pair_for(method_type), poorer_pair(main_task(method_type), modality)
     method = applicable(brief(method_type, variant), pair)
     if modality in method.used_modalities(pair.modalities):
         raise NotApplicableError(f"'{variant}' declares that it still reads {modality} elsewhere")
@@ -66,4 +66,4 @@ def _pair_with(method_type: type[Method], modalities: frozenset[str]) -> KGPair:
     """The pair of the first task that offers the modalities; else that of the main task."""
     tasks = [main_task(method_type), *method_type.tasks]
     offering = [task for task in tasks if modalities <= set(tiny_pair(task).modalities)]
-    return tiny_pair(offering[0]) if offering else pair_for(method_type)
+    return tiny_pair(offering[0]) if offering else tiny_pair_for(method_type)

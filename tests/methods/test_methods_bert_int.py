@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import configured
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.bert_int import BertInt, BertIntParams, Ranker, entity_texts
 from mmea_bench.methods.core.base import RunContext
@@ -121,7 +121,7 @@ def test_the_ranker_equals_its_formula() -> None:
 
 
 def test_only_the_candidates_are_scored_by_the_network() -> None:
-    view = tiny_view(tiny_pair())
+    view = tiny_view(easy_pair())
     ctx = RunContext(rng_seed=0)
     found = configured(BertInt, epochs=1, candidates=7).fit(view, ctx)
     assert isinstance(found, PairScores)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.datasets.core.model.view import TrainView
@@ -44,7 +44,7 @@ def numbers(*shape: int, rng_seed: int = 1) -> Tensor:
 
 
 def view_of() -> TrainView:
-    return tiny_view(tiny_pair())
+    return tiny_view(easy_pair())
 
 
 def graph_of(*, relation_nodes: bool = True) -> TriadicGraph:

@@ -7,7 +7,7 @@ import torch
 
 from mmea_bench.bench.battery.failures import NotApplicableError
 from mmea_bench.bench.battery.fits import applicable, configured, fit, hits_at_10
-from mmea_bench.bench.battery.small_pairs import pair_for, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair_for, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.catalogue import catalogue_entries
 
@@ -20,7 +20,7 @@ METHODS = {entry.name: entry.method_type for entry in catalogue_entries() if ent
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_gpu_learns_what_a_cpu_learns(name: str) -> None:
-    pair = pair_for(METHODS[name])
+    pair = easy_pair_for(METHODS[name])
     try:
         method = applicable(configured(METHODS[name]), pair)
     except NotApplicableError as reason:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import fit
-from mmea_bench.bench.battery.small_pairs import tiny_pair
+from mmea_bench.bench.battery.small_pairs import easy_pair
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
@@ -176,4 +176,4 @@ def test_final_vectors_hold_the_blocks_of_the_variant(variant: str, n_blocks: in
     overrides = {**LoginMEA.test_params, **LoginMEA.variants.get(variant, {})}
     overrides |= {"epochs": 1, "modality_dim": 24}
     method = LoginMEA.configure("loginmea", variant, overrides)
-    assert fit(method, tiny_pair()).source.shape[1] == n_blocks * 24
+    assert fit(method, easy_pair()).source.shape[1] == n_blocks * 24

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.mclea import MCLEA, MCLEAParams
 
@@ -36,7 +36,7 @@ def test_the_paper_has_one_name_modality_of_words_and_bigrams() -> None:
     for variant in ("full", "as described"):
         overrides = {"epochs": 1, "structure_dim": 8, "modality_dim": 4, "iterative": False}
         method = MCLEA.configure("mclea", variant, overrides)
-        found = method.fit(tiny_view(tiny_pair()), RunContext(rng_seed=1))
+        found = method.fit(tiny_view(easy_pair()), RunContext(rng_seed=1))
         names[variant] = found.modality_weights.keys() - {"structure", "relation", "attribute"}
     assert names == {"full": {"image", "word", "bigram"}, "as described": {"image", "name"}}
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, normalize, scaled_dot_product_attention
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
@@ -38,7 +38,7 @@ def random(*shape: int, rng_seed: int = 0) -> Tensor:
 
 
 def small_view(task: str = "entity-alignment") -> TrainView:
-    pair = tiny_pair(task)  # type: ignore[arg-type]
+    pair = easy_pair(task)  # type: ignore[arg-type]
     return tiny_view(pair)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mmea_bench.bench.battery.failures import CheckFailedError
 from mmea_bench.bench.battery.fits import fit_on, hits_at_10
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_split, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_split, tiny_view
 from mmea_bench.bench.battery.trainings import check_reads_declared
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.methods.clamea import CLAMEA
@@ -45,7 +45,7 @@ class NamesAsStructure(NameMatch):
 @pytest.mark.parametrize(("name", "variant", "task"), CONFIGURATIONS)
 def test_a_configuration_is_shown_what_it_declares(name: str, variant: str, task: Task) -> None:
     """That it reads nothing else is a check of the battery."""
-    pair = tiny_pair(task)
+    pair = easy_pair(task)
     method = METHODS[name].configure(name, variant)
     modalities.check_view_holds_only_declared(method, pair, tiny_split(pair).seed_links)
 
@@ -68,7 +68,7 @@ def test_texts_need_an_encoder_only_where_they_are_read() -> None:
 
 
 def test_names_that_are_not_declared_cannot_be_read() -> None:
-    pair = tiny_pair()
+    pair = easy_pair()
     honest, cheating = NameMatch(), NamesAsStructure()
     assert hits_at_10(fit_on(honest, tiny_view(pair, honest)).alignment, pair) > 0.5
     view = tiny_view(pair, cheating)

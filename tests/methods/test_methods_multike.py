@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.value_encoder import ValueEncoder
@@ -124,7 +124,7 @@ def test_swapped_triples_hold_a_partner_in_one_place() -> None:
 
 
 def test_relations_of_the_kgs_stay_apart() -> None:
-    view = tiny_view(tiny_pair())
+    view = tiny_view(easy_pair())
     triples = relation_triples(view)
     is_target = triples[:, 0] >= JointGraph.of(view).n_source
     assert bool((triples[is_target, 1] >= view.source.n_relations).all())
@@ -200,7 +200,7 @@ def test_the_loss_of_the_last_space_equals_its_formula() -> None:
 
 
 def test_files_without_values_leave_the_attribute_view_out() -> None:
-    view = tiny_view(tiny_pair())
+    view = tiny_view(easy_pair())
     sides = [
         dataclasses.replace(side, attribute_values=np.full(len(side.attribute_values), "", object))
         for side in (view.source, view.target)

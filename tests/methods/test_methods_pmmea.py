@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import configured
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.label_propagation import LabelGraph, propagated
@@ -102,6 +102,6 @@ def test_a_pair_shares_one_random_vector_and_others_keep_theirs() -> None:
 def test_rounds_end_when_one_adds_nothing() -> None:
     ctx = RunContext(rng_seed=0)
     # No pair can hold more than all of its mass.
-    configured(PMMEA, rounds=50, threshold=1.5, threshold_step=0.0).fit(tiny_view(tiny_pair()), ctx)
+    configured(PMMEA, rounds=50, threshold=1.5, threshold_step=0.0).fit(tiny_view(easy_pair()), ctx)
     assert ctx.log.epochs == 1
     assert not ctx.log.is_iterative

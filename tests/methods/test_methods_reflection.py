@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder, ProxyEncoder
 from mmea_bench.methods.core.layers.reflection import ReflectionGraph
@@ -97,7 +97,7 @@ def test_promoted_pairs_are_learned_after_the_first_round(
     ctx = RunContext(rng_seed=1)
     chosen = method.configure(method.__name__.lower(), "full", overrides)
     assert chosen.is_iterative
-    chosen.fit(tiny_view(tiny_pair()), ctx)
+    chosen.fit(tiny_view(easy_pair()), ctx)
     assert ctx.log.first_pseudo_epoch == 5
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -20,7 +20,7 @@ from tests.methods.small_graphs import small_view
 
 
 def contrast(**changes: object) -> _Contrast:
-    view = tiny_view(tiny_pair())
+    view = tiny_view(easy_pair())
     params = SelfKGParams(**{**SelfKG.test_params, **changes})
     graph, ctx = JointGraph.of(view), RunContext(rng_seed=1)
     table = torch.from_numpy(neighbour_table(graph, params.n_neighbours))
@@ -81,6 +81,6 @@ def test_nothing_is_trained_before_a_queue_is_full() -> None:
 def test_the_log_says_how_many_dimensions_word_vectors_have() -> None:
     ctx = RunContext(rng_seed=0)
     SelfKG.configure("selfkg", "names only", {"text_encoder": "words"}).fit(
-        tiny_view(tiny_pair()), ctx
+        tiny_view(easy_pair()), ctx
     )
     assert ctx.log.simulated["text_encoder"].startswith("words of 300 dimensions")

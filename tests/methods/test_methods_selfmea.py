@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import configured
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_split, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_split, tiny_view
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.model.features import Features
@@ -43,7 +43,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def pair() -> KGPair:
-    return tiny_pair()
+    return easy_pair()
 
 
 def fit(view: TrainView, **overrides: object) -> Embeddings:

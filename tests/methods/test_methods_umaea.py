@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
@@ -36,7 +36,7 @@ def random_units(*shape: int, rng_seed: int) -> Tensor:
 
 
 def small_view() -> TrainView:
-    return tiny_view(tiny_pair("entity-alignment"))
+    return tiny_view(easy_pair("entity-alignment"))
 
 
 def encoder_of(view: TrainView) -> GlobalHybridEncoder:

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import brief, fit, fit_anew, is_same
 from mmea_bench.bench.battery.interruption import MemoryStates, _fit
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view, with_few_images
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view, with_few_images
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext, StoppedError
@@ -36,7 +36,7 @@ from mmea_bench.methods.umaea import UMAEA, UMAEAParams
 
 PARAMS = dataclasses.replace(UMAEAParams(), dim=16, feed_forward_dim=8, imagines=True)
 CTX = RunContext(rng_seed=1)
-FEW = with_few_images(tiny_pair("entity-alignment"))
+FEW = with_few_images(easy_pair("entity-alignment"))
 WEIGHTS = ImaginationWeights(6000, 6000, 3000, 6000, 0.1, 1.0)
 
 
@@ -191,7 +191,7 @@ def test_lacking_images_alone_are_replaced_and_testing_has_no_noise() -> None:
 
 
 def test_nodes_of_an_n_mmkg_are_never_given_an_image() -> None:
-    view = tiny_view(tiny_pair("n-mmkg"))
+    view = tiny_view(easy_pair("n-mmkg"))
     used = UMAEA(PARAMS).used_modalities(view.modalities)
     shape = taken_from(PARAMS, EncoderShape)
     encoder = hybrid_encoder(ImaginingEncoder, view, JointGraph.of(view), used, shape, CTX)
@@ -289,7 +289,7 @@ def _sides(found: object) -> tuple[Tensor, Tensor]:
 
 
 def test_all_images_at_hand_train_all_stages_and_replace_nothing() -> None:
-    pair = tiny_pair("entity-alignment")
+    pair = easy_pair("entity-alignment")
     full = tuple(
         Features(each.values, np.ones_like(each.present)) for each in pair.features["image"]
     )

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mmea_bench.bench.battery.fits import brief, numbers_of
 from mmea_bench.bench.battery.interruption import check_continues
-from mmea_bench.bench.battery.small_pairs import pair_for, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair_for, tiny_view
 from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.expand import expand
@@ -34,7 +34,7 @@ CELL = Cell("alpha", "full", (("tau", 0.1),), "synthetic[n=100]", 0.3, 1, Protoc
 
 def trained(method: Any, precision: Precision, **given: Any) -> Alignment:
     torch.manual_seed(3)
-    view = tiny_view(pair_for(type(method)), method)
+    view = tiny_view(easy_pair_for(type(method)), method)
     return in_precision(method, precision).fit(view, RunContext(rng_seed=3, **given))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import modality_features
@@ -26,7 +26,7 @@ from mmea_bench.methods.parts.mclea.losses import LossSettings, MCLEALosses
 
 
 def nodes() -> TrainView:
-    pair = tiny_pair("n-mmkg")
+    pair = easy_pair("n-mmkg")
     return tiny_view(pair)
 
 
@@ -42,7 +42,7 @@ def test_nodes_without_a_modality_have_zero_features() -> None:
 
 
 def test_only_nodes_lack_modalities_by_definition() -> None:
-    pair = tiny_pair()
+    pair = easy_pair()
     view = tiny_view(pair)
     device = torch.device("cpu")
     assert node_presence(view, ("image", "structure"), device) == {}

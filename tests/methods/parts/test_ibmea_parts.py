@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import elu, layer_norm, normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.modality_attention import Dropout
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -98,7 +98,7 @@ def test_features_become_a_mean_and_the_root_of_a_variance() -> None:
 
 
 def small_encoder(params: IBMEAParams = PARAMS) -> BottleneckEncoder:
-    view = tiny_view(tiny_pair("entity-alignment"))
+    view = tiny_view(easy_pair("entity-alignment"))
     used = IBMEA(params).used_modalities(view.modalities)
     return _encoder(view, JointGraph.of(view), used, params, RunContext(rng_seed=1))
 

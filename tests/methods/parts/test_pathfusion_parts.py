@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
@@ -125,7 +125,7 @@ def test_a_lacking_image_is_like_none() -> None:
 
 
 def test_scores_are_the_cosine_and_every_path_with_equal_weights() -> None:
-    view = tiny_view(tiny_pair("entity-alignment"))
+    view = tiny_view(easy_pair("entity-alignment"))
     graph = JointGraph.of(view)
     params = dataclasses.replace(PathFusionParams(), text_encoder="hashed")
     used = ("structure", "attribute", "image")
@@ -143,7 +143,7 @@ def test_scores_are_the_cosine_and_every_path_with_equal_weights() -> None:
 
 
 def test_paths_of_free_entities_lie_between_zero_and_one() -> None:
-    view = tiny_view(tiny_pair("entity-alignment"))
+    view = tiny_view(easy_pair("entity-alignment"))
     graph = JointGraph.of(view)
     params = dataclasses.replace(PathFusionParams(), text_encoder="hashed")
     seeds = torch.from_numpy(np.array(view.seed_links, dtype=np.int64))

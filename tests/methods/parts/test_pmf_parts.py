@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
@@ -202,7 +202,7 @@ def test_thresholds_grow_up_to_their_cap() -> None:
 
 
 def test_joint_vectors_hold_unit_parts_or_zeros_and_are_compared_by_inner_product() -> None:
-    view = tiny_view(tiny_pair("entity-alignment"))
+    view = tiny_view(easy_pair("entity-alignment"))
     names = ("structure", "relation", "attribute", "image")
     encoder = _encoder(view, JointGraph.of(view), names, PARAMS, RunContext(rng_seed=1))
     present = torch.tensor(view.joint_features("image").present)
@@ -236,7 +236,7 @@ def test_the_second_schedule_spans_the_third_stage_less_the_first() -> None:
 
 
 def test_an_entity_of_two_links_is_contrasted_twice() -> None:
-    view = tiny_view(tiny_pair("entity-alignment"))
+    view = tiny_view(easy_pair("entity-alignment"))
     names, ctx = ("structure", "relation"), RunContext(rng_seed=1)
     encoder = _encoder(view, JointGraph.of(view), names, PARAMS, ctx)
     crossed = CrossModalLosses(names, 0.05, dict.fromkeys(names, 0.1), masked=True)

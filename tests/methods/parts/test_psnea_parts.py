@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
@@ -100,5 +100,5 @@ def test_pairs_of_the_pool_are_learned_from_the_epoch_after_the_first_look() -> 
     ctx = RunContext(rng_seed=1)
     sizes = {"structure_dims": (16, 16, 8), "learning_rate": 5e-3}
     overrides = {"epochs": 25, "pool_start": 20, "pool_every": 10, **sizes}
-    PSNEA.configure("psnea", "full", overrides).fit(tiny_view(tiny_pair()), ctx)
+    PSNEA.configure("psnea", "full", overrides).fit(tiny_view(easy_pair()), ctx)
     assert ctx.log.first_pseudo_epoch == 21
