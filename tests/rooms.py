@@ -93,14 +93,14 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/scoring": (*DATA_MODEL, "methods/core", *RESULTS, "bench/scoring/dangling"),
     # Ranks among the candidates of an index, for very many links.
     "bench/scoring/approximate": ("datasets/core", "methods/core", "bench/scoring"),
+    # Trainings in reduced precision, and the same bits every time.
+    "bench/precision": ("datasets/core", "datasets/core/model", "methods/core", "bench/scoring"),
     "bench/battery": (  # what every method must do: checks that ship with the package
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
-        "bench/scoring",
+        *("bench/scoring", "bench/precision"),
     ),
     # Both KGs cut in parts, and any method trained on one after the other.
     "bench/partitions": (*DATA_MODEL, "methods/core", "bench/scoring"),
-    # Trainings in reduced precision.
-    "bench/precision": ("datasets/core", "datasets/core/model", "methods/core", "bench/scoring"),
     # Values of a suite file, from TOML to what a run takes.
     "bench/planning/values": (
         *("datasets/core", "methods/core", "bench/scoring", "bench/partitions"),
@@ -132,7 +132,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "bench/cells": (
         *("datasets/core", "datasets/core/model", "datasets/core/access", "methods/core"),
         *(*RESULTS, "bench/scoring", "bench/planning", "bench/predictions"),
-        *("bench/metering", "bench/scoring/approximate"),
+        *("bench/metering", "bench/scoring/approximate", "bench/precision"),
     ),
     "bench/sharing": RESULTS,  # several runners on one folder: claims, heartbeats
     "bench/running": (

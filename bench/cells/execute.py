@@ -22,6 +22,7 @@ from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
+from mmea_bench.bench.precision.repeatable import repeatable
 from mmea_bench.bench.scoring.approximate.scorer import scorer_kind
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
@@ -219,7 +220,8 @@ def _train(
         states=states,
     )
     started = time.perf_counter()
-    returned = _fitted(method, view, ctx)
+    with repeatable(ctx.device):
+        returned = _fitted(method, view, ctx)
     fit_s = _seconds_before(states) + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, sizes)
     remarks = tuple(states.notes) if states is not None else ()

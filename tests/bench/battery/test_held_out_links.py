@@ -18,7 +18,7 @@ from mmea_bench.bench.battery.failures import CheckFailedError
 from mmea_bench.bench.battery.held_out_links import HeldOut, check_held_out_links, held_out_in
 from mmea_bench.bench.battery.reachable import reachable
 from mmea_bench.bench.battery.run import CHECKS, run_checks
-from mmea_bench.bench.battery.small_pairs import tiny_pair, tiny_view
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import RunContext
 from tests.bench.battery.toys import Toy, broken
 
@@ -128,7 +128,7 @@ def test_what_is_mapped_from_a_file_is_read_to_the_end_of_its_page(tmp_path: Pat
 
 
 def test_seed_links_and_attribute_triples_are_no_finding() -> None:
-    pair = tiny_pair()
+    pair = easy_pair()
     assert held_out_in(tiny_view(pair), RunContext(1), pair.anchor_links) == []
 
 
@@ -142,7 +142,7 @@ def test_pseudo_labels_of_the_methods_own_are_no_finding() -> None:
     """They may well be right: what a method computed is not what it was given."""
 
     def fit(self: Any, view: Any, ctx: Any) -> Any:
-        self.labels = tiny_pair().anchor_links.copy()
+        self.labels = easy_pair().anchor_links.copy()
         return Toy.fit(self, view, ctx)
 
     check_held_out_links(broken(fit=fit))
@@ -150,7 +150,7 @@ def test_pseudo_labels_of_the_methods_own_are_no_finding() -> None:
 
 def test_links_that_come_into_the_context_are_found() -> None:
     def fit(self: Any, view: Any, ctx: Any) -> Any:
-        ctx.log.pairs = torch.from_numpy(tiny_pair().anchor_links.copy())
+        ctx.log.pairs = torch.from_numpy(easy_pair().anchor_links.copy())
         return Toy.fit(self, view, ctx)
 
     with pytest.raises(CheckFailedError, match=r"Tensor \(.* held-out links in an array\)"):

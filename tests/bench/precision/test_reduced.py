@@ -73,6 +73,22 @@ def test_sparse_products_stay_in_float32() -> None:
     assert dense.grad.dtype == torch.float32
 
 
+def test_each_step_in_bf16_sees_the_weights_as_they_are_now() -> None:
+    """Autocast's cache kept the weights of the first step to the end of the training."""
+    found: list[float] = []
+
+    def fit(self: Toy, view: Any, ctx: RunContext) -> Alignment:
+        weight = torch.nn.Parameter(torch.ones(4, 4))
+        for value in (1.0, 2.0, 3.0):
+            with torch.no_grad():
+                weight.fill_(value)
+            found.append((torch.ones(1, 4) @ weight)[0, 0].item())
+        return Toy.fit(self, view, ctx)
+
+    trained(broken(fit=fit)(), "bf16")
+    assert found == [4.0, 8.0, 12.0]
+
+
 def test_tf32_without_a_gpu_is_refused() -> None:
     with pytest.raises(UserError, match="trains on the CPU"):
         trained(Toy(), "tf32")
