@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt
-# All processors at once, where pip takes one; some packages bring templates that are no Python.
-COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+# All processors at once, where pip takes one; some packages bring templates that are no Python. A third of all, tests
+# of packages and models of transformers, is hardly ever imported.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests/|transformers/models/' $(VENV)/lib || true
 # One process more than there are processors, four at most: many tests wait for a process or a file.
 WORKERS = $$($(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n "$(WORKERS)" --dist loadfile

@@ -71,8 +71,8 @@ class _Reduced(WrappedMethod):
             with _tf32():
                 return self._method.fit(view, ctx)
         inner = dataclasses.replace(ctx, monitor=_outside(ctx, device))
-        # Without its cache: it keeps the first bfloat16 copy of each weight until autocast ends, and
-        # here that is the end of the training.
+        # Without its cache, which keeps the first bfloat16 copy of each weight until autocast ends:
+        # here with the training.
         with torch.autocast(device, dtype=torch.bfloat16, cache_enabled=False):
             return in_float32(self._method.fit(view, inner))
 

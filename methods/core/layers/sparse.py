@@ -257,6 +257,7 @@ class ForwardMatrix:
             self._row_starts, self._columns, values, self.shape, check_invariants=False
         )
 
+    @in_single
     def __matmul__(self, dense: Tensor) -> Tensor:
         """[n_rows, n_columns] times [n_columns, dim]."""
         return self._matrix @ dense.contiguous()

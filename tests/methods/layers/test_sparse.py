@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import elu, leaky_relu
 
 from mmea_bench.methods.core.layers.encoders import GCN, DiagonalGAT, DiagonalGATLayer
-from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
+from mmea_bench.methods.core.layers.sparse import FixedMatrix, ForwardMatrix, SparsePattern
 
 N = 12
 
@@ -46,6 +46,16 @@ def test_product_and_its_gradients_equal_dense(edges: tuple[np.ndarray, np.ndarr
     ((matrix @ plain_dense) * weights).sum().backward()
     torch.testing.assert_close(values.grad, plain_values.grad)
     torch.testing.assert_close(dense.grad, plain_dense.grad)
+
+
+def test_a_product_without_gradients_is_left_out_of_autocast() -> None:
+    """Sparse matrices have no product in bfloat16."""
+    starts, columns = np.array([0, 2, 3]), np.array([0, 2, 1])
+    matrix = ForwardMatrix(starts, columns, np.array([1.0, 2.0, 3.0]), 3, torch.device("cpu"))
+    dense = torch.arange(6, dtype=torch.bfloat16).reshape(3, 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = matrix @ dense
+    torch.testing.assert_close(found, torch.tensor([[8.0, 11.0], [6.0, 9.0]]))
 
 
 def test_fixed_product_of_some_rows_equals_dense(edges: tuple[np.ndarray, np.ndarray]) -> None:
