@@ -13,8 +13,8 @@ def repeatable(device: torch.device) -> Iterator[None]:
     """Lets nothing in here depend on which thread was first.
 
     On a CPU PyTorch adds up the gradient of ``vectors[ids]`` in whatever order its threads come,
-    unless it is told not to; one thread in order takes no longer. GPUs stay as
-    they are: many of their kernels have no such form.
+    unless it is told not to; one thread in order takes no longer. GPUs stay as they are: many of
+    their kernels have no such form.
 
     Args:
         device: Where the training runs.

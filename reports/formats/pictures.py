@@ -5,13 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmea_bench.reports.core.document import Figure
 from mmea_bench.reports.core.figures.style import RC_PARAMS, put_stamp
-
-if TYPE_CHECKING:
-    from mmea_bench.reports.core.drawing import Canvas
 
 FIGURE_FORMATS = ("pdf", "png", "svg")
 _METADATA: Mapping[str, Mapping[str, str | None]] = {
@@ -19,33 +16,25 @@ _METADATA: Mapping[str, Mapping[str, str | None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
-_KEPT = len(FIGURE_FORMATS)
-"""Pictures that are kept: those of one figure."""
+_KEPT = 20 * len(FIGURE_FORMATS)
+"""Pictures that are kept: those of one report, which its page shows after all files are written."""
 
 
 @lru_cache(maxsize=_KEPT)
 def draw_figure(figure: Figure, suffix: str) -> bytes:
     """The bytes of a picture file; they hold no date and no program version.
 
-    A file and the web page ask for the same picture, one after the other: it is drawn once.
+    A file and the web page show the same picture: it is drawn once.
     """
-    from mmea_bench.reports.core.drawing import Bbox, mpl
+    from mmea_bench.reports.core.drawing import Bbox, Canvas, mpl
 
     buffer = io.BytesIO()
+    # A figure of its own rather than pyplot: no global state, no window system.
     with mpl.rc_context(dict(RC_PARAMS)):
-        canvas, low = _drawn(figure)
+        canvas = Canvas(figsize=(figure.width_in, figure.height_in))
+        figure.draw(canvas)
+        low = put_stamp(canvas, figure.stamp)
         area = Bbox.from_extents(0.0, low, figure.width_in, figure.height_in)
         asked: dict[str, Any] = {"bbox_inches": area} if figure.stamp else {}
         canvas.savefig(buffer, format=suffix, metadata=dict(_METADATA[suffix]), **asked)
     return buffer.getvalue()
-
-
-@lru_cache(maxsize=1)
-def _drawn(figure: Figure) -> tuple[Canvas, float]:
-    """The drawing that all formats of a figure show, and where its stamp ends, in inches."""
-    from mmea_bench.reports.core.drawing import Canvas
-
-    # A figure of its own rather than pyplot: no global state, no window system.
-    canvas = Canvas(figsize=(figure.width_in, figure.height_in))
-    figure.draw(canvas)
-    return canvas, put_stamp(canvas, figure.stamp)

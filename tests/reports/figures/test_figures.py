@@ -126,7 +126,7 @@ def test_pdf_is_vectors_with_embedded_truetype_fonts(
     figures: dict[str, Figure], name: str, tmp_path: Path
 ) -> None:
     with mpl.rc_context({"pdf.compression": 0}):
-        content = draw_figure(figures[name], "pdf")
+        content = draw_figure.__wrapped__(figures[name], "pdf")  # not to be kept for other tests
     assert b"/Type3" not in content
     assert b"/Subtype /Image" not in content
     assert len(re.findall(rb"/FontFile2", content)) == len(
@@ -149,6 +149,26 @@ def test_figures_have_equal_bytes_whatever_the_order_of_the_records(
     report, records = FIGURES[name]
     again = _figure(report, records()[::-1])
     assert draw_figure(again, "pdf") == draw_figure(figures[name], "pdf")
+
+
+def test_a_figure_is_drawn_once_for_its_file_and_the_page() -> None:
+    drawn = []
+
+    def draw(canvas: Canvas) -> None:
+        drawn.append(canvas)
+        canvas.add_subplot().plot([1, 2])
+
+    figure = Figure("once", "Once", draw, 3.0, 2.0)
+    assert draw_figure(figure, "svg") is draw_figure(figure, "svg")
+    assert len(drawn) == 1
+
+
+def test_a_picture_does_not_depend_on_the_formats_written_before(
+    figures: dict[str, Figure],
+) -> None:
+    first = draw_figure.__wrapped__(figures["ablation"], "pdf")
+    draw_figure.__wrapped__(figures["ablation"], "png")
+    assert draw_figure.__wrapped__(figures["ablation"], "pdf") == first
 
 
 def test_methods_differ_without_their_colours() -> None:
