@@ -18,7 +18,7 @@ from torch import Tensor
 from mmea_bench.bench.battery.failures import NotApplicableError
 from mmea_bench.bench.battery.idle_parameters import ParameterWatch
 from mmea_bench.bench.battery.small_pairs import tiny_split, tiny_view
-from mmea_bench.bench.precision.repeatable import repeatable
+from mmea_bench.bench.precision.repeatable import fit_repeatably
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.view import TrainView
@@ -144,11 +144,9 @@ def fit_anew(method: Method, pair: KGPair) -> Fitted:
 
 def fit_on(method: Method, view: TrainView) -> Fitted:
     """One training on a view."""
-    torch.manual_seed(RNG_SEED)
     with ParameterWatch() as watch:
         ctx = RunContext(RNG_SEED, tick=watch.after_epoch, cache_dir=_kept_texts())
-        with repeatable(ctx.device):
-            alignment = method.fit(view, ctx)
+        alignment = fit_repeatably(method, view, ctx)
     return Fitted(alignment, watch.idle)
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-
 from mmea_bench.bench.battery.failures import CheckFailedError, NotApplicableError, require
 from mmea_bench.bench.battery.fits import RNG_SEED, applicable, brief, is_same, numbers_of
 from mmea_bench.bench.battery.small_pairs import tiny_pair_for, tiny_view
-from mmea_bench.bench.precision.repeatable import repeatable
+from mmea_bench.bench.precision.repeatable import fit_repeatably
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import (
     Alignment,
@@ -97,10 +95,8 @@ def _fit(
     method: Method, view: TrainView, states: MemoryStates
 ) -> tuple[Alignment, int, dict[str, object]]:
     """Embeddings, epochs trained in this attempt, and what the training says of itself."""
-    torch.manual_seed(RNG_SEED)
     ctx = RunContext(RNG_SEED, monitor=_score, eval_every=2, states=states)
-    with repeatable(ctx.device):
-        alignment = method.fit(view, ctx)
+    alignment = fit_repeatably(method, view, ctx)
     return alignment, states.n_kept, vars(ctx.log)
 
 

@@ -22,7 +22,7 @@ from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
 from mmea_bench.bench.planning.tasks import task_mismatch
-from mmea_bench.bench.precision.repeatable import repeatable
+from mmea_bench.bench.precision.repeatable import fit_repeatably
 from mmea_bench.bench.scoring.approximate.scorer import scorer_kind
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
@@ -220,8 +220,7 @@ def _train(
         states=states,
     )
     started = time.perf_counter()
-    with repeatable(ctx.device):
-        returned = _fitted(method, view, ctx)
+    returned = _fitted(method, view, ctx)
     fit_s = _seconds_before(states) + time.perf_counter() - started - monitor.seconds
     embeddings = checked(returned, sizes)
     remarks = tuple(states.notes) if states is not None else ()
@@ -234,16 +233,14 @@ def _train(
 
 def _fitted(method: Method, view: TrainView, ctx: RunContext) -> Alignment:
     """What a method returns; a kept state that does not fit costs the epochs it stood for."""
-    torch.manual_seed(ctx.rng_seed)
     try:
-        return method.fit(view, ctx)
+        return fit_repeatably(method, view, ctx)
     except StateError as error:
         if ctx.states is None:
             raise
         ctx.states.begin_anew(str(error))
     ctx.log = TrainingLog()
-    torch.manual_seed(ctx.rng_seed)
-    return method.fit(view, ctx)
+    return fit_repeatably(method, view, ctx)
 
 
 def _seconds_before(states: CellStates | None) -> float:

@@ -7,6 +7,16 @@ from contextlib import contextmanager
 
 import torch
 
+from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.methods.core.base import Alignment, Method, RunContext
+
+
+def fit_repeatably(method: Method, view: TrainView, ctx: RunContext) -> Alignment:
+    """What a method returns, seeded by the context: the same bits every time."""
+    torch.manual_seed(ctx.rng_seed)
+    with repeatable(ctx.device):
+        return method.fit(view, ctx)
+
 
 @contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:

@@ -15,16 +15,8 @@ from mmea_bench.results.core.predictions.vectors import load_embeddings
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
-RUN = (
-    "run",
-    "--no-report",
-    "--methods",
-    "name_match",
-    "--datasets",
-    "synthetic[n=100]",
-    "--seed-ratios",
-    "0.3",
-)
+CELL = ("--methods", "name_match", "--datasets", "synthetic[n=100]", "--seed-ratios", "0.3")
+RUN = ("run", "--no-report", *CELL)
 
 
 def invoke(*arguments: str) -> Result:

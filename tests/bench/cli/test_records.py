@@ -31,17 +31,8 @@ def method_file(make_method: Any) -> Path:
 def record(method_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     """The second repeat of a user's method, run in a folder below ``tmp_path``."""
     monkeypatch.chdir(tmp_path)
-    words = [
-        "run",
-        "--no-report",
-        "--method-file",
-        str(method_file),
-        *HERE,
-        *SETTINGS,
-        "--repeats",
-        "2",
-    ]
-    done = invoke(*words, "--out", "results/runs/mine", "--cache-dir", "cache")
+    words = ["--no-report", "--method-file", str(method_file), *HERE, *SETTINGS, "--repeats", "2"]
+    done = invoke("run", *words, "--out", "results/runs/mine", "--cache-dir", "cache")
     assert done.exit_code == 0, done.output
     found = ResultStore(tmp_path / "results/runs/mine").records()
     return next(each for each in found if each.cell["repeat"] == 2)

@@ -96,15 +96,8 @@ def statuses(folder: Path) -> list[str]:
 
 def command(folder: Path, method: Path, address: str) -> list[str]:
     return [
-        *(
-            sys.executable,
-            "-m",
-            "mmea_bench.bench",
-            "run",
-            "--no-report",
-            "--method-file",
-            str(method),
-        ),
+        *(sys.executable, "-m", "mmea_bench.bench", "run", "--no-report"),
+        *("--method-file", str(method)),
         *("--datasets", DATASET, "--repeats", "5", "--device", "cpu", "--scheduler", address),
         *("--out", str(folder / "out"), "--cache-dir", str(folder / "cache")),
     ]

@@ -174,16 +174,8 @@ def test_an_edit_that_changes_the_content_is_a_new_cell(file: Path) -> None:
 def test_a_record_is_repeated_with_the_file_beside_it(file: Path) -> None:
     found = api.run("random_scores", file, repeats=1, out="out", device="cpu")
     record = next((found.folder / "cells").glob("*.json"))
-    words = [
-        "run",
-        "--no-report",
-        "--from-record",
-        str(record),
-        "--out",
-        "again",
-        "--device",
-        "cpu",
-    ]
+    out = ["--no-report", "--out", "again", "--device", "cpu"]
+    words = ["run", "--from-record", str(record), *out]
     again = CliRunner().invoke(app, [*words, "--dataset-file", str(file)])
     assert again.exit_code == 0, again.output
     assert "numbers are those of the record" in again.stderr
