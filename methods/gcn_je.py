@@ -95,7 +95,10 @@ class GCNJE(Method):
         params: GCNJEParams = self.params
         graph = JointGraph.of(view)
         is_named = "name" in self.used_modalities(view.modalities)
-        start = word_vectors(view, ctx) if is_named else random_rows(graph.n_entities, ctx)
+        if is_named:
+            start = word_vectors(view, ctx, unit=False)
+        else:
+            start = random_rows(graph.n_entities, ctx)
         generator = ctx.generator("initial values")
         model = JointModel(graph, start, params, generator, ctx.device)
         stages = _Stages(model, graph.seed_pairs(view).to(ctx.device), params)
@@ -109,11 +112,11 @@ class GCNJE(Method):
 
 
 class JointModel(nn.Module):
-    """Trained input vectors, their convolutions, and relations made of them.
+    """Trained input vectors with unit length, their convolutions, and relations made of them.
 
     Args:
         graph: Union graph.
-        start: Where the input vectors start, unit rows, [n_entities, dim].
+        start: Where the input vectors start, of any length, [n_entities, dim].
         params: Gates, layers and sizes.
         generator: CPU generator of the initial values.
         device: Where it runs.
@@ -144,8 +147,8 @@ class JointModel(nn.Module):
         self._roles = relation_roles(graph, device)
 
     def entities(self) -> Tensor:
-        """``x' = g ReLU(S (x w)) + (1 - g) x``, layer by layer, not normalised: [n, dim]."""
-        vectors: Tensor = self.inputs
+        """``x' = g ReLU(S (x w)) + (1 - g) x``, layer by layer, from unit rows on: [n, dim]."""
+        vectors = normalize(self.inputs, dim=1)
         for position, layer in enumerate(self.layers):
             new = relu(layer(vectors, self._adjacency))
             vectors = self.gates[position](new, vectors) if len(self.gates) else new

@@ -91,6 +91,7 @@ class RDGCN(TextMethod):
         "highway GCN": {"attention": False},
         "degrees of neighbours": {"degrees": "neighbours"},
         "scrambled attention": {"coefficients": "scrambled"},
+        "as released": {"degrees": "neighbours", "coefficients": "scrambled"},
         "offline encoder": {"names": "minilm"},
         "all negatives": {"pool": 0},
     }
@@ -128,9 +129,12 @@ class RDGCN(TextMethod):
         return train(encoder.parameters(), step, embed, schedule, ctx)
 
     def table(self, view: TrainView, ctx: RunContext) -> Tensor:
-        """Name vectors of all entities with unit length, [n_entities, dim]; none are zero."""
+        """Name vectors of all entities, [n_entities, dim]; none are zero.
+
+        Means of word vectors keep their lengths, by which a step turns long ones less.
+        """
         if self.params.names == WORDS:
-            return word_vectors(view, ctx)
+            return word_vectors(view, ctx, unit=False)
         vectors = name_vectors(view, self.params.names, ctx)
         return filled_uniformly(vectors.numpy(), ctx, "names")
 
@@ -140,7 +144,7 @@ class RDGCNEncoder(nn.Module):
 
     Args:
         graph: Union graph.
-        table: Where the trained table starts, [n_entities, dim].
+        table: Where the trained table starts, of any length, [n_entities, dim].
         params: Hyper-parameters.
         ctx: Device and generators.
     """

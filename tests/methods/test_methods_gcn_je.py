@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
+from mmea_bench.methods import gcn_je
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.features import word_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.relation_matrices import underweighted_adjacency
 from mmea_bench.methods.gcn_je import GCNJE, GCNJEParams, JointModel, _Stages, relation_roles
@@ -32,7 +35,7 @@ def test_a_relation_counts_once_for_each_role_of_an_entity() -> None:
 def test_entities_pass_gated_convolutions() -> None:
     made = model()
     adjacency = underweighted_adjacency(JointGraph.of(small_view())).forward_matrix.to_dense()
-    x = made.inputs
+    x = normalize(made.inputs, dim=1)
     for layer, gate in zip(made.layers, made.gates, strict=True):
         passed = torch.sigmoid(x @ gate.kernel + gate.bias)
         x = passed * (adjacency @ (x * layer.weight)).clamp_min(0) + (1 - passed) * x
@@ -40,10 +43,34 @@ def test_entities_pass_gated_convolutions() -> None:
     assert all(bool((layer.weight == 1).all()) for layer in made.layers)
 
 
+def test_the_table_is_normalised_in_the_graph_so_that_its_length_only_slows_it() -> None:
+    made = model()
+    before = made.entities()
+    (gradient,) = torch.autograd.grad(before.sum(), made.inputs)
+    with torch.no_grad():
+        made.inputs *= 5
+    after = made.entities()
+    torch.testing.assert_close(after, before)
+    (slower,) = torch.autograd.grad(after.sum(), made.inputs)
+    torch.testing.assert_close(5 * slower, gradient)
+
+
+def test_the_table_starts_as_the_means_of_words_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = []
+
+    def kept(_graph: JointGraph, start: torch.Tensor, *_rest: object) -> JointModel:
+        starts.append(start)
+        return model()
+
+    monkeypatch.setattr(gcn_je, "JointModel", kept)
+    GCNJE(GCNJEParams(epochs=0)).fit(small_view(), RunContext(1))
+    torch.testing.assert_close(starts[0], word_vectors(small_view(), RunContext(1), unit=False))
+
+
 def test_without_gates_layers_are_plain_convolutions() -> None:
     made = model(GCNJEParams(gates=False))
     adjacency = underweighted_adjacency(JointGraph.of(small_view())).forward_matrix.to_dense()
-    x = made.inputs
+    x = normalize(made.inputs, dim=1)
     for _ in made.layers:
         x = (adjacency @ x).clamp_min(0)
     assert torch.allclose(made.entities(), x, atol=1e-6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn.functional import normalize, relu
 
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.features import word_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.relation_matrices import underweighted_adjacency
 from mmea_bench.methods.rdgcn import RDGCN, RDGCNEncoder, RDGCNParams
@@ -33,9 +35,18 @@ def test_the_encoder_step_by_step() -> None:
     torch.testing.assert_close(encoder(), vectors)
 
 
-def test_names_of_any_kind_start_with_unit_length_and_none_is_empty() -> None:
-    view = small_view()  # the third entity has no name
-    for kind in ("words", "ngrams", "hashed"):
-        method = RDGCN.configure("rdgcn", overrides={"names": kind})
-        table = method.table(view, RunContext(rng_seed=1))
-        torch.testing.assert_close(table.norm(dim=1), torch.ones(5))
+def table(kind: str) -> torch.Tensor:
+    method = RDGCN.configure("rdgcn", overrides={"names": kind})
+    return method.table(small_view(), RunContext(rng_seed=1))
+
+
+@pytest.mark.parametrize("kind", ["ngrams", "hashed"])
+def test_names_without_lengths_of_their_own_start_with_unit_length(kind: str) -> None:
+    # The third entity has no name, and is not empty either.
+    torch.testing.assert_close(table(kind).norm(dim=1), torch.ones(5))
+
+
+def test_words_start_as_the_means_of_their_vectors() -> None:
+    expected = word_vectors(small_view(), RunContext(rng_seed=1), unit=False)
+    torch.testing.assert_close(table("words"), expected)
+    assert float(expected.norm(dim=1).min()) > 2

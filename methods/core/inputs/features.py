@@ -105,29 +105,38 @@ def neighbour_mean_features(
     return normalize(torch.from_numpy(filled), dim=1)
 
 
-def word_vectors(view: TrainView, ctx: RunContext) -> Tensor:
-    """Mean of the word vectors of each entity's name, L2-normalised, [n_entities, 300].
+def word_vectors(view: TrainView, ctx: RunContext, *, unit: bool = True) -> Tensor:
+    """Mean of the word vectors of each entity's name, [n_entities, 300].
 
     Vectors come from the dataset (modality ``word``) where it carries them; the log says so if they
     have another dimension than the 300 that papers use. Otherwise every word
     gets a fixed random vector made from a hash of its letters, which keeps only the identity of
     words; the log then says that the word vectors are simulated. Names without words get U(-0.5,
     0.5), as in MCLEA's released code.
+
+    Args:
+        view: Names, and their vectors where the dataset carries them.
+        ctx: Generators and log.
+        unit: Whether rows are L2-normalised; otherwise they are the means as they are, of several
+            lengths, and rows drawn for names without words are as long as they were drawn.
     """
     if "word" in view.features:
         values = np.array(view.joint_features("word").values)
-        if values.shape[1] != WORD_DIM:
-            stand_in = (
-                f"word vectors of {values.shape[1]} dimensions stand in for those of {WORD_DIM}"
-            )
-            ctx.log.simulated["word_vectors"] = stand_in
-        return filled_uniformly(values, ctx, "words")
+        say_dimension(values.shape[1], ctx)
+        return filled_uniformly(values, ctx, "words", unit=unit)
     ctx.log.simulated["word_vectors"] = "hashed words stand in for GloVe-6B vectors"
     words = [name.lower().split() for name in joint_names(view)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(_flat(words)))}
     table = hashed_word_table(list(vocabulary), WORD_DIM)
     means = _incidence(words, vocabulary) @ table
-    return filled_uniformly(np.asarray(means, dtype=np.float32), ctx, "words")
+    return filled_uniformly(np.asarray(means, dtype=np.float32), ctx, "words", unit=unit)
+
+
+def say_dimension(n_columns: int, ctx: RunContext) -> None:
+    """Has the log say so if word vectors have another dimension than the 300 that papers use."""
+    if n_columns != WORD_DIM:
+        stand_in = f"word vectors of {n_columns} dimensions stand in for those of {WORD_DIM}"
+        ctx.log.simulated["word_vectors"] = stand_in
 
 
 def bigram_counts(view: TrainView, ctx: RunContext) -> Tensor:
@@ -173,12 +182,15 @@ def _incidence(items: list[list[str]], vocabulary: dict[str, int]) -> csr_matrix
     return csr_matrix((ones, (rows, columns)), shape=(len(items), max(1, len(vocabulary))))
 
 
-def filled_uniformly(rows: NDArray[np.float32], ctx: RunContext, purpose: str) -> Tensor:
-    """L2-normalised rows, where empty ones are drawn from U(-0.5, 0.5) in place, [n, dim]."""
+def filled_uniformly(
+    rows: NDArray[np.float32], ctx: RunContext, purpose: str, *, unit: bool = True
+) -> Tensor:
+    """Rows, L2-normalised if ``unit``; empty ones are drawn from U(-0.5, 0.5) in place: [n, d]."""
     empty = ~rows.any(axis=1)
     generator = ctx.numpy_generator(f"fill {purpose}")
     rows[empty] = generator.uniform(-0.5, 0.5, size=(int(empty.sum()), rows.shape[1]))
-    return normalize(torch.from_numpy(rows), dim=1)
+    filled = torch.from_numpy(rows)
+    return normalize(filled, dim=1) if unit else filled
 
 
 def input_features(

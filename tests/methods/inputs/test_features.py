@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import (
     attribute_bags,
@@ -73,6 +76,20 @@ def test_hashed_word_vectors_keep_equal_words_equal_and_say_that_they_are_simula
     torch.testing.assert_close(vectors[0], vectors[3])
     assert abs(float(vectors[0] @ vectors[1])) < 0.3
     assert set(ctx.log.simulated) == {"word_vectors"}
+
+
+def test_word_vectors_are_the_means_as_they_are_where_no_unit_length_is_asked_for() -> None:
+    values = np.array([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]], dtype=np.float32)
+    present = np.array([True, False, True])
+    word = (Features(values, present), Features(values[:2], present[:2]))
+    view = dataclasses.replace(small_view(), features={"word": word})
+    found = word_vectors(view, RunContext(rng_seed=1), unit=False)
+    assert found[[0, 2, 3]].tolist() == [[3, 4], [1, 0], [3, 4]]
+    drawn = found[[1, 4]]
+    assert bool((drawn != 0).all())
+    assert float(drawn.abs().max()) <= 0.5
+    unit = torch.nn.functional.normalize(found, dim=1)
+    torch.testing.assert_close(word_vectors(view, RunContext(rng_seed=1)), unit)
 
 
 def test_bigrams_lie_inside_words() -> None:
