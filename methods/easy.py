@@ -29,7 +29,7 @@ from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
-from mmea_bench.methods.core.similarity import CslsBlocks, top_candidates
+from mmea_bench.methods.core.similarity import CslsBlocks
 from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.optimisers import rmsprop
@@ -43,9 +43,6 @@ from mmea_bench.methods.parts.easy.refinement import (
     reliable_pairs,
 )
 from mmea_bench.methods.parts.easy.tokens import IDENTITY, NameScores, tokens_of
-
-_KEPT = 100
-"""Candidates that keep their share where the plan was made of all pairs."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class EASYParams:
     csls_k: int = 10  # of what is matched, code
     checks: bool = True  # whether surroundings must agree; code
     completes: bool = True  # whether the graphs lend each other triples; code
-    completion_gap: float = 0.15  # between best and second best, code
+    completion_gap: float = 0.15  # between best and second best by CSLS, code
     dim: int = 100  # of RREA's tables, code
     depth: int = 2  # code
     dropout: float = 0.3  # code
@@ -88,7 +85,7 @@ class EASY(TextMethod):
     Params = EASYParams
     # Candidates are all entities of the other KG there and all links are tested; which round is
     # reported is not stated.
-    published_scoring = Scoring(None, csls=10, candidates="unseeded")
+    published_scoring = Scoring(None, csls=10, candidates="all")
     variants: ClassVar = {
         "token identity": {"text_encoder": IDENTITY},
         "offline encoder": {"text_encoder": "minilm"},
@@ -227,10 +224,18 @@ def name_evidence(
         columns, shares = among.shares()
     else:
         plan = SinkhornBlocks(scores, params.temperature, params.sweeps)
-        logarithms, columns = top_candidates(plan, _KEPT)
-        shares = logarithms.exp()
+        columns, shares = all_shares(plan)
     values = params.name_weight * shares.float()
     if params.edit_weight:
         ratios = edit_ratios(source, target, columns.cpu().numpy())
         values += params.edit_weight * torch.from_numpy(ratios).to(values.device)
     return NameEvidence(columns, values, len(target))
+
+
+def all_shares(plan: SinkhornBlocks) -> tuple[Tensor, Tensor]:
+    """All targets as candidates of every row, and their shares, [n_source, n_target] each."""
+    shape = plan.n_source, plan.n_target
+    shares = torch.empty(shape, device=plan.device)
+    for block in plan:
+        shares[block.start : block.stop] = block.scores.exp()
+    return torch.arange(plan.n_target, device=plan.device).expand(shape), shares

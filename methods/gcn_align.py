@@ -74,7 +74,10 @@ class GCNAlign(Method):
         "structure_dim": Int(100, 300, step=100),
         "weight_floor": Float(0.0, 0.5),
     }
-    variants: ClassVar = {"SE": {"modalities": ("structure",)}}
+    variants: ClassVar = {
+        "SE": {"modalities": ("structure",)},
+        "OpenEA": {"structure_dim": 100, "learning_rate": 8.0},  # that toolkit's settings
+    }
     test_params: ClassVar = {"epochs": 100, "structure_dim": 64, "attribute_dim": 32}
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:

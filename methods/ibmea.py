@@ -65,7 +65,7 @@ class IBMEAParams:
     warm_up_epochs: int = 400  # in which the learning rate rises; script
     planned_epochs: int = 1000  # until it is 0 again, more than there are; default
     clip: float = 0.1  # of the gradient's norm, after every batch of an epoch; code
-    iterative: bool = False  # script; the rows that others quote are without
+    iterative: bool = False  # the script iterates; which form was printed is not stated
     iterative_start: int = 50  # 20 in the script, whose list of candidates is empty until 55
     check_every: int = 5  # script
     promote_every: int = 50  # code
@@ -83,7 +83,7 @@ class IBMEAParams:
 
 
 class IBMEA(Method):
-    """IBMEA as its released code trains it, without iteration."""
+    """IBMEA as its released code trains it, without the script's iteration (``iterative``)."""
 
     paper = Paper(
         authors="Su, Sheng, Wang, Zhang, Xu, Liu",

@@ -23,7 +23,7 @@ from torch.nn.functional import normalize, relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
@@ -73,7 +73,8 @@ class IPTransE(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = IPTransEParams
-    # No source states how its rows were scored: published_scoring stays empty.
+    # No source states how its rows were scored; this is the interpretation's.
+    published_scoring = Scoring("cosine", csls=0)
     variants: ClassVar = {
         "w/o paths": {"path_weight": 0.0},
         "w/o soft labels": {"soft_labels": False},

@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.margins import limit_loss
@@ -70,7 +70,8 @@ class NAEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = NAEAParams
-    # No source states how its rows were scored: published_scoring stays empty.
+    # No source states how its rows were scored; this is the interpretation's.
+    published_scoring = Scoring("cosine", csls=0)
     variants: ClassVar = {"w/o bootstrapping": {"bootstrap": False}}
     test_params: ClassVar = {"epochs": 12, "dim": 32, "batch_size": 1000, "eval_every": 4}
 

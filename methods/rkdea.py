@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import normal_parameter
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
@@ -76,7 +76,8 @@ class RKDEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = RKDEAParams
-    # No source states how its rows were scored: published_scoring stays empty.
+    # No source states how its rows were scored; this is the interpretation's.
+    published_scoring = Scoring("manhattan", csls=0)
     variants: ClassVar = {
         "w/o distillation": {"distils": False},
         "w/o angles": {"angle_weight": 0.0},
@@ -137,8 +138,8 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         generator = ctx.generator("initial values")
-        table = normal_parameter((n_entities, params.dim), 1 / math.sqrt(params.dim), generator)
-        self.table = nn.Parameter(normalize(table.detach(), dim=1))
+        scale = 1 / math.sqrt(params.dim)
+        self.table = normal_parameter((n_entities, params.dim), scale, generator)
         self.convolutions = GatedConvolutions(params.dim, params.n_layers, generator)
         if params.distils and params.adaptive:
             self.log_variance = nn.Parameter(torch.zeros(()))
@@ -147,7 +148,7 @@ class Student(nn.Module):
 
     def vectors(self) -> Tensor:
         """Table and outputs of the layers side by side, each with unit rows."""
-        blocks = self.convolutions(self.table, self._adjacency)
+        blocks = self.convolutions(normalize(self.table, dim=1), self._adjacency)
         return torch.cat([normalize(block, dim=1) for block in blocks], dim=1)
 
     def weighted(self, distilled: Tensor) -> Tensor:

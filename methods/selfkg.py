@@ -95,7 +95,7 @@ class SelfKG(TextMethod):
     requires: ClassVar[tuple[str, ...]] = ("name",)
     Params = SelfKGParams
     # Code: L2 on unit vectors, which ranks as the cosine does, among all target entities.
-    published_scoring = Scoring("cosine", csls=0, candidates="unseeded")
+    published_scoring = Scoring("cosine", csls=0, candidates="all")
     paper_stop = "valid"
     paper_stop_score = StopScore("hits@1", "src2tgt")
     variants: ClassVar = {

@@ -37,7 +37,7 @@ from mmea_bench.methods.parts.umaea.training import ImaginingTraining
 
 @dataclass(frozen=True)
 class UMAEAParams:
-    """Hyper-parameters of UMAEA; defaults are its released settings for DBP15K.
+    """Hyper-parameters of UMAEA; defaults are its released settings for DBP15K, and names.
 
     The released code has no script for the FB15K pairs.
     """

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmea_bench.bench.scoring.decoders import Sinkhorn, decoder_address, parse_decoder, rescaled
-from mmea_bench.bench.scoring.evaluate import RankingTask, Scored, rank_in, ranking_task
+from mmea_bench.bench.scoring.decoders import Rescored, decoder_address, parse_decoder, rescaled
+from mmea_bench.bench.scoring.evaluate import Scored, rank_in
 from mmea_bench.bench.scoring.metrics import by_direction
+from mmea_bench.bench.scoring.scorers import candidate_task
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring
@@ -58,7 +59,7 @@ def _is_published(scoring: KeptScoring, published: Scoring | None, own_similarit
         return False
     decoder = parse_decoder(published.decoder)
     address, size = NO_DECODER, published.csls or getattr(decoder, "csls_size", 0)
-    if isinstance(decoder, Sinkhorn):
+    if isinstance(decoder, Rescored):
         decoder = replace(decoder, csls=published.csls or decoder.csls)
         address, size = decoder_address(decoder), decoder.csls
     asked = (published.similarity or own_similarity, size, address, published.candidates)
@@ -90,22 +91,14 @@ def ranked_links(
             compared = alignment
             if isinstance(alignment, Embeddings):
                 compared = replace(alignment, similarity=scoring.similarity)  # type: ignore[arg-type]
-            made[of_scores] = Scored(compared, _task(scoring.candidates, pair, split))
+            made[of_scores] = Scored(compared, candidate_task(scoring.candidates, pair, split))
         yield _ranked(made[of_scores], scoring, n_candidates)
-
-
-def _task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
-    if candidates == "test":
-        return ranking_task(split.test_links, pair.anchor_links)
-    seeds = np.concatenate([split.seed_links, split.valid_links])
-    sizes = (pair.source.n_entities, pair.target.n_entities)
-    return ranking_task(split.test_links, pair.anchor_links, sizes, seeds)
 
 
 def _ranked(scored: Scored, scoring: KeptScoring, n_candidates: int) -> RankedLinks:
     layout, ties = scored.layout, scoring.ties
     decoder = parse_decoder(scoring.decoder)
-    if isinstance(decoder, Sinkhorn):
+    if isinstance(decoder, Rescored):
         blocks = decoder.plan(rescaled(scored.blocks, scoring.csls))
         found = rank_in(blocks, layout, (0,), ties)[0]  # type: ignore[arg-type]
     else:

@@ -1,8 +1,8 @@
 """Decoders: what turns the scores of a method into ranks or into a one-to-one matching.
 
 A decoder is addressed as datasets are: ``sinkhorn[sweeps=5,temperature=0.05]``. ``none`` and
-``csls`` leave links ranked by (rescaled) scores, ``sinkhorn`` ranks them by its plan;
-``hungarian``, ``stable`` and ``mutual`` predict pairs, which have no ranks.
+``csls`` leave links ranked by (rescaled) scores, ``csls_again`` and ``sinkhorn`` rank them by new
+ones; ``hungarian``, ``stable`` and ``mutual`` predict pairs, which have no ranks.
 """
 
 from __future__ import annotations
@@ -73,34 +73,21 @@ class Csls:
 
 
 @dataclass(frozen=True)
-class Sinkhorn:
-    """Links are ranked by the transport plan of the scores.
+class Rescored:
+    """A decoder that makes new scores of those of a method and ranks links by them.
 
     Attributes:
-        temperature: What scores are divided by; the smaller, the harder the assignment.
-        sweeps: Normalisations of all rows and then all columns.
         csls: Neighbourhood size of a rescaling before; 0 is none.
-        candidates: Best targets of a source that the plan is made of, 0 for all; the others share
-            the last rank.
     """
 
-    temperature: float = 0.02
-    sweeps: int = 10
     csls: int = 0
-    candidates: int = 0
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ValueError("temperature must be above 0")
-        _at_least("sweeps", self.sweeps, 1)
         _at_least("csls", self.csls, 0)
-        _at_least("candidates", self.candidates, 0)
 
     def plan(self, scores: ScoreBlocks) -> ScoreBlocks:
-        """Logarithm of the plan."""
-        if self.candidates:
-            return SinkhornAmong(scores, self.candidates, self.temperature, self.sweeps)
-        return SinkhornBlocks(scores, self.temperature, self.sweeps)
+        """The new scores, of scores that were rescaled already."""
+        raise NotImplementedError
 
     def measured(self, scored: Scored, tie_rule: TieRule) -> Measured:
         """Metrics of ranks in both directions and their mean."""
@@ -112,6 +99,54 @@ class Sinkhorn:
             for direction, values in by_direction(ranks.src2tgt, ranks.tgt2src).items()
             for metric, value in values.items()
         }
+
+
+@dataclass(frozen=True)
+class CslsAgain(Rescored):
+    """Links are ranked by scores that CSLS has rescaled once more, as PMF's release does.
+
+    Attributes:
+        k: Neighbourhood size of the second rescaling.
+    """
+
+    k: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least("k", self.k, 1)
+
+    def plan(self, scores: ScoreBlocks) -> ScoreBlocks:
+        """The scores, rescaled by their own neighbourhoods."""
+        return CslsBlocks(scores, self.k)
+
+
+@dataclass(frozen=True)
+class Sinkhorn(Rescored):
+    """Links are ranked by the transport plan of the scores.
+
+    Attributes:
+        temperature: What scores are divided by; the smaller, the harder the assignment.
+        sweeps: Normalisations of all rows and then all columns.
+        candidates: Best targets of a source that the plan is made of, 0 for all; the others share
+            the last rank.
+    """
+
+    temperature: float = 0.02
+    sweeps: int = 10
+    candidates: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.temperature > 0:
+            raise ValueError("temperature must be above 0")
+        _at_least("sweeps", self.sweeps, 1)
+        _at_least("candidates", self.candidates, 0)
+
+    def plan(self, scores: ScoreBlocks) -> ScoreBlocks:
+        """Logarithm of the plan."""
+        if self.candidates:
+            return SinkhornAmong(scores, self.candidates, self.temperature, self.sweeps)
+        return SinkhornBlocks(scores, self.temperature, self.sweeps)
 
 
 @dataclass(frozen=True)
@@ -193,11 +228,12 @@ class Mutual(OneToOne):
         return mutual_pairs(blocks)
 
 
-Decoder = NoDecoder | Csls | Sinkhorn | OneToOne
+Decoder = NoDecoder | Csls | Rescored | OneToOne
 DECODERS: Mapping[str, type[Decoder]] = MappingProxyType(
     {
         "none": NoDecoder,
         "csls": Csls,
+        "csls_again": CslsAgain,
         "sinkhorn": Sinkhorn,
         "hungarian": Hungarian,
         "stable": Stable,

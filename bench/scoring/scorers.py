@@ -20,7 +20,7 @@ from mmea_bench.bench.scoring.decoders import (
     Hungarian,
     NoDecoder,
     OneToOne,
-    Sinkhorn,
+    Rescored,
     decoder_address,
     parse_decoder,
 )
@@ -129,14 +129,14 @@ def make_scorer(
         task = PairTask(split.seed_links, split.valid_links, split.test_links, *visual)
         return PairScorer(task, protocol.decoders)
     first, *others = protocol.candidate_sets
-    tasks = {"test": _test_task(first, pair, split)}
+    tasks = {"test": candidate_task(first, pair, split)}
     if len(split.valid_links):
         tasks["valid"] = valid_task(pair, split, pair.anchor_links)
     asked = None
     if published is not None and protocol.name == "paper":
-        asked = PublishedTask(published, _test_task(published.candidates, pair, split))
+        asked = PublishedTask(published, candidate_task(published.candidates, pair, split))
     stop = protocol.stop_score(paper_stop_score)
-    further = {candidates: _test_task(candidates, pair, split) for candidates in others}
+    further = {candidates: candidate_task(candidates, pair, split) for candidates in others}
     dangling = DanglingScorer(pair, split) if any(map(len, pair.dangling)) else None
     return (ranks or RankingScorer)(protocol, tasks, asked, stop, further, dangling)
 
@@ -149,10 +149,13 @@ def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
     return ranking_task(split.valid_links, known, _sizes(pair), split.seed_links)
 
 
-def _test_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
+def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
+    """The test links among ``test``, ``unseeded`` or ``all`` entities."""
     if candidates == "test":
         return ranking_task(split.test_links, pair.anchor_links)
-    seeds = np.concatenate([split.seed_links, split.valid_links])
+    seeds = None
+    if candidates == "unseeded":
+        seeds = np.concatenate([split.seed_links, split.valid_links])
     return ranking_task(split.test_links, pair.anchor_links, _sizes(pair), seeds)
 
 
@@ -219,7 +222,10 @@ class RankingScorer:
 
     def stop_score(self, scores: ByDirection) -> float:
         """The number by which the checkpoint is chosen."""
-        return scores[self._stop.direction][self._stop.metric]
+        metric, direction = self._stop.metric, self._stop.direction
+        if direction == "max":
+            return max(scores[each][metric] for each in ("src2tgt", "tgt2src"))
+        return scores[direction][metric]
 
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""
@@ -238,7 +244,7 @@ class RankingScorer:
     def _ranked_and_decoded(self, scored: Scored, **further: object) -> Iterator[Number]:
         yield from self._ranked(scored, self._sizes, **further)
         for decoder in self._decoders:
-            if isinstance(decoder, Sinkhorn | OneToOne):
+            if isinstance(decoder, Rescored | OneToOne):
                 yield from self._decoded(scored, decoder, **further)
 
     def _ranked(
@@ -253,7 +259,7 @@ class RankingScorer:
                     yield Number(words, metric, direction, value, layout.n_links)
 
     def _decoded(
-        self, scored: Scored, decoder: Sinkhorn | OneToOne, **further: object
+        self, scored: Scored, decoder: Rescored | OneToOne, **further: object
     ) -> Iterator[Number]:
         layout = scored.layout
         if isinstance(decoder, Hungarian):
@@ -278,7 +284,7 @@ class RankingScorer:
         is_scored = is_own and scoring.candidates == sets[0]
         asked = scored if is_scored else Scored(compared, self._published.task)
         decoder = parse_decoder(scoring.decoder)
-        if isinstance(decoder, Sinkhorn | OneToOne):
+        if isinstance(decoder, Rescored | OneToOne):
             decoder = replace(decoder, csls=scoring.csls or decoder.csls)
             if not (is_same and decoder in self._decoders):
                 yield from self._decoded(asked, decoder, **candidates)

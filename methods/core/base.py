@@ -61,13 +61,13 @@ class Scoring:
         decoder: Address of what turned scores into pairs, such as ``sinkhorn[temperature=0.02]``;
             ``none`` where links were ranked by their scores.
         candidates: ``test`` for the entities of the test links, ``unseeded`` for all entities that
-            stand in no seed link.
+            stand in no seed link, ``all`` for every entity.
     """
 
     similarity: Similarity | None = None
     csls: int = 0
     decoder: str = "none"
-    candidates: Literal["test", "unseeded"] = "test"
+    candidates: Literal["test", "unseeded", "all"] = "test"
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class StopScore:
 
     Attributes:
         metric: What is measured.
-        direction: Which KG asks; ``mean`` is of both.
+        direction: Which KG asks; ``mean`` is of both, ``max`` the better one.
     """
 
     metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
-    direction: Literal["src2tgt", "tgt2src", "mean"] = "mean"
+    direction: Literal["src2tgt", "tgt2src", "mean", "max"] = "mean"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,8 @@ class Embeddings:
             better everywhere.
         by_modality: Optional per-modality vectors (source, target), for analyses.
         modality_weights: Optional learned fusion weight per modality.
+        n_parts: Equal runs of columns, each with neighbourhood means of its own, whose average is
+            that of CSLS; for a score that is the mean of several, each rescaled by itself.
     """
 
     source: Tensor
@@ -104,6 +106,7 @@ class Embeddings:
     similarity: Similarity = "cosine"
     by_modality: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     modality_weights: Mapping[str, float] = field(default_factory=dict)
+    n_parts: int = 1
 
     def clone(self) -> Embeddings:
         """The same vectors in memory of their own, without gradients."""
@@ -116,6 +119,7 @@ class Embeddings:
                 for name, (source, target) in self.by_modality.items()
             },
             dict(self.modality_weights),
+            self.n_parts,
         )
 
     def save(self, path: Path) -> None:
@@ -125,6 +129,7 @@ class Embeddings:
             source=self.source.detach().cpu().numpy(),
             target=self.target.detach().cpu().numpy(),
             similarity=np.array(self.similarity),
+            n_parts=np.array(self.n_parts),
         )
 
     @classmethod
@@ -135,6 +140,7 @@ class Embeddings:
                 torch.from_numpy(stored["source"]),
                 torch.from_numpy(stored["target"]),
                 str(stored["similarity"]),  # type: ignore[arg-type]
+                n_parts=int(stored["n_parts"]) if "n_parts" in stored else 1,
             )
 
 

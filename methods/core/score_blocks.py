@@ -48,7 +48,18 @@ def score_blocks(
     rows, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (sources, targets))
     if isinstance(alignment, PairScores):
         return PairBlocks(alignment, rows, columns, block_rows)
-    return ScoreMatrix(*_vectors(alignment, rows, columns), alignment.similarity, block_rows)
+    source, target = _vectors(alignment, rows, columns)
+    parts = list(_parts(alignment, source, target, block_rows)) if alignment.n_parts > 1 else []
+    return ScoreMatrix(source, target, alignment.similarity, block_rows, parts)
+
+
+def _parts(
+    alignment: Embeddings, source: Tensor, target: Tensor, block_rows: int
+) -> Iterator[ScoreBlocks]:
+    """Scores of each run of columns, whose mean is the score of all for unit rows of equal runs."""
+    runs = (vectors.chunk(alignment.n_parts, dim=1) for vectors in (source, target))
+    for own, other in zip(*runs, strict=True):
+        yield ScoreMatrix(own, other, alignment.similarity, block_rows)
 
 
 def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ and dropped. This is the only copy; evaluation, decoders and pseudo-labels use i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,7 @@ class ScoreMatrix:
             ``abs-cosine`` (its absolute value), ``inner`` product, or negated ``manhattan`` or
             ``euclidean`` distance.
         block_rows: Rows per block; any value gives the same scores.
+        parts: Scores whose neighbourhood means are averaged in place of its own; empty for none.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class ScoreMatrix:
         target: Tensor,
         similarity: Similarity = "cosine",
         block_rows: int = DEFAULT_BLOCK_ROWS,
+        parts: Sequence[ScoreBlocks] = (),
     ) -> None:
+        self.parts = parts
         if source.dtype == torch.bfloat16:  # as mixed precision leaves them: too few digits to rank
             source, target = source.float(), target.float()
         if similarity in ("cosine", "abs-cosine"):
@@ -144,6 +147,7 @@ class HeldScores:
     def __init__(self, plain: ScoreBlocks, largest: int = LARGEST_HELD_CELLS) -> None:
         self.n_source, self.n_target = plain.n_source, plain.n_target
         self.device, self.dtype = plain.device, plain.dtype
+        self.parts: Sequence[ScoreBlocks] = getattr(plain, "parts", ())
         self._plain: ScoreBlocks | None = plain
         if plain.n_source * plain.n_target > largest:
             return
@@ -169,7 +173,8 @@ class NeighbourhoodMeans:
     """Mean of the k largest scores of every row and column, gathered block by block.
 
     Args:
-        matrix: The scores whose blocks will be added, all of them, in order.
+        matrix: The scores whose blocks will be added, all of them, in order. Where it has
+            ``parts``, the means are the average of theirs, which takes a pass over each.
         k: Neighbourhood size; larger sizes than a side count as that side's size.
 
     Reference: Conneau et al. 2017, arXiv:1710.04087, sec. 2.3.
@@ -178,11 +183,14 @@ class NeighbourhoodMeans:
     def __init__(self, matrix: ScoreBlocks, k: int) -> None:
         self._k = k
         self._n_target = matrix.n_target
+        self._parts: Sequence[ScoreBlocks] = getattr(matrix, "parts", ())
         self._row_means: list[Tensor] = []
         self._column_best: Tensor | None = None
 
     def add(self, block: ScoreBlock) -> None:
         """Takes the next block into account."""
+        if self._parts:
+            return
         scores = block.scores
         self._row_means.append(_row_top(scores, min(self._k, self._n_target)).mean(dim=1))
         best = self._column_best
@@ -201,9 +209,21 @@ class NeighbourhoodMeans:
         Raises:
             ValueError: If no block was added.
         """
+        if self._parts:
+            found = [all_means(part, self._k) for part in self._parts]
+            rows, columns = (torch.stack(each).mean(dim=0) for each in zip(*found, strict=True))
+            return rows, columns
         if self._column_best is None:
             raise ValueError("neighbourhood means need at least one source row")
         return torch.cat(self._row_means), self._column_best.mean(dim=0)
+
+
+def all_means(scores: ScoreBlocks, k: int) -> tuple[Tensor, Tensor]:
+    """Row means [n_source] and column means [n_target] of all blocks."""
+    neighbourhood = NeighbourhoodMeans(scores, k)
+    for block in scores:
+        neighbourhood.add(block)
+    return neighbourhood.means()
 
 
 def csls(scores: Tensor, row_means: Tensor, column_means: Tensor) -> Tensor:
@@ -234,10 +254,7 @@ class CslsBlocks:
         self.n_source, self.n_target = plain.n_source, plain.n_target
         self.device, self.dtype = plain.device, plain.dtype
         self._plain = plain
-        neighbourhood = NeighbourhoodMeans(plain, k)
-        for block in plain:
-            neighbourhood.add(block)
-        self._row_means, self._column_means = neighbourhood.means()
+        self._row_means, self._column_means = all_means(plain, k)
 
     def __iter__(self) -> Iterator[ScoreBlock]:
         """Blocks from the first to the last source row."""

@@ -18,7 +18,7 @@ from mmea_bench.results.core.published_files import (
     typed_frame,
 )
 
-ORIGINS = ("code", "paper", "not stated")
+ORIGINS = ("code", "paper", "interpretation", "not stated")
 SETTINGS = (("names", "no-names"), ("iterative", "non-iterative"))
 """Setting words of ``results.csv`` that exclude each other: with, and without."""
 _YES_NO = ("", "yes", "no")
@@ -38,10 +38,11 @@ class PrintedScoring:
         csls: Neighbourhood size of CSLS, 0 for none.
         decoder: What came after the scores; ``none`` for nothing.
         candidates: ``test`` for the entities of the test links, ``unseeded`` for all that stand in
-            no seed link.
+            no seed link, ``all`` for every entity.
         names: ``yes`` or ``no``: whether entity names were read.
         iterative: ``yes`` or ``no``: whether pseudo-labels were learned.
-        origin: Who says so, one of ``ORIGINS``.
+        origin: Who says so, one of ``ORIGINS``; an interpretation is what is taken for a method
+            whose scoring no source states.
         note: Sentences for the reader.
     """
 
@@ -86,7 +87,7 @@ def read_scoring(path: Path, sources: Collection[str]) -> tuple[PrintedScoring, 
         "similarity": _word,
         "csls": _csls,
         "decoder": _word,
-        "candidates": one_of("", "test", "unseeded"),
+        "candidates": one_of("", "test", "unseeded", "all"),
         "names": one_of(*_YES_NO),
         "iterative": one_of(*_YES_NO),
         "origin": one_of(*ORIGINS),

@@ -102,7 +102,7 @@ SCORING_COLUMNS = (
     Column("similarity", "word", "", "how vectors were compared; distances count negated"),
     Column("csls", "int", "", "neighbourhood size of CSLS; 0 is the plain similarity"),
     Column("decoder", "word", "", "what turned scores into pairs; 'none' where scores rank"),
-    Column("candidates", "word", "", "test, unseeded, untrained, all-pairs", nullable=True),
+    Column("candidates", "word", "", "test, unseeded, all, untrained, all-pairs", nullable=True),
     Column("ties", "word", "", "rank among equal scores", nullable=True),
     Column("inference", "word", "", "thresholds that predicted pairs (N-MMKG)", nullable=True),
     Column("modality", "word", "", "whose vectors or weight; empty for the joint", nullable=True),

@@ -257,9 +257,9 @@ class Bootstrapping:
             blocks = CslsBlocks(plain, self._rule.csls_k) if self._rule.csls_k else plain
             rows, columns = self._places(sources, targets) if self._rule.edits else _no_places()
             noted = NotedScores(blocks, rows, columns)
-            new = edited(_no_pairs(), self._found(noted))
-            if self._rule.edits:
-                new = edited(ScoredPairs(rows, columns, noted.scores), new)
+            found = self._found(noted)
+            # Without edits nothing is noted, and new labels compete with each other alone.
+            new = edited(ScoredPairs(rows, columns, noted.scores), found)
             self._take(new, sources, targets)
         if len(self.labels):
             self._log.pseudo_labels_from(epoch + 1)

@@ -42,7 +42,7 @@ def doubled_adjacency(graph: JointGraph, device: torch.device) -> FixedMatrix:
 def propagated(embeddings: Embeddings, adjacency: FixedMatrix, depth: int) -> Embeddings:
     """Unit vectors after 0, 1, ... ``depth`` steps, side by side, [n, (depth + 1) dim] each.
 
-    Inner products are the mean of the steps' cosines.
+    Cosines are the mean of the steps' cosines, and CSLS of each step is averaged (``n_parts``).
 
     Args:
         embeddings: Joint vectors of both KGs.
@@ -56,7 +56,9 @@ def propagated(embeddings: Embeddings, adjacency: FixedMatrix, depth: int) -> Em
     for _ in range(depth):
         steps.append(normalize(adjacency @ steps[-1], dim=1))
     joint: Tensor = torch.cat(steps, dim=1) / math.sqrt(depth + 1)
-    return dataclasses.replace(embeddings, source=joint[:n_source], target=joint[n_source:])
+    return dataclasses.replace(
+        embeddings, source=joint[:n_source], target=joint[n_source:], n_parts=depth + 1
+    )
 
 
 def interpolated_view(view: TrainView, graph: JointGraph) -> TrainView:

@@ -56,7 +56,9 @@ class NeighbourAttention(nn.Module):
         self._alone = torch.from_numpy(alone).unsqueeze(1).to(device)
         self.own = nn.Parameter(xavier_normal((dim, dim), generator).to(device))
         self.message = nn.Parameter(xavier_normal((2 * dim, dim), generator).to(device))
-        self.attention = nn.Parameter(xavier_normal((2, dim), generator).to(device))
+        # One vector for both ends, whose fan its initial scale goes by.
+        attention = xavier_normal((2 * dim, 1), generator).view(2, dim)
+        self.attention = nn.Parameter(attention.to(device))
 
     def forward(self, entities: Tensor, relations: Tensor) -> Tensor:
         """Neighbour vectors of all entities, [n_entities, dim].

@@ -34,6 +34,8 @@ class TrainingSettings:
         weight_decay: Of AdamW.
         warm_up: Share of a stage's planned steps in which the learning rate rises.
         clip: Of the gradient's norm.
+        cross_entities: At most so many entities of a KG without a seed in the loss between
+            modalities, 0 for no bound.
         iterative: Whether pseudo-pairs join the seeds in a third stage.
         iterative_start: Last epoch of the second stage where there is a third one.
         iterative_epochs: Of the third stage.
@@ -50,6 +52,7 @@ class TrainingSettings:
     weight_decay: float
     warm_up: float
     clip: float
+    cross_entities: int
     iterative: bool
     iterative_start: int
     iterative_epochs: int
@@ -61,11 +64,10 @@ class TrainingSettings:
     def planned_second(self) -> int:
         """Epochs that the second stage's schedule spans; not those that the stage has.
 
-        The code subtracts the first two stages from all epochs. What it subtracts without a third
-        stage is not known; our reading are the epochs that freezing leaves.
+        The code subtracts the first two stages from the epochs of all three. Its numbers without a
+        third stage are mostly those at the start of one, so that they had this schedule, too.
         """
-        whole = self.iterative_epochs if self.iterative else self.epochs
-        return max(1, whole - self.freeze_epochs)
+        return max(1, self.iterative_epochs - self.freeze_epochs)
 
 
 class StagedTraining:
@@ -203,15 +205,15 @@ class StagedTraining:
     def _entity_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Entities of both KGs in batches, those of seeds and the others apart.
 
-        PMF's code takes the entities of the test links for the others; here as many of the larger
-        KG are drawn as the smaller one has.
+        PMF's code takes the entities of the test links for the others; here they are drawn, as many
+        of each KG.
         """
         size = self._settings.batch_size
         for batch in shuffled_batches(self._seeds, size, self._drawn):
             yield batch[:, 0], batch[:, 1]
-        n_free = min(len(each) for each in self._free)
         drawn = [
-            each[torch.randperm(len(each), generator=self._drawn)[:n_free]] for each in self._free
+            each[torch.randperm(len(each), generator=self._drawn)[: self._n_free]]
+            for each in self._free
         ]
         yield from zip(*(torch.split(each, size) for each in drawn), strict=True)
 
@@ -220,8 +222,13 @@ class StagedTraining:
         return -(-len(self._seeds) // self._settings.batch_size)
 
     @property
+    def _n_free(self) -> int:
+        n_free = min(len(each) for each in self._free)
+        return min(n_free, self._settings.cross_entities or n_free)
+
+    @property
     def _n_free_batches(self) -> int:
-        return -(-min(len(each) for each in self._free) // self._settings.batch_size)
+        return -(-self._n_free // self._settings.batch_size)
 
     def _first_updates(self) -> MiniBatchSteps:
         settings = self._settings

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmea_bench.bench.scoring import evaluate
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.methods.core.base import DivergedError, Embeddings
 
@@ -91,6 +92,28 @@ def test_unseeded_candidates_are_all_entities_outside_the_seeds(kind: str) -> No
     ranks = rank_links(Embeddings(source, target, "inner"), task)[0]
     np.testing.assert_array_equal(ranks.src2tgt, expected[0])
     np.testing.assert_array_equal(ranks.tgt2src, expected[1])
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_csls_of_parts_is_the_mean_of_each_parts_own(
+    held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "WIDE_VECTORS", 1 if held else 2048)
+    generator = torch.Generator().manual_seed(6)
+    source = torch.randn(30, 2, 8, generator=generator)
+    target = source + torch.randn(30, 2, 8, generator=generator)
+    source, target = (torch.nn.functional.normalize(each, dim=2) for each in (source, target))
+    rescaled = torch.zeros(30, 30)
+    for part in range(2):
+        scores = source[:, part] @ target[:, part].T
+        rows = scores.topk(3, dim=1).values.mean(dim=1, keepdim=True)
+        rescaled += (2 * scores - rows - scores.topk(3, dim=0).values.mean(dim=0)) / 2
+    expected = 1 + (rescaled > rescaled.diagonal().unsqueeze(1)).sum(dim=1)
+    links = np.stack([np.arange(30)] * 2, axis=1)
+    embeddings = Embeddings(source.flatten(1), target.flatten(1), n_parts=2)
+    scored = evaluate.Scored(embeddings, ranking_task(links, links))
+    ranks = evaluate.rank_in(scored.blocks, scored.layout, (3,))[3]
+    np.testing.assert_array_equal(ranks.src2tgt, expected)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "manhattan", "euclidean"])

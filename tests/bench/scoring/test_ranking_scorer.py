@@ -73,6 +73,14 @@ def test_paper_stops_on_the_number_that_the_released_code_looks_at(
     assert found == pytest.approx(by_hand[declared.metric if own and declared else "hits@10"])
 
 
+def test_the_better_direction_may_choose(embeddings: Embeddings) -> None:
+    scorer = RankingScorer(Protocol("paper"), {"test": TASK}, stop=StopScore("mrr", "max"))
+    scores = scorer.curve(embeddings)["test"]
+    both = [scores[direction]["mrr"] for direction in ("src2tgt", "tgt2src")]
+    assert both[0] != both[1]
+    assert scorer.stop_score(scores) == max(both)
+
+
 def test_the_final_numbers_hold_every_size(embeddings: Embeddings) -> None:
     numbers = RankingScorer(Protocol(csls=(0, 3)), {"test": TASK}).final(embeddings).numbers
     by_size = {

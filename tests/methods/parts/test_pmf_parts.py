@@ -230,9 +230,9 @@ def test_the_learning_rate_rises_again_after_its_end() -> None:
 
 
 def test_the_second_schedule_spans_the_third_stage_less_the_first() -> None:
-    iterative = dataclasses.replace(PMFParams(), iterative=True)
-    assert taken_from(iterative, TrainingSettings).planned_second == 350
-    assert taken_from(PMFParams(), TrainingSettings).planned_second == 100
+    for iterative in (True, False):
+        params = dataclasses.replace(PMFParams(), iterative=iterative)
+        assert taken_from(params, TrainingSettings).planned_second == 350
 
 
 def test_an_entity_of_two_links_is_contrasted_twice() -> None:
@@ -253,3 +253,16 @@ def test_an_entity_of_two_links_is_contrasted_twice() -> None:
             total += 0.01 * float(cross_modal_loss(first, second, bools(1, 1, 1), 0.05))
         found = training._crossed_loss(crossed, source, target)
     assert float(found) == pytest.approx(total, rel=1e-4)
+
+
+def test_the_contrast_between_modalities_takes_at_most_so_many_entities_without_a_seed() -> None:
+    view = tiny_view(easy_pair("entity-alignment"))
+    names, ctx = ("structure", "relation"), RunContext(rng_seed=1)
+    encoder = _encoder(view, JointGraph.of(view), names, PARAMS, ctx)
+    losses = CrossGraphLosses(names, 0.05, masked=True)
+    pairs = torch.tensor([[0, 200], [5, 201]])
+    params = dataclasses.replace(PARAMS, cross_entities=7)
+    settings = taken_from(params, TrainingSettings)
+    training = StagedTraining(encoder, losses, None, None, pairs, settings, ctx)
+    seeds, free = training._entity_batches()
+    assert [len(each) for each in (*seeds, *free)] == [2, 2, 7, 7]
