@@ -56,7 +56,8 @@ class ACKMMEA(Method):
     """ACK-MMEA (interpretation): merge, generate and relation-aware networks; not iterative.
 
     ``w/o merge`` takes the mean of an entity's facts, ``w/o generate`` normal noise with mean and
-    deviation of the present vectors. In an N-MMKG both operators work on texts and images.
+    deviation of the present vectors. Merging acts on attribute facts alone, also in an N-MMKG,
+    whose nodes have one text or one image; generating gives each the other.
     """
 
     paper = Paper(

@@ -128,8 +128,7 @@ class BertInt(TextMethod):
         )
         texts = text_vectors(
             entity_texts(view, params), encoder, "mean tokens", ctx, max_tokens=params.max_tokens
-        )
-        texts = normalize(texts, dim=1).to(ctx.device)
+        ).to(ctx.device)
         settings = taken_from(params, UnitSettings)
         unit = trained_unit(texts, graph.seed_pairs(view), graph.n_source, settings, ctx)
         with torch.no_grad():
@@ -140,13 +139,18 @@ class BertInt(TextMethod):
         return ranked(view, graph, vectors, views, params, ctx)
 
 
+def entity_names(view: TrainView, params: BertIntParams) -> list[str]:
+    """Name of each entity, as its URI spells it or as the dataset gives it, [n_entities]."""
+    return original_names(view) if params.names == "original" else joint_names(view)
+
+
 def entity_texts(view: TrainView, params: BertIntParams) -> list[str]:
     """Description of each entity, or its name where there is none, [n_entities].
 
     Raises:
         UserError: If the file of descriptions cannot be read.
     """
-    names = original_names(view) if params.names == "original" else joint_names(view)
+    names = entity_names(view, params)
     if not params.descriptions:
         return names
     path = Path(params.descriptions).expanduser()
@@ -168,7 +172,7 @@ def member_sets(
     params: BertIntParams,
     ctx: RunContext,
 ) -> list[MemberSets]:
-    """Neighbours, and attribute values with the entity's own name among them.
+    """Neighbours, and attribute values with the entity's own name (no description) among them.
 
     Attribute values are left out where the files give attribute names alone.
     """
@@ -182,18 +186,18 @@ def member_sets(
         facts = facts.chosen(
             without_many_values(facts.entities, facts.attributes, params.most_values)
         )
-        rows = {text: row for row, text in enumerate(dict.fromkeys(facts.texts))}
+        names = entity_names(view, params)
+        named = np.array([row for row, name in enumerate(names) if name], dtype=np.int64)
+        texts = [*facts.texts, *(names[row] for row in named)]
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         limit, encoder = params.max_value_tokens, params.text_encoder
         values = text_vectors(list(rows), encoder, "mean tokens", ctx, max_tokens=limit)
         with torch.no_grad():
-            encoded = unit(normalize(values, dim=1).to(ctx.device))
-        everyone = np.arange(size)
-        owners = np.concatenate([facts.entities, everyone])
-        own = np.array([rows[text] for text in facts.texts], dtype=np.int64)
-        members = np.concatenate([own, len(rows) + everyone])
-        together = torch.cat([encoded, vectors])
+            encoded = unit(values.to(ctx.device))
+        owners = np.concatenate([facts.entities, named])
+        members = np.array([rows[text] for text in texts], dtype=np.int64)
         generator = ctx.numpy_generator("values")
-        found.append(MemberSets.of(owners, members, together, size, most, generator))
+        found.append(MemberSets.of(owners, members, encoded, size, most, generator))
     elif "attribute" in used:
         ctx.log.simulated["attribute_values"] = (
             "values are not in these files: they are left out of the comparison"

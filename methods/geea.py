@@ -42,6 +42,7 @@ class GEEAParams:
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
     dim: int = 300  # of all modality vectors, the entity table and the generators; script
     graph_heads: tuple[int, ...] = (2, 2)  # one number per layer; default
+    n_slots: int = 4  # weights of the fusion, used or not; code
     n_layers: int = 3  # of each auto-encoder's halves; script
     decoder_dim: int = 1000  # hidden layer of the feature decoders; code
     decoder_dropout: float = 0.5  # code
@@ -94,6 +95,7 @@ class GEEA(Method):
     paper_stop = "test"
     paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code
     published_scoring = Scoring("cosine", csls=3)  # script
+    published_settings: ClassVar = {"dbp15k-*": {"n_slots": 6}}  # code: names have slots there
     variants: ClassVar = {
         "iterative": {"iterative": True, "epochs": 300},
         "w/ names": {"modalities": (*GEEAParams.modalities, "name")},
@@ -186,7 +188,7 @@ def _encoder(
         # MCLEA's table starts at N(0, 1/n); GEEA's code has Glorot's values.
         table = xavier_normal((graph.n_entities, params.dim), generator)
         encoders.table = nn.Parameter(table)
-    return AveragingEncoder(encoders)
+    return AveragingEncoder(encoders, params.n_slots)
 
 
 def _generators(

@@ -8,7 +8,7 @@ no vector of an entity: the method scores pairs, those that names propose.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -44,9 +44,10 @@ class GMNParams:
     """Hyper-parameters of GMN; defaults are those of its released code."""
 
     # Word vectors in GloVe's text format, plain or .gz; the paper has 300 columns. Without a file
-    # every word gets a random vector, which the row calls simulated.
+    # words have the vectors that the dataset's means of names tell, and random ones, which the row
+    # calls simulated, where it carries none.
     word_file: str = ""
-    word_dim: int = 300  # where there is no file
+    word_dim: int = 300  # of random vectors
     name_dim: int = 300  # of the LSTM, code
     width: int = 100  # of the graph convolutions, code
     n_perspectives: int = 10  # code
@@ -102,8 +103,9 @@ class GMN(Method):
         params: GMNParams = self.params
         graph = JointGraph.of(view)
         names = name_vectors(view, WORDS, ctx).to(ctx.device)
-        words = word_table(joint_names(view), params.word_file, params.word_dim, ctx)
-        graphs = TopicGraphs(graph, params.n_sampled, ctx.device)
+        means = view.joint_features("word") if "word" in view.features else None
+        words = word_table(joint_names(view), params.word_file, params.word_dim, ctx, means)
+        graphs = TopicGraphs(as_in_a_file(graph, ctx), params.n_sampled, ctx.device)
         seeds = graph.seed_pairs(view).to(ctx.device)
         pairs, labels = training_pairs(names, seeds, graph.n_source, params.n_train_candidates)
         network = GMNetwork(graphs, words, pairs, params, ctx.generator("initial values"))
@@ -132,6 +134,15 @@ class GMN(Method):
         choice = params.n_choice_candidates
         train(network.parameters(), step, lambda: scores(choice), schedule, ctx)
         return scores(params.n_candidates)
+
+
+def as_in_a_file(graph: JointGraph, ctx: RunContext) -> JointGraph:
+    """The graph with its triples in an arbitrary order, of which the first ones are sampled.
+
+    A view sorts them, so that the neighbour by the first relation would always be the one.
+    """
+    order = ctx.numpy_generator("order of the file").permutation(len(graph.triples))
+    return replace(graph, triples=graph.triples[order])
 
 
 class GMNetwork(nn.Module):

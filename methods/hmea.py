@@ -20,16 +20,22 @@ from torch.nn.functional import relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Alignment, Method, RunContext
 from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
 from mmea_bench.methods.core.losses.margins import lengths
+from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.optimisers import adam
 from mmea_bench.methods.core.training.pair_stand_ins import PairStandIns
 from mmea_bench.methods.parts.hmea.branches import IMAGE, STRUCTURE, Branches
-from mmea_bench.methods.parts.hmea.hyperboloid import lifted, listed_distances, pattern_of_lists
+from mmea_bench.methods.parts.hmea.hyperboloid import (
+    all_distances,
+    lifted,
+    listed_distances,
+    pattern_of_lists,
+)
 
 JOINT = "joint"
 
@@ -89,8 +95,8 @@ class HMEA(Method):
         "eval_every": 20,
     }
 
-    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
-        """Trains the branches and returns the points of the fusion, compared by ``<x, y>_L``."""
+    def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
+        """Trains the branches and returns the distances between points of the fusion."""
         params: HMEAParams = self.params
         graph = JointGraph.of(view)
         branches = self.branches(graph, view, ctx).to(ctx.device)
@@ -108,8 +114,8 @@ class HMEA(Method):
             )
 
         @torch.no_grad()
-        def embed() -> Embeddings:
-            return embeddings(branches.fused(branches()), graph, params)
+        def embed() -> Alignment:
+            return alignment(branches.fused(branches()), graph, params)
 
         schedule = Schedule(params.epochs, adam(params.learning_rate), eval_every=params.eval_every)
         return train(branches.parameters(), step, embed, schedule, ctx)
@@ -183,20 +189,24 @@ def _margin_losses(away: Tensor, params: HMEAParams) -> Tensor:
     return relu(away[:, :1] + params.margin - away[:, 1:]).sum()
 
 
-def embeddings(tangent: Tensor, graph: JointGraph, params: HMEAParams) -> Embeddings:
-    """Vectors that rank as the distances of the points do.
+def alignment(tangent: Tensor, graph: JointGraph, params: HMEAParams) -> Alignment:
+    """Scores of all pairs by the distance of their points; vectors in Euclidean space.
 
-    A distance falls as ``<x, y>_L`` rises, and that is an inner product once the first component of
-    either end has changed its sign.
+    A distance falls as ``<x, y>_L`` rises, which is an inner product but for one sign. No vectors
+    are returned for it all the same: they are compared in single precision, which has no digit left
+    of what tells points ten roots of K from the origin apart.
 
     Args:
         tangent: Of all entities, [n_entities, dim].
         graph: Union graph.
         params: Space.
     """
-    points = points_of(tangent, params).float()
+    points = points_of(tangent.detach(), params)
     if params.space == "euclidean":
-        return graph.split(points, "euclidean")
-    signs = torch.ones_like(points)
-    signs[: graph.n_source, 0] = -1.0
-    return graph.split(points * signs, "inner")
+        return graph.split(points.float(), "euclidean")
+    source, target = points[: graph.n_source], points[graph.n_source :]
+
+    def score_block(sources: Tensor) -> Tensor:
+        return -all_distances(source[sources], target, params.k)
+
+    return PairScores(score_block, len(source), len(target), points.device, "hyperbolic")

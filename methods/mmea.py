@@ -55,7 +55,8 @@ class MMEAParams:
 class MMEA(Method):
     """MMEA (interpretation): all views that the dataset allows.
 
-    ``as released`` divides what images and numbers ask for by the length of the whole batch.
+    ``whole batch`` divides what images and numbers ask for by the length of the whole batch, as the
+    released file does.
     """
 
     paper = Paper(
@@ -75,7 +76,7 @@ class MMEA(Method):
         "w/o attribute": {"modalities": ("structure", "image")},
         "w/o image": {"modalities": ("structure", "attribute")},
         "w/o swapping": {"swapping": False},
-        "as released": {"unit": "batch"},
+        "whole batch": {"unit": "batch"},
     }
     test_params: ClassVar = {
         "dim": 32,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule, StopScore
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
@@ -112,6 +112,7 @@ class MSNEA(TextMethod):
         "text_encoder": "hashed",
     }
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links, after every epoch
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code, left to right alone
 
     @property
     def is_iterative(self) -> bool:

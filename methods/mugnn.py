@@ -65,7 +65,7 @@ class MuGNNParams:
     epochs: int = 500  # script
     learning_rate: float = 0.001  # Adagrad, script
     weight_decay: float = 0.01  # script
-    eval_every: int = 10  # 5 in the script
+    eval_every: int = 5  # script
 
 
 class MuGNN(Method):

@@ -51,7 +51,8 @@ class PathFusionParams:
     # The code has a RoBERTa for sentence similarity; this is a sentence encoder as well.
     text_encoder: str = "minilm"
     names: Literal["encoded", "equal"] = "encoded"  # equal: every name is like every other
-    name_and_value: bool = False  # target values are encoded with their names; a slip of the code
+    # FB15K's values are encoded with their names, the other KG's names alone; a slip of the code.
+    name_and_value: bool = False
     value_offset: float = 1e-3  # added to differences of values; code
     dim: int = 128  # of entities and relations; code
     depth: int = 2  # layers; code

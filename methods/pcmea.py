@@ -6,10 +6,11 @@ bound of their mutual information; late in training a slow copy of the encoder g
 and a pseudo-label counts once it was proposed at two promotions in a row.
 
 An interpretation: the released script does not start, its attention runs over a single token, its
-mutual information over matched pairs alone with critics that are never trained, and its optimiser
-is made anew every epoch. Here attention runs over the tokens that its name promises, critics learn
-to tell matched from shuffled pairs, and one optimiser lives through the training. ``as released``
-takes the released forms back. The paper's text was not available.
+mutual information over matched pairs alone with critics that are never trained, its texts keep the
+first token alone, and its optimiser is made anew every epoch. Here attention runs over the tokens
+that its name promises, critics learn to tell an entity's joint vector from all others of the batch,
+texts are averaged, and one optimiser lives through the training. ``as released`` takes the released
+forms back. The paper's text was not available.
 """
 
 from __future__ import annotations
@@ -47,12 +48,14 @@ class PCMEAParams(SeedTrainingParams):
     modalities: tuple[str, ...] = MODALITIES
     texts: bool = True  # of relations and attributes
     text_encoder: str = "roberta"  # of both texts; ours, code: RoBERTa and T5
+    pooling: Literal["mean tokens", "first token"] = "mean tokens"  # ours, code: the first
     max_tokens: int = 512  # RoBERTa's limit
     structure_dim: int = 300  # script
     n_heads: tuple[int, ...] = (2, 2)  # one number per layer; code
     modality_dim: int = 100  # script
-    # Adapters' attention: several tokens (ours), a single one (code), or no adapters.
-    attention: Literal["tokens", "single", "none"] = "tokens"
+    # Adapters' attention: several tokens (ours), one (itself), one in the form of the code
+    # (single), or no adapters.
+    attention: Literal["tokens", "itself", "single", "none"] = "tokens"
     attention_heads: int = 10  # code
     bottleneck: int = 30  # of the structure adapter; code
     dropout: float = 0.1  # of the adapters; code
@@ -61,7 +64,7 @@ class PCMEAParams(SeedTrainingParams):
     momentum_tau: float = 0.05  # with the momentum copy; code
     zoom: float = 0.1  # weight of IAL, applied twice; script
     information: float = 0.1  # weight of the mutual-information terms; ours, code: 1
-    shuffled: bool = True  # critics learn from shuffled pairs; ours, code: False
+    shuffled: bool = True  # critics learn from all pairs of a batch; ours, code: False
     critic_dim: int = 10  # code
     momentum_start: int = 500  # code
     momentum_every: int = 1  # epochs between two updates of the copy; ours, code: 20
@@ -104,6 +107,7 @@ class PCMEA(TextMethod):
     published_scoring = Scoring("cosine", csls=3)  # script; one setting serves both datasets
     variants: ClassVar = {
         "as released": {
+            "pooling": "first token",
             "attention": "single",
             "information": 1.0,
             "shuffled": False,
@@ -126,7 +130,7 @@ class PCMEA(TextMethod):
         "w/o momentum": {"momentum_start": 1_000_000},
         "w/o calibration": {"calibration": "none"},
         "w/o iter. strategy": {"iterative": False},
-        "attention to itself": {"attention": "single"},
+        "attention to itself": {"attention": "itself"},
         "offline encoder": {"text_encoder": "minilm"},
     }
     test_params: ClassVar = {
@@ -166,7 +170,6 @@ class PCMEA(TextMethod):
             dims,
             taken_from(params, LossParams),
             ctx.generator("initial critics"),
-            ctx.generator("shuffled pairs"),
         ).to(ctx.device)
         settings = taken_from(params, CopyParams)
         return train_pcmea(encoder, losses, graph.seed_pairs(view), params, settings, ctx)
@@ -186,7 +189,9 @@ def _encoder(
     features: dict[str, Tensor] = input_features(view, graph, used, ctx)
     for name, text in TEXT_OF.items():
         if params.texts and name in used:
-            features[text] = text_features(view, name, params.text_encoder, params.max_tokens, ctx)
+            features[text] = text_features(
+                view, name, params.text_encoder, params.pooling, params.max_tokens, ctx
+            )
     order = tuple(name for name in ORDER if name in features or name in used)
     dims = dict.fromkeys(features, params.modality_dim)
     encoders = ModalityEncoders(

@@ -178,6 +178,9 @@ def all_blocks(
 
 
 def labelled(rows: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Rows in whose place a pair has one random unit vector, [n, dim]."""
-    drawn = random_labels(labels, (rows.shape[0], rows.shape[1]), generator)
+    """Rows in whose place a pair has one random unit vector, [n, dim].
+
+    An entity of several links (four of DB15K) has that of its first one, an interpretation.
+    """
+    drawn = random_labels(labels, (rows.shape[0], rows.shape[1]), generator, kept="first")
     return torch.where(drawn.any(dim=1, keepdim=True), drawn, rows)

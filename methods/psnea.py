@@ -42,6 +42,7 @@ class PSNEAParams:
     image_dim: int = 200  # code
     shared: bool = False  # True is one encoder for both KGs
     tau: float = 0.1  # of all losses; default
+    contrasted: float = 0.5  # weight of the contrastive losses; default
     distilled: float = 0.1  # weight of the divergence; default
     joint_epochs: int = 25  # epochs that train the joint vectors alone; ours
     epochs: int = 3000  # script
@@ -116,7 +117,8 @@ class PSNEA(Method):
             ctx.device,
             shared=params.shared,
         ).to(ctx.device)
-        losses = PoolLosses(encoder.fusion, params.tau, params.distilled).to(ctx.device)
+        shares = (params.contrasted, params.distilled)
+        losses = PoolLosses(encoder.fusion, params.tau, *shares).to(ctx.device)
         training = PoolTraining(encoder, losses, graph.seed_pairs(view), params, ctx)
         schedule = Schedule(
             params.epochs,

@@ -131,7 +131,7 @@ class RDGCN(TextMethod):
     def table(self, view: TrainView, ctx: RunContext) -> Tensor:
         """Name vectors of all entities, [n_entities, dim]; none are zero.
 
-        Means of word vectors keep their lengths, by which a step turns long ones less.
+        Means of word vectors keep their lengths; a training step turns the longer ones less.
         """
         if self.params.names == WORDS:
             return word_vectors(view, ctx, unit=False)

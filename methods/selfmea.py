@@ -21,6 +21,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.names import joint_names, original_names
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
@@ -48,6 +49,7 @@ class SelfMEAParams(SeedTrainingParams):
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
     text_encoder: str = "labse"  # letter; see methods/core/inputs/text_encoders.py for the others
+    names: Literal["original", "given"] = "original"  # of the URIs, SelfKG code; given: translated
     max_tokens: int = 130  # SelfKG code
     contrast: bool = True  # stage 1; False leaves the name vectors as they are
     fusion: bool = True  # stage 2
@@ -112,10 +114,14 @@ class SelfMEA(TextMethod):
         "w/o relation": {"modalities": ("structure", "attribute", "image", "name")},
         "name seeds": {"seeds": "name"},
         "literal structure": _LITERAL_STRUCTURE,
-        "offline encoder": {"text_encoder": "minilm"},
+        "translated names": {"names": "given"},
+        "offline encoder": {"text_encoder": "minilm", "names": "given"},
         # Equation 7 sums over the modalities alone, which would leave the weights of the fusion
         # where they start; the text has them adjust themselves, so the joint loss stays.
         "as described": {"positive": "constant", "beta": "inside", **_LITERAL_STRUCTURE},
+    }
+    no_op_variants: ClassVar = {
+        "translated names": "the names in URIs are the given ones where nothing was translated"
     }
     test_params: ClassVar = {
         "text_encoder": "hashed",
@@ -154,12 +160,9 @@ class SelfMEA(TextMethod):
         """Trains without seed links and returns all entities' joint vectors."""
         params: SelfMEAParams = self.params
         graph = JointGraph.of(view)
+        texts = original_names(view) if params.names == "original" else joint_names(view)
         names = text_vectors(
-            [*view.source.names, *view.target.names],
-            params.text_encoder,
-            "sum tokens",
-            ctx,
-            max_tokens=params.max_tokens,
+            texts, params.text_encoder, "sum tokens", ctx, max_tokens=params.max_tokens
         )
         names = normalize(names, dim=1).to(ctx.device)
         used = self.chosen_modalities(view.modalities)

@@ -4,8 +4,9 @@ MCLEA's encoders and intra-modal losses without its distillation. The default is
 whose "diffusion" is a single step between random layers that are never trained, at a weight of
 0.001, beside plain contrastive training with a little noise. ``diffusion`` (interpretation) is what
 the title promises: a denoiser over the steps of a schedule, whose one-shot estimates are augmented
-vectors; the paper's own schedule and weights were not available. ``w/o augmentation`` (s = 0) is
-the backbone alone, against which either is to be held.
+vectors; the paper's own schedule and weights were not available. With s = 0 the backbone is left,
+against which either is to be held: ``w/o augmentation`` is the control of the default, ``w/o
+diffusion``, whose optimiser is never made anew, that of ``diffusion``.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class SimDiff(Method):
         "diffusion": {"form": "diffusion", "reseeds": False, "restart_from": 1_000_000},
         # The paper's table of ablations was not available: one row for each part.
         "w/o augmentation": {"scale": 0.0},
+        "w/o diffusion": {"scale": 0.0, "reseeds": False, "restart_from": 1_000_000},
         "w/o structure": without(MODALITIES, "structure"),
         "w/o relation": without(MODALITIES, "relation"),
         "w/o attribute": without(MODALITIES, "attribute"),
@@ -95,9 +97,10 @@ class SimDiff(Method):
         "one augmentation": {"n_augmentations": 1},
         "fresh noise": {"reseeds": False},
     }
-    idle_variants: ClassVar = {
-        "w/o augmentation": "the denoiser and both partial fusions have the weight 0",
-    }
+    idle_variants: ClassVar = dict.fromkeys(
+        ("w/o augmentation", "w/o diffusion"),
+        "the denoiser and both partial fusions have the weight 0",
+    )
     test_params: ClassVar = {
         "epochs": 60,
         "dim": 30,

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule, StopScore
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors, common_first_texts
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_method import TextMethod
@@ -135,6 +135,7 @@ class TMEA(TextMethod):
         "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code, left to right alone
 
     @property
     def is_iterative(self) -> bool:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmea_bench.bench.scoring.decoders import Rescored, decoder_address, parse_decoder, rescaled
-from mmea_bench.bench.scoring.evaluate import Scored, rank_in
+from mmea_bench.bench.scoring.evaluate import Scored, candidate_task, rank_in
 from mmea_bench.bench.scoring.metrics import by_direction
-from mmea_bench.bench.scoring.scorers import candidate_task
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Alignment, Embeddings, Scoring

@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Alignment, Embeddings
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import (
@@ -81,6 +83,29 @@ def ranking_task(
         for side, size in enumerate(sizes)
     ]
     return RankingTask(links, others[0], others[1], known_links)
+
+
+def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
+    """Validation links ranked among all entities that do not train, as many as at test time.
+
+    Among the few validation entities alone the task would be far easier.
+    """
+    return ranking_task(split.valid_links, known, entity_counts(pair), split.seed_links)
+
+
+def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
+    """The test links among ``test``, ``unseeded`` or ``all`` entities."""
+    if candidates == "test":
+        return ranking_task(split.test_links, pair.anchor_links)
+    seeds = None
+    if candidates == "unseeded":
+        seeds = np.concatenate([split.seed_links, split.valid_links])
+    return ranking_task(split.test_links, pair.anchor_links, entity_counts(pair), seeds)
+
+
+def entity_counts(pair: KGPair) -> tuple[int, int]:
+    """Numbers of source and target entities."""
+    return pair.source.n_entities, pair.target.n_entities
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,9 +29,12 @@ from mmea_bench.bench.scoring.evaluate import (
     RankingTask,
     Ranks,
     Scored,
+    candidate_task,
+    entity_counts,
     rank_in,
     rank_links,
     ranking_task,
+    valid_task,
 )
 from mmea_bench.bench.scoring.metrics import by_direction, certain_hits
 from mmea_bench.bench.scoring.pair_scoring import (
@@ -45,7 +48,6 @@ from mmea_bench.bench.scoring.pair_scoring import (
     score_pairs,
 )
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
@@ -139,28 +141,6 @@ def make_scorer(
     further = {candidates: candidate_task(candidates, pair, split) for candidates in others}
     dangling = DanglingScorer(pair, split) if any(map(len, pair.dangling)) else None
     return (ranks or RankingScorer)(protocol, tasks, asked, stop, further, dangling)
-
-
-def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
-    """Validation links ranked among all entities that do not train, as many as at test time.
-
-    Among the few validation entities alone the task would be far easier.
-    """
-    return ranking_task(split.valid_links, known, _sizes(pair), split.seed_links)
-
-
-def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
-    """The test links among ``test``, ``unseeded`` or ``all`` entities."""
-    if candidates == "test":
-        return ranking_task(split.test_links, pair.anchor_links)
-    seeds = None
-    if candidates == "unseeded":
-        seeds = np.concatenate([split.seed_links, split.valid_links])
-    return ranking_task(split.test_links, pair.anchor_links, _sizes(pair), seeds)
-
-
-def _sizes(pair: KGPair) -> tuple[int, int]:
-    return pair.source.n_entities, pair.target.n_entities
 
 
 @dataclass(frozen=True)
@@ -328,7 +308,7 @@ class DanglingScorer:
 
     def __init__(self, pair: KGPair, split: Split) -> None:
         judged = np.concatenate([split.valid_links, split.test_links])
-        self._task = ranking_task(judged, pair.anchor_links, _sizes(pair), split.seed_links)
+        self._task = ranking_task(judged, pair.anchor_links, entity_counts(pair), split.seed_links)
         self._known = DanglingTask(split, pair.anchor_links)
 
     def final(self, alignment: Alignment, csls_sizes: tuple[int, ...]) -> FinalScores:

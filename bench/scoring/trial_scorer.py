@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmea_bench.bench.scoring.evaluate import rank_links
+from mmea_bench.bench.scoring.evaluate import rank_links, valid_task
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import (
     ByDirection,
@@ -15,7 +15,6 @@ from mmea_bench.bench.scoring.scorers import (
     RankingScorer,
     Scorer,
     curve_numbers,
-    valid_task,
 )
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.graph import Ids

@@ -70,7 +70,10 @@ def facts_of(merged: MergedAttributes) -> dict[int, Tensor]:
     owners, attributes = [0, 0, 1, 2, 3], [0, 0, 0, 1, 1]
     found: dict[int, list[Tensor]] = {}
     for owner, attribute, near in zip(owners, attributes, bins, strict=True):
-        fact = merged.attributes[attribute] + near @ merged.values
+        weights, bias = merged.values[:-1], merged.values[-1]
+        fact = merged.attributes[attribute]
+        if bool(near.any()):
+            fact = fact + near @ weights + bias
         found.setdefault(owner, []).append(fact)
     return {owner: torch.stack(facts) for owner, facts in found.items()}
 
@@ -78,6 +81,8 @@ def facts_of(merged: MergedAttributes) -> dict[int, Tensor]:
 def test_merging_is_the_attention_over_facts_one_by_one() -> None:
     view = valued_view()
     merged = MergedAttributes(view, JointGraph.of(view), 3, 4, generator(), CPU)
+    with torch.no_grad():
+        merged.values[-1] = torch.tensor([0.5, -1.0, 2.0])  # a bias starts at zero
     found = merged()
     for owner, facts in facts_of(merged).items():
         mean = (merged.weight @ facts.mean(dim=0)).expand(len(facts), -1)
@@ -92,6 +97,8 @@ def test_merging_is_the_attention_over_facts_one_by_one() -> None:
 def test_without_attention_facts_are_averaged() -> None:
     view = valued_view()
     merged = MergedAttributes(view, JointGraph.of(view), 3, 4, generator(), CPU, attends=False)
+    with torch.no_grad():
+        merged.values[-1] = torch.tensor([0.5, -1.0, 2.0])  # a bias starts at zero
     found = merged()
     for owner, facts in facts_of(merged).items():
         torch.testing.assert_close(found[owner], facts.mean(dim=0))

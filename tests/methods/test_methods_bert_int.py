@@ -8,14 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.fits import configured
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.methods.bert_int import BertInt, BertIntParams, Ranker, entity_texts
+from mmea_bench.methods import bert_int
+from mmea_bench.methods.bert_int import (
+    BertInt,
+    BertIntParams,
+    Ranker,
+    entity_texts,
+    member_sets,
+)
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.parts.bert_int.basic_unit import UnitSettings, margin_of, mined
 from mmea_bench.methods.parts.bert_int.interactions import (
@@ -38,6 +47,37 @@ def test_a_description_stands_for_the_name_where_there_is_one(tmp_path: Path) ->
     assert texts[0] == view.source.names[0]
     with pytest.raises(UserError, match="descriptions"):
         entity_texts(view, BertIntParams(descriptions=str(tmp_path / "none")))
+
+
+def test_an_entitys_name_is_a_value_whatever_its_description(tmp_path: Path) -> None:
+    view, ctx = small_view(), RunContext(rng_seed=0)
+    file = tmp_path / "texts.tsv"
+    file.write_text(f"{view.source.entities[0]}\tA long text.\n")
+    params = BertIntParams(text_encoder="hashed", names="given", descriptions=str(file))
+    graph, vectors = JointGraph.of(view), torch.zeros(5, 256)
+    (sets,) = member_sets(view, graph, ("attribute",), vectors, nn.Identity(), params, ctx)
+    # Two values of the first entity and its name; the third one has no name.
+    assert sets.counts.tolist() == [3, 2, 1, 2, 1]
+    expected = normalize(text_vectors(["1", "Ann Lee"], "hashed", "mean tokens", ctx), dim=1)
+    cosines = sets.vectors[sets.table[0, :3]] @ expected.T
+    assert sorted(cosines.round(decimals=5).tolist()) == [[0, 1], [1, 0], [1, 0]]
+
+
+def test_the_dense_layer_reads_vectors_of_the_length_that_the_encoder_gives_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view, ctx, read = tiny_view(easy_pair()), RunContext(rng_seed=0), []
+
+    def unit(texts: Tensor, *_: object) -> nn.Module:
+        read.append(texts)
+        return nn.Identity()
+
+    monkeypatch.setattr(bert_int, "trained_unit", unit)
+    method = configured(BertInt, interactions=False)
+    found = method.fit(view, ctx)
+    encoded = text_vectors(entity_texts(view, method.params), "hashed", "mean tokens", ctx)
+    assert torch.equal(read[0], encoded)
+    assert torch.allclose(found.source, normalize(encoded, dim=1)[: view.source.n_entities])
 
 
 @pytest.mark.parametrize("kind", ODD_FILES)

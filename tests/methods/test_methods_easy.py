@@ -42,6 +42,15 @@ def test_the_plan_of_all_candidates_is_the_whole_plan() -> None:
     assert torch.allclose(one, other, atol=1e-5)
 
 
+def test_the_whole_plan_leaves_no_pair_out() -> None:
+    names = ["ann lee"], ["ann lee", *(f"x{number}" for number in range(120)), "annleee"]
+    found = name_evidence(names, replace(SMALL, n_candidates=0), RunContext(1))
+    # The one source has all of every column; of 7 and 7 letters 6 are common.
+    assert found.values.shape == (1, 122)
+    assert float(found.values[0, -1]) == pytest.approx(0.2 * 1 + 0.2 * 12 / 14)
+    assert float(found.values[0, 0]) == pytest.approx(0.4)
+
+
 def rounds(params: EASYParams = SMALL) -> tuple[Rounds, ReflectionEncoder]:
     graph, generator = JointGraph.of(small_view()), torch.Generator().manual_seed(1)
     encoder = ReflectionEncoder(graph, 4, 2, generator, torch.device("cpu"))

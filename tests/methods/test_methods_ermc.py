@@ -23,13 +23,14 @@ from mmea_bench.methods.parts.ermc.correspondence import (
     Candidates,
     DifferenceScore,
     accepted,
+    log_odds,
     nearest_candidates,
     repeated,
 )
 from mmea_bench.methods.parts.ermc.graph import ENTITY, RELATION, TriadicGraph, triadic_graph
 from mmea_bench.methods.parts.ermc.layers import TriadicLayer, TriadicNetwork
 from mmea_bench.methods.parts.ermc.names import node_names, relation_names
-from mmea_bench.methods.parts.ermc.network import ERMCNetwork, NetworkSettings
+from mmea_bench.methods.parts.ermc.network import ERMCNetwork, NetworkSettings, squeezed
 
 CPU = torch.device("cpu")
 PARAMS = ERMCParams(width=12, n_layers=2, n_steps=2, colour_dim=4)
@@ -258,13 +259,13 @@ def test_candidates_come_first_and_other_targets_follow_by_cosine() -> None:
     network = network_of()
     scores = network.scores(consensus=True)
     row = scores.rows(torch.tensor([5]))[0]
-    candidates = torch.nonzero(row > -60).squeeze(1)
+    candidates = torch.nonzero(row > -95).squeeze(1)
     assert len(candidates) == 10
     assert float(row[candidates].exp().sum()) == pytest.approx(1, abs=1e-3)
     network.eval()
     vectors = normalize(network()[ENTITY], dim=1)
     cosines = vectors[5] @ vectors[scores.n_source :].T
-    others = row < -60
+    others = row < -95
     torch.testing.assert_close(row[others] + 100, cosines[others].detach(), atol=1e-4, rtol=0)
 
 
@@ -277,6 +278,32 @@ def test_stage_2_puts_what_it_decides_first_one_target_each() -> None:
     seeded_sources, seeded_targets = network._seeds.T
     assert not decided[seeded_sources].any()
     assert not decided[:, seeded_targets].any()
+    without = ~decided.any(dim=1)
+    without[seeded_sources] = False
+    assert without.any()
+    assert bool((rows[without] == -102).all())
+    assert float(rows[~without].min()) > -102
+
+
+def test_candidates_keep_their_order_however_small_their_probabilities_are() -> None:
+    logs = -torch.tensor([0, 1e-9, 3, 50, 50.01, 60, 200, 3000, 3001], dtype=torch.float64)
+    found = squeezed(logs)
+    assert torch.equal(found[:4], logs[:4])
+    assert bool((found.float().diff()[2:] < 0).all())
+    assert -90 < float(found.min()) <= float(found[4]) < -50
+    assert float(found[5]) == pytest.approx(-90 + 40 * 50 / 60)
+
+
+def test_log_odds_tell_sure_rows_apart() -> None:
+    logits = torch.tensor([[90.0, 0.0, -1.0], [95.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
+    found = log_odds(logits)
+    assert float(found[1, 0] - found[0, 0]) == pytest.approx(5)
+    assert float(found[0, 0]) == pytest.approx(90 - math.log1p(math.exp(-1)))
+    probabilities = torch.softmax(logits[2].double(), dim=0)
+    torch.testing.assert_close(found[2], (probabilities / (1 - probabilities)).log())
+    # Both are sure of target 0; the surer one has it, although it stands behind.
+    candidates = torch.tensor([[0, 1, 2]] * 2)
+    assert accepted(found[:2], candidates, 3).tolist() == [1, 0]
 
 
 def test_colours_of_an_evaluation_are_the_same_every_time() -> None:

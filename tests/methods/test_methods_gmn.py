@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
@@ -45,3 +48,18 @@ def test_the_shortened_forward_pass_of_scoring_is_that_of_training() -> None:
     output = network(pairs).detach()
     expected = output.log_softmax(dim=1)[:, 1]
     torch.testing.assert_close(network.log_probabilities(pairs, network.all_nodes()), expected)
+
+
+def test_triples_are_listed_in_an_order_that_says_nothing_of_relations() -> None:
+    graph, size = JointGraph.of(small_view()), 60
+    relations = np.arange(size)
+    triples = np.stack([relations * 0, relations, relations % 2 + 1], axis=1)
+    graph = dataclasses.replace(graph, triples=triples, n_relations=size)
+    firsts = set()
+    for seed in range(10):
+        listed = gmn.as_in_a_file(graph, RunContext(rng_seed=seed)).triples
+        assert sorted(listed[:, 1]) == relations.tolist()
+        again = gmn.as_in_a_file(graph, RunContext(rng_seed=seed)).triples
+        assert np.array_equal(listed, again)
+        firsts.add(int(listed[0, 2]))
+    assert firsts == {1, 2}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
 from mmea_bench.methods.core.score_blocks import score_blocks
-from mmea_bench.methods.hmea import HMEA, HMEAParams, embeddings, losses, points_of
+from mmea_bench.methods.hmea import HMEA, HMEAParams, alignment, losses, points_of
 from mmea_bench.methods.parts.hmea.branches import Branches, HyperbolicGCN
 from mmea_bench.methods.parts.hmea.hyperboloid import (
     LONGEST_TANGENT,
+    all_distances,
     lifted,
     listed_distances,
     pattern_of_lists,
@@ -193,17 +196,53 @@ def test_loss_is_that_of_pairs_one_by_one(space: str, monkeypatch: pytest.Monkey
     assert float(sum(parts)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_returned_vectors_rank_as_distances_do() -> None:
+@pytest.mark.parametrize("k", [1.0, 2.5])
+def test_distances_between_all_points_are_those_one_by_one(k: float) -> None:
+    points = lifted(draw(7, 3), k)
+    found = all_distances(points[:3], points[3:], k)
+    for row in range(3):
+        for column in range(4):
+            expected = k**0.5 * math.acosh(-lorentz(points[row], points[3 + column]) / k)
+            assert float(found[row, column]) == pytest.approx(expected)
+
+
+def scores_of(tangent: Tensor, graph: JointGraph, params: HMEAParams) -> Tensor:
+    ids = [torch.arange(n).numpy() for n in (graph.n_source, graph.n_entities - graph.n_source)]
+    found = alignment(tangent, graph, params)
+    return torch.cat([block.scores for block in score_blocks(found, *ids)])
+
+
+@pytest.mark.parametrize("k", [1.0, 2.5])
+def test_scores_are_negative_distances(k: float) -> None:
     _, graph = both_branches()
     tangent = draw(graph.n_entities, 4)
-    found = embeddings(tangent, graph, HMEAParams())
-    n_source = graph.n_source
-    sources, targets = (range(n) for n in (n_source, graph.n_entities - n_source))
-    ids = [torch.arange(len(each)).numpy() for each in (sources, targets)]
-    scores = next(iter(score_blocks(found, *ids))).scores
-    points = lifted(tangent)
-    for source in sources:
-        expected = to_others(points[source : source + 1], points[n_source:])[0]
-        torch.testing.assert_close(
-            torch.acosh(-scores[source]).double(), expected, atol=1e-5, rtol=0
-        )
+    points = lifted(tangent, k)
+    scores = scores_of(tangent, graph, HMEAParams(k=k))
+    expected = all_distances(points[: graph.n_source], points[graph.n_source :], k)
+    torch.testing.assert_close(scores.double(), -expected, atol=1e-5, rtol=0)
+
+
+def test_far_points_rank_as_in_double_precision() -> None:
+    n, length = 40, 9.0
+    # All within three of each other: products differ by about ten, single precision is off by one.
+    source = normalize(torch.ones(6).double() + 0.001 * draw(n, 6), dim=1)
+    target = normalize(source + 5e-5 * draw(n, 6).flip(0), dim=1)
+    tangent = (length * torch.cat([source, target])).float()
+    graph = replace(both_branches()[1], n_source=n, n_entities=2 * n)
+    found = scores_of(tangent, graph, HMEAParams())
+    points = lifted(tangent.double())
+    products = points[:n, 1:] @ points[n:, 1:].T - points[:n, :1] @ points[n:, :1].T
+    expected = -torch.acosh(-products)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
+    assert torch.equal(found.argsort(dim=1), expected.argsort(dim=1))
+    assert found.argmax(dim=1).tolist() == list(range(n))
+    rough = points.float()
+    products = rough[:n, 1:] @ rough[n:, 1:].T - rough[:n, :1] @ rough[n:, :1].T
+    assert not torch.equal(products.argsort(dim=1), expected.argsort(dim=1))
+
+
+def test_euclidean_space_keeps_its_vectors() -> None:
+    _, graph = both_branches()
+    found = alignment(draw(graph.n_entities, 4), graph, HMEAParams(space="euclidean"))
+    assert isinstance(found, Embeddings)
+    assert found.similarity == "euclidean"

@@ -105,11 +105,23 @@ def test_visual_loss_is_that_of_entities_with_an_image_one_by_one() -> None:
     features = view.joint_features("image")
     gaps = []
     for row in np.flatnonzero(features.present):
-        image = normalize(torch.tensor(features.values[row]), dim=0)
+        image = torch.tensor(features.values[row])  # as it comes, of any length
         wanted = normalize(torch.tanh(visual.dense(image[None]))[0], dim=0)  # type: ignore[union-attr]
         gaps.append((normalize(visual.table[row], dim=0) - wanted).square().sum())
     assert loss.item() == pytest.approx(2 * softplus(torch.stack(gaps)), rel=1e-5)
     assert visual.rows.tolist() == [0, 2, 3]
+
+
+def test_image_batches_are_drawn_from_all_entities_and_those_without_one_are_skipped() -> None:
+    view = valued_view()  # of five entities three have an image
+    visual = views_of(view, batch_size=2).views["image"]
+    sizes = set()
+    for _ in range(20):
+        losses = list(visual._losses())  # type: ignore[union-attr, call-arg]
+        assert len(losses) == 3
+        sizes |= {round(float(loss.detach() > 0)) for loss in losses}
+    # Entities 1 and 4 lack one: where both are drawn nothing is left, and nothing breaks.
+    assert sizes == {0, 1}
 
 
 def test_an_image_passes_glorots_weights_and_no_bias_at_first() -> None:

@@ -19,7 +19,11 @@ from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
 from mmea_bench.methods.msnea import Losses, MSNEAParams
-from mmea_bench.methods.parts.msnea.attribute_lists import attribute_lists, shared_along
+from mmea_bench.methods.parts.msnea.attribute_lists import (
+    attribute_lists,
+    number_or_year,
+    shared_along,
+)
 from mmea_bench.methods.parts.msnea.contrast import views_contrast
 from mmea_bench.methods.parts.msnea.encoder import (
     AttributeView,
@@ -77,6 +81,43 @@ def test_seed_partners_share_their_attributes_and_texts_are_left_out() -> None:
     # Seeds are s0 with t0 (joint id 3) and s1 with t1; a date counts as its year.
     year = {(born, 1.0)}
     assert lists_of(valued_view()) == [shared, year, {(height, logistic(2))}, shared, year]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1970-04-01", 1970),
+        ("1970-0-0", 1970),
+        ("-63-0-0", -63),
+        ("-0044-03-15", -44),
+        ("14-8-19", 14),
+        ("15##-##-##", 15),
+        ("1912-09", 1912),
+        ("1912-##", 1912),
+        ("2001-02-03T04:05:06Z", 2001),
+        ("2001-02-03+01:00", 2001),
+        ('"-1.5', -1.5),
+        ("1e3", 1000),
+        ("1970", 1970),
+    ],
+)
+def test_a_date_is_its_year_and_all_other_numbers_themselves(text: str, number: float) -> None:
+    assert number_or_year(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "#", "3-1", "555-1234", "0-19-853453-1", "May 1970", "--"])
+def test_what_is_neither_date_nor_number_has_no_number(text: str) -> None:
+    assert math.isnan(number_or_year(text))
+
+
+def test_dates_without_month_or_day_stay_in_the_lists() -> None:
+    view = valued_view()
+    values = text_array(["1970-0-0", "-2-0-0", "15##-##-##", "-3-8-19"])
+    view = replace(view, source=replace(view.source, attribute_values=values))
+    born, height = 0, 1
+    found = lists_of(view)
+    assert found[0] == {(born, 1.0), (born, logistic(-2)), (height, logistic(-1))}
+    assert found[1:3] == [{(born, 1.0)}, {(height, logistic(-3))}]
 
 
 def test_without_values_an_item_is_an_attribute() -> None:
@@ -251,6 +292,12 @@ def test_the_target_kgs_triples_come_twice_once_with_stand_ins_of_the_source_kg(
     assert sorted((stand_ins[of_target] < 3).tolist()) == [False, True]
 
 
+def test_there_is_a_vector_for_each_relation_of_either_kg() -> None:
+    view = valued_view()
+    # The source KG has two relations and the target KG one of equal name.
+    assert encoder_of(view).relations.shape == (3, 4)
+
+
 def test_relations_of_equal_name_may_be_two() -> None:
     sets, _ = sets_of(SetForm(own_relations=True))
     ((triples, _, _),) = sets.triple_batches(1000)
@@ -269,6 +316,32 @@ def test_swapped_triples_follow_all_pairs_or_those_of_the_last_round(forgets: bo
     assert sorted(triples.tolist()) == sorted(expected)
 
 
+def grown_sets(form: SetForm, *further: tuple[int, int]) -> TrainingSets:
+    """With pseudo-pairs of joint ids as if they had been found in this order."""
+    sets, _ = sets_of(form)
+    sets._pairs.pairs = torch.cat([sets.pairs, torch.tensor(further)])
+    return sets
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_pseudo_pairs_are_shuffled_unless_the_end_of_their_list_is_to_be_last(
+    forgets: bool,
+) -> None:
+    listed = [(1, 3), (1, 4), (2, 3), (2, 4), (0, 4)]
+    sets = grown_sets(SetForm(forgets_seeds=forgets), *listed)
+    epochs = set()
+    for _ in range(10):
+        batches = [rows.view(2, -1).T.tolist() for rows in sets.pseudo_batches(3)]
+        assert [len(batch) for batch in batches] == [3, 2]
+        assert sorted(tuple(pair) for batch in batches for pair in batch) == sorted(listed)
+        epochs.add(str(batches))
+    if forgets:
+        assert epochs == {str([[list(pair) for pair in part] for part in (listed[:3], listed[3:])])}
+        assert sets.seeds_of_step(0).tolist() == [2, 0, 4, 4]
+    else:
+        assert len(epochs) > 1
+
+
 def test_seeds_that_are_forgotten_give_way_to_the_last_pseudo_batch() -> None:
     sets, _ = sets_of(SetForm(forgets_seeds=True))
     gold = sets.seeds_of_step(0).tolist()
@@ -284,3 +357,20 @@ def test_the_number_of_steps_may_stay_that_of_the_first_epoch() -> None:
     sets.grow(1)
     assert sets.n_triples > before
     assert len(list(sets.triple_batches(1))) == before
+
+
+def test_steps_that_stay_have_no_triples_once_there_are_fewer() -> None:
+    sets, encoder = sets_of(SetForm(own_relations=True, fixed_steps=True))
+    before = [len(triples) for triples, _, _ in sets.triple_batches(2)]
+    sets._take_up(torch.empty(0, 2, dtype=torch.int64))  # no swapped triples any more
+    assert sets.n_triples == 5
+    batches = list(sets.triple_batches(2))
+    assert [len(triples) for triples, _, _ in batches] == [2, 2, 1] + [0] * (len(before) - 3)
+    assert len(before) > 3
+    seeds = sets.seeds_of_step(0)
+    losses = Losses(encoder, 1.0, 2.0)
+    found = losses.of_step(*batches[-1], seeds)
+    views = encoder.views(seeds, normalize(encoder.entities)[seeds])
+    torch.testing.assert_close(found, losses.of_views(views))
+    found.backward()  # type: ignore[no-untyped-call]
+    assert encoder.relations.grad is None or not encoder.relations.grad.any()

@@ -13,6 +13,7 @@ from torch.nn.functional import layer_norm, normalize, relu
 from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.text_encoders import Pooling, text_vectors
 from mmea_bench.methods.core.losses.batch import (
     inter_modal_alignment_loss,
     intra_modal_contrastive_loss,
@@ -21,7 +22,13 @@ from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
 from mmea_bench.methods.core.training_log import TrainingLog
 from mmea_bench.methods.parts.pcmea.encoder import AdaptedEncoder, AdapterParams, TokenAdapter
-from mmea_bench.methods.parts.pcmea.losses import LossParams, PCMEALosses, information_loss
+from mmea_bench.methods.parts.pcmea.losses import (
+    Critic,
+    LossParams,
+    PCMEALosses,
+    information_loss,
+    spread_loss,
+)
 from mmea_bench.methods.parts.pcmea.texts import (
     field_texts,
     relation_texts,
@@ -31,8 +38,8 @@ from mmea_bench.methods.parts.pcmea.texts import (
 from mmea_bench.methods.parts.pcmea.training import (
     CalibratedSeeds,
     MomentumCopy,
+    PairBatches,
     n_companions,
-    pair_batches,
 )
 from mmea_bench.methods.pcmea import MODALITIES, PCMEA, PCMEAParams, _encoder
 from tests.methods.small_graphs import small_view
@@ -67,11 +74,26 @@ def test_texts_hold_each_field_and_each_word_once() -> None:
 
 
 def test_an_entity_without_attributes_gets_a_normal_sample_of_the_others() -> None:
-    rows = text_features(small_view(), "attribute", "hashed", 32, RunContext(rng_seed=1))
+    def features(pooling: Pooling) -> Tensor:
+        ctx = RunContext(rng_seed=1)
+        return text_features(small_view(), "attribute", "hashed", pooling, 32, ctx)
+
+    rows = features("mean tokens")
     assert rows.shape[0] == 5
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(5))
-    again = text_features(small_view(), "attribute", "hashed", 32, RunContext(rng_seed=1))
-    assert torch.equal(rows, again)
+    assert torch.equal(rows, features("mean tokens"))
+
+
+def test_the_released_text_vector_is_that_of_the_first_token() -> None:
+    assert PCMEA.variants["as released"]["pooling"] == "first token"
+    view = small_view()
+    source = replace(view.source, attributes=text_array(["x/bornIn", "x/height"]))
+    ctx = RunContext(rng_seed=1)
+    rows = text_features(
+        replace(view, source=source), "attribute", "hashed", "first token", 32, ctx
+    )
+    born = text_vectors(["born"], "hashed", "mean tokens", ctx)
+    torch.testing.assert_close(rows[:1], normalize(born, dim=1))
 
 
 def adapter(attention: str, generator: torch.Generator, *, is_graph: bool = False) -> TokenAdapter:
@@ -93,6 +115,17 @@ def test_a_token_adapter_attends_to_itself_and_its_text(generator: torch.Generat
     normed = [layer_norm(rows, (4,)) for rows in (own, text)]
     attended = module.attention(normed[0], torch.stack(normed, dim=1))
     expected = own + attended
+    torch.testing.assert_close(found, expected + network(module, expected))
+
+
+@torch.no_grad()
+def test_attention_to_itself_alone_keeps_the_sums_of_the_default(
+    generator: torch.Generator,
+) -> None:
+    module = adapter("itself", generator)
+    own, text = (torch.randn(3, 4, generator=generator) for _ in range(2))
+    found = module({"relation": own, "relation text": text}, None)
+    expected = own + module.attention.output(layer_norm(own, (4,)) @ module.attention.value)
     torch.testing.assert_close(found, expected + network(module, expected))
 
 
@@ -132,9 +165,26 @@ def test_the_released_structure_adapter_by_its_formula(generator: torch.Generato
 
 
 def test_information_loss_is_a_bound_in_bits() -> None:
-    matched, others = torch.tensor([1.0, 3.0]), torch.tensor([0.0, math.log(3)])
-    # log2 of the mean of 1 and 3 is 1; the mean of the matched values is 2 nats.
-    assert float(information_loss(matched, others)) == pytest.approx(1 - 2 / math.log(2))
+    # Shares of the matched: 3 of 4 and 1 of 2; the bound is one bit plus the mean of their logs.
+    values = torch.tensor([[math.log(3), 0.0], [1.0, 1.0]])
+    bound = 1 + (math.log2(3 / 4) - 1) / 2
+    assert float(information_loss(values)) == pytest.approx(-bound)
+    assert float(information_loss(torch.ones(1, 1))) == 0
+
+
+def test_the_released_information_loss_is_zero_for_equal_values() -> None:
+    # The mean of 1 and 3 is 2, that of their logs log(3) / 2.
+    found = float(spread_loss(torch.tensor([0.0, math.log(3)])))
+    assert found == pytest.approx(1 - math.log2(3) / 2)
+    assert float(spread_loss(torch.tensor([0.7, 0.7]))) == pytest.approx(0, abs=1e-6)
+
+
+@torch.no_grad()
+def test_a_critic_sees_each_vector_beside_every_joint_one(generator: torch.Generator) -> None:
+    critic = Critic(7, 5, generator)
+    own, joint = torch.randn(3, 4, generator=generator), torch.randn(3, 3, generator=generator)
+    one_by_one = [critic(own, joint[[row] * 3]) for row in range(3)]
+    torch.testing.assert_close(critic.of_all(own, joint), torch.stack(one_by_one, dim=1))
 
 
 def batch_of(
@@ -147,13 +197,13 @@ def batch_of(
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("with_momentum", [False, True])
+@pytest.mark.parametrize(("with_momentum", "shuffled"), [(False, False), (True, True)])
 def test_a_batch_loss_is_the_sum_of_the_formula(
-    generator: torch.Generator, with_momentum: bool
+    generator: torch.Generator, with_momentum: bool, shuffled: bool
 ) -> None:
     encoder, dims = encoder_of()
-    settings = replace(taken_from(params_of(), LossParams), shuffled=False, information=0.5)
-    losses = PCMEALosses(encoder, dims, settings, generator, generator)
+    settings = replace(taken_from(params_of(), LossParams), shuffled=shuffled, information=0.5)
+    losses = PCMEALosses(encoder, dims, settings, generator)
     encoded = batch_of(encoder, generator, dims)
     rows = torch.tensor([[0, 3], [1, 4], [2, 5]])
     joint = encoder.joint(encoded)
@@ -168,7 +218,12 @@ def test_a_batch_loss_is_the_sum_of_the_formula(
         kl = inter_modal_alignment_loss((source, target), (each[:3], each[3:]), 4.0)
         expected = expected + 0.1 * 0.1 * kl
     for name in ("image", "attribute text", "relation text", "structure"):
-        values = losses.critics[name](encoded[name], joint)
+        critic, own = losses.critics[name], encoded[name]
+        if shuffled:
+            sides = [information_loss(critic.of_all(own[at], joint[at])) for at in rows.T]
+            expected = expected + 0.5 * (sides[0] + sides[1]) / 2
+            continue
+        values = critic(own, joint)
         expected = expected + 0.5 * (values.exp().mean().log() - values.mean()) / math.log(2)
     torch.testing.assert_close(found, expected)
 
@@ -176,7 +231,7 @@ def test_a_batch_loss_is_the_sum_of_the_formula(
 def test_released_critics_are_not_trained(generator: torch.Generator) -> None:
     encoder, dims = encoder_of()
     settings = taken_from(params_of(shuffled=False), LossParams)
-    losses = PCMEALosses(encoder, dims, settings, generator, generator)
+    losses = PCMEALosses(encoder, dims, settings, generator)
     assert not any(each.requires_grad for each in losses.critics.parameters())
 
 
@@ -192,7 +247,6 @@ def test_the_last_batch_may_count_twice(generator: torch.Generator) -> None:
                 dims,
                 replace(settings, last_batch_twice=doubles),
                 torch.Generator().manual_seed(0),
-                generator,
             )(encoded, batches, None)
         )
         for doubles in (False, True)
@@ -247,8 +301,20 @@ def test_companions_get_fewer_and_end() -> None:
 
 def test_each_pair_is_followed_by_its_companions(generator: torch.Generator) -> None:
     positions = torch.arange(10).reshape(5, 2)
-    batches = torch.cat(pair_batches(positions, 2, 4, generator))
-    assert len(batches) == 15
-    assert sorted(batches[::3, 0].tolist()) == [0, 2, 4, 6, 8]
-    plain = torch.cat(pair_batches(positions, 0, 4, generator))
+    made = PairBatches(4, 250, generator)
+    rows = torch.cat(made.of(positions, 151))  # the fourth run has two companions
+    assert len(rows) == 15
+    assert sorted(rows[::3, 0].tolist()) == [0, 2, 4, 6, 8]
+    plain = torch.cat(made.of(positions, 251))
     assert sorted(plain.tolist()) == positions.tolist()
+
+
+def test_companions_stay_for_a_run_of_epochs(generator: torch.Generator) -> None:
+    made, positions = PairBatches(4, 250, generator), torch.arange(10).reshape(5, 2)
+    lists = [torch.cat(made.of(positions, epoch)) for epoch in (1, 2, 50, 51, 100)]
+    assert all(torch.equal(lists[0], each) for each in lists[1:3])
+    assert len(lists[0]) == 6 * 5
+    assert len(lists[3]) == 5 * 5
+    assert torch.equal(lists[3], lists[4])
+    grown = torch.cat(made.of(torch.arange(12).reshape(6, 2), 100))
+    assert sorted(grown[::5, 0].tolist()) == [0, 2, 4, 6, 8, 10]

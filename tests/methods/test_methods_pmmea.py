@@ -99,6 +99,15 @@ def test_a_pair_shares_one_random_vector_and_others_keep_theirs() -> None:
     assert torch.equal(found[[1, 3]], rows[[1, 3]])
 
 
+def test_an_entity_of_several_links_has_the_vector_of_its_first() -> None:
+    pairs = torch.tensor([[0, 3], [1, 3], [2, 4]])
+    found = labelled(torch.ones(6, 8), pairs, torch.Generator().manual_seed(0))
+    assert torch.equal(found[3], found[0])
+    assert not torch.equal(found[3], found[1])
+    assert torch.equal(found[2], found[4])
+    assert torch.equal(found[5], torch.ones(8))
+
+
 def test_rounds_end_when_one_adds_nothing() -> None:
     ctx = RunContext(rng_seed=0)
     # No pair can hold more than all of its mass.

@@ -17,11 +17,13 @@ from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_split, tiny_vie
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import split_links
 from mmea_bench.datasets.core.model.view import TrainView, train_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 from mmea_bench.methods.core.losses.batch import nca_loss
 from mmea_bench.methods.core.losses.nca import ModalityNCA
@@ -94,6 +96,24 @@ def test_names_only_returns_the_name_vectors_without_training(pair: KGPair) -> N
     assert torch.allclose(lengths, torch.ones_like(lengths))
     assert ctx.log.epochs == 0
     assert "text_encoder" in ctx.log.simulated
+
+
+@pytest.mark.parametrize(
+    ("names", "texts"),
+    [("original", ["Köln", "Bo", "Trier"]), ("given", ["Cologne", "Bo", "Treves"])],
+)
+def test_names_are_those_of_the_uris_unless_the_given_ones_are_asked_for(
+    names: str, texts: list[str]
+) -> None:
+    view, ctx = small_view(), RunContext(rng_seed=3)
+    uris = ["http://d/resource/K%C3%B6ln", "http://d/resource/Q1", "http://d/resource/Trier"]
+    given = text_array(["Cologne", "Bo", "Treves"])
+    source = dataclasses.replace(view.source, entities=text_array(uris), names=given)
+    changes = {"text_encoder": "hashed", "names": names}
+    method = SelfMEA.configure("selfmea", "names only", changes)
+    found = method.fit(dataclasses.replace(view, source=source), ctx)
+    expected = normalize(text_vectors(texts, "hashed", "sum tokens", ctx), dim=1)
+    assert torch.allclose(found.source, expected)
 
 
 def test_a_text_encoder_that_is_not_there_is_a_reason_to_skip(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -52,19 +51,19 @@ def contrast(rows: Tensor) -> Tensor:
 def test_the_one_step_denoiser_draws_noise_and_both_outer_layers_anew() -> None:
     module = OneStepDenoiser(5, 2, 0.1, seeded())
     vectors, drawn = torch.randn(3, DIM, generator=seeded(5)), seeded(6)
-    found = module(vectors, drawn)
+    found = module(vectors, module.drawn(vectors, drawn))
     again = seeded(6)
     noisy = vectors + 0.1 * torch.randn(3, DIM, generator=again)
     into, out = Linear(DIM, 5, again), Linear(5, DIM, again)
     first, second = module.layers
     torch.testing.assert_close(found, out(second(relu(first(into(noisy))))))
-    assert not torch.equal(module(vectors, drawn), found)
+    assert not torch.equal(module(vectors, module.drawn(vectors, drawn)), found)
 
 
 def test_outer_layers_of_the_one_step_denoiser_get_no_gradient() -> None:
     module = OneStepDenoiser(5, 2, 0.1, seeded())
     vectors = torch.randn(3, DIM, requires_grad=True)
-    module(vectors, seeded(6)).sum().backward()
+    module(vectors, module.drawn(vectors, seeded(6))).sum().backward()
     assert vectors.grad is not None
     assert all(each.grad is not None for each in module.parameters())
     assert len(list(module.parameters())) == 4
@@ -114,7 +113,7 @@ def test_the_denoisers_loss_and_its_one_shot_estimates() -> None:
 def test_the_released_loss_by_its_formula() -> None:
     encoder, scale = encoder_of(), 0.3
     losses, pairs = losses_of(encoder, scale=scale), pairs_of()
-    found = losses.released(pairs)
+    found = losses.released(pairs, losses.epoch_noise(pairs))
     noise = seeded(3)
 
     def with_noise(rows: Tensor) -> Tensor:
@@ -128,7 +127,8 @@ def test_the_released_loss_by_its_formula() -> None:
         return total
 
     assert losses.one_step is not None
-    denoised = {name: losses.one_step(rows, noise) for name, rows in pairs.items()}
+    one_step = losses.one_step
+    denoised = {name: one_step(rows, one_step.drawn(rows, noise)) for name, rows in pairs.items()}
     first = joint_terms()
     for name, rows in denoised.items():
         first = first + contrast(rows) + (rows - pairs[name]).square().mean()
@@ -166,9 +166,30 @@ def test_noise_repeats_itself_in_every_epoch_unless_it_is_fresh() -> None:
     encoder, pairs = encoder_of(), pairs_of()
     for reseeds in (True, False):
         losses = losses_of(encoder, scale=0.3, reseeds=reseeds)
-        values = [float(losses.released(pairs)) for _ in range(3)]
+        values = [float(losses.released(pairs, losses.epoch_noise(pairs))) for _ in range(3)]
         assert (values[1] == values[2]) is reseeds
         assert values[0] != values[1]
+
+
+@torch.no_grad()
+def test_an_entity_has_its_noise_in_whatever_batch_it_stands() -> None:
+    encoder, pairs = encoder_of(), pairs_of()
+    positions = torch.tensor([[0, 3], [1, 4], [2, 5]])
+    losses = losses_of(encoder, scale=0.3, batch_size=2)
+    list(losses(pairs, positions))
+    noise_state, shuffles_state = losses._noise.get_state(), losses._shuffles.get_state()
+    found = list(losses(pairs, positions))
+    losses._noise.set_state(noise_state)
+    noise = losses.epoch_noise(pairs)
+    losses._shuffles.set_state(shuffles_state)
+    order = torch.randperm(3, generator=losses._shuffles)
+    batches = [positions[part].T.flatten() for part in order.split(2)]
+    for rows, loss in zip(batches, found, strict=True):
+        batch = {name: vectors[rows] for name, vectors in pairs.items()}
+        torch.testing.assert_close(loss, losses.released(batch, noise.of(rows)))
+    torch.testing.assert_close(
+        noise.of(torch.tensor([4])).modal["image"], noise.modal["image"][4:5]
+    )
 
 
 @torch.no_grad()
@@ -177,17 +198,20 @@ def test_without_scale_the_backbone_is_left() -> None:
     expected = contrast(encoder.fusion(pairs))
     for rows in pairs.values():
         expected = expected + contrast(rows)
-    torch.testing.assert_close(losses_of(encoder, scale=0.0).released(pairs), expected)
+    losses = losses_of(encoder, scale=0.0)
+    torch.testing.assert_close(losses.released(pairs, losses.epoch_noise(pairs)), expected)
 
 
 @torch.no_grad()
 def test_one_augmentation_is_the_first_alone() -> None:
     encoder, pairs = encoder_of(), pairs_of()
     one, two = (losses_of(encoder, scale=0.3, n_augmentations=n) for n in (1, 2))
-    found = one.released(pairs)
-    two._params = replace(two._params, reseeds=False)
-    rest = two.released(pairs) - found
-    assert float(rest) > 0
+    found = one.released(pairs, one.epoch_noise(pairs))
+    noise = two.epoch_noise(pairs)
+    rest = two.joint_terms(pairs, noise.second_joint) + two.modal_terms(
+        {name: rows + 0.3 * noise.modal[name] for name, rows in pairs.items()}
+    )
+    torch.testing.assert_close(two.released(pairs, noise) - found, rest)
 
 
 @torch.no_grad()

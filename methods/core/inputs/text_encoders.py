@@ -25,9 +25,10 @@ from torch.nn.utils.rnn import pad_sequence
 from mmea_bench.datasets.core.errors import UserError, shown
 from mmea_bench.methods.core.base import RunContext
 
-Pooling = Literal["mean tokens", "sum tokens", "mean layer 1", "max layer 1"]
+Pooling = Literal["mean tokens", "sum tokens", "first token", "mean layer 1", "max layer 1"]
 """How token states become one vector: those of the last or of the first layer without special
-tokens, or the largest by component of the first layer with them."""
+tokens; of the last layer that of the first token, which may be a special one; or the largest by
+component of the first layer with special tokens."""
 
 MODELS_VARIABLE = "MMEA_MODELS"
 """Environment variable with the folder below which models with a name are looked for."""
@@ -301,6 +302,8 @@ class _Model:
         is_first = pooling.endswith("layer 1")
         found = self._model(input_ids=batch, attention_mask=attended, output_hidden_states=is_first)
         states: Tensor = found.hidden_states[1] if is_first else found.last_hidden_state
+        if pooling == "first token":
+            return states[:, 0].float().cpu()
         if pooling == "max layer 1":
             hidden = states.masked_fill(attended.unsqueeze(2) == 0, -torch.inf)
             return hidden.amax(dim=1).float().cpu()
@@ -329,6 +332,8 @@ def _hashed_vectors(texts: Sequence[str], pooling: Pooling) -> Tensor:
             states = table[chosen]
             if pooling == "max layer 1":
                 vectors[row] = states.max(axis=0)
+            elif pooling == "first token":
+                vectors[row] = states[0]
             elif pooling == "sum tokens":
                 vectors[row] = states.sum(axis=0)
             else:

@@ -131,13 +131,22 @@ class EdgeScores(nn.Module):
 
     Args:
         dim: Columns of the vectors.
-        generator: CPU generator of the initial values, Glorot's for a vector of ``2 dim`` numbers.
+        generator: CPU generator of the initial values.
         bias: Whether there is ``b``, which starts at zero.
+        bound: ``a`` starts uniformly within it; None is Glorot's for a vector of ``2 dim`` numbers.
     """
 
-    def __init__(self, dim: int, generator: torch.Generator, *, bias: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        generator: torch.Generator,
+        *,
+        bias: bool = False,
+        bound: float | None = None,
+    ) -> None:
         super().__init__()
-        self.ends = glorot_uniform(2 * dim, 1, generator, (2, dim))
+        bound = math.sqrt(6 / (2 * dim + 1)) if bound is None else bound
+        self.ends = uniform_parameter((2, dim), bound, generator)
         self.bias = nn.Parameter(torch.zeros(())) if bias else None
 
     def forward(
@@ -159,9 +168,13 @@ class EdgeScores(nn.Module):
 
 
 def attended(
-    pattern: SparsePattern, scores: Tensor, values: Tensor, slope: float = _LEAKY_SLOPE
+    pattern: SparsePattern,
+    scores: Tensor,
+    values: Tensor,
+    slope: float = _LEAKY_SLOPE,
+    sign: Literal[-1, 1] = 1,
 ) -> Tensor:
-    """Mean of the neighbours' values, weighted by ``softmax_j LeakyReLU(score_ij)``.
+    """Mean of the neighbours' values, weighted by ``softmax_j (s LeakyReLU(score_ij))``.
 
     A node without edges gets zeros.
 
@@ -171,17 +184,19 @@ def attended(
             RDGCN, or one number per relation.
         values: [n_columns, dim].
         slope: Of the LeakyReLU below zero; one leaves scores as they are.
+        sign: ``s``.
 
     Returns:
         [n_rows, dim].
     """
-    return pattern.product(pattern.row_softmax(leaky_relu(scores, slope)), values)
+    logits = leaky_relu(scores, slope)
+    return pattern.product(pattern.row_softmax(logits if sign == 1 else -logits), values)
 
 
 class GATLayer(nn.Module):
     """Multi-head graph attention on existing edges.
 
-    Each head has ``h = x W`` and gives ``sum_j softmax_j(LeakyReLU(a . [h_i || h_j])) h_j``.
+    Each head has ``h = x W`` and gives ``sum_j softmax_j(s LeakyReLU(a . [h_i || h_j])) h_j``.
 
     Args:
         n_in: Columns of the input.
@@ -189,6 +204,8 @@ class GATLayer(nn.Module):
         n_heads: Number of heads.
         generator: CPU generator of the initial values, Glorot-uniform.
         merge: Whether heads are averaged or stand side by side.
+        sign: ``s``; -1 in the released code of MCLEA and of what stands on it.
+        score_bound: Where ``a`` starts, see ``EdgeScores``.
 
     Reference: Veličković et al., ICLR 2018, equations 1-6.
     """
@@ -201,13 +218,17 @@ class GATLayer(nn.Module):
         generator: torch.Generator,
         *,
         merge: Literal["mean", "concat"] = "concat",
+        sign: Literal[-1, 1] = 1,
+        score_bound: float | None = None,
     ) -> None:
         super().__init__()
         self.weights = nn.ParameterList(
             glorot_uniform(n_in, n_out, generator) for _ in range(n_heads)
         )
-        self.scores = nn.ModuleList(EdgeScores(n_out, generator) for _ in range(n_heads))
-        self._merge = merge
+        self.scores = nn.ModuleList(
+            EdgeScores(n_out, generator, bound=score_bound) for _ in range(n_heads)
+        )
+        self._merge, self._sign = merge, sign
         self.n_out = n_out if merge == "mean" else n_out * n_heads
 
     def forward(self, inputs: Tensor, pattern: SparsePattern, rows: Tensor | None = None) -> Tensor:
@@ -221,7 +242,8 @@ class GATLayer(nn.Module):
         heads = []
         for weight, scores in zip(self.weights, self.scores, strict=True):
             hidden = inputs @ weight
-            heads.append(attended(pattern, scores(hidden, pattern, rows), hidden))
+            edges = scores(hidden, pattern, rows)
+            heads.append(attended(pattern, edges, hidden, sign=self._sign))
         return torch.stack(heads).mean(dim=0) if self._merge == "mean" else torch.cat(heads, dim=1)
 
 

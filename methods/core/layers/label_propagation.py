@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -300,15 +301,28 @@ def _divided(rows: Tensor, by: Tensor) -> Tensor:
     return rows
 
 
-def random_labels(pairs: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """One random unit vector for both entities of a pair, zeros for others, [n_entities, dim]."""
+def random_labels(
+    pairs: Tensor,
+    shape: tuple[int, int],
+    generator: torch.Generator,
+    kept: Literal["first", "last"] = "last",
+) -> Tensor:
+    """One random unit vector for both entities of a pair, zeros for others, [n_entities, dim].
+
+    Args:
+        pairs: Joint ids, [n_pairs, 2].
+        shape: Of the result.
+        generator: Draws the vectors.
+        kept: Whose vector an entity of several pairs has.
+    """
     vectors = unit_rows(len(pairs), shape[1], generator)
     labels = torch.zeros(shape)
+    lacking, chosen = (-1, "amax") if kept == "last" else (len(pairs), "amin")
     for side in (0, 1):
-        # Not by index: which of several labels of an entity stays would be undefined. Its last.
-        holder = torch.full(shape[:1], -1)
-        holder.scatter_reduce_(0, pairs[:, side], torch.arange(len(pairs)), "amax")
-        labelled = holder >= 0
+        # Not by index: which of several labels of an entity stays would be undefined.
+        holder = torch.full(shape[:1], lacking)
+        holder.scatter_reduce_(0, pairs[:, side], torch.arange(len(pairs)), chosen)
+        labelled = holder != lacking
         labels[labelled] = vectors[holder[labelled]]
     return labels
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,8 +43,10 @@ class SetForm:
         forgets_swaps: Whether swapped triples follow the pairs of the last round alone, so that
             those of the seeds are gone after the first.
         forgets_seeds: Whether, from the second epoch after a first round on, the last batch of
-            pseudo-pairs stands in the place of the seeds.
-        fixed_steps: Whether an epoch keeps the number of batches of the first one.
+            pseudo-pairs stands in the place of the seeds. These pairs keep the order in which they
+            were found, so that it is the end of their list.
+        fixed_steps: Whether an epoch keeps the number of batches of the first one; once there are
+            fewer triples, the last batches have none.
     """
 
     pseudo_as_seeds: bool = False
@@ -123,9 +125,11 @@ class TrainingSets:
         """All triples once: triples [b, 3], stand-ins [b] and whether they replace the head [b]."""
         stand_ins, replaces_head = self._stand_ins.draw(self._negatives)
         order = torch.randperm(len(self._triples), generator=self._batches)
+        batches = torch.split(order, batch_size)
         if self._form.fixed_steps:
-            order = order[: -(-self._n_first_triples // batch_size) * batch_size]
-        for rows in torch.split(order, batch_size):
+            n_steps = -(-self._n_first_triples // batch_size)
+            batches = (*batches, *[order[:0]] * (n_steps - len(batches)))[:n_steps]
+        for rows in batches:
             self._ctx.check_deadline()
             parts = (self._triples[rows], stand_ins[rows], replaces_head[rows])
             triples, drawn, at_head = (part.to(self._ctx.device) for part in parts)
@@ -150,7 +154,10 @@ class TrainingSets:
         """Rows of all pseudo-pairs that are no seeds once."""
         pseudo_pairs = self.pairs[len(self._seeds) :]
         if len(pseudo_pairs):
-            for chunk in shuffled_batches(pseudo_pairs, batch_size, self._batches):
+            chunks: Iterable[Tensor] = torch.split(pseudo_pairs, batch_size)
+            if not self._form.forgets_seeds:
+                chunks = shuffled_batches(pseudo_pairs, batch_size, self._batches)
+            for chunk in chunks:
                 rows = rows_of_pairs(chunk, self._ctx.device)
                 self._last_pseudo_batch = rows
                 yield rows

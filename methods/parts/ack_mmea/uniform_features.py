@@ -44,9 +44,9 @@ def gaussian_bins(numbers: NDArray[np.float64], n_bins: int) -> Tensor:
 class MergedAttributes(nn.Module):
     """An entity's attribute facts as one vector, ``x_e = sum_k alpha_k x_ek``.
 
-    A fact is the vector of its attribute plus what a linear map makes of its number's bins, and
-    ``alpha = softmax_k LeakyReLU(a . [W x_ek || W mean_k x_ek])``. Facts are never made: their
-    logits and their sums are linear in attributes and bins.
+    A fact is the vector of its attribute plus, where it has a number, what an affine map makes of
+    the number's bins, and ``alpha = softmax_k LeakyReLU(a . [W x_ek || W mean_k x_ek])``. Facts are
+    never made: their logits and their sums are linear in attributes and bins.
 
     Args:
         view: Dataset.
@@ -76,12 +76,15 @@ class MergedAttributes(nn.Module):
         numbers = standardised_numbers(values.attributes, values.numbers)[order]
         shape = graph.n_entities, graph.n_attributes
         self._facts = SparsePattern(entities, attributes, shape, device)
-        self._bins = gaussian_bins(numbers, n_bins).to(device)
+        known = torch.from_numpy(~np.isnan(numbers)).float().unsqueeze(1)
+        # The last column stands for the map's bias, its last row.
+        self._bins = torch.cat([gaussian_bins(numbers, n_bins), known], dim=1).to(device)
         counts = np.bincount(entities, minlength=graph.n_entities)
         self.present = counts > 0
         self._even = torch.from_numpy((1 / counts[entities]).astype(np.float32)).to(device)
         self.attributes = nn.Parameter(xavier_normal((graph.n_attributes, dim), generator))
-        self.values = nn.Parameter(xavier_normal((n_bins, dim), generator))
+        weights = xavier_normal((n_bins, dim), generator)
+        self.values = nn.Parameter(torch.cat([weights, torch.zeros(1, dim)]))
         self._attends = attends
         if attends:
             self.weight = nn.Parameter(xavier_normal((dim, dim), generator))

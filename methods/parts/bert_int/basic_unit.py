@@ -46,14 +46,15 @@ def trained_unit(
     """The dense layer, trained on seed pairs; negatives are mined anew in every epoch.
 
     Args:
-        texts: Frozen vectors of all entities' texts, [n_entities, n_in].
+        texts: Frozen vectors of all entities' texts, of any length, [n_entities, n_in].
         pairs: Seed pairs as joint ids, [n_seed, 2].
         n_source: Entities of the source KG.
         settings: Parameters.
         ctx: Device and generators.
     """
     unit = Linear(texts.shape[1], settings.dim, ctx.generator("basic unit")).to(ctx.device)
-    # Distances do not see the bias: it would stay where it starts, and tilt all cosines.
+    # Distances do not see the bias: it would stay where it starts, and tilt all cosines; those of
+    # texts without a token would be 1.
     nn.init.zeros_(unit.bias)
     unit.bias.requires_grad = False
     optimiser = torch.optim.AdamW(unit.parameters(), lr=settings.unit_learning_rate)

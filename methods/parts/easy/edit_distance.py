@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 LONGEST = 64
 """Characters of a name that are compared: as many as a machine word has bits."""
 
-_BLOCK_ROWS = 512
+_BLOCK_PAIRS = 51_200
+"""Pairs compared at a time: their characters are 13 MB."""
 
 
 def edit_ratios(
@@ -34,8 +35,9 @@ def edit_ratios(
     ids, lengths = _as_ids(target, alphabet)
     own_ids, own_lengths = _as_ids(source, alphabet)
     ratios = np.zeros(candidates.shape, dtype=np.float32)
-    for start in range(0, len(source), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
+    n_rows = max(1, _BLOCK_PAIRS // max(1, candidates.shape[1]))
+    for start in range(0, len(source), n_rows):
+        rows = slice(start, start + n_rows)
         chosen = candidates[rows]
         common = _common_lengths(
             (own_ids[rows], own_lengths[rows]), ids[chosen], lengths[chosen], len(alphabet)

@@ -127,6 +127,16 @@ class DifferenceScore(nn.Module):
 
 
 @torch.no_grad()
+def log_odds(logits: Tensor) -> Tensor:
+    """``log(p / (1 - p))`` of each row's softmax, [n, k] float64, which tells sure rows apart."""
+    k = logits.shape[1]
+    own = torch.eye(k, dtype=torch.bool, device=logits.device)
+    precise = logits.double()
+    others = precise.unsqueeze(1).expand(-1, k, -1).masked_fill(own, -torch.inf)
+    return precise - others.logsumexp(dim=2)
+
+
+@torch.no_grad()
 def accepted(scores: Tensor, candidates: Tensor, n_target: int) -> Tensor:
     """Deferred acceptance: the target that each source node keeps, [n_source]; -1 for none.
 

@@ -17,14 +17,18 @@ from mmea_bench.methods.parts.ermc.correspondence import (
     Candidates,
     DifferenceScore,
     accepted,
+    log_odds,
     nearest_candidates,
 )
 from mmea_bench.methods.parts.ermc.graph import ENTITY, RELATION, TriadicGraph
 from mmea_bench.methods.parts.ermc.layers import NodeVectors, TriadicNetwork
 
-_UNLISTED, _LOWEST, _DECIDED = -100.0, -50.0, 1.0
-"""Around which targets score that are no candidates, the least of those that are, and the decided
-ones, above all."""
+_UNLISTED, _SQUEEZED, _LOWEST = -100.0, -50.0, -90.0
+"""Around which targets score that are no candidates, and the numbers between which the logarithms
+of candidates are squeezed that fall below the first one."""
+
+_DECIDED, _UNDECIDED = 1.0, -102.0
+"""Score of what the second stage decides, above all, and of all targets where it decides none."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,9 @@ class ERMCNetwork(nn.Module):
     def scores(self, *, consensus: bool) -> PairScores:
         """Scores of all pairs with the present parameters.
 
-        The logarithm of a candidate's probability, at least -50; about -100, by cosine, for the
-        other targets. With the second stage, 1 for the pairs that it decides.
+        The logarithm of a candidate's probability, squeezed above -90; about -100, by cosine, for
+        the other targets. With the second stage, 1 for the pairs that it decides; an entity that
+        gets no target has the same score with all of them, so that none counts as found.
 
         Args:
             consensus: Whether its steps are made.
@@ -192,27 +197,38 @@ class ERMCNetwork(nn.Module):
         if consensus and self._settings.n_steps:
             logits = self.consensus(logits, listed, self._ctx.generator("colours of evaluation"))
         self.train()
-        own, logs = listed[ENTITY], log_softmax(logits[ENTITY], dim=1).clamp_min(_LOWEST)
+        own, logs = listed[ENTITY], squeezed(log_softmax(logits[ENTITY].double(), dim=1))
+        undecided = torch.zeros_like(self._gold, dtype=torch.bool)
         if self._settings.refined:
-            logs = torch.where(self._decided(logits[ENTITY], own), _DECIDED, logs)
+            kept = self._kept(logits[ENTITY], own)
+            logs = torch.where(own.targets == kept.unsqueeze(1), _DECIDED, logs)
+            undecided = (kept < 0) & (self._gold < 0)
         source, target = self._sides(normalize(vectors[ENTITY], dim=1), ENTITY)
 
         def score_block(rows: Tensor) -> Tensor:
             scores = source[rows] @ target.T + _UNLISTED
-            return scores.scatter(1, own.targets[rows], logs[rows].to(scores.dtype))
+            scores = scores.scatter(1, own.targets[rows], logs[rows].to(scores.dtype))
+            return scores.masked_fill(undecided[rows].unsqueeze(1), _UNDECIDED)
 
         return PairScores(score_block, len(source), len(target), source.device, "consensus")
 
-    def _decided(self, logits: Tensor, candidates: Candidates) -> Tensor:
-        """Cells of the candidates that the second stage chooses; seed links stand by themselves."""
-        probabilities = torch.softmax(logits, dim=1)
+    def _kept(self, logits: Tensor, candidates: Candidates) -> Tensor:
+        """Target that the second stage gives to each source entity, -1 for none, [n_source].
+
+        Seed links stand by themselves. Odds stand for probabilities, whose order they have:
+        rounding makes the probabilities of sure rows equal, and row numbers would decide.
+        """
         taken = torch.zeros(candidates.n_target, dtype=torch.bool, device=logits.device)
         taken[self._seeds[:, 1]] = True
         closed = taken[candidates.targets] | (self._gold >= 0).unsqueeze(1)
-        kept = accepted(
-            probabilities.masked_fill(closed, -torch.inf), candidates.targets, candidates.n_target
-        )
-        return candidates.targets == kept.unsqueeze(1)
+        odds = log_odds(logits).masked_fill(closed, -torch.inf)
+        return accepted(odds, candidates.targets, candidates.n_target)
+
+
+def squeezed(logs: Tensor) -> Tensor:
+    """Logarithms as they are down to -50, and smaller ones between -90 and -50 in their order."""
+    share = _SQUEEZED / logs.clamp_max(_SQUEEZED)
+    return torch.where(logs < _SQUEEZED, _LOWEST + (_SQUEEZED - _LOWEST) * share, logs)
 
 
 def _gold_loss(logits: Tensor, candidates: Candidates, gold: Tensor) -> Tensor:

@@ -17,12 +17,14 @@ class WeightedMean(nn.Module):
 
     Args:
         modalities: Names.
+        n_slots: Weights in the softmax; those of unused slots scale down all that are used, which
+            the reconstruction of joint vectors sees. Too few are as many as there are names.
     """
 
-    def __init__(self, modalities: tuple[str, ...]) -> None:
+    def __init__(self, modalities: tuple[str, ...], n_slots: int = 0) -> None:
         super().__init__()
         self.modalities = modalities
-        self.logits = nn.Parameter(torch.ones(len(modalities)))
+        self.logits = nn.Parameter(torch.ones(max(n_slots, len(modalities))))
 
     def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """Joint vectors, [n, dim]; not normalised.
@@ -30,7 +32,7 @@ class WeightedMean(nn.Module):
         Args:
             vectors: Modality to [n, dim].
         """
-        weights = torch.softmax(self.logits, dim=0)
+        weights = torch.softmax(self.logits, dim=0)[: len(self.modalities)]
         parts = [
             weight * normalize(vectors[name], dim=1)
             for name, weight in zip(self.modalities, weights, strict=True)
@@ -38,8 +40,9 @@ class WeightedMean(nn.Module):
         return torch.stack(parts).mean(dim=0)
 
     def weights(self) -> dict[str, float]:
-        """Current weight of each modality."""
-        weights = torch.softmax(self.logits.detach(), dim=0).tolist()
+        """Current weight of each modality beside the others that are used."""
+        used = self.logits.detach()[: len(self.modalities)]
+        weights = torch.softmax(used, dim=0).tolist()
         return dict(zip(self.modalities, weights, strict=True))
 
 
@@ -48,12 +51,13 @@ class AveragingEncoder(nn.Module):
 
     Args:
         encoders: Of the modalities.
+        n_slots: Weights of the mean, used or not.
     """
 
-    def __init__(self, encoders: ModalityEncoders) -> None:
+    def __init__(self, encoders: ModalityEncoders, n_slots: int) -> None:
         super().__init__()
         self.encoders, self.graph = encoders, encoders.graph
-        self.fusion = WeightedMean(encoders.modalities)
+        self.fusion = WeightedMean(encoders.modalities, n_slots)
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:

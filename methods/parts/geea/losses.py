@@ -19,6 +19,9 @@ from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 from mmea_bench.methods.parts.geea.encoder import WeightedMean
 from mmea_bench.methods.parts.geea.flows import Generators
 
+_N_SLOTS = 6
+"""Modalities with log-variances in the released code, present or not."""
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -65,6 +68,9 @@ class Flow:
 class AlignmentLosses(nn.Module):
     """ICL of the joint vector and of each modality, and IAL, weighed by learned uncertainties.
 
+    The log-variance of a slot without a modality stands in the loss alone. It falls without limit,
+    and its gradient, always the same, counts in the norm that is clipped.
+
     Args:
         modalities: Names.
         weights: Temperatures and weights.
@@ -75,6 +81,8 @@ class AlignmentLosses(nn.Module):
         self._weights = weights
         self.icl_weighting = UncertaintyWeighting(modalities, 1.0, learned=True)
         self.ial_weighting = UncertaintyWeighting(modalities, 1.0, learned=True)
+        n_spare = _N_SLOTS - len(modalities)
+        self.spare = nn.Parameter(torch.zeros(2, n_spare)) if n_spare > 0 else None
 
     def forward(
         self, joint: tuple[Tensor, Tensor], encoded: Mapping[str, tuple[Tensor, Tensor]]
@@ -95,8 +103,11 @@ class AlignmentLosses(nn.Module):
             within[name] = intra_modal_contrastive_loss(first, second, weights.tau1)
         loss = intra_modal_contrastive_loss(source, target, weights.tau1)
         total: Tensor = loss + self.icl_weighting(within)
-        handed_down: Tensor = weights.zoom * self.ial_weighting(handed)
-        return total + handed_down
+        handed_down: Tensor = self.ial_weighting(handed)
+        if self.spare is not None:
+            total = total + self.spare[0].sum()
+            handed_down = handed_down + self.spare[1].sum()
+        return total + weights.zoom * handed_down
 
 
 def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

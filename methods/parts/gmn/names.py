@@ -16,8 +16,8 @@ from mmea_bench.methods.parts.gmn.ragged import ragged_ranges
 class NameLSTM(nn.Module):
     """The output of an LSTM at the last word of an entity's name.
 
-    Word vectors are trained. Words without one start like any other parameter where a training
-    graph has them; the rest are read as ``**UNK**``, and so are entities without a name.
+    Word vectors are trained. Words without one start as a Glorot-uniform table of their own where a
+    training graph has them; the rest are read as ``**UNK**``, and so are entities without a name.
 
     Args:
         words: Words of every entity's name.
@@ -33,12 +33,12 @@ class NameLSTM(nn.Module):
         values, known = torch.from_numpy(words.values), torch.from_numpy(words.known)
         starts, listed = torch.from_numpy(words.starts), torch.from_numpy(words.words)
         counts = starts.diff()
-        n_words, dim = values.shape
+        dim = values.shape[1]
         kept = known.clone()
         kept[listed[ragged_ranges(starts[trained], counts[trained])]] = True
-        # Row 0 is ``**UNK**``.
+        # Row 0 is ``**UNK**``, which has no vector either.
         row = torch.where(kept, torch.cumsum(kept, dim=0), 0)
-        bound = math.sqrt(6 / (n_words + 1 + dim))
+        bound = math.sqrt(6 / (int((kept & ~known).sum()) + 1 + dim))
         table = uniform_parameter((int(kept.sum()) + 1, dim), bound, generator)
         with torch.no_grad():
             table[row[known]] = values[known]

@@ -108,6 +108,22 @@ def listed_distances(
     return distances
 
 
+def all_distances(points: Tensor, others: Tensor, k: float = 1.0) -> Tensor:
+    """``sqrt K arcosh(-<x, y>_L / K)`` from every point to every other, [n, n_others].
+
+    The two sums of the product nearly cancel: between points ten roots of K from the origin they
+    are 1e8 where the argument may be 1e4, so both must be given in double precision.
+
+    Args:
+        points: [n, dim + 1].
+        others: [n_others, dim + 1].
+        k: K.
+    """
+    mirrored = torch.cat([points[:, :1], -points[:, 1:]], dim=1)
+    argument = (mirrored @ others.T).div_(k).clamp_min_(1 + _NEAREST)
+    return argument.acosh_().mul_(k**0.5)
+
+
 def pattern_of_lists(listed: Tensor, n_others: int) -> SparsePattern:
     """Lists of equal length as cells, row by row; a member may be there twice.
 

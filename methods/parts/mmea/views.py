@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet, n_own_relations
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
 from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.value_encoder import Unit, unit_targets
@@ -111,7 +109,7 @@ class RelationalView:
         self.n_steps = -(-len(triples) // settings.batch_size)
         self.rows = torch.arange(graph.n_entities)
         self.table = task.table(graph.n_entities)
-        self.relations = task.table(2 * graph.n_relations)
+        self.relations = task.table(n_own_relations(graph))
         self._updates, self._task = task.updates(self.parameters()), task
 
     def parameters(self) -> list[nn.Parameter]:
@@ -133,8 +131,8 @@ class RelationalView:
 class GlorotDense(Linear):
     """An affine map with the initial values of TensorFlow's dense layers, in which MMEA is written.
 
-    Weights are Glorot-uniform and the bias is zero, so that unit images, whose products are small,
-    begin with directions of their own.
+    Weights are Glorot-uniform and the bias is zero, so that images begin with directions of their
+    own.
 
     Args:
         n_in: Columns of the input.
@@ -152,10 +150,11 @@ class VisualView:
     """Unit vectors near what a dense layer makes of the image; entities without one stay out."""
 
     def __init__(self, view: TrainView, n_entities: int, task: _Task) -> None:
-        present = np.flatnonzero(view.joint_features("image").present)
-        self.rows = torch.from_numpy(present)
-        images = modality_features(view, "image", task.ctx, fill="zeros")
-        self._images = images[self.rows].to(task.ctx.device)
+        features = view.joint_features("image")
+        self._present = torch.tensor(features.present)
+        self.rows = torch.nonzero(self._present).squeeze(1)
+        images = torch.tensor(features.values)
+        self._images = images.to(task.ctx.device)
         self.table = task.table(n_entities)
         dense = GlorotDense(images.shape[1], task.settings.dim, task.values)
         self.dense = dense.to(task.ctx.device)
@@ -166,14 +165,15 @@ class VisualView:
         return [self.table, *self.dense.parameters()]
 
     def epoch(self, _epoch: int) -> float:
-        """Random batches of entities, positives alone; the mean loss of a batch."""
+        """Random batches of all entities, positives alone; the mean loss of a batch."""
         return self._updates.mean_loss(self._losses())
 
     def _losses(self) -> Iterator[Tensor]:
         settings = self._task.settings
-        for places in self._task.sampled(torch.arange(len(self.rows))):
-            own = normalize(self.table[self.rows[places].to(self.table.device)], dim=1)
-            wanted = torch.tanh(self.dense(self._images[places.to(self.table.device)]))
+        for drawn in self._task.sampled(torch.arange(len(self._present))):
+            rows = drawn[self._present[drawn]].to(self.table.device)
+            own = normalize(self.table[rows], dim=1)
+            wanted = torch.tanh(self.dense(self._images[rows]))
             gaps = (own - unit_targets(wanted, settings.unit)).square().sum(dim=1)
             yield settings.image_weight * logistic_loss(gaps)
 

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
-from mmea_bench.methods.core.inputs.literals import AttributeValues
+from mmea_bench.methods.core.inputs.literals import AttributeValues, number_of
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 
-_DATE = re.compile(r"-?[0-9]{3,9}-")
+_DATE = re.compile(r"(-?[0-9]{1,9})-[0-9]{0,2}(?:-[0-9]{0,2}(?:[TZ+].*)?)?")
+"""Month and day may be 0, or nothing once their ``##`` are gone."""
+
+_SHORT_YEAR = re.compile(r"-?[0-9]{1,2}-[0-9]{0,2}")
+"""No date without a day: ``3-1`` may be a result, a range or a page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,21 +104,34 @@ def attribute_lists(
     """The lists of a view; None where nobody has an item.
 
     Both members of a seed link get the items of both. With values an item is an attribute and a
-    number, and triples whose literal is no number are left out; a date counts as its year. Without
+    number, and triples whose literal is no number are left out, see ``number_or_year``. Without
     values an item is an attribute.
     """
     found = AttributeValues.of(view, graph)
     items = np.stack([found.entities, found.attributes], axis=1)
     values = np.zeros(len(items))
     if with_values:
-        dated = [bool(_DATE.match(text)) for text in found.texts]
-        values = np.where(dated, np.floor(found.numbers), found.numbers)
+        numbers = {text: number_or_year(text) for text in dict.fromkeys(found.texts)}
+        values = np.array([numbers[text] for text in found.texts], dtype=np.float64)
         kept = ~np.isnan(values)
         items, values = items[kept], values[kept]
     if not len(items):
         return None
     items, values = shared_along(items, values, graph.seed_pairs(view).numpy())
     return AttributeLists(items, values, graph.n_entities, graph.n_attributes, device)
+
+
+def number_or_year(text: str) -> float:
+    """The number that a literal's text is, of a date the year with its sign; NaN if it is none.
+
+    As in the released code quotes and ``#`` count for nothing, so that ``15##-##-##`` is the year
+    15, and what months and days say is not looked at.
+    """
+    plain = text.replace('"', "").replace("#", "").strip()
+    dated = _DATE.fullmatch(plain)
+    if dated is None or _SHORT_YEAR.fullmatch(plain):
+        return number_of(plain)
+    return float(dated[1])
 
 
 def shared_along(

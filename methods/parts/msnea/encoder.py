@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import n_own_relations
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_linear, xavier_normal
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.parts.msnea.attribute_lists import AttributeLists, ListedAttributes
@@ -168,7 +169,7 @@ class SiameseEncoder(nn.Module):
         dim = params.dim
         self.graph, self._images, self._params = graph, inputs.images, params
         self.entities = nn.Parameter(xavier_normal((graph.n_entities, dim), generator))
-        self.relations = nn.Parameter(xavier_normal((2 * graph.n_relations, dim), generator))
+        self.relations = nn.Parameter(xavier_normal((n_own_relations(graph), dim), generator))
         self.of_image: Linear | None = None
         self.of_moved_image: Linear | None = None
         images = inputs.images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +18,6 @@ from mmea_bench.methods.core.training.minibatch import shuffled_batches
 from mmea_bench.methods.core.training.optimisers import adagrad
 
 _DELETED = str.maketrans(dict.fromkeys('.(),"') | dict.fromkeys("_-/", " "))
-_BRACKETS = re.compile(r"\([^()]*\)$")
 _TENSORFLOW_SUM = 0.1
 
 
@@ -45,8 +43,9 @@ class LiteralSettings:
 
 
 def cleaned_name(name: str) -> str:
-    """A name without a closing bracket; underscores are blanks."""
-    return _BRACKETS.sub("", name.replace("_", " ").strip()).strip().lower()
+    """What stands before the first bracket of a name that ends with one; underscores are blanks."""
+    name = name.replace("_", " ").strip()
+    return (name.split("(")[0].strip() if name.endswith(")") else name).lower()
 
 
 def cleaned_value(value: str) -> str:

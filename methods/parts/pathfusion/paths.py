@@ -107,23 +107,23 @@ def value_similarities(
         target: Items of the target KG.
         similarity: Of the items' texts, ``K``.
         offset: Added to differences.
-        slip: Whether target items are compared by name and value, as in PathFusion's code, where
-            source items are compared by name.
+        slip: Whether the source's items are compared by name and value, the target's by name
+            alone. PathFusion's code has the sides swapped: its target, FB15K, is our source.
 
     Reference: PathFusion, arXiv 2310.05364, as the released code computes it.
     """
-    target_texts = target.names
+    source_texts = source.names
     if slip:
-        target_texts = [
-            f"{name} {text}" for name, text in zip(target.names, target.texts, strict=True)
+        source_texts = [
+            f"{name} {text}" for name, text in zip(source.names, source.texts, strict=True)
         ]
-    rows_of, source_names = _distinct(source.names)
-    columns_of, target_names = _distinct(target_texts)
+    rows_of, source_distinct = _distinct(source_texts)
+    columns_of, target_distinct = _distinct(target.names)
     shape = source.holders.shape[0], target.holders.shape[0]
     total = np.zeros(shape, dtype=np.float32)
     if not len(rows_of) or not len(columns_of):
         return torch.from_numpy(total)
-    names = similarity(source_names, target_names).float().numpy()[:, columns_of]
+    names = similarity(source_distinct, target_distinct).float().numpy()
     by_item = csc_matrix(source.holders)
     holders_of = csr_matrix(target.holders)
     for start in range(0, len(rows_of), _BLOCK_ITEMS):
@@ -131,7 +131,7 @@ def value_similarities(
         gaps = source.numbers[block, None] - target.numbers[None, :]
         np.abs(gaps, out=gaps)
         gaps += offset
-        near = names[rows_of[block]]
+        near = names[rows_of[block]][:, columns_of]
         near /= gaps
         of_entities = (holders_of @ near.T).T  # [n_block, n_target]
         held = by_item[:, block].tocsr()

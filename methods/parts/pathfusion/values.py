@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
-from mmea_bench.methods.core.inputs.literals import number_of, parse_literal
+from mmea_bench.methods.core.inputs.literals import is_float, parse_literal
 
 _DATE = re.compile(r"(-?[0-9]{1,9})-([0-9]{1,2})-([0-9]{1,2})(?:T.*|Z)?")
 
@@ -20,15 +20,15 @@ _DATE = re.compile(r"(-?[0-9]{1,9})-([0-9]{1,2})-([0-9]{1,2})(?:T.*|Z)?")
 def path_number(text: str) -> float:
     """The number that a value counts as.
 
-    A date ``y-m-d`` is ``y + m / 12``, so that December rolls to the next year; what is no number
-    is 0, as in PathFusion's code.
+    A date ``y-m-d`` is ``y + m / 12``, so that December rolls to the next year; what is no finite
+    float to Python (``1974-##-##``, ``1,234``) is 0, as in PathFusion's code.
     """
     text = text.strip()
     date = _DATE.fullmatch(text)
     if date is not None:
         return int(date[1]) + int(date[2]) / 12
-    number = number_of(text)
-    return 0.0 if math.isnan(number) else number
+    number = float(text) if is_float(text) else 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ GRAPH_TOKENS = ("structure", "relation", "attribute", "image")
 class AdapterParams:
     """Parameters of the adapters; see ``PCMEAParams``."""
 
-    attention: Literal["tokens", "single", "none"]
+    attention: Literal["tokens", "itself", "single", "none"]
     attention_heads: int
     bottleneck: int
     dropout: float
@@ -35,9 +35,9 @@ class AdapterParams:
 class TokenAdapter(nn.Module):
     """Attention of a vector over itself and others of its entity, and a small network after it.
 
-    With tokens ``u + drop(att(LN u; LN [u, others]))``, then ``u + network(u)``. As released there
-    is a single token, so that the others are not read: ``2 u + drop(att(LN u))``, or for structure
-    ``u + LN u + drop(att(LN u))`` and then ``2 u + network(u)``.
+    With tokens ``u + drop(att(LN u; LN [u, others]))``, then ``u + network(u)``; ``itself`` leaves
+    the others out. As released there is a single token as well, but other sums: ``2 u + drop(att(LN
+    u))``, or for structure ``u + LN u + drop(att(LN u))`` and then ``2 u + network(u)``.
 
     Args:
         dims: Columns by token, the own one first.
@@ -59,7 +59,7 @@ class TokenAdapter(nn.Module):
         own, *others = dims
         dim, self._dropout = dims[own], params.dropout
         self._own, self._is_graph, self._released = own, is_graph, params.attention == "single"
-        self._others = () if self._released else tuple(others)
+        self._others = tuple(others) if params.attention == "tokens" else ()
         self.norm = nn.LayerNorm(dim)
         self.projected = nn.ModuleDict(
             {name: Linear(dims[name], dim, generator) for name in self._others if dims[name] != dim}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import log_softmax, relu
 
 from mmea_bench.methods.core.layers.encoders import Linear, uniform_parameter
 from mmea_bench.methods.core.losses.batch import alignment_targets, distillation_loss
@@ -37,7 +38,7 @@ class LossParams:
 class Critic(nn.Module):
     """Two layers on a modality's vector beside the joint one, to one number without an offset.
 
-    An offset would cancel out in ``information_loss``.
+    An offset would cancel out in either loss.
 
     Args:
         n_in: Columns of both together.
@@ -51,22 +52,45 @@ class Critic(nn.Module):
         self.outer = uniform_parameter((n_hidden,), 1 / math.sqrt(n_hidden), generator)
 
     def forward(self, modality: Tensor, joint: Tensor) -> Tensor:
-        """[n, dim] and [n, joint dim] to [n]."""
+        """Of each vector beside its joint one, [n, dim] and [n, joint dim] to [n]."""
         hidden = relu(self.inner(torch.cat([modality, joint], dim=1)))
         values: Tensor = hidden @ self.outer
         return values
 
+    def of_all(self, modality: Tensor, joint: Tensor) -> Tensor:
+        """Of each vector beside every joint one, [n, dim] and [n, joint dim] to [n, n]."""
+        weight, cut = self.inner.weight, modality.shape[1]
+        own, others = modality @ weight[:cut] + self.inner.bias, joint @ weight[cut:]
+        values: Tensor = own.new_zeros(len(own), len(others))
+        # Column by column, since [n, n, n_hidden] leaves the processor's caches.
+        for column, factor in enumerate(self.outer):
+            values = values + factor * relu(own[:, column, None] + others[:, column])
+        return values
 
-def information_loss(matched: Tensor, others: Tensor) -> Tensor:
-    """``log2(e) (log mean e^other - mean matched)``: minus a lower bound of information, in bits.
+
+def information_loss(values: Tensor) -> Tensor:
+    """``-log2(n) - mean_i log2 softmax_j(f_ij)_i``: minus a lower bound of information, in bits.
 
     Args:
-        matched: Critic's values of pairs that belong together, [n].
-        others: Of shuffled pairs (the released code takes the matched ones again), [n].
+        values: Critic's values ``f`` of all pairs of a batch, matched ones on the diagonal, [n, n].
 
-    Reference: the bound of Donsker and Varadhan, as PCMEA's code writes it with matched pairs.
+    Reference: van den Oord et al. (InfoNCE), arXiv 1807.03748.
     """
-    log_mean = torch.logsumexp(others, dim=0) - math.log(len(others))
+    matched = log_softmax(values, dim=1).diagonal()
+    return -(matched.mean() + math.log(len(values))) / math.log(2)
+
+
+def spread_loss(matched: Tensor) -> Tensor:
+    """``log2(e) (log mean e^f - mean f)``: how far the critic's values lie apart, in bits.
+
+    Meant as the bound of Donsker and Varadhan, whose first mean runs over shuffled pairs.
+
+    Args:
+        matched: Critic's values ``f`` of pairs that belong together, [n].
+
+    Reference: PCMEA's released code.
+    """
+    log_mean = torch.logsumexp(matched, dim=0) - math.log(len(matched))
     return (log_mean - matched.mean()) / math.log(2)
 
 
@@ -78,7 +102,6 @@ class PCMEALosses(nn.Module):
         dims: Columns by modality.
         params: Temperatures and weights.
         generator: CPU generator of the critics.
-        shuffles: CPU generator of shuffled pairs.
     """
 
     def __init__(
@@ -87,11 +110,10 @@ class PCMEALosses(nn.Module):
         dims: Mapping[str, int],
         params: LossParams,
         generator: torch.Generator,
-        shuffles: torch.Generator,
     ) -> None:
         super().__init__()
         # A tuple hides the encoder's part from this module's own parameters.
-        self._shared, self._params, self._shuffles = (encoder,), params, shuffles
+        self._shared, self._params = (encoder,), params
         names = encoder.modalities
         self.icl_weighting = UncertaintyWeighting(names, 1.0, learned=True)
         self.ial_weighting = UncertaintyWeighting(names, 1.0, learned=params.zoom > 0)
@@ -142,13 +164,17 @@ class PCMEALosses(nn.Module):
                 for name, pair in pairs.items()
             }
             loss = loss + params.zoom * self.ial_weighting(handed)
-        joint = torch.cat([source, target])
         for name, critic in self.critics.items():
-            own = torch.cat(pairs[name])
-            matched = critic(own, joint)
-            others = matched
-            if params.shuffled:
-                order = torch.randperm(len(joint), generator=self._shuffles).to(joint.device)
-                others = critic(own, joint[order])
-            loss = loss + params.information * information_loss(matched, others)
+            informed = self._informed(cast(Critic, critic), pairs[name], (source, target))
+            loss = loss + params.information * informed
         return loss
+
+    def _informed(
+        self, critic: Critic, own: tuple[Tensor, Tensor], joint: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Mutual-information term of one modality, of whose vectors each KG's are given."""
+        if not self._params.shuffled:
+            return spread_loss(critic(torch.cat(own), torch.cat(joint)))
+        # Each KG for itself: an entity's seed partner is not to be told from it.
+        sides = [information_loss(critic.of_all(*side)) for side in zip(own, joint, strict=True)]
+        return torch.stack(sides).mean()

@@ -12,7 +12,7 @@ from mmea_bench.datasets.core.model.features import fill_lacking
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.inputs.text_encoders import Pooling, text_vectors
 
 _END_OF_URI = re.compile(r"[^/#]*$")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -53,23 +53,28 @@ def relation_texts(graph: KnowledgeGraph) -> list[str]:
 
 
 def text_features(
-    view: TrainView, modality: str, encoder: str, max_tokens: int, ctx: RunContext
+    view: TrainView,
+    modality: str,
+    encoder: str,
+    pooling: Pooling,
+    max_tokens: int,
+    ctx: RunContext,
 ) -> Tensor:
     """L2-normalised vectors of the texts of a modality, [n_entities, dim].
 
-    Entities without a text get a fixed normal sample, as lacking images do. A vector is the mean
-    over the text's tokens (the released code's pooling keeps the first token alone).
+    Entities without a text get a fixed normal sample, as lacking images do.
 
     Args:
         view: Dataset.
         modality: ``attribute`` or ``relation``.
         encoder: Text encoder.
+        pooling: How a text's tokens become one vector.
         max_tokens: Longer texts are cut.
         ctx: Device, generators and log.
     """
     write = field_texts if modality == "attribute" else relation_texts
     texts = [*write(view.source), *write(view.target)]
-    vectors = text_vectors(texts, encoder, "mean tokens", ctx, max_tokens=max_tokens)
+    vectors = text_vectors(texts, encoder, pooling, ctx, max_tokens=max_tokens)
     present = torch.tensor([bool(text) for text in texts]).numpy()
     generator = ctx.numpy_generator(f"fill {TEXT_OF[modality]}")
     filled = fill_lacking(vectors.numpy(), present, "normal", generator)

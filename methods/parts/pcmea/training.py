@@ -123,26 +123,38 @@ class CopyParams:
     companions_until_start: int
 
 
-def pair_batches(
-    positions: Tensor, n_companions: int, batch_size: int, generator: torch.Generator
-) -> list[Tensor]:
-    """Shuffled pairs in batches, [b, 2] each, each pair followed by some arbitrary ones.
+class PairBatches:
+    """Shuffled pairs in batches; early in training each pair is followed by some arbitrary ones.
 
-    The released code means similar pairs, but looks them up by the wrong ids.
+    The released code means similar pairs, but looks them up by the wrong ids. Its list with these
+    companions is made every 50 epochs and kept until the next one.
 
     Args:
-        positions: [n_pairs, 2].
-        n_companions: Pairs that follow each.
         batch_size: Pairs of a batch, companions included.
+        companions_until: Last epoch with companions.
         generator: On the CPU.
     """
-    if not n_companions:
-        return list(shuffled_batches(positions, batch_size, generator))
-    n = len(positions)
-    order = torch.randperm(n, generator=generator).unsqueeze(1)
-    drawn = torch.randint(n, (n, n_companions), generator=generator)
-    rows = torch.cat([order, drawn], dim=1).flatten().to(positions.device)
-    return list(torch.split(positions[rows], batch_size))
+
+    def __init__(self, batch_size: int, companions_until: int, generator: torch.Generator) -> None:
+        self._batch_size, self._until, self._generator = batch_size, companions_until, generator
+        self._made_for = (0, 0)
+        self._rows = torch.empty(0, dtype=torch.int64)
+
+    def of(self, positions: Tensor, epoch: int) -> list[Tensor]:
+        """The batches of an epoch, [b, 2] each.
+
+        Args:
+            positions: Of all pairs, [n_pairs, 2].
+            epoch: Counted from 1.
+        """
+        n, n_each = len(positions), n_companions(epoch, self._until)
+        if not n_each:
+            return list(shuffled_batches(positions, self._batch_size, self._generator))
+        if self._made_for != (n, n_each):
+            order = torch.randperm(n, generator=self._generator).unsqueeze(1)
+            drawn = torch.randint(n, (n, n_each), generator=self._generator)
+            self._made_for, self._rows = (n, n_each), torch.cat([order, drawn], dim=1).flatten()
+        return list(torch.split(positions[self._rows.to(positions.device)], self._batch_size))
 
 
 def n_companions(epoch: int, until: int) -> int:
@@ -172,12 +184,11 @@ def train_pcmea(
     sizes = (graph.n_source, graph.n_entities)
     pseudo = CalibratedSeeds(seed_pairs, sizes, loop.growth, ctx.log, params.calibration)
     copy = MomentumCopy(encoder, params.momentum_start, params.momentum_every, params.momentum)
-    shuffles = ctx.generator("batches")
+    made = PairBatches(params.batch_size, params.companions_until_start, ctx.generator("batches"))
     pairs = _prepared(encoder, seed_pairs, ctx.device)
 
     def step(epoch: int) -> float:
-        companions = n_companions(epoch, params.companions_until_start)
-        batches = pair_batches(pairs.positions, companions, params.batch_size, shuffles)
+        batches = made.of(pairs.positions, epoch)
         target = copy.joint(pairs.rows)
         encoded = encoder(pairs.rows, training=True)
         return backward_in_batches(encoded, lambda leaves: losses(leaves, batches, target))

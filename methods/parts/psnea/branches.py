@@ -63,8 +63,17 @@ class Branch(nn.Module):
     ) -> None:
         super().__init__()
         dims = sizes.structure_dims if has_structure else ()
+        # Sign and start of the attention are those of MCLEA's released code, as in PSNEA's.
         self.graph_layers = nn.ModuleList(
-            GATLayer(n_in, n_out, sizes.n_heads, generator, merge="mean")
+            GATLayer(
+                n_in,
+                n_out,
+                sizes.n_heads,
+                generator,
+                merge="mean",
+                sign=-1,
+                score_bound=1 / math.sqrt(2 * n_out),
+            )
             for n_in, n_out in pairwise(dims)
         )
         self.linear = nn.ModuleDict(

@@ -20,13 +20,17 @@ class PoolLosses(nn.Module):
     Args:
         fusion: Of the encoder.
         tau: Temperature of all losses.
+        contrasted: Weight of all contrastive losses, whose two directions count half each.
         distilled: Weight of the divergence from the joint vectors' similarities.
     """
 
-    def __init__(self, fusion: WeightedConcatenation, tau: float, distilled: float) -> None:
+    def __init__(
+        self, fusion: WeightedConcatenation, tau: float, contrasted: float, distilled: float
+    ) -> None:
         super().__init__()
         # A tuple hides the encoder's part from this module's own parameters.
-        self._fusion, self._tau, self._distilled = (fusion,), tau, distilled
+        self._fusion, self._tau = (fusion,), tau
+        self._contrasted, self._distilled = contrasted, distilled
         self.weighting = UncertaintyWeighting(fusion.modalities, 1.0, learned=True)
 
     def forward(
@@ -56,11 +60,11 @@ class PoolLosses(nn.Module):
         ]
         loss = confident_contrastive_loss(joint[0], joint[1], weights, self._tau)
         if joint_alone:
-            return loss
+            return self._contrasted * loss
         targets = alignment_targets(joint[0], joint[1], self._tau)
         own, handed = {}, torch.zeros((), device=loss.device)
         for name, (first, second) in units.items():
             own[name] = confident_contrastive_loss(first, second, weights, self._tau)
             handed = handed + distillation_loss(targets, first, second, "rows")
         weighted: Tensor = self.weighting(own)
-        return loss + weighted + self._distilled * handed
+        return self._contrasted * (loss + weighted) + self._distilled * handed

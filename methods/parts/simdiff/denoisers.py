@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,30 @@ from mmea_bench.methods.core.layers.encoders import Linear, normal_parameter
 _STEP_COLUMNS, _MODALITY_COLUMNS, _HIDDEN = 64, 16, 512
 
 
+@dataclass(frozen=True, eq=False)
+class Denoising:
+    """What the one-step denoiser draws for the vectors of one modality.
+
+    Attributes:
+        noise: Put on the vectors, [n, dim].
+        into: Layer A, which is not trained.
+        out: Layer B, which is not trained.
+    """
+
+    noise: Tensor
+    into: Linear
+    out: Linear
+
+    def of(self, rows: Tensor) -> Denoising:
+        """The same layers, with the noise of some vectors."""
+        return Denoising(self.noise[rows], self.into, self.out)
+
+
 class OneStepDenoiser(nn.Module):
     """``B f(A (x + noise e))``: the released "diffusion", one step without a schedule.
 
-    A and B are made anew at every call and never trained; f, a stack of layers with ReLUs between,
-    is trained and serves all modalities.
+    A and B are drawn with the noise and never trained; f, a stack of layers with ReLUs between, is
+    trained and serves all modalities.
 
     Args:
         width: Columns inside.
@@ -32,20 +52,31 @@ class OneStepDenoiser(nn.Module):
         self._width, self._noise = width, noise
         self.layers = nn.ModuleList([Linear(width, width, generator) for _ in range(n_layers)])
 
-    def forward(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
+    def drawn(self, vectors: Tensor, generator: torch.Generator) -> Denoising:
+        """Noise of that shape, then A and B.
+
+        Args:
+            vectors: [n, dim].
+            generator: On the CPU.
+        """
+        dim, device = vectors.shape[1], vectors.device
+        noise = self._noise * noise_like(vectors, generator)
+        into, out = Linear(dim, self._width, generator), Linear(self._width, dim, generator)
+        for layer in (into, out):
+            layer.requires_grad_(requires_grad=False).to(device)
+        return Denoising(noise, into, out)
+
+    def forward(self, vectors: Tensor, drawn: Denoising) -> Tensor:
         """Denoised vectors, [n, dim].
 
         Args:
             vectors: [n, dim].
-            generator: On the CPU; draws the noise, then A and B.
+            drawn: What ``drawn`` gave for them.
         """
-        dim, device = vectors.shape[1], vectors.device
-        noisy = vectors + self._noise * noise_like(vectors, generator)
-        into, out = Linear(dim, self._width, generator), Linear(self._width, dim, generator)
-        hidden = into.requires_grad_(requires_grad=False).to(device)(noisy)
+        hidden = drawn.into(vectors + drawn.noise)
         for place, layer in enumerate(self.layers):
             hidden = layer(relu(hidden) if place else hidden)
-        denoised: Tensor = out.requires_grad_(requires_grad=False).to(device)(hidden)
+        denoised: Tensor = drawn.out(hidden)
         return denoised
 
 

@@ -15,7 +15,12 @@ from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
 from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
-from mmea_bench.methods.parts.simdiff.denoisers import OneStepDenoiser, StepDenoiser, noise_like
+from mmea_bench.methods.parts.simdiff.denoisers import (
+    Denoising,
+    OneStepDenoiser,
+    StepDenoiser,
+    noise_like,
+)
 
 GROUPS = {"topology": ("structure", "relation"), "semantics": ("image", "attribute")}
 """Modalities that are fused without the others, with weights of their own."""
@@ -84,6 +89,33 @@ class LossParams:
     batch_size: int
 
 
+@dataclass(frozen=True, eq=False)
+class EpochNoise:
+    """What the released form draws in an epoch, a row for each entity that trains.
+
+    Attributes:
+        denoising: Of the first augmentation, by modality.
+        first_joint: Of the joint vectors in it, those of the groups after the full one,
+            [n_rows, columns] each.
+        modal: Of the second augmentation, by modality, [n_rows, dim] each; none without it.
+        second_joint: As ``first_joint``, in the second augmentation.
+    """
+
+    denoising: dict[str, Denoising]
+    first_joint: list[Tensor]
+    modal: dict[str, Tensor]
+    second_joint: list[Tensor]
+
+    def of(self, rows: Tensor) -> EpochNoise:
+        """That of the entities of a batch."""
+        return EpochNoise(
+            {name: each.of(rows) for name, each in self.denoising.items()},
+            [each[rows] for each in self.first_joint],
+            {name: each[rows] for name, each in self.modal.items()},
+            [each[rows] for each in self.second_joint],
+        )
+
+
 class SimDiffLosses(nn.Module):
     """Losses of one epoch: shuffled pairs in mini-batches.
 
@@ -125,31 +157,61 @@ class SimDiffLosses(nn.Module):
             encoded: Modality to vectors, [n_rows, dim] each.
             positions: Rows of the pairs, [n_pairs, 2].
         """
+        noise = self.epoch_noise(encoded) if self.by_steps is None else None
         for chunk in shuffled_batches(positions, self._params.batch_size, self._shuffles):
             rows = chunk.T.flatten()
             pairs = {name: vectors[rows] for name, vectors in encoded.items()}
             if self.by_steps is not None:
                 yield self.diffused(pairs, self.by_steps)
-            else:
-                yield self.released(pairs)
+            elif noise is not None:
+                yield self.released(pairs, noise.of(rows))
 
-    def released(self, pairs: Pairs) -> Tensor:
+    @torch.no_grad()
+    def epoch_noise(self, encoded: Pairs) -> EpochNoise:
+        """Noise of an epoch, drawn for entities and not for the rows of a batch.
+
+        The released code seeds its generator before the second augmentation in every epoch. So each
+        entity has the same noise from the second epoch on, and each modality the same A and B;
+        here they are others once further pairs join.
+
+        Args:
+            encoded: Modality to vectors, [n_rows, dim] each.
+        """
+        assert self.one_step is not None  # noqa: S101 - for the type alone
+        denoising = {name: self.one_step.drawn(rows, self._noise) for name, rows in encoded.items()}
+        first_joint = self._joint_noise(encoded)
+        if self._params.n_augmentations < 2:
+            return EpochNoise(denoising, first_joint, {}, [])
+        if self._params.reseeds:
+            self._noise.manual_seed(_SEED)
+        modal = {name: noise_like(rows, self._noise) for name, rows in encoded.items()}
+        return EpochNoise(denoising, first_joint, modal, self._joint_noise(encoded))
+
+    def _joint_noise(self, encoded: Pairs) -> list[Tensor]:
+        """Noise of joint vectors, of all modalities and then of each group."""
+        (encoder,) = self._shared
+        fusions = (encoder.fusion, *self.groups.values())
+        return [noise_like(fusion(encoded), self._noise) for fusion in fusions]
+
+    def released(self, pairs: Pairs, noise: EpochNoise) -> Tensor:
         """``s (J + I(x~) + sum_m MSE(x_m, x~_m))`` and, of two augmentations, ``J + I(x + s e)``.
 
-        The released code seeds its generator before the second one in every epoch.
+        Args:
+            pairs: Vectors of the pairs of a batch.
+            noise: Drawn for these entities.
         """
         scale = self._params.scale
         assert self.one_step is not None  # noqa: S101 - for the type alone
-        denoised = {name: self.one_step(rows, self._noise) for name, rows in pairs.items()}
+        denoised = {
+            name: self.one_step(rows, noise.denoising[name]) for name, rows in pairs.items()
+        }
         distances = [(pairs[name] - rows).square().mean() for name, rows in denoised.items()]
-        first = self.joint_terms(pairs) + self.modal_terms(denoised) + torch.stack(distances).sum()
-        loss = scale * first
-        if self._params.n_augmentations < 2:
+        first = self.joint_terms(pairs, noise.first_joint) + self.modal_terms(denoised)
+        loss = scale * (first + torch.stack(distances).sum())
+        if not noise.modal:
             return loss
-        if self._params.reseeds:
-            self._noise.manual_seed(_SEED)
-        noisy = {name: rows + scale * noise_like(rows, self._noise) for name, rows in pairs.items()}
-        return loss + self.joint_terms(pairs) + self.modal_terms(noisy)
+        noisy = {name: rows + scale * noise.modal[name] for name, rows in pairs.items()}
+        return loss + self.joint_terms(pairs, noise.second_joint) + self.modal_terms(noisy)
 
     def diffused(self, pairs: Pairs, denoiser: StepDenoiser) -> Tensor:
         """Contrastive losses of clean and of cleaned vectors, and the denoiser's own."""
@@ -165,16 +227,13 @@ class SimDiffLosses(nn.Module):
             loss = loss + weight * (joint + self.modal_terms(vectors))
         return loss
 
-    def joint_terms(self, pairs: Pairs) -> Tensor:
+    def joint_terms(self, pairs: Pairs, noise: list[Tensor]) -> Tensor:
         """``J = C(joint + s e) + s C(topology + s e) + s C(semantics + s e)``."""
         (encoder,), scale = self._shared, self._params.scale
-
-        def contrast(joint: Tensor) -> Tensor:
-            return self._contrast(joint + scale * noise_like(joint, self._noise))
-
-        loss = contrast(encoder.fusion(pairs))
-        for group in self.groups.values():
-            loss = loss + scale * contrast(group(pairs))
+        of_joint, *of_groups = noise
+        loss = self._contrast(encoder.fusion(pairs) + scale * of_joint)
+        for group, of_group in zip(self.groups.values(), of_groups, strict=True):
+            loss = loss + scale * self._contrast(group(pairs) + scale * of_group)
         return loss
 
     def modal_terms(self, pairs: Pairs) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.triple_sets import n_own_relations
 from mmea_bench.methods.core.layers.encoders import Linear, xavier_linear, xavier_normal
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.parts.tmea.associations import Association, Pair
@@ -77,7 +78,9 @@ class TokenEncoder(nn.Module):
         generator = ctx.generator("initial values")
         self.graph, self._ctx = graph, ctx
         self.entities = nn.Parameter(xavier_normal((graph.n_entities, params.dim), generator))
-        self.relations = nn.Parameter(xavier_normal((2 * graph.n_relations, params.dim), generator))
+        self.relations = nn.Parameter(
+            xavier_normal((n_own_relations(graph), params.dim), generator)
+        )
         self._features = {name: rows.to(ctx.device) for name, (rows, _) in inputs.items()}
         self._present = {name: has.to(ctx.device) for name, (_, has) in inputs.items()}
         self.linear = nn.ModuleDict(

@@ -75,6 +75,18 @@ def test_mean_is_over_the_tokens_of_the_text(folder: Path) -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+def test_the_first_token_is_that_which_the_tokenizer_puts_in_front(folder: Path) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    found = text_vectors(TEXTS, str(folder), "first token", context())  # padded to seven words
+    for row, text in enumerate(TEXTS):
+        with torch.no_grad():
+            states = model(**tokenizer(text, return_tensors="pt")).last_hidden_state
+        torch.testing.assert_close(found[row], states[0, 0])
+
+
 def test_the_first_layer_is_pooled_by_its_largest_states_special_tokens_among_them(
     folder: Path,
 ) -> None:
@@ -236,6 +248,8 @@ def test_hashed_vectors_are_fixed_and_logged_as_simulated() -> None:
     assert "text_encoder" in ctx.log.simulated
     mean = text_vectors(["New York"], "hashed", "mean tokens", ctx)
     assert torch.equal(mean[0], found[0] / 2)
+    first, new = text_vectors(["New York", "new"], "hashed", "first token", ctx)
+    assert torch.equal(first, new)
 
 
 def test_real_weights_put_a_paraphrase_nearest() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
+from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet, n_own_relations
 from tests.methods.small_graphs import small_view
 
 
@@ -41,9 +44,19 @@ def test_an_entity_with_two_partners_is_swapped_for_both() -> None:
 def test_relations_of_equal_name_are_two_where_asked() -> None:
     graph = JointGraph.of(small_view())
     apart = TripleSet.of(graph, own_relations=True)
-    # Both KGs know "r"; the target's is numbered behind the two of the union.
+    # Both KGs know "r"; the target's is numbered behind the two of the source.
     assert apart.triples[apart.from_source].tolist() == [[0, 0, 1], [0, 1, 2], [1, 0, 0], [2, 1, 2]]
     assert apart.triples[~apart.from_source].tolist() == [[3, 2, 4]]
+
+
+def test_relations_told_apart_are_numbered_without_gaps() -> None:
+    graph = JointGraph.of(small_view())
+    # The source KG has the relations 0 and 4 of the union, the target KG 2 and 4.
+    triples = np.array([[0, 4, 1], [1, 0, 2], [3, 4, 4], [4, 2, 3], [4, 2, 4]])
+    graph = replace(graph, n_relations=6, triples=triples)
+    apart = TripleSet.of(graph, own_relations=True)
+    assert apart.triples.tolist() == [[0, 1, 1], [1, 0, 2], [3, 3, 4], [4, 2, 3], [4, 2, 4]]
+    assert n_own_relations(graph) == 4
 
 
 def test_swaps_are_the_copies_alone() -> None:

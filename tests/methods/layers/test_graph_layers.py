@@ -95,23 +95,24 @@ def test_convolution_without_a_weight_has_no_parameters() -> None:
         GCNLayer(3, 4, generator(), weight="none")
 
 
-def dense_attention(inputs: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+def dense_attention(inputs: Tensor, weight: Tensor, ends: Tensor, sign: int) -> Tensor:
     """One head, node by node."""
     hidden = inputs @ weight
     rows = []
     for node in range(4):
         neighbours = torch.nonzero(DENSE[node]).squeeze(1)
         scores = torch.stack([ends[0] @ hidden[node] + ends[1] @ hidden[j] for j in neighbours])
-        shares = torch.softmax(torch.where(scores > 0, scores, 0.2 * scores), dim=0)
+        shares = torch.softmax(sign * torch.where(scores > 0, scores, 0.2 * scores), dim=0)
         rows.append((shares.unsqueeze(1) * hidden[neighbours]).sum(dim=0))
     return torch.stack(rows)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("merge", ["mean", "concat"])
-def test_attention_equals_going_node_by_node(merge: Any) -> None:
-    layer, inputs = GATLayer(3, 2, 2, generator(), merge=merge), drawn(4, 3)
+def test_attention_equals_going_node_by_node(merge: Any, sign: Any) -> None:
+    layer, inputs = GATLayer(3, 2, 2, generator(), merge=merge, sign=sign), drawn(4, 3)
     heads = [
-        dense_attention(inputs, weight, scores.ends)
+        dense_attention(inputs, weight, scores.ends, sign)
         for weight, scores in zip(layer.weights, layer.scores, strict=True)
     ]
     plain = torch.stack(heads).mean(dim=0) if merge == "mean" else torch.cat(heads, dim=1)
@@ -132,6 +133,12 @@ def test_a_node_without_edges_attends_to_nothing() -> None:
     values = torch.tensor([[1.0], [3.0]])
     out = attended(pattern, torch.tensor([0.0, math.log(3)]), values)
     assert out.flatten().tolist() == pytest.approx([(1 * 1 + 3 * 3) / 4, 0.0])
+
+
+def test_edge_scores_start_within_a_bound_of_glorot_or_of_their_own() -> None:
+    glorot, own = (EdgeScores(50, generator(), bound=bound).ends for bound in (None, 0.1))
+    assert float(glorot.detach().abs().max()) == pytest.approx(math.sqrt(6 / 101), rel=0.1)
+    torch.testing.assert_close(own, glorot * (0.1 / math.sqrt(6 / 101)))
 
 
 def test_edge_scores_add_their_bias() -> None:

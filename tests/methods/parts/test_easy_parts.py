@@ -15,7 +15,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.similarity import ScoreMatrix
-from mmea_bench.methods.parts.easy import tokens
+from mmea_bench.methods.parts.easy import edit_distance, tokens
 from mmea_bench.methods.parts.easy.edit_distance import edit_ratios
 from mmea_bench.methods.parts.easy.refinement import (
     FusedBlocks,
@@ -63,6 +63,16 @@ def test_edit_ratios_are_those_of_the_plain_recursion() -> None:
 def test_edit_ratios_are_of_the_candidates_asked_for() -> None:
     found = edit_ratios(["ab", "cd"], ["ab", "cx", "cd"], np.array([[2, 0], [1, 2]]))
     assert found.tolist() == [[0.0, 1.0], [0.5, 1.0]]
+
+
+def test_edit_ratios_do_not_depend_on_how_many_are_made_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, target = ["kitten", "ab", "x"], ["sitting", "cab", ""]
+    candidates = np.array([[0, 1, 2]] * 3)
+    at_once = edit_ratios(source, target, candidates)
+    monkeypatch.setattr(edit_distance, "_BLOCK_PAIRS", 2)  # less than one row of candidates
+    assert np.array_equal(edit_ratios(source, target, candidates), at_once)
 
 
 def test_rare_tokens_weigh_more_and_rows_have_unit_length() -> None:

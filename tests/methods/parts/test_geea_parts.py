@@ -15,6 +15,7 @@ from mmea_bench.methods.parts.geea.adjacency_loss import adjacency_cross_entropy
 from mmea_bench.methods.parts.geea.encoder import WeightedMean
 from mmea_bench.methods.parts.geea.flows import FeatureDecoder, Generators, SubVAE
 from mmea_bench.methods.parts.geea.losses import (
+    AlignmentLosses,
     Flow,
     GenerativeLosses,
     LossWeights,
@@ -103,6 +104,31 @@ def test_the_joint_vector_is_the_mean_of_weighted_unit_vectors() -> None:
         fusion.logits.copy_(torch.tensor([math.log(3.0), 0.0]))
     joint = fusion({"image": torch.tensor([[3.0, 4.0]]), "relation": torch.tensor([[0.0, 2.0]])})
     torch.testing.assert_close(joint, torch.tensor([[0.75 * 0.6, 0.75 * 0.8 + 0.25]]) / 2)
+
+
+def test_unused_slots_take_their_part_of_the_joint_vector() -> None:
+    fusion = WeightedMean(("image", "relation"), n_slots=4)
+    with torch.no_grad():
+        fusion.logits.copy_(torch.tensor([math.log(3.0), 0.0, 0.0, 0.0]))
+    joint = fusion({"image": torch.tensor([[5.0, 0.0]]), "relation": torch.tensor([[0.0, 2.0]])})
+    torch.testing.assert_close(joint, torch.tensor([[3 / 6, 1 / 6]]) / 2)
+    assert fusion.weights() == pytest.approx({"image": 3 / 4, "relation": 1 / 4})
+    assert len(WeightedMean(("image", "relation"), n_slots=1).logits) == 2
+
+
+def test_log_variances_of_absent_modalities_stand_in_the_loss_alone() -> None:
+    losses = AlignmentLosses(("image", "relation"), WEIGHTS)
+    pairs = {name: (drawn(3, 4, seed=i), drawn(3, 4, seed=i + 5)) for i, name in enumerate("ab")}
+    encoded = dict(zip(("image", "relation"), pairs.values(), strict=True))
+    before = losses(pairs["a"], encoded)
+    before.backward()
+    assert losses.spare is not None
+    expected = torch.tensor([[1.0] * 4, [WEIGHTS.zoom] * 4])
+    torch.testing.assert_close(losses.spare.grad, expected)
+    with torch.no_grad():
+        losses.spare += torch.tensor([[-2.0], [-3.0]])
+    torch.testing.assert_close(losses(pairs["a"], encoded), before - 4 * 2 - 0.1 * 4 * 3)
+    assert AlignmentLosses(tuple("abcdef"), WEIGHTS).spare is None
 
 
 @pytest.mark.parametrize("lost", ["match", "prior", "reconstruction", "post"])

@@ -12,9 +12,12 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, relu
 
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.graph import text_array
+from mmea_bench.datasets.core.readers.word_vectors import mean_vectors
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.word_tables import word_table
+from mmea_bench.methods.core.inputs.word_tables import WordTable, word_table, words_of_means
 from mmea_bench.methods.parts.gmn.candidates import name_candidates, training_pairs
 from mmea_bench.methods.parts.gmn.matching import Hop, Matcher, NodeEncoder
 from mmea_bench.methods.parts.gmn.names import NameLSTM
@@ -126,6 +129,16 @@ def test_words_without_a_vector_have_one_where_training_graphs_name_them(tmp_pat
     torch.testing.assert_close(lstm(torch.tensor([2])), lstm_of_unknown(lstm))
 
 
+def test_only_words_that_have_no_vector_set_the_bound_of_those_that_start_at_random() -> None:
+    values = np.full((52, 2), 9.0, dtype=np.float32)
+    known = np.array([False] * 2 + [True] * 50)
+    words = WordTable(values, known, np.array([0, 1, 52]), np.arange(52))
+    lstm = NameLSTM(words, torch.tensor([0]), 2, rng())  # the second word is read as **UNK**
+    drawn = (torch.rand(52, 2, generator=rng()) * 2 - 1) * (6 / (2 + 2)) ** 0.5
+    torch.testing.assert_close(lstm.table[:2], drawn[:2])  # **UNK** and the first word
+    assert bool((lstm.table[2:] == 9).all())
+
+
 def lstm_of_unknown(lstm: NameLSTM) -> Tensor:
     gates = lstm.table[:1] @ lstm.kernel[:2] + lstm.bias
     new, candidate, _, shown = gates.chunk(4, dim=1)
@@ -135,6 +148,40 @@ def lstm_of_unknown(lstm: NameLSTM) -> Tensor:
 def test_a_file_that_is_not_there_is_said() -> None:
     with pytest.raises(UserError, match="is not there"):
         word_table(["a"], "no/such/file.txt", 3, RunContext(rng_seed=1))
+
+
+VECTORS = {"a": [1.0, 2.0], "b": [-3.0, 0.5], "c": [0.25, -4.0], "d": [7.0, 7.0], "e": [0.5, 0.5]}
+
+
+def means_of(texts: list[str]) -> Features:
+    table = {word: np.array(vector, dtype=np.float32) for word, vector in VECTORS.items()}
+    return mean_vectors(text_array(texts), table)
+
+
+def test_words_are_told_from_the_means_of_names() -> None:
+    # c is told once b is, and a counts twice; d and e stand nowhere but together; none has x.
+    texts = ["b c", "a b", "A", "a a c", "d e", "x", "a x b", "x y", "a z"]
+    found = words_of_means([text.lower().split() for text in texts], means_of(texts))
+    assert set(found) == {"a", "b", "c"}
+    for word, vector in found.items():
+        np.testing.assert_allclose(vector, VECTORS[word], rtol=1e-5)
+
+
+def test_the_words_of_a_table_have_the_vectors_that_means_tell() -> None:
+    ctx, texts = RunContext(rng_seed=1), ["A b", "b", "d e"]
+    words = word_table(texts, "", 300, ctx, means_of(texts))
+    assert words.known.tolist() == [True, True, False, False]
+    np.testing.assert_allclose(words.values[:2], [VECTORS["a"], VECTORS["b"]], rtol=1e-5)
+    said = "word vectors of 2 dimensions stand in for those of 300"
+    assert ctx.log.simulated == {"word_vectors": said}
+
+
+def test_words_are_hashed_where_the_means_tell_of_none() -> None:
+    ctx, texts = RunContext(rng_seed=1), ["d e"]
+    words = word_table(texts, "", 3, ctx, means_of(texts))
+    assert words.known.all()
+    assert words.values.shape == (2, 3)
+    assert "hashed" in ctx.log.simulated["word_vectors"]
 
 
 def matched_by_loops(matcher: Matcher, own: Tensor, other: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.literals import parse_literal
 from mmea_bench.methods.parts.pathfusion import paths as parts
 from mmea_bench.methods.parts.pathfusion.paths import (
     HeldPath,
@@ -72,8 +73,9 @@ def test_attribute_path_is_the_sum_over_all_pairs_of_values(
     read |= {"1950-12-03": 1951.0, "unknown": 0.0, "1951": 1951.0, "1951-01-02": 1951 + 1 / 12}
     for entity, uri, value in SOURCE:
         for other, other_uri, other_value in dict.fromkeys(TARGET):
-            text = attribute_name(other_uri) + (f" {other_value}" if slip else "")
-            kernel = float(letters([attribute_name(uri)], [text])[0, 0])
+            # The source is FB15K, which the released code, having it as its target, encodes so.
+            text = attribute_name(uri) + (f" {parse_literal(value).text}" if slip else "")
+            kernel = float(letters([text], [attribute_name(other_uri)])[0, 0])
             expected[entity, other] += kernel / (abs(read[value] - read[other_value]) + 1e-3)
     items = ValueItems.of(graph_of(SOURCE)), ValueItems.of(graph_of(TARGET))
     found = value_similarities(*items, letters, 1e-3, slip=slip)
@@ -94,7 +96,12 @@ def test_equal_values_of_one_name_are_one_item_and_count_once_for_an_entity() ->
         ("1912-09-01", 1912.75),
         ("1999-12-31", 2000.0),
         ("-44-03-15", -43.75),
+        ("1.5e2", 150.0),
         ("Vienna", 0.0),
+        ("1974-##-##", 0.0),
+        ("1974-05-##", 0.0),
+        ("1,234", 0.0),
+        ("inf", 0.0),
     ],
 )
 def test_numbers_of_values(text: str, number: float) -> None:

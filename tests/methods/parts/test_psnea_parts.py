@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import leaky_relu, normalize
 
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.methods.core.base import Embeddings, RunContext
@@ -39,6 +39,22 @@ def test_the_two_graphs_share_nothing_but_the_fusion() -> None:
     of_branch = sum(each.numel() for each in one.branches.parameters())
     assert sum(each.numel() for each in two.branches.parameters()) == 2 * of_branch
     assert [len(table) for table in two.tables] == [3, 2]
+
+
+def test_neighbours_with_low_scores_are_attended_to_most() -> None:
+    found = encoder()
+    branch, pattern, table = found.branches[0], found._patterns[0], found.tables[0]
+    layer = branch.graph_layers[0]
+    heads = []
+    for weight, scores in zip(layer.weights, layer.scores, strict=True):
+        hidden = table @ weight
+        edges = leaky_relu(scores(hidden, pattern), 0.2)
+        sums = torch.zeros(3).index_add(0, pattern.rows, torch.exp(-edges))
+        shares = torch.exp(-edges) / sums[pattern.rows]
+        values = shares.unsqueeze(1) * hidden[pattern.columns]
+        heads.append(torch.zeros(3, 8).index_add(0, pattern.rows, values))
+    torch.testing.assert_close(layer(table, pattern), (heads[0] + heads[1]) / 2)
+    assert float(layer.scores[0].ends.detach().abs().max()) <= 1 / 16**0.5
 
 
 def test_some_rows_are_those_of_all() -> None:
@@ -79,18 +95,18 @@ def test_the_loss_of_a_batch_term_by_term(*, joint_alone: bool) -> None:
     encoded = {"image": units(6, 3), "relation": units(6, 2, seed=1)}
     positions = torch.tensor([[0, 3], [1, 4], [2, 5]])
     weights, swapped = torch.tensor([1.0, 0.5, 0.2]), torch.tensor([False, True, False])
-    losses = PoolLosses(WeightedConcatenation(("image", "relation")), 0.1, 0.1)
+    losses = PoolLosses(WeightedConcatenation(("image", "relation")), 0.1, 0.5, 0.1)
     found = losses(encoded, positions, weights, swapped, joint_alone=joint_alone)
     rows = torch.tensor([0, 4, 2]), torch.tensor([3, 4, 5])
     joint = [
         normalize(torch.cat([each[side] for each in encoded.values()], dim=1), dim=1)
         for side in rows
     ]
-    expected = weighted_icl(joint[0], joint[1], weights)
+    expected = 0.5 * weighted_icl(joint[0], joint[1], weights)
     if not joint_alone:
         for each in encoded.values():
             pair = each[rows[0]], each[rows[1]]
-            expected += weighted_icl(*pair, weights)
+            expected += 0.5 * weighted_icl(*pair, weights)
             handed = inter_modal_alignment_loss((joint[0], joint[1]), pair, 0.1, "rows")
             expected += 0.1 * float(handed)
     assert found.item() == pytest.approx(expected, rel=1e-4)

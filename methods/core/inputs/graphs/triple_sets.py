@@ -28,13 +28,13 @@ class TripleSet:
 
         Args:
             graph: Union graph, in which relations of equal name are one.
-            own_relations: Whether they are two: ids of the target KG then follow the others, and
-                there are ``2 * graph.n_relations``.
+            own_relations: Whether they are two: consecutive ids, those of the source KG first, of
+                which there are ``n_own_relations(graph)``.
         """
         triples = graph.distinct(0, 1, 2)
         from_source = triples[:, 0] < graph.n_source
         if own_relations:
-            triples[~from_source, 1] += graph.n_relations
+            _, triples[:, 1] = np.unique(_told_apart(triples, graph), return_inverse=True)
         return cls(triples, from_source)
 
     def with_swaps(self, pairs: IntArray) -> TripleSet:
@@ -86,3 +86,13 @@ class TripleSet:
             all_rows.append(rows)
             all_pairs.append(order[places] % max(1, len(pairs)))
         return np.concatenate(copies), np.concatenate(all_rows), np.concatenate(all_pairs)
+
+
+def n_own_relations(graph: JointGraph) -> int:
+    """Relations in the triples of both KGs, where one of equal name in both is two."""
+    return len(np.unique(_told_apart(graph.triples, graph)))
+
+
+def _told_apart(triples: IntArray, graph: JointGraph) -> IntArray:
+    """Relation of each triple, [n]; those of the target KG stand behind all others."""
+    return triples[:, 1] + np.where(triples[:, 0] < graph.n_source, 0, graph.n_relations)
