@@ -32,7 +32,9 @@ def measured(folder: Path) -> pd.DataFrame:
     rows["row"] = rows["variant"].str.replace(r"\[.*\]", "", regex=True)
     kept = rows.groupby(["method", "row"], as_index=False)
     return kept.agg(
-        value=("value", "mean"), n=("value", "size"), n_test=("n_test", "first"),
+        value=("value", "mean"),
+        n=("value", "size"),
+        n_test=("n_test", "first"),
         epochs=("epochs", "first"),
     )
 
@@ -52,7 +54,7 @@ def printed(method: str) -> dict[str, float]:
 
 
 def places(values: dict[str, float], width: float) -> dict[str, str]:
-    """Place of each row, best first; rows nearer to the one above than ``width`` share its place."""
+    """Place of each row, best first; rows within ``width`` of the best of a place share it."""
     ranked = sorted(values, key=lambda row: -values[row])
     found: dict[str, str] = {}
     first = 0

@@ -78,10 +78,12 @@ def run(suite: str, data_root: Path, out: Path, jobs: int) -> float:
 
 
 def row(suite: str, out: Path, minutes: float) -> list[str]:
-    """Cells of the row of a suite that was run."""
+    """Cells of the row of a suite that was run; of reasons their first sentence."""
     cells = pd.read_csv(out / "cells.csv", dtype=str, keep_default_na=False)
     count = Counter(cells["status"])
-    reasons = cells.loc[cells["status"] != "ok", "reason"].value_counts()
+    reasons = cells.loc[cells["status"] != "ok", "reason"].str.split(r"[;.:] |; ", regex=True)
+    reasons = reasons.str[0].str.replace(r" is not below .*", " is not there", regex=True)
+    reasons = reasons.value_counts()
     why = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
     without = set(cells["method"]) - set(cells.loc[cells["status"] == "ok", "method"])
     return [
