@@ -38,7 +38,7 @@ def test_a_trial_has_no_number_of_a_test_link(
     def refuse(*_arguments: object) -> None:
         raise AssertionError("a trial must not score test links")
 
-    monkeypatch.setattr(scorers, "_test_task", refuse)
+    monkeypatch.setattr(scorers, "candidate_task", refuse)
     monkeypatch.setattr(execute, "make_scorer", refuse)
     monkeypatch.setattr(scorers.RankingScorer, "final", refuse)
     _cell, record = trial(tmp_path, epochs=4, eval_every=2)
