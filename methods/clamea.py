@@ -20,7 +20,7 @@ from torch.nn.functional import embedding, normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule
+from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule, StopScore
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.siamese.pair_losses import ContrastiveForm, modal_contrastive_loss
@@ -116,7 +116,13 @@ class CLAMEA(TextMethod):
         **{f"MGF {rule}": {"mgf_fusion": rule} for rule in ("Cat", "Wcat", "Dcat", "Wsum")},
         **{f"FMF {rule}": {"fmf_fusion": rule} for rule in ("Wcat", "Dcat", "Wsum", "Dsum")},
         # Readings of what the paper leaves open
-        "as printed": {"negatives": 0, "joint_product": False, "mfe_residual": False},
+        "as printed": {
+            "negatives": 0,
+            "joint_product": False,
+            "mfe_residual": False,
+            "sampled_pairs": 0,
+            "entity_batch": 0,
+        },
         "all negatives": {"negatives": 0},
         "cosine joint": {"joint_product": False},
         "literal MFE": {"mfe_residual": False},
@@ -126,7 +132,12 @@ class CLAMEA(TextMethod):
         "values from the other modality": {"cmae_values": "other"},
         "equal parts": {"equal_parts": True},
         "pseudo-pairs as seeds": {"pseudo_as_seeds": True},
-        "lineage VAE": {"vae_loss": "lineage", "vae_sample": 0, "entity_batch": 0},
+        "lineage VAE": {
+            "vae_loss": "lineage",
+            "vae_sample": 0,
+            "entity_batch": 0,
+            "sampled_pairs": 0,
+        },
         "offline encoder": {"text_encoder": "minilm"},
         # Every mean over seeds and entities in full, at six to seven times the cost
         "nothing sampled": {"sampled_pairs": 0, "entity_batch": 0},
@@ -158,6 +169,7 @@ class CLAMEA(TextMethod):
         "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")
 
     @property
     def is_iterative(self) -> bool:

@@ -38,6 +38,7 @@ from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches, links_apart
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
+    FitBy,
     feature_expert,
     numerical_expert,
     relational_expert,
@@ -58,6 +59,7 @@ class PoEParams:
     relational_dim: int = 256  # columns that stand in for one per seed link, ours
     feature_dim: int = 256  # principal directions kept of each feature modality, ours
     max_attribute_pairs: int = 16  # numeric attribute pairs with an own Gaussian, ours
+    gaussians: FitBy = "moments"  # interpretation; robust ones tell more
     n_frequencies: int = 32  # random Fourier features of each Gaussian, ours
     weighed_share: float = 0.1  # of the seeds, which the latent expert does not learn; ours
     expert_weight: float = 10.0  # of r, n and i at the start: cosines alone hardly tell, ours
@@ -95,6 +97,7 @@ class PoE(Method):
         "lni": {"experts": "lni"},
         "lri": {"experts": "lri"},
         "lrn": {"experts": "lrn"},
+        "robust Gaussians": {"gaussians": "robust"},
     }
     test_params: ClassVar = {
         "epochs": 16,
@@ -156,7 +159,7 @@ def _experts(
         found["relational"] = relational_expert(graph, pairs, params.relational_dim, ctx)
     if "n" in params.experts and "attribute" in used:
         sizes = params.max_attribute_pairs, params.n_frequencies
-        found["numerical"] = numerical_expert(view, *sizes, ctx)
+        found["numerical"] = numerical_expert(view, *sizes, ctx, params.gaussians)
     if "i" in params.experts:
         for name in FEATURES:
             if name in used:

@@ -50,7 +50,7 @@ class SEClipMMEA(Method):
     """Two similarities, trained apart and added; the weight is chosen on validation pairs.
 
     The choice is made once, after training: each weight of the grid is offered to the monitor as
-    one further epoch. Where the protocol lets no score be seen, both weigh the same.
+    one further epoch. Where no score is seen, both weigh the same.
     """
 
     paper = CROSSEA_PAPER
@@ -60,6 +60,7 @@ class SEClipMMEA(Method):
     Params = SEClipParams
     # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
     published_scoring = Scoring("cosine", csls=0)
+    paper_stop = "valid"  # CrossEA\'s paper holds a tenth of the pairs out
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"mu=0.5": {"mu": 0.5}}
     no_op_variants: ClassVar = {

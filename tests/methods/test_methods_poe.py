@@ -19,6 +19,7 @@ from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_qu
 from mmea_bench.methods.parts.poe.batches import TripleAndLinkBatches, links_apart
 from mmea_bench.methods.parts.poe.experts import (
     ExpertVectors,
+    FitBy,
     feature_expert,
     numeric_values,
     numerical_expert,
@@ -137,21 +138,27 @@ def test_principal_directions_span_the_largest_variance() -> None:
 def test_numbers_by_hand() -> None:
     attributes = (["a", "b"], [(0, 0), (0, 0), (1, 0), (1, 1), (2, 1)])
     graph = with_values(
-        knowledge_graph("s", 3, [], [], attributes), ["0", "-1e2", "nan", "7", "red"]
+        knowledge_graph("s", 3, [], [], attributes), ["0", "-1e2", "nan", "7", "1912-07"]
     )
     found = numeric_values(graph)
-    expected = [[-math.log(101) / 2, math.nan], [math.nan, math.log(8)], [math.nan, math.nan]]
+    expected = [[-50, math.nan], [math.nan, 7], [math.nan, 1912.5]]
     np.testing.assert_allclose(found, expected)
 
 
-def test_numerical_expert_approximates_its_gaussian() -> None:
+@pytest.mark.parametrize("fit_by", ["moments", "robust"])
+def test_numerical_expert_approximates_its_gaussian(fit_by: FitBy) -> None:
     view = numeric_view()
-    expert = numerical_expert(view, 4, 20_000, context())
+    expert = numerical_expert(view, 4, 20_000, context(), fit_by)
     assert expert is not None
     source, target = numeric_values(view.source)[:, 0], numeric_values(view.target)[:, 0]
+    if fit_by == "robust":
+        source, target = np.log1p(source), np.log1p(target)
     differences = source[:10] - target[:10]
-    centre = np.median(differences)
-    width = max(1e-3, 1.4826 * np.median(np.abs(differences - centre)))
+    centre, width = differences.mean(), differences.std()
+    if fit_by == "robust":
+        centre = np.median(differences)
+        width = 1.4826 * np.median(np.abs(differences - centre))
+    width = max(1e-3, width)
     expected = np.exp(-(((source[:, None] - target[None] - centre) / width) ** 2))
     np.testing.assert_allclose((expert.source @ expert.target.T).numpy(), expected, atol=0.05)
 

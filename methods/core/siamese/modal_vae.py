@@ -75,10 +75,11 @@ def sampled(mean: Tensor, log_variance: Tensor, generator: torch.Generator | Non
 def vae_loss(
     vae: ModalVAE, vectors: Tensor, encoded: tuple[Tensor, Tensor], latents: Tensor, form: LossForm
 ) -> Tensor:
-    """Negative evidence lower bound of some vectors under a unit-variance decoder.
+    """Negative evidence lower bound of some vectors.
 
-    ``per entity``: half the squared error of the scaled vectors summed over dimensions, plus the
-    divergence summed over latents, both averaged over entities: up to a constant the bound itself.
+    ``per entity``: the squared error of the scaled vectors summed over dimensions, plus the
+    divergence summed over latents, both averaged over entities: up to a constant the bound under a
+    decoder of variance 1/2.
     ``lineage`` (TMEA's code): mean squared error over all elements plus the divergence summed over
     entities and latents, which makes the latents collapse.
 
@@ -96,7 +97,7 @@ def vae_loss(
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
     if form == "lineage":
         return error.mean() + divergence.sum()
-    return (error.sum() / 2 + divergence.sum()) / max(1, len(vectors))
+    return (error.sum() + divergence.sum()) / max(1, len(vectors))
 
 
 def unit_scale(dim: int, form: LossForm) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,8 +20,12 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.literals import number_of
 
 _SMALLEST_WIDTH = 1e-3
+FitBy = Literal["moments", "robust"]
+"""How Gaussians are fitted to differences."""
+
 _FEWEST_LINKS = 3
 """Training links that must have both attributes before a Gaussian is fitted to them."""
 
@@ -136,7 +141,7 @@ def principal_directions(rows: Tensor, dim: int, generator: torch.Generator) -> 
 
 
 def numerical_expert(
-    view: TrainView, n_pairs: int, n_frequencies: int, ctx: RunContext
+    view: TrainView, n_pairs: int, n_frequencies: int, ctx: RunContext, fit_by: FitBy = "moments"
 ) -> ExpertVectors | None:
     """Gaussians of the differences of numeric attributes, one per pair of attributes.
 
@@ -146,12 +151,23 @@ def numerical_expert(
     approximate it. Pairs of attributes are taken by how much their width narrows the spread of
     the values, weighted by the number of links.
 
+    Args:
+        view: Values and seed links.
+        n_pairs: Largest number of pairs of attributes.
+        n_frequencies: Of each Gaussian.
+        ctx: Draws the frequencies.
+        fit_by: ``moments`` takes mean and deviation of the differences; ``robust`` the median and
+            its deviation, of magnitudes beyond one by their logarithm, ``sign(x) log(1 + |x|)``,
+            so that neither a wrong unit nor a large population blurs a Gaussian.
+
     Returns:
         The vectors, or None if no pair of attributes is numeric on enough seed links.
     """
     source, target = numeric_values(view.source), numeric_values(view.target)
+    if fit_by == "robust":
+        source, target = (np.sign(each) * np.log1p(np.abs(each)) for each in (source, target))
     links = np.asarray(view.seed_links, dtype=np.int64)
-    fits = _gaussians(source[links[:, 0]], target[links[:, 1]])[:n_pairs]
+    fits = _gaussians(source[links[:, 0]], target[links[:, 1]], fit_by)[:n_pairs]
     if not fits:
         return None
     generator = ctx.generator("frequencies")
@@ -168,13 +184,11 @@ def numerical_expert(
 def numeric_values(graph: KnowledgeGraph) -> NDArray[np.float64]:
     """Mean of an entity's numbers per attribute, NaN where there are none, [n_ent, n_attributes].
 
-    Magnitudes beyond one count by their logarithm, ``sign(x) log(1 + |x|)``, so that populations
-    and years both have differences of a usable size.
+    Dates are years with a fraction, as Freebase writes them.
     """
     shape = (graph.n_entities, graph.n_attributes)
-    numbers = np.array([_number(value) for value in graph.attribute_values], dtype=np.float64)
+    numbers = np.array([number_of(value) for value in graph.attribute_values], dtype=np.float64)
     usable = np.isfinite(numbers)
-    numbers = np.sign(numbers) * np.log1p(np.abs(numbers))
     rows, columns = graph.attribute_triples[usable].astype(np.int64).T
     totals, counts = np.zeros(shape), np.zeros(shape)
     np.add.at(totals, (rows, columns), numbers[usable])
@@ -182,13 +196,6 @@ def numeric_values(graph: KnowledgeGraph) -> NDArray[np.float64]:
     means: NDArray[np.float64] = np.full(shape, np.nan)
     np.divide(totals, counts, out=means, where=counts > 0)
     return means
-
-
-def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
 
 
 @dataclass(frozen=True)
@@ -200,12 +207,15 @@ class _Gaussian:
     gain: float
 
 
-def _gaussians(source: NDArray[np.float64], target: NDArray[np.float64]) -> list[_Gaussian]:
+def _gaussians(
+    source: NDArray[np.float64], target: NDArray[np.float64], fit_by: FitBy
+) -> list[_Gaussian]:
     """Gaussians of the pairs of attributes, the most telling first.
 
     Args:
         source: Values of the source entities of the links, [n_links, n_source_attributes].
         target: Values of their targets, [n_links, n_target_attributes].
+        fit_by: As in ``numerical_expert``.
     """
     found = []
     has_source, has_target = np.isfinite(source), np.isfinite(target)
@@ -213,14 +223,21 @@ def _gaussians(source: NDArray[np.float64], target: NDArray[np.float64]) -> list
     for first, second in np.argwhere(common >= _FEWEST_LINKS):
         both = has_source[:, first] & has_target[:, second]
         differences = source[both, first] - target[both, second]
-        # The median and its deviation: one wrong unit must not blur the Gaussian.
-        centre = float(np.median(differences))
-        width = max(_SMALLEST_WIDTH, 1.4826 * float(np.median(np.abs(differences - centre))))
+        centre, width = _fitted(differences, fit_by)
+        width = max(_SMALLEST_WIDTH, width)
         spread = float(source[both, first].std() + target[both, second].std())
         gain = float(both.sum()) * math.log(max(spread, _SMALLEST_WIDTH) / width)
         if gain > 0:
             found.append(_Gaussian(int(first), int(second), centre, width, gain))
     return sorted(found, key=lambda fit: -fit.gain)
+
+
+def _fitted(differences: NDArray[np.float64], fit_by: FitBy) -> tuple[float, float]:
+    """Centre and width of a Gaussian."""
+    if fit_by == "moments":
+        return float(differences.mean()), float(differences.std())
+    centre = float(np.median(differences))
+    return centre, 1.4826 * float(np.median(np.abs(differences - centre)))
 
 
 def _waves(values: NDArray[np.float64], frequencies: Tensor) -> Tensor:

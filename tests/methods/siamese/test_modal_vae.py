@@ -31,25 +31,25 @@ def test_vae_loss_by_hand(generator: torch.Generator) -> None:
     divergence = 0.5 + (1 - math.log(2.0)) / 2 + 2.0
     scaled = vae_by_hand(generator, unit_scale(2, "per entity"))
     loss = vae_loss(scaled, vectors, (mean, log_variance), mean, "per entity")
-    assert float(loss.detach()) == pytest.approx((2 * (25 + 1) / 2 + divergence) / 2)
+    assert float(loss.detach()) == pytest.approx((2 * (25 + 1) + divergence) / 2)
     plain = vae_by_hand(generator, unit_scale(2, "lineage"))
     loss = vae_loss(plain, vectors, (mean, log_variance), mean, "lineage")
     assert float(loss.detach()) == pytest.approx(26 / 4 + divergence)
 
 
-def test_vae_loss_is_the_evidence_bound_of_a_unit_variance_decoder(
+def test_vae_loss_is_the_evidence_bound_of_a_decoder_of_variance_one_half(
     generator: torch.Generator,
 ) -> None:
     vae = vae_by_hand(generator, 2.0)
     vectors, mean = torch.tensor([[1.5, -2.0]]), torch.tensor([[0.3, 0.0]])
     latents = (mean, torch.zeros(1, 2))
     loss = vae_loss(vae, vectors, latents, mean, "per entity")
-    # Half of (3^2 + 4^2), and half of 0.3^2.
-    assert float(loss.detach()) == pytest.approx(12.5 + 0.045)
+    # 3^2 + 4^2, and half of 0.3^2.
+    assert float(loss.detach()) == pytest.approx(25 + 0.045)
     normal = torch.distributions.Normal
-    log_likelihood = normal(0.0, 1.0).log_prob(2.0 * vectors).sum()
+    log_likelihood = normal(0.0, math.sqrt(0.5)).log_prob(2.0 * vectors).sum()
     divergence = torch.distributions.kl_divergence(normal(mean, 1.0), normal(0.0, 1.0)).sum()
-    constant = math.log(2 * math.pi)  # of two dimensions
+    constant = math.log(math.pi)  # of two dimensions
     torch.testing.assert_close(loss.detach() + constant, divergence - log_likelihood)
 
 
