@@ -169,7 +169,7 @@ class LoginMEA(Method):
         "iterative_start": 20,
         "promote_every": 10,
         "eval_every": 20,
-        "learning_rate": 5e-3,
+        "learning_rate": 4e-3,
     }
     # The reported row is the evaluation with the best Hits@1 on the test links.
     paper_stop: ClassVar[StopRule] = "test"
