@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from mmea_bench.datasets.core.regular_files import read_regular
 from mmea_bench.methods.core.base import Alignment, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues
-from mmea_bench.methods.core.inputs.names import joint_names, original_names
+from mmea_bench.methods.core.inputs.names import NameForm, entity_names
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.encoders import xavier_normal
@@ -55,7 +55,7 @@ class BertIntParams:
 
     modalities: tuple[str, ...] = ("structure", "attribute", "name")
     text_encoder: str = "mbert"  # code; see methods/core/inputs/text_encoders.py for the others
-    names: Literal["original", "given"] = "original"  # of the URIs, code; given: translated ones
+    names: NameForm = "original"  # of the URIs, code; given: translated ones
     descriptions: str = ""  # file of lines "URI, tab, text"; code: DBpedia 2016-10
     max_tokens: int = 128  # code
     max_value_tokens: int = 64  # code
@@ -139,18 +139,13 @@ class BertInt(TextMethod):
         return ranked(view, graph, vectors, views, params, ctx)
 
 
-def entity_names(view: TrainView, params: BertIntParams) -> list[str]:
-    """Name of each entity, as its URI spells it or as the dataset gives it, [n_entities]."""
-    return original_names(view) if params.names == "original" else joint_names(view)
-
-
 def entity_texts(view: TrainView, params: BertIntParams) -> list[str]:
     """Description of each entity, or its name where there is none, [n_entities].
 
     Raises:
         UserError: If the file of descriptions cannot be read.
     """
-    names = entity_names(view, params)
+    names = entity_names(view, params.names)
     if not params.descriptions:
         return names
     path = Path(params.descriptions).expanduser()
@@ -186,7 +181,7 @@ def member_sets(
         facts = facts.chosen(
             without_many_values(facts.entities, facts.attributes, params.most_values)
         )
-        names = entity_names(view, params)
+        names = entity_names(view, params.names)
         named = np.array([row for row, name in enumerate(names) if name], dtype=np.int64)
         texts = [*facts.texts, *(names[row] for row in named)]
         rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}

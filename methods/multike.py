@@ -23,7 +23,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.names import joint_names, original_names
+from mmea_bench.methods.core.inputs.names import NameForm, entity_names
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.parts.multike.combination import (
@@ -50,7 +50,7 @@ class MultiKEParams:
     """Hyper-parameters of MultiKE; defaults are those of its released code and ``args.json``."""
 
     modalities: tuple[str, ...] = ("structure", "attribute", "name")
-    names: Literal["original", "given"] = "original"  # of the URIs, code; given: translated ones
+    names: NameForm = "original"  # of the URIs, code; given: translated ones
     # No source says which of the printed combinations the quoted numbers stand on.
     combination: Literal["shared", "average", "weighted", "space"] = "shared"  # ITC
     word_file: str = ""  # code: fastText wiki-news-300d-1M; any GloVe or fastText text file
@@ -147,10 +147,9 @@ class MultiKE(Method):
         return found
 
 
-def entity_names(view: TrainView, params: MultiKEParams) -> list[str]:
+def cleaned_names(view: TrainView, params: MultiKEParams) -> list[str]:
     """Cleaned name of every entity of both KGs, [n_entities]."""
-    names = original_names(view) if params.names == "original" else joint_names(view)
-    return [cleaned_name(name) for name in names]
+    return [cleaned_name(name) for name in entity_names(view, params.names)]
 
 
 class Views:
@@ -168,7 +167,7 @@ class Views:
     ) -> None:
         graph = JointGraph.of(view)
         self.n_source, settings = graph.n_source, taken_from(params, ViewSettings)
-        names = entity_names(view, params) if "name" in used else []
+        names = cleaned_names(view, params) if "name" in used else []
         values: list[str] = []
         if "attribute" in used:
             facts, values = attribute_facts(view, graph, params.fewest_triples)

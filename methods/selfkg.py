@@ -21,9 +21,9 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import (
     NGRAMS,
     WORDS,
-    joint_names,
+    NameForm,
+    entity_names,
     name_vectors,
-    original_names,
 )
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
@@ -42,7 +42,7 @@ class SelfKGParams:
     # Code; ``words`` are the dataset's word vectors, ``ngrams`` hashed n-grams of letters; see
     # methods/core/inputs/text_encoders.py for the others.
     text_encoder: str = "labse"
-    names: Literal["original", "given"] = "original"  # of the URIs, code; given: translated ones
+    names: NameForm = "original"  # of the URIs, code; given: translated ones
     max_tokens: int = 130  # code
     contrast: bool = True  # False leaves the name vectors as they are
     n_neighbours: int = 20  # the entity itself included, code
@@ -162,6 +162,6 @@ def encoded_names(view: TrainView, params: SelfKGParams, ctx: RunContext) -> Ten
             f"{kind} of {vectors.shape[1]} dimensions stand in for a pretrained text encoder"
         )
         return vectors
-    texts = original_names(view) if params.names == "original" else joint_names(view)
+    texts = entity_names(view, params.names)
     summed = text_vectors(texts, kind, "sum tokens", ctx, max_tokens=params.max_tokens)
     return normalize(summed, dim=1)

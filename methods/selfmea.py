@@ -21,7 +21,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.names import joint_names, original_names
+from mmea_bench.methods.core.inputs.names import NameForm, entity_names
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.layers.multimodal import MultiModalEncoder
@@ -49,7 +49,7 @@ class SelfMEAParams(SeedTrainingParams):
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image", "name")
     text_encoder: str = "labse"  # letter; see methods/core/inputs/text_encoders.py for the others
-    names: Literal["original", "given"] = "original"  # of the URIs, SelfKG code; given: translated
+    names: NameForm = "original"  # of the URIs, SelfKG code; given: translated
     max_tokens: int = 130  # SelfKG code
     contrast: bool = True  # stage 1; False leaves the name vectors as they are
     fusion: bool = True  # stage 2
@@ -160,7 +160,7 @@ class SelfMEA(TextMethod):
         """Trains without seed links and returns all entities' joint vectors."""
         params: SelfMEAParams = self.params
         graph = JointGraph.of(view)
-        texts = original_names(view) if params.names == "original" else joint_names(view)
+        texts = entity_names(view, params.names)
         names = text_vectors(
             texts, params.text_encoder, "sum tokens", ctx, max_tokens=params.max_tokens
         )

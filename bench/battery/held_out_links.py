@@ -38,12 +38,11 @@ def check_held_out_links(method_type: type[Method]) -> None:
     pair = easy_pair_for(method_type)
     method = applicable(brief(method_type, n_epochs=2), pair)
     view, split = tiny_view(pair, method), tiny_split(pair)
-    sizes = (pair.source.n_entities, pair.target.n_entities)
     scorer = make_scorer(Protocol(), pair, split, method.published_scoring)
     torch.manual_seed(RNG_SEED)
     context = RunContext(
         RNG_SEED,
-        monitor=sealed(CurveMonitor("last", scorer, sizes)),
+        monitor=sealed(CurveMonitor("last", scorer, pair.sizes)),
         states=MemoryStates(-1, {"view": view}),
     )
     before = held_out_in(view, context, pair.anchor_links)

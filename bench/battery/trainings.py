@@ -205,6 +205,6 @@ def check_deadline(method_type: type[Method]) -> None:
 
 def _check_rows(alignment: Alignment, pair: KGPair) -> None:
     try:
-        checked(alignment, (pair.source.n_entities, pair.target.n_entities))
+        checked(alignment, pair.sizes)
     except (UserError, DivergedError) as error:
         raise CheckFailedError(str(error)) from error

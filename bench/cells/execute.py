@@ -200,9 +200,8 @@ def _train(
     else:
         published = (method.published_scoring, method.paper_stop_score)
         scorer = make_scorer(protocol, pair, split, *published, scorer_kind(protocol))
-    sizes = (pair.source.n_entities, pair.target.n_entities)
     stop_rule = protocol.stop_rule(method.paper_stop, len(split.valid_links))
-    monitor = CurveMonitor(stop_rule, scorer, sizes)
+    monitor = CurveMonitor(stop_rule, scorer, pair.sizes)
     seed_links = trained_links(pair, split.seed_links)
     view = train_view(pair, seed_links, method.used_modalities(pair.modalities))
     states = cell_states(job, monitor, view)
@@ -222,7 +221,7 @@ def _train(
     started = time.perf_counter()
     returned = _fitted(method, view, ctx)
     fit_s = _seconds_before(states) + time.perf_counter() - started - monitor.seconds
-    embeddings = checked(returned, sizes)
+    embeddings = checked(returned, pair.sizes)
     remarks = tuple(states.notes) if states is not None else ()
     remarks += (wrong_seed_note(seed_links, split.seed_links),)
     facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)

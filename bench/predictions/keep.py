@@ -51,7 +51,7 @@ def _kept(job: Job, record: Record, method: Method, returned: Alignment) -> Iter
     if keeping.folder is None:
         return
     pair = load_pair(open_dataset(cell.dataset, job.data_root), job.cache_dir)
-    alignment = checked(returned, (pair.source.n_entities, pair.target.n_entities))
+    alignment = checked(returned, pair.sizes)
     if keeping.keeps(EMBEDDINGS):
         if isinstance(alignment, Embeddings):
             write_embeddings(keeping.folder, job.key, _embeddings(record, pair, alignment))

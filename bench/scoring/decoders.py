@@ -73,17 +73,26 @@ class Csls:
 
 
 @dataclass(frozen=True)
-class Rescored:
-    """A decoder that makes new scores of those of a method and ranks links by them.
+class Decoding:
+    """What is made of all scores of a method, which CSLS may rescale before.
 
     Attributes:
-        csls: Neighbourhood size of a rescaling before; 0 is none.
+        csls: Neighbourhood size of that rescaling; 0 is none.
     """
 
     csls: int = 0
 
     def __post_init__(self) -> None:
         _at_least("csls", self.csls, 0)
+
+    def measured(self, scored: Scored, tie_rule: TieRule) -> Measured:
+        """The numbers of a cell."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Rescored(Decoding):
+    """A decoder that makes new scores of those of a method and ranks links by them."""
 
     def plan(self, scores: ScoreBlocks) -> ScoreBlocks:
         """The new scores, of scores that were rescaled already."""
@@ -150,23 +159,14 @@ class Sinkhorn(Rescored):
 
 
 @dataclass(frozen=True)
-class OneToOne:
-    """A decoder that predicts pairs in which no entity stands twice.
-
-    Attributes:
-        csls: Neighbourhood size of a rescaling before; 0 is none.
-    """
-
-    csls: int = 0
-
-    def __post_init__(self) -> None:
-        _at_least("csls", self.csls, 0)
+class OneToOne(Decoding):
+    """A decoder that predicts pairs in which no entity stands twice."""
 
     def pairs(self, blocks: ScoreBlocks) -> Pairs:
         """Predicted (row, column) pairs, [n, 2]."""
         raise NotImplementedError
 
-    def measured(self, scored: Scored, _tie_rule: TieRule) -> Measured:
+    def measured(self, scored: Scored, tie_rule: TieRule) -> Measured:  # noqa: ARG002
         """Precision, recall, F1 and Hits@1 of the predicted pairs.
 
         Candidates are shuffled first. A layout has the true pairs on its diagonal, and what decides
@@ -228,7 +228,7 @@ class Mutual(OneToOne):
         return mutual_pairs(blocks)
 
 
-Decoder = NoDecoder | Csls | Rescored | OneToOne
+Decoder = NoDecoder | Csls | Decoding
 DECODERS: Mapping[str, type[Decoder]] = MappingProxyType(
     {
         "none": NoDecoder,

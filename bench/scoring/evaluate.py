@@ -90,7 +90,7 @@ def valid_task(pair: KGPair, split: Split, known: Ids) -> RankingTask:
 
     Among the few validation entities alone the task would be far easier.
     """
-    return ranking_task(split.valid_links, known, entity_counts(pair), split.seed_links)
+    return ranking_task(split.valid_links, known, pair.sizes, split.seed_links)
 
 
 def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
@@ -100,12 +100,7 @@ def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
     seeds = None
     if candidates == "unseeded":
         seeds = np.concatenate([split.seed_links, split.valid_links])
-    return ranking_task(split.test_links, pair.anchor_links, entity_counts(pair), seeds)
-
-
-def entity_counts(pair: KGPair) -> tuple[int, int]:
-    """Numbers of source and target entities."""
-    return pair.source.n_entities, pair.target.n_entities
+    return ranking_task(split.test_links, pair.anchor_links, pair.sizes, seeds)
 
 
 @dataclass(frozen=True, eq=False)

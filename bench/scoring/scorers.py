@@ -17,10 +17,9 @@ from mmea_bench.bench.scoring.dangling.detection import (
 )
 from mmea_bench.bench.scoring.decoders import (
     Csls,
+    Decoding,
     Hungarian,
     NoDecoder,
-    OneToOne,
-    Rescored,
     decoder_address,
     parse_decoder,
 )
@@ -30,7 +29,6 @@ from mmea_bench.bench.scoring.evaluate import (
     Ranks,
     Scored,
     candidate_task,
-    entity_counts,
     rank_in,
     rank_links,
     ranking_task,
@@ -224,7 +222,7 @@ class RankingScorer:
     def _ranked_and_decoded(self, scored: Scored, **further: object) -> Iterator[Number]:
         yield from self._ranked(scored, self._sizes, **further)
         for decoder in self._decoders:
-            if isinstance(decoder, Rescored | OneToOne):
+            if isinstance(decoder, Decoding):
                 yield from self._decoded(scored, decoder, **further)
 
     def _ranked(
@@ -238,9 +236,7 @@ class RankingScorer:
                 for metric, value in values.items():
                     yield Number(words, metric, direction, value, layout.n_links)
 
-    def _decoded(
-        self, scored: Scored, decoder: Rescored | OneToOne, **further: object
-    ) -> Iterator[Number]:
+    def _decoded(self, scored: Scored, decoder: Decoding, **further: object) -> Iterator[Number]:
         layout = scored.layout
         if isinstance(decoder, Hungarian):
             decoder = decoder.fitted(len(layout.sources), len(layout.targets))
@@ -264,7 +260,7 @@ class RankingScorer:
         is_scored = is_own and scoring.candidates == sets[0]
         asked = scored if is_scored else Scored(compared, self._published.task)
         decoder = parse_decoder(scoring.decoder)
-        if isinstance(decoder, Rescored | OneToOne):
+        if isinstance(decoder, Decoding):
             decoder = replace(decoder, csls=scoring.csls or decoder.csls)
             if not (is_same and decoder in self._decoders):
                 yield from self._decoded(asked, decoder, **candidates)
@@ -308,7 +304,7 @@ class DanglingScorer:
 
     def __init__(self, pair: KGPair, split: Split) -> None:
         judged = np.concatenate([split.valid_links, split.test_links])
-        self._task = ranking_task(judged, pair.anchor_links, entity_counts(pair), split.seed_links)
+        self._task = ranking_task(judged, pair.anchor_links, pair.sizes, split.seed_links)
         self._known = DanglingTask(split, pair.anchor_links)
 
     def final(self, alignment: Alignment, csls_sizes: tuple[int, ...]) -> FinalScores:

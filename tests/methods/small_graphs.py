@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmea_bench.datasets.core.model.features import Features
@@ -51,3 +53,11 @@ def small_view() -> TrainView:
     seeds = np.array([[0, 0], [1, 1]], dtype=np.int32)
     modalities = ("structure", "relation", "attribute", "image", "name")
     return TrainView(source, target, {"image": image}, modalities, seeds)
+
+
+def translated_view(given: str) -> TrainView:
+    """The small view, where a URI spells 北京 (x) and the dataset gives another name for it."""
+    view = small_view()
+    uris = ["http://zh.dbpedia.org/resource/%E5%8C%97%E4%BA%AC_(x)", "http://b/Q1", "http://b/Q2"]
+    names = text_array([given, "one", ""])
+    return replace(view, source=replace(view.source, entities=text_array(uris), names=names))

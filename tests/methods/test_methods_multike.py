@@ -12,11 +12,10 @@ import torch
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
-from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.value_encoder import ValueEncoder
-from mmea_bench.methods.multike import MultiKE, MultiKEParams, entity_names
+from mmea_bench.methods.multike import MultiKE, MultiKEParams, cleaned_names
 from mmea_bench.methods.parts.multike.combination import space_loss, weighted_sum
 from mmea_bench.methods.parts.multike.facts import (
     Facts,
@@ -39,7 +38,7 @@ from mmea_bench.methods.parts.multike.predicates import (
     local_name,
     value_weights,
 )
-from tests.methods.small_graphs import small_view
+from tests.methods.small_graphs import translated_view
 
 SETTINGS = LiteralSettings("", 2, (4, 3), 0, 10, 1e-3)
 
@@ -53,14 +52,9 @@ def test_names_and_values_are_cleaned() -> None:
 
 
 def test_names_are_those_of_the_uris_unless_the_given_ones_are_asked_for() -> None:
-    view = small_view()
-    uris = ["http://zh.dbpedia.org/resource/%E5%8C%97%E4%BA%AC_(x)", "http://b/Q1", "http://b/Q2"]
-    source = dataclasses.replace(
-        view.source, entities=text_array(uris), names=text_array(["Beijing (x)", "one", ""])
-    )
-    view = dataclasses.replace(view, source=source)
-    assert entity_names(view, MultiKEParams())[:3] == ["北京", "one", ""]
-    assert entity_names(view, MultiKEParams(names="given"))[:3] == ["beijing", "one", ""]
+    view = translated_view("Beijing (x)")
+    assert cleaned_names(view, MultiKEParams())[:3] == ["北京", "one", ""]
+    assert cleaned_names(view, MultiKEParams(names="given"))[:3] == ["beijing", "one", ""]
 
 
 def test_the_first_words_stand_side_by_side() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
-from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import original_names
@@ -16,7 +13,7 @@ from mmea_bench.methods.core.self_supervised.contrastive_stage import _Contrast
 from mmea_bench.methods.core.self_supervised.momentum_queue import MomentumQueue
 from mmea_bench.methods.core.self_supervised.neighbourhood import neighbour_table
 from mmea_bench.methods.selfkg import SelfKG, SelfKGParams, encoded_names
-from tests.methods.small_graphs import small_view
+from tests.methods.small_graphs import translated_view
 
 
 def contrast(**changes: object) -> _Contrast:
@@ -29,12 +26,7 @@ def contrast(**changes: object) -> _Contrast:
 
 
 def test_names_are_those_of_the_uris_in_their_own_language() -> None:
-    view = small_view()
-    uris = ["http://zh.dbpedia.org/resource/%E5%8C%97%E4%BA%AC_(x)", "http://b/Q1", "http://b/Q2"]
-    source = dataclasses.replace(
-        view.source, entities=text_array(uris), names=text_array(["Beijing", "one", ""])
-    )
-    view = dataclasses.replace(view, source=source)
+    view = translated_view("Beijing")
     assert original_names(view)[:3] == ["北京 (x)", "one", ""]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmea_bench.bench.scoring.approximate.lists import Sides, candidate_lists, recall_of
 from mmea_bench.bench.scoring.approximate.options import Approximate, parse_ranking
 from mmea_bench.bench.scoring.approximate.ranks import Asked, neighbourhood_means, ranks_among
-from mmea_bench.bench.scoring.decoders import OneToOne, Rescored
+from mmea_bench.bench.scoring.decoders import Decoding
 from mmea_bench.bench.scoring.evaluate import Layout, LinkRanks, Scored
 from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.bench.scoring.protocol import EXACT, Protocol
@@ -101,7 +101,7 @@ class ApproximateScorer(RankingScorer):
     def _decoded(
         self,
         scored: Scored,  # noqa: ARG002
-        decoder: Rescored | OneToOne,  # noqa: ARG002
+        decoder: Decoding,  # noqa: ARG002
         **further: object,  # noqa: ARG002
     ) -> Iterator[Number]:
         """Nothing: a decoder reads all scores."""

@@ -114,7 +114,7 @@ class KGPair:
         links = self.anchor_links
         if links.ndim != 2 or links.shape[1] != 2:
             raise DataError(f"{self.dataset}: anchor links need shape [n, 2], not {links.shape}.")
-        sizes = (self.source.n_entities, self.target.n_entities)
+        sizes = self.sizes
         for column, size in enumerate(sizes):
             if len(links) and (links[:, column].min() < 0 or links[:, column].max() >= size):
                 raise DataError(f"{self.dataset}: an anchor link names an entity out of range.")
@@ -147,6 +147,11 @@ class KGPair:
         assert isinstance(features, dict)  # noqa: S101 - written by __getstate__ above
         self.__dict__.update(state, features=MappingProxyType(features))
         frozen_array(self.anchor_links)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of source and target entities."""
+        return self.source.n_entities, self.target.n_entities
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 
 WORDS, NGRAMS = "words", "ngrams"
+NameForm = Literal["original", "given"]
+"""Names as URIs spell them, or as the dataset gives them, which may be translations."""
+
 _HASHED_DIM = 300
 
 
@@ -42,6 +46,11 @@ def original_names(view: TrainView) -> list[str]:
     uris = [*view.source.entities, *view.target.entities]
     names = joint_names(view)
     return [surface_form(uri) or name for uri, name in zip(uris, names, strict=True)]
+
+
+def entity_names(view: TrainView, form: NameForm) -> list[str]:
+    """Name of every entity of both graphs in one of its forms, [n_entities]."""
+    return original_names(view) if form == "original" else joint_names(view)
 
 
 def name_vectors(view: TrainView, kind: str, ctx: RunContext, dim: int = 300) -> Tensor:
