@@ -39,9 +39,7 @@ class CLAMEAParams(InteractionParams):
     """Hyper-parameters of CLAMEA; those of the network stand in ``InteractionParams``."""
 
     vae_sample: int = 5000  # entities that may train the VAEs besides the seeds; ours, lineage 0
-    entity_batch: int = (
-        512  # per step of L_VAE, L_m, L_s, drawn from theirs: unbiased; ours, 0: all
-    )
+    entity_batch: int = 512  # per step of L_VAE, L_m, L_s, drawn from theirs; ours, 0: all
     alpha: float = 0.01  # weight of L_m; paper, sweep of five values
     beta: float = 0.01  # weight of L_s; paper, sweep of five values
     margin: float = 1.0  # of TransE; paper
