@@ -90,7 +90,7 @@ class AliNet(Method):
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = AliNetParams
     paper_stop = "test"
-    paper_stop_score = StopScore("hits@1", "src2tgt")
+    paper_stop_score = StopScore("hits@1", "src2tgt", csls=0)
     # The code prints plain and CSLS (k = 10) numbers; which of them the paper has is not stated.
     published_scoring = Scoring("inner", csls=0)
     # The windows that the code's rule gives on the graphs that it prunes.

@@ -167,7 +167,7 @@ class CLAMEA(TextMethod):
         "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
-    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)
 
     @property
     def is_iterative(self) -> bool:

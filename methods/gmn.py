@@ -82,7 +82,7 @@ class GMN(Method):
     # those that names do not propose behind the others. SelfMEA's Table 1 states no setting.
     published_scoring = Scoring(None, csls=0)
     paper_stop = "test"
-    paper_stop_score = StopScore("hits@1", "src2tgt")
+    paper_stop_score = StopScore("hits@1", "src2tgt", csls=0)
     variants: ClassVar = {"50 candidates": {"n_candidates": 50}}
     waits_for_device = "the topic graphs of a batch are as large as they are, and its words as many"
     test_params: ClassVar = {

@@ -112,7 +112,7 @@ class MSNEA(TextMethod):
         "text_encoder": "hashed",
     }
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links, after every epoch
-    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code, left to right alone
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)  # code, left to right alone
 
     @property
     def is_iterative(self) -> bool:

@@ -83,7 +83,7 @@ class MuGNN(Method):
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = MuGNNParams
     paper_stop = "test"
-    paper_stop_score = StopScore("hits@1", "mean")
+    paper_stop_score = StopScore("hits@1", "mean", csls=0)
     published_scoring = Scoring("cosine", csls=0)
     variants: ClassVar = {
         "true premises": {"target_premises": "true"},

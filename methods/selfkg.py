@@ -97,7 +97,7 @@ class SelfKG(TextMethod):
     # Code: L2 on unit vectors, which ranks as the cosine does, among all target entities.
     published_scoring = Scoring("cosine", csls=0, candidates="all")
     paper_stop = "valid"
-    paper_stop_score = StopScore("hits@1", "src2tgt")
+    paper_stop_score = StopScore("hits@1", "src2tgt", csls=0)
     variants: ClassVar = {
         "names only": {"contrast": False, "modalities": ("name",)},
         "w/o structure": {"modalities": ("name",)},

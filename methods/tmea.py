@@ -135,7 +135,7 @@ class TMEA(TextMethod):
         "max_tokens": 24,
     }
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links
-    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt")  # code, left to right alone
+    paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)  # code, left to right alone
 
     @property
     def is_iterative(self) -> bool:

@@ -307,8 +307,11 @@ def _stop_note(outcome: _Outcome, protocol: Protocol) -> str:
     ranks = outcome.pair.task == "entity-alignment"
     if not (ranks and outcome.log.epochs) or links == "last" or stop == protocol.stop_score(None):
         return ""
-    metric, direction = stop.metric.replace("hits", "Hits").replace("mrr", "MRR"), stop.direction
-    return f"the checkpoint was chosen by {metric} ({direction}) of the {links} links, as released"
+    metric = stop.metric.replace("hits", "Hits").replace("mrr", "MRR")
+    how: str = stop.direction
+    if stop.csls is not None:
+        how += f", CSLS k={stop.csls}" if stop.csls else ", no CSLS"
+    return f"the checkpoint was chosen by {metric} ({how}) of the {links} links, as released"
 
 
 def _failure(job: Job, started_at: str, status: str, reason: str, **known: Any) -> Record:

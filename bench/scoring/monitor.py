@@ -45,10 +45,10 @@ class CurveMonitor:
         if self._sizes is not None:
             embeddings = checked(embeddings, self._sizes)
         chosen: float | None = None
-        for links, scores in self._scorer.curve(embeddings).items():
-            self._record(epoch, loss, links, scores)
+        for links, point in self._scorer.curve(embeddings).items():
+            self._record(epoch, loss, links, point.shown)
             if links == self._stop_on:
-                chosen = self._scorer.stop_score(scores)
+                chosen = point.stop_score
         self.seconds += time.perf_counter() - started
         return chosen
 

@@ -93,6 +93,13 @@ class Protocol:
         return StopScore(self.stop_metric)
 
 
+def stop_number(scores: Mapping[str, Mapping[str, float]], stop: StopScore) -> float:
+    """The number by which a checkpoint is chosen, of one point's numbers by direction."""
+    if stop.direction == "max":
+        return max(scores[each][stop.metric] for each in ("src2tgt", "tgt2src"))
+    return scores[stop.direction][stop.metric]
+
+
 def make_split(
     protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
 ) -> Split:

@@ -25,6 +25,7 @@ from mmea_bench.bench.scoring.decoders import (
 )
 from mmea_bench.bench.scoring.evaluate import (
     Layout,
+    LinkRanks,
     RankingTask,
     Ranks,
     Scored,
@@ -45,7 +46,7 @@ from mmea_bench.bench.scoring.pair_scoring import (
     pair_metrics,
     score_pairs,
 )
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.scoring.protocol import Protocol, stop_number
 from mmea_bench.datasets.core.model.nodes import visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
@@ -55,6 +56,19 @@ ByDirection = Mapping[str, Mapping[str, float]]
 """Direction to metric to value."""
 
 CURVE_METRICS = ("hits@1", "hits@10", "mrr")
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One point of the curves of one set of links.
+
+    Attributes:
+        shown: What the curves keep.
+        stop_score: The number to choose a checkpoint by, higher is better.
+    """
+
+    shown: ByDirection
+    stop_score: float
 
 
 @dataclass(frozen=True)
@@ -96,11 +110,8 @@ class Scorer(Contract):
     def curve_words(self) -> Mapping[str, object]:
         """Rules of scoring of the learning curves."""
 
-    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
-        """Set of links (``test``, ``valid``) to the numbers of one point of the curves."""
-
-    def stop_score(self, scores: ByDirection) -> float:
-        """The number to choose a checkpoint by, higher is better."""
+    def curve(self, alignment: Alignment) -> Mapping[str, CurvePoint]:
+        """Set of links (``test``, ``valid``) to one point of its curves."""
 
     def final(self, alignment: Alignment) -> FinalScores:
         """The numbers of the finished training."""
@@ -152,7 +163,8 @@ class PublishedTask:
 class RankingScorer:
     """Entity alignment: ranks of the true partners, and what the decoders make of the scores.
 
-    Curves are scored with the last CSLS size of the protocol.
+    Curves are scored with the last CSLS size of the protocol, a checkpoint may be chosen with
+    another one.
 
     Args:
         protocol: Rules of scoring.
@@ -189,21 +201,24 @@ class RankingScorer:
             **further,
         }
 
-    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
+    def curve(self, alignment: Alignment) -> Mapping[str, CurvePoint]:
         """Hits@1, Hits@10 and MRR of every set of links."""
-        size = self._protocol.csls[-1]
-        found = {}
+        shown = self._protocol.csls[-1]
+        chosen = shown if self._stop.csls is None else self._stop.csls
+        sizes = tuple(dict.fromkeys((shown, chosen)))
+        points = {}
         for links, task in self._tasks.items():
-            ranks = rank_links(alignment, task, (size,), self._protocol.tie_rule)[size]
-            found[links] = curve_numbers(ranks.src2tgt, ranks.tgt2src)
-        return found
+            ranks = self._curve_ranks(alignment, task, sizes)
+            scores = {
+                size: curve_numbers(each.src2tgt, each.tgt2src) for size, each in ranks.items()
+            }
+            points[links] = CurvePoint(scores[shown], stop_number(scores[chosen], self._stop))
+        return points
 
-    def stop_score(self, scores: ByDirection) -> float:
-        """The number by which the checkpoint is chosen."""
-        metric, direction = self._stop.metric, self._stop.direction
-        if direction == "max":
-            return max(scores[each][metric] for each in ("src2tgt", "tgt2src"))
-        return scores[direction][metric]
+    def _curve_ranks(
+        self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...]
+    ) -> Mapping[int, LinkRanks]:
+        return rank_links(alignment, task, sizes, self._protocol.tie_rule)
 
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test links: for every CSLS size, decoder, and as published."""
@@ -336,18 +351,18 @@ class PairScorer:
     def __init__(self, task: PairTask, decoders: tuple[str, ...] = ()) -> None:
         self._task, self._decoders = task, decoders
 
-    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
-        """Precision, recall and F1: measured on test pairs, expected from the validation pairs."""
+    def curve(self, alignment: Alignment) -> Mapping[str, CurvePoint]:
+        """Precision, recall and F1: measured on test pairs, expected from the validation pairs.
+
+        F1 chooses the checkpoint.
+        """
         scores = score_pairs(alignment, self._task)
         chosen = choose_thresholds(scores, self._task, "two-thresholds")
         measured = pair_metrics(scores, self._task, chosen)
         expected = {"precision": chosen.precision, "recall": chosen.recall, "f1": chosen.f1}
         test = {metric: measured[metric][0] for metric in expected}
-        return {"test": {"pairs": test}, "valid": {"pairs": expected}}
-
-    def stop_score(self, scores: ByDirection) -> float:
-        """F1."""
-        return scores["pairs"]["f1"]
+        points = {"test": test, "valid": expected}
+        return {links: CurvePoint({"pairs": point}, point["f1"]) for links, point in points.items()}
 
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test pairs under both inferences, and the thresholds as notes."""

@@ -7,15 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmea_bench.bench.scoring.evaluate import rank_links, valid_task
+from mmea_bench.bench.scoring.evaluate import LinkRanks, RankingTask, rank_links, valid_task
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.scoring.scorers import (
-    ByDirection,
-    FinalScores,
-    RankingScorer,
-    Scorer,
-    curve_numbers,
-)
+from mmea_bench.bench.scoring.scorers import FinalScores, RankingScorer, Scorer
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.pair import KGPair
@@ -51,17 +45,19 @@ def make_trial_scorer(protocol: Protocol, pair: KGPair, split: Split) -> Scorer:
 class TrialScorer(RankingScorer):
     """A trial of a tuning: its curve is all that it has, and is of validation links alone."""
 
-    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
+    def _curve_ranks(
+        self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...]
+    ) -> Mapping[int, LinkRanks]:
         """As of any training; by the plain similarity without scores that no rank depends on.
 
         CSLS needs the neighbours of every candidate, plain ranks only rows and columns of links.
         """
-        if self._protocol.csls[-1]:
-            return super().curve(alignment)
-        task, rule = self._tasks["valid"], self._protocol.tie_rule
+        if any(sizes):
+            return super()._curve_ranks(alignment, task, sizes)
+        rule = self._protocol.tie_rule
         rows = rank_links(alignment, replace(task, other_source=_NOBODY), (0,), rule)[0]
         columns = rank_links(alignment, replace(task, other_target=_NOBODY), (0,), rule)[0]
-        return {"valid": curve_numbers(rows.src2tgt, columns.tgt2src)}
+        return {0: LinkRanks(rows.src2tgt, columns.tgt2src)}
 
     def final(self, alignment: Alignment) -> FinalScores:  # noqa: ARG002 - there is nothing to score
         """Nothing: final numbers are those of the test links."""

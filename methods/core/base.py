@@ -77,10 +77,12 @@ class StopScore:
     Attributes:
         metric: What is measured.
         direction: Which KG asks; ``mean`` is of both, ``max`` the better one.
+        csls: Neighbourhood size, 0 for the plain similarity; None is that of the learning curves.
     """
 
     metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
     direction: Literal["src2tgt", "tgt2src", "mean", "max"] = "mean"
+    csls: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

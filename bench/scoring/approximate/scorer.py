@@ -13,15 +13,13 @@ from mmea_bench.bench.scoring.approximate.lists import Sides, candidate_lists, r
 from mmea_bench.bench.scoring.approximate.options import Approximate, parse_ranking
 from mmea_bench.bench.scoring.approximate.ranks import Asked, neighbourhood_means, ranks_among
 from mmea_bench.bench.scoring.decoders import Decoding
-from mmea_bench.bench.scoring.evaluate import Layout, LinkRanks, Scored
+from mmea_bench.bench.scoring.evaluate import Layout, LinkRanks, RankingTask, Scored
 from mmea_bench.bench.scoring.metrics import by_direction
 from mmea_bench.bench.scoring.protocol import EXACT, Protocol
 from mmea_bench.bench.scoring.scorers import (
-    ByDirection,
     FinalScores,
     Number,
     RankingScorer,
-    curve_numbers,
 )
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, Embeddings
@@ -47,14 +45,11 @@ class ApproximateScorer(RankingScorer):
         words = super()._words(csls_size, **further)
         return {**words, "candidates": f"{words['candidates']}-{self._protocol.ranking}"}
 
-    def curve(self, alignment: Alignment) -> Mapping[str, ByDirection]:
-        """Hits@1, Hits@10 and MRR of every set of links."""
-        size = self._protocol.csls[-1]
-        found = {}
-        for links, task in self._tasks.items():
-            ranks = self._looked_up(alignment, Layout(task)).ranks(size, self._protocol.tie_rule)
-            found[links] = curve_numbers(ranks.src2tgt, ranks.tgt2src)
-        return found
+    def _curve_ranks(
+        self, alignment: Alignment, task: RankingTask, sizes: tuple[int, ...]
+    ) -> Mapping[int, LinkRanks]:
+        looked_up = self._looked_up(alignment, Layout(task))
+        return {size: looked_up.ranks(size, self._protocol.tie_rule) for size in sizes}
 
     def final(self, alignment: Alignment) -> FinalScores:
         """All metrics of the test links for every CSLS size, and the recall of the candidates."""

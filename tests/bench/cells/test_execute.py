@@ -82,6 +82,12 @@ def test_paper_chooses_the_checkpoint_by_the_number_of_the_released_code(
     assert f"chosen by {words} (src2tgt) of the test links" in record.cell["notes"]
 
 
+def test_a_row_says_by_which_number_its_checkpoint_was_chosen(tmp_path: Path) -> None:
+    protocol = Protocol(name="paper", eval_every=2)
+    notes = run(tmp_path, "mugnn", protocol=protocol, epochs=4, dim=8).cell["notes"]
+    assert "chosen by Hits@1 (mean, no CSLS) of the test links, as released" in notes
+
+
 def test_what_trains_nothing_has_no_checkpoint_to_choose(tmp_path: Path) -> None:
     """Held-out links lie there all the same, but nothing was stopped on them."""
     for method in ("random_scores", "image_only"):

@@ -38,7 +38,7 @@ def test_a_curve_is_scored_with_the_last_size(
 ) -> None:
     assert len({expected_mrr(embeddings, other) for other in (0, 3, 10)}) == 3
     scorer = RankingScorer(Protocol(csls=sizes), {"test": TASK})
-    found = scorer.curve(embeddings)["test"]["src2tgt"]["mrr"]
+    found = scorer.curve(embeddings)["test"].shown["src2tgt"]["mrr"]
     assert found == pytest.approx(expected_mrr(embeddings, size))
     assert scorer.curve_words["csls"] == size
 
@@ -62,7 +62,7 @@ def test_paper_stops_on_the_number_that_the_released_code_looks_at(
     protocol = Protocol(name, stop_metric="hits@10")
     stop = protocol.stop_score(declared)
     scorer = RankingScorer(protocol, {"test": TASK}, stop=stop)
-    found = scorer.stop_score(scorer.curve(embeddings)["test"])
+    found = scorer.curve(embeddings)["test"].stop_score
     ranks = rank_links(embeddings, TASK, (3,))[3]
     by_hand = {
         "hits@10": ((ranks.src2tgt <= 10).mean() + (ranks.tgt2src <= 10).mean()) / 2,
@@ -75,10 +75,20 @@ def test_paper_stops_on_the_number_that_the_released_code_looks_at(
 
 def test_the_better_direction_may_choose(embeddings: Embeddings) -> None:
     scorer = RankingScorer(Protocol("paper"), {"test": TASK}, stop=StopScore("mrr", "max"))
-    scores = scorer.curve(embeddings)["test"]
-    both = [scores[direction]["mrr"] for direction in ("src2tgt", "tgt2src")]
+    point = scorer.curve(embeddings)["test"]
+    both = [point.shown[direction]["mrr"] for direction in ("src2tgt", "tgt2src")]
     assert both[0] != both[1]
-    assert scorer.stop_score(scores) == max(both)
+    assert point.stop_score == max(both)
+
+
+def test_a_checkpoint_may_be_chosen_with_another_csls_than_the_curves(
+    embeddings: Embeddings,
+) -> None:
+    stop = StopScore("mrr", "src2tgt", csls=0)
+    scorer = RankingScorer(Protocol("paper", csls=(0, 3)), {"test": TASK}, stop=stop)
+    point = scorer.curve(embeddings)["test"]
+    assert point.stop_score == pytest.approx(expected_mrr(embeddings, 0))
+    assert point.shown["src2tgt"]["mrr"] == pytest.approx(expected_mrr(embeddings, 3))
 
 
 def test_the_final_numbers_hold_every_size(embeddings: Embeddings) -> None:

@@ -175,7 +175,7 @@ def test_numbers_and_notes_say_that_they_are_approximate() -> None:
     assert shares == [1.0] * 4  # so few vectors are all looked at
     curve = ApproximateScorer(Protocol(ranking="approximate[k=10]"), {"test": task()})
     assert curve.curve_words["candidates"] == "test-approximate[k=10]"
-    assert set(curve.curve(vectors())["test"]) == {"src2tgt", "tgt2src", "mean"}
+    assert set(curve.curve(vectors())["test"].shown) == {"src2tgt", "tgt2src", "mean"}
 
 
 @pytest.mark.parametrize(
