@@ -39,6 +39,7 @@ class PrintedScoring:
         decoder: What came after the scores; ``none`` for nothing.
         candidates: ``test`` for the entities of the test links, ``unseeded`` for all that stand in
             no seed link, ``all`` for every entity.
+        direction: Which KG asks, ``src2tgt`` or ``tgt2src``.
         names: ``yes`` or ``no``: whether entity names were read.
         iterative: ``yes`` or ``no``: whether pseudo-labels were learned.
         origin: Who says so, one of ``ORIGINS``; an interpretation is what is taken for a method
@@ -53,6 +54,7 @@ class PrintedScoring:
     csls: int | None
     decoder: str
     candidates: str
+    direction: str
     names: str
     iterative: str
     origin: str
@@ -88,6 +90,7 @@ def read_scoring(path: Path, sources: Collection[str]) -> tuple[PrintedScoring, 
         "csls": _csls,
         "decoder": _word,
         "candidates": one_of("", "test", "unseeded", "all"),
+        "direction": one_of("", "src2tgt", "tgt2src"),
         "names": one_of(*_YES_NO),
         "iterative": one_of(*_YES_NO),
         "origin": one_of(*ORIGINS),

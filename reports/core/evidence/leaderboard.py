@@ -12,7 +12,8 @@ from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import NOTHING, Block, Cell, Document, Row, Table, Text
 from mmea_bench.reports.core.evidence.order import dataset_order
 from mmea_bench.reports.core.names import BY_ID, Names
-from mmea_bench.reports.core.published.measured import PUBLISHED_DIRECTION, made_up_inputs
+from mmea_bench.reports.core.published.measured import made_up_inputs
+from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION
 from mmea_bench.reports.core.rows.remarks import partial_copies
 from mmea_bench.reports.core.rows.select import (
     DEFAULT_CSLS,

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mmea_bench.reports.core.published.measured import PUBLISHED_DIRECTION
+from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,

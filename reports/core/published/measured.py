@@ -9,7 +9,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.match import Place, Reason
-from mmea_bench.reports.core.published.scoring import Scoring
+from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, Scoring
 from mmea_bench.reports.core.rows.comparison import overrides_of
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import PAIRS, input_words, with_sections
@@ -17,8 +17,8 @@ from mmea_bench.results.core.table import Tables
 
 METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "precision", "recall", "f1")
 
-PUBLISHED_DIRECTION = "src2tgt"
-_SCORING = ["similarity", "csls", "decoder", "candidates"]
+_DIRECTIONS = (PUBLISHED_DIRECTION, "tgt2src", PAIRS)
+_SCORING = ["similarity", "csls", "decoder", "candidates", "direction"]
 _GROUP = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol"),
     *("names", "iterative", "inference", "ties"),
@@ -81,9 +81,7 @@ def measured_numbers(tables: Tables, csls: int | None = None) -> Iterator[Measur
         ReportError: If there are ranks, but none was scored with ``csls``.
     """
     results = tables.results
-    shown = results[
-        results["metric"].isin(METRICS) & results["direction"].isin((PUBLISHED_DIRECTION, PAIRS))
-    ]
+    shown = results[results["metric"].isin(METRICS) & results["direction"].isin(_DIRECTIONS)]
     shown = with_sections(shown)
     is_ranked = shown["is_ranked"]
     found = set(shown.loc[is_ranked, "csls"])

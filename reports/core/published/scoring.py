@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, decoder_words
+from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, PAIRS, decoder_words
 from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.published_scoring import PrintedScoring
 from mmea_bench.results.core.schema import NO_DECODER
 
 USUAL_CANDIDATES = "test"
 """Which entities the published tables rank where they do not say it."""
+PUBLISHED_DIRECTION = "src2tgt"
+"""In which direction they are read where nobody says it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -23,23 +25,30 @@ class Scoring:
         csls: Neighbourhood size, 0 for none.
         decoder: What came after the scores.
         candidates: What was ranked.
+        direction: Which KG asks: ``src2tgt``, ``tgt2src``, or ``pairs`` where none does.
     """
 
     similarity: str = ""
     csls: int = DEFAULT_CSLS
     decoder: str = NO_DECODER
     candidates: str = USUAL_CANDIDATES
+    direction: str = PUBLISHED_DIRECTION
 
     def words(self, *, with_candidates: bool = False) -> str:
-        """Printed, such as ``cosine, CSLS 3``; candidates where they are asked for."""
+        """Printed, such as ``cosine, CSLS 3``; candidates where they are asked for.
+
+        A direction is said only where it is not the usual one.
+        """
         size = f"CSLS {self.csls}" if self.csls else "no CSLS"
         decoder = "" if self.decoder == NO_DECODER else decoder_words(self.decoder)
         candidates = f"{self.candidates} candidates" if with_candidates else ""
-        return ", ".join(filter(None, (self.similarity, size, decoder, candidates)))
+        direction = "target to source" if self.direction == "tgt2src" else ""
+        return ", ".join(filter(None, (self.similarity, size, decoder, candidates, direction)))
 
-    def distance(self, other: Scoring) -> tuple[bool, bool, bool, int]:
+    def distance(self, other: Scoring) -> tuple[bool, bool, bool, bool, int]:
         """How far a measured scoring is from this one; the first differences weigh most."""
         return (
+            other.direction not in (self.direction, PAIRS),
             not _is_same_decoder(self.decoder, other.decoder),
             self.candidates != other.candidates,
             bool(self.similarity) and self.similarity != other.similarity,
@@ -110,6 +119,7 @@ def _scoring(row: PrintedScoring) -> Scoring:
         row.csls or 0,
         row.decoder or NO_DECODER,
         row.candidates or USUAL_CANDIDATES,
+        row.direction or PUBLISHED_DIRECTION,
     )
 
 

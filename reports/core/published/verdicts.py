@@ -320,9 +320,10 @@ def _notes(rows: Sequence[CheckRow]) -> Iterator[str]:
     if not rows:
         return
     yield (
-        "Source to target. Ours is scored as the published number was (similarity, CSLS, decoder, "
-        "candidates), if that was measured; where the source does not say it, as the method "
-        f"usually is, or with CSLS of k = {DEFAULT_CSLS}. Difference is ours less published."
+        "Source to target where nothing else is said. Ours is scored as the published number was "
+        "(similarity, CSLS, decoder, candidates, direction), if that was measured; where the "
+        "source does not say it, as the method usually is, or with CSLS of k = "
+        f"{DEFAULT_CSLS}. Difference is ours less published."
     )
     yield (
         f"reproduced: within {REPRODUCED_WITHIN}, or within {REPRODUCED_WITHIN_INTERVAL} and in "

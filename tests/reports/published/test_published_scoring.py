@@ -38,6 +38,7 @@ def printed_scoring(similarity: str, csls: int | None, **changes: Any) -> Printe
         "csls": csls,
         "decoder": "none" if known else "",
         "candidates": "test" if known else "",
+        "direction": "",
         "names": "no",
         "iterative": "",
         "origin": "code" if known else "not stated",
@@ -71,6 +72,16 @@ def test_ours_is_scored_as_the_published_number_was() -> None:
     assert (row.verdict, row.reasons, row.remark) == ("reproduced", (), "")
     row = only_row(record, printed_scoring("cosine", 3))
     assert (row.mean, row.scoring, row.verdict) == (0.5, "cosine, CSLS 3", "better")
+
+
+def test_a_number_printed_in_the_other_direction_is_held_against_that_direction() -> None:
+    record = scored(COSINE_CSLS)
+    (forward,) = own_numbers(record)
+    both = Record.of(record.cell, [forward, {**forward, "direction": "tgt2src", "value": 0.3}])
+    row = only_row(both, printed_scoring("cosine", 3, direction="tgt2src"))
+    assert (row.mean, row.verdict) == (0.3, "reproduced")
+    assert row.scoring == row.published_scoring == "cosine, CSLS 3, target to source"
+    assert only_row(both, printed_scoring("cosine", 3)).mean == 0.5
 
 
 def test_another_scoring_is_not_comparable_and_says_both() -> None:
@@ -178,7 +189,7 @@ def test_every_scoring_stands_for_a_printed_number_or_for_none() -> None:
         ("gcn_align", "loginmea2024", "Table 1", None),
         ("mclea", "mclea2022", "Table 1", Scoring("cosine", 3)),
         ("pmf", "pmf_repo", "results/report.csv#L3-l", Scoring("inner", 3, "csls_again")),
-        ("xgea", "loginmea2024", "Table 2", Scoring("cosine", 10)),
+        ("xgea", "loginmea2024", "Table 2", Scoring("cosine", 10, direction="tgt2src")),
         ("seu", "mclea2022", "Table 3", Scoring("inner", 0, "sinkhorn")),
         ("easy", "mclea2022", "Table 3", Scoring("", 10, candidates="all")),
     ],
@@ -207,6 +218,7 @@ def test_methods_here_declare_the_scoring_that_the_file_tells() -> None:
                 declared.similarity or usual.similarity,
                 # Options of a decoder are in the note of the file.
                 *(declared.csls, declared.decoder.partition("[")[0], declared.candidates),
+                usual.direction,
             )
             assert ours == usual, name
             compared.append(name)
