@@ -6,7 +6,7 @@ resembles the sum of two that lead to the same place; every hundred epochs the n
 target of each entity without a seed, where it is near enough, gives copied triples that weigh as
 much as the pair is similar. Ours: 1000 epochs and no early stop, labels among all entities
 without a seed, an epoch of copied triples after each epoch of triples, and two million paths at
-most.
+most. The authors' own program, without paths, is the variant ``ITransE``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.core.training.row_adagrad import RowAdagrad
 from mmea_bench.methods.core.training.triple_corruption import Pools
+from mmea_bench.methods.parts.iptranse.itranse import ITransERule, ITransETraining, SoftLabelRule
 from mmea_bench.methods.parts.iptranse.path_gaps import path_gaps
 from mmea_bench.methods.parts.iptranse.paths import RelationPaths, relation_paths
 
@@ -44,14 +45,20 @@ from mmea_bench.methods.parts.iptranse.paths import RelationPaths, relation_path
 class IPTransEParams:
     """Hyper-parameters of IPTransE; defaults are those of OpenEA."""
 
+    form: Literal["OpenEA", "ITransE"] = "OpenEA"  # the authors released the second alone
     dim: int = 100  # code
     margin: float = 1.5  # of triples and of paths, code
     path_weight: float = 0.1  # code; 0 makes no paths
     max_path_weight: int = 100  # items that weigh more are left out, code
     n_paths: int = 2_000_000  # at most, ours
     soft_labels: bool = True
-    label_every: int = 100  # epochs between two looks for labels, code
+    label_start: int = 0  # first epoch with a look for labels; 1000 in the released program
+    label_every: int = 100  # epochs between two looks, code
     threshold: float = 0.7  # cosine above which a nearest target counts, code
+    # The rest of the labels is read by ITransE alone, all from its program.
+    max_distance: int = 3  # Manhattan, its whole part
+    first_labels: int = 5000  # of the first look, at most
+    further_labels: int = 1000  # more at each later one
     batch_size: int = 5000  # triples, code
     epochs: int = 1000  # ours; OpenEA stops on links that are test links, after 2000 at most
     learning_rate: float = 0.01  # Adagrad, code
@@ -78,6 +85,17 @@ class IPTransE(Method):
     variants: ClassVar = {
         "w/o paths": {"path_weight": 0.0},
         "w/o soft labels": {"soft_labels": False},
+        "ITransE": {
+            "form": "ITransE",
+            "dim": 50,
+            "margin": 1.0,
+            "path_weight": 0.0,
+            "label_start": 1000,
+            "label_every": 500,
+            "batch_size": 1000,  # ours: one triple at a time there, on eight threads
+            "epochs": 3000,
+            "learning_rate": 1e-3,
+        },
     }
     test_params: ClassVar = {
         "epochs": 40,
@@ -92,16 +110,30 @@ class IPTransE(Method):
     def is_iterative(self) -> bool:
         """Whether labels are learned before the last epoch is over."""
         params: IPTransEParams = self.params
-        return params.soft_labels and params.epochs > params.label_every
+        return params.soft_labels and params.epochs > max(params.label_start, params.label_every)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on triples, paths and soft labels; returns unit vectors of all entities."""
         params: IPTransEParams = self.params
-        training = IPTransETraining(JointGraph.of(view), view, params, ctx)
+        graph = JointGraph.of(view)
+        training: IPTransETraining | ITransETraining
+        if params.form == "ITransE":
+            training = ITransETraining(graph, view, without_seed(graph, view), _rule(params), ctx)
+        else:
+            training = IPTransETraining(graph, view, params, ctx)
         schedule = Schedule(params.epochs, None, None, params.eval_every)
         return train(
             training.tables, training.step, training.embed, schedule, ctx, training.after_epoch
         )
+
+
+def _rule(params: IPTransEParams) -> ITransERule:
+    labels = SoftLabelRule(
+        *(params.label_start, params.label_every, params.max_distance),
+        *(params.first_labels, params.further_labels),
+    )
+    sizes = params.dim, params.margin, params.learning_rate, params.batch_size
+    return ITransERule(*sizes, labels if params.soft_labels else None)
 
 
 class IPTransETraining:
@@ -125,7 +157,7 @@ class IPTransETraining:
         self._graph, self._params, self._ctx = graph, params, ctx
         self._shared = SharedGraph.of(graph, view)
         side = (~self._shared.source_side).long()
-        self._side, self._no_seed = side, _without_seed(graph, graph.seed_pairs(view))
+        self._side, self._no_seed = side, without_seed(graph, view)
         of_kg = (torch.arange(graph.n_entities) >= graph.n_source).long()
         self._of_kg = Pools.of(of_kg, self._shared.ids, 2)
         self.paths = self._paths(ctx.numpy_generator("paths"))
@@ -164,13 +196,14 @@ class IPTransETraining:
     @torch.no_grad()
     def after_epoch(self, epoch: int) -> None:
         """Looks for soft labels anew."""
-        if not self._params.soft_labels or epoch % self._params.label_every:
+        params = self._params
+        if not params.soft_labels or epoch < params.label_start or epoch % params.label_every:
             return
         vectors = normalize(self.tables[0], dim=1)
         sources, targets = (self._shared.ids[side] for side in self._no_seed)
         device = self._ctx.device
         blocks = ScoreMatrix(vectors[sources.to(device)], vectors[targets.to(device)], "cosine")
-        found = threshold_candidates(blocks, self._params.threshold, 1)
+        found = threshold_candidates(blocks, params.threshold, 1)
         pairs = np.stack([sources.numpy()[found.rows], targets.numpy()[found.columns]], axis=1)
         plain = TripleSet(self._shared.triples.numpy(), self._shared.source_side.numpy())
         copies, _, pair = plain.copies_along(pairs)
@@ -254,9 +287,9 @@ def path_loss(
     return (relu(gaps + margin) / weights).sum()
 
 
-def _without_seed(graph: JointGraph, seed_pairs: Tensor) -> tuple[Tensor, Tensor]:
+def without_seed(graph: JointGraph, view: TrainView) -> tuple[Tensor, Tensor]:
     """Joint ids of source and of target entities that stand in no seed link."""
     free = torch.ones(graph.n_entities, dtype=torch.bool)
-    free[seed_pairs.flatten()] = False
+    free[graph.seed_pairs(view).flatten()] = False
     ids = torch.nonzero(free).squeeze(1)
     return ids[ids < graph.n_source], ids[ids >= graph.n_source]

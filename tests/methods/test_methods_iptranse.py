@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.iptranse import IPTransE, IPTransETraining, path_loss
+from mmea_bench.methods.core.training.bootstrapping import ScoredPairs
+from mmea_bench.methods.iptranse import IPTransE, IPTransETraining, path_loss, without_seed
+from mmea_bench.methods.parts.iptranse.itranse import (
+    BallSGD,
+    ITransERule,
+    ITransETraining,
+    SoftLabelRule,
+    SoftPartners,
+    exchanged,
+    nearest_first,
+)
 from mmea_bench.methods.parts.iptranse.path_gaps import path_gaps
 from tests.methods.small_graphs import knowledge_graph
 
@@ -92,3 +105,84 @@ def test_triples_are_corrupted_within_their_kg() -> None:
         stand_ins = trained._of_kg.draw(trained._side, 1, trained._draws).squeeze(1)
         assert set(stand_ins[trained._side == 0].tolist()) <= set(ids[:3].tolist())
         assert set(stand_ins[trained._side == 1].tolist()) <= set(ids[3:].tolist())
+
+
+def test_rows_move_against_their_gradient_and_stay_in_the_ball() -> None:
+    table = nn.Parameter(torch.tensor([[0.5, 0.0], [0.9, 0.0], [0.3, 0.3]]))
+    steps = BallSGD([table], learning_rate=0.1)
+    (rows,) = steps.gather([torch.tensor([1, 0])])
+    (rows @ torch.tensor([-3.0, -4.0])).sum().backward()
+    steps.step()
+    far = torch.tensor([1.2, 0.4])
+    expected = torch.stack([torch.tensor([0.8, 0.4]), far / far.norm(), torch.tensor([0.3, 0.3])])
+    assert torch.allclose(table, expected)
+
+
+def test_a_soft_partner_stands_in_with_a_probability_of_the_whole_distance() -> None:
+    pairs, distances = torch.tensor([[0, 3], [1, 4]]), torch.tensor([1.9, 3.2])
+    soft = SoftPartners.of(5, pairs, distances, largest=3)
+    assert soft.partner.tolist() == [3, 4, 2, 0, 1]
+    near, far = torch.sigmoid(torch.tensor([2.0, 0.0])).tolist()
+    assert soft.probability.tolist() == pytest.approx([near, far, 0.0, near, far])
+
+
+def test_every_end_is_exchanged_alone() -> None:
+    soft = SoftPartners(torch.tensor([4, 5, 2, 6]), torch.tensor([1.0, 1.0, 0.0, 1.0]))
+    triple, negative = torch.tensor([[0, 9, 1]]), torch.tensor([[0, 9, 3]])
+    own, others = exchanged(triple, negative, soft, torch.Generator())
+    assert own.tolist() == [[4, 9, 1], [0, 9, 5], [0, 9, 1], [0, 9, 1]]
+    assert others.tolist() == [[0, 9, 3], [0, 9, 3], [4, 9, 3], [0, 9, 6]]
+
+
+def test_soft_pairs_are_one_to_one_nearest_first_and_so_many_at_most() -> None:
+    rows, columns = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 2])
+    found = ScoredPairs(rows, columns, np.array([-0.5, -2.0, -1.0, -3.0]))
+    assert nearest_first(found, 5).rows.tolist() == [0, 2]
+    assert nearest_first(found, 1).columns.tolist() == [0]
+
+
+def itranse(**overrides: object) -> ITransETraining:
+    """Of two triples a KG whose first ends are seeds."""
+    triples = [(0, 0, 1), (1, 0, 2)]
+    graphs = [knowledge_graph(name, 3, triples, ["r"]) for name in ("a", "b")]
+    view = TrainView(*graphs, {}, ("structure",), np.array([[0, 0]], dtype=np.int32))
+    labels = SoftLabelRule(start=4, every=2, max_distance=0, first=1, further=1)
+    rule = ITransERule(**{**RULE, "labels": labels, **overrides})
+    graph = JointGraph.of(view)
+    return ITransETraining(graph, view, without_seed(graph, view), rule, RunContext(rng_seed=1))
+
+
+RULE: dict[str, Any] = {"dim": 2, "margin": 1.0, "learning_rate": 0.1, "batch_size": 4}
+
+
+def test_a_batch_costs_its_margins_in_manhattan_distances() -> None:
+    trained = itranse()
+    with torch.no_grad():
+        trained.tables[0].copy_(torch.arange(10.0).view(5, 2) / 10)
+        trained.tables[1].zero_()
+    # 0 to 1 is .4 away and 0 to 2 .8; 1 to 2 .4 and 3 to 2 .4.
+    triples, negatives = torch.tensor([[0, 0, 1], [1, 0, 2]]), torch.tensor([[0, 0, 2], [3, 0, 2]])
+    assert trained._loss(triples, negatives).item() == pytest.approx(0.6 + 1.0)
+
+
+def test_labels_are_listed_from_their_epoch_on_and_grow() -> None:
+    trained = itranse()
+    ids = trained._shared.ids.tolist()
+    with torch.no_grad():
+        for entity, place in {1: 0.0, 4: 0.1, 2: 0.5, 5: 0.9}.items():
+            trained.tables[0][ids[entity]] = torch.tensor([place, 0.0])
+    for epoch in (2, 3, 5):
+        trained.after_epoch(epoch)
+    assert not trained.soft.probability.any()
+    trained.after_epoch(4)
+    assert trained.soft.partner[ids[1]] == ids[4]
+    assert trained.soft.probability[ids[2]] == 0
+    trained.after_epoch(6)
+    assert trained.soft.partner[ids[2]] == ids[5]
+    assert trained.soft.probability[ids[5]] == 0.5
+
+
+def test_no_labels_without_a_rule() -> None:
+    trained = itranse(labels=None)
+    trained.after_epoch(4)
+    assert not trained.soft.probability.any()

@@ -54,15 +54,15 @@ class CorruptedTriples:
     def distinct(self) -> tuple[Tensor, Tensor, CorruptedTriples]:
         """Distinct entity ids, distinct relation ids, and the triples as positions in the two."""
         n = len(self.triples)
-        relation_ids, relation_of = _distinct(self.triples[:, 1])
+        relation_ids, relation_of = distinct_ids(self.triples[:, 1])
         entities = torch.cat([self.triples[:, 0], self.triples[:, 2], self.stand_ins.flatten()])
-        entity_ids, entity_of = _distinct(entities)
+        entity_ids, entity_of = distinct_ids(entities)
         triples = torch.stack([entity_of[:n], relation_of, entity_of[n : 2 * n]], dim=1)
         stand_ins = entity_of[2 * n :].view(self.stand_ins.shape)
         return entity_ids, relation_ids, CorruptedTriples(triples, stand_ins, self.replaces_head)
 
 
-def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+def distinct_ids(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Distinct ids in order and the place of each id among them, as ``torch.unique`` has it.
 
     Marking a list of all ids is six times as fast as sorting the few of a batch.

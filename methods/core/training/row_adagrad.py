@@ -1,4 +1,4 @@
-"""Adagrad for large tables of which a batch reads a few rows."""
+"""Steps on large tables of which a batch reads a few rows, and Adagrad's."""
 
 from __future__ import annotations
 
@@ -11,22 +11,15 @@ _EPSILON = 1e-10
 """Added to the root of the summed squares, as in the library."""
 
 
-class RowAdagrad:
-    """Adagrad that touches only the rows that a batch gathered.
-
-    Equals the dense optimiser, whose steps leave rows without gradient as they are.
+class GatheredRows:
+    """The rows of tables that a batch reads, as leaves of their own; a sub-class moves them.
 
     Args:
         tables: What is trained, [n_rows, dim] each.
-        learning_rate: Of Adagrad.
-        initial_sum: What the sums of squared gradients start from; TensorFlow has 0.1.
     """
 
-    def __init__(
-        self, tables: Sequence[nn.Parameter], learning_rate: float, initial_sum: float = 0.0
-    ) -> None:
-        self._tables, self._learning_rate = list(tables), learning_rate
-        self._sums = [torch.full_like(table, initial_sum) for table in tables]
+    def __init__(self, tables: Sequence[nn.Parameter]) -> None:
+        self._tables = list(tables)
         self._gathered: list[tuple[Tensor, Tensor]] = []
 
     def gather(self, ids: Sequence[Tensor]) -> list[Tensor]:
@@ -47,6 +40,25 @@ class RowAdagrad:
         for _, rows in self._gathered:
             rows.grad = None if set_to_none else torch.zeros_like(rows)
 
+
+class RowAdagrad(GatheredRows):
+    """Adagrad that touches only the rows that a batch gathered.
+
+    Equals the dense optimiser, whose steps leave rows without gradient as they are.
+
+    Args:
+        tables: What is trained, [n_rows, dim] each.
+        learning_rate: Of Adagrad.
+        initial_sum: What the sums of squared gradients start from; TensorFlow has 0.1.
+    """
+
+    def __init__(
+        self, tables: Sequence[nn.Parameter], learning_rate: float, initial_sum: float = 0.0
+    ) -> None:
+        super().__init__(tables)
+        self._learning_rate = learning_rate
+        self._sums = [torch.full_like(table, initial_sum) for table in tables]
+
     @torch.no_grad()
     def step(self) -> None:
         """Updates the gathered rows by their gradients."""
@@ -57,14 +69,14 @@ class RowAdagrad:
                 continue
             # Rows without a gradient stay as they are; picking out the others costs more.
             squares = sums.index_select(0, wanted).addcmul_(rows.grad, rows.grad)
-            _put(sums, wanted, squares)
+            put_rows(sums, wanted, squares)
             # The gathered rows are a copy of the table's: they are moved and written back.
             rows.addcdiv_(rows.grad, squares.sqrt_().add_(_EPSILON), value=-self._learning_rate)
-            _put(table, wanted, rows)
+            put_rows(table, wanted, rows)
         self._gathered = []
 
 
-def _put(table: Tensor, ids: Tensor, rows: Tensor) -> None:
+def put_rows(table: Tensor, ids: Tensor, rows: Tensor) -> None:
     """``table[ids] = rows``, which NumPy does in half the time."""
     if table.device.type == "cpu":
         table.detach().numpy()[ids.numpy()] = rows.detach().numpy()
