@@ -7,7 +7,7 @@ that the concatenated vectors can be ranked.
 
 * l, latent: DistMult over the triples of both KGs and the seed links.
 * r, relational: two-step paths from ``e`` through a seed link to ``e'``. One weight serves all of
-  them, where the model behind PoE weighs each mined rule.
+  them; the variant ``rules`` weighs pairs of relations, as the model behind PoE weighs mined rules.
 * n, numerical: Gaussians of the differences of numeric attributes, as random Fourier features.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ from torch.nn.functional import embedding
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Similarity
+from mmea_bench.methods.core.base import Alignment, Embeddings, Method, RunContext, Similarity
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.sampled_softmax import query_loss, shared_query_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
@@ -44,6 +44,7 @@ from mmea_bench.methods.parts.poe.experts import (
     relational_expert,
 )
 from mmea_bench.methods.parts.poe.product import ProductOfExperts
+from mmea_bench.methods.parts.poe.rules import RuleChoice, RuleLogits, rule_expert
 
 EXPERTS = "lrni"
 FEATURES = ("image", "text")
@@ -56,6 +57,9 @@ class PoEParams:
 
     experts: str = EXPERTS  # letters of the experts in use
     dim: int = 100  # of the latent expert; KBlrn tunes 100 and 200
+    relational: Literal["paths", "rules"] = "paths"  # ours; rules are the interpretation's
+    rule_support: int = 20  # seed links on which a rule of its own weight holds, interpretation
+    rule_confidence: float = 0.1  # share of its pairs that are seed links, interpretation
     relational_dim: int = 256  # columns that stand in for one per seed link, ours
     feature_dim: int = 256  # principal directions kept of each feature modality, ours
     max_attribute_pairs: int = 16  # numeric attribute pairs with an own Gaussian, ours
@@ -98,6 +102,7 @@ class PoE(Method):
         "lri": {"experts": "lri"},
         "lrn": {"experts": "lrn"},
         "robust Gaussians": {"gaussians": "robust"},
+        "rules": {"relational": "rules"},
     }
     test_params: ClassVar = {
         "epochs": 16,
@@ -120,8 +125,11 @@ class PoE(Method):
         wanted = set().union(*(inputs[letter] for letter in self.params.experts))
         return tuple(name for name in self.modalities if name in wanted and name in offered)
 
-    def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
-        """Trains on triples and seed links and returns the joined expert vectors."""
+    def fit(self, view: TrainView, ctx: RunContext) -> Alignment:
+        """Trains on triples and seed links and returns the joined expert vectors.
+
+        With ``rules`` it returns scores, since a matrix of them has no vectors.
+        """
         params: PoEParams = self.params
         graph = JointGraph.of(view)
         experts = _experts(view, graph, self.used_modalities(view.modalities), params, ctx)
@@ -142,7 +150,9 @@ class PoE(Method):
             return updates.mean_loss(losses.of(*batch) for batch in batches.epoch())
 
         @torch.no_grad()
-        def embed() -> Embeddings:
+        def embed() -> Alignment:
+            if params.relational == "rules":
+                return model.pair_scores()
             return Embeddings(*model.vectors(), similarity, modality_weights=model.weights())
 
         schedule = Schedule(params.epochs, None, eval_every=params.eval_every)
@@ -151,12 +161,16 @@ class PoE(Method):
 
 def _experts(
     view: TrainView, graph: JointGraph, used: tuple[str, ...], params: PoEParams, ctx: RunContext
-) -> dict[str, ExpertVectors]:
+) -> dict[str, ExpertVectors | RuleLogits]:
     """Fixed experts by name; one without any input is left out."""
     pairs = graph.seed_pairs(view)
-    found: dict[str, ExpertVectors | None] = {}
+    found: dict[str, ExpertVectors | RuleLogits | None] = {}
     if "r" in params.experts and "structure" in used:
-        found["relational"] = relational_expert(graph, pairs, params.relational_dim, ctx)
+        if params.relational == "rules":
+            choice = RuleChoice(params.rule_support, params.rule_confidence)
+            found["relational"] = rule_expert(graph, pairs, choice)
+        else:
+            found["relational"] = relational_expert(graph, pairs, params.relational_dim, ctx)
     if "n" in params.experts and "attribute" in used:
         sizes = params.max_attribute_pairs, params.n_frequencies
         found["numerical"] = numerical_expert(view, *sizes, ctx, params.gaussians)

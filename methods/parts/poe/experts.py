@@ -46,6 +46,22 @@ class ExpertVectors:
         """The same on another device."""
         return ExpertVectors(self.source.to(device), self.target.to(device))
 
+    def logits(self, sources: Tensor, targets: Tensor, *, paired: bool) -> Tensor:
+        """Evidence of pairs, [n_sources, n_targets], or [n_sources] where paired.
+
+        Args:
+            sources: Ids of source entities, [n_sources].
+            targets: Ids of target entities, [n_targets].
+            paired: Whether entity i is asked for with entity i alone.
+        """
+        rows = self.source.index_select(0, sources), self.target.index_select(0, targets)
+        return products(*rows, paired=paired)
+
+
+def products(source: Tensor, target: Tensor, *, paired: bool) -> Tensor:
+    """Inner products of rows, all with all or row by row where paired."""
+    return (source * target).sum(dim=1) if paired else source @ target.T
+
 
 def relational_expert(
     graph: JointGraph, pairs: Tensor, dim: int, ctx: RunContext

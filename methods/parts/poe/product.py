@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,9 @@ from torch.nn.functional import embedding
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import normal_parameter
-from mmea_bench.methods.parts.poe.experts import ExpertVectors
+from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.parts.poe.experts import ExpertVectors, products
+from mmea_bench.methods.parts.poe.rules import RuleLogits
 
 LATENT = "latent"
 
@@ -21,7 +24,7 @@ class ProductOfExperts(nn.Module):
 
     Args:
         graph: Union graph; without triples the latent expert has the seed links alone.
-        experts: Fixed vectors by name.
+        experts: Fixed evidence by name, as vectors or as a matrix.
         latent_dim: Columns of the latent expert; 0 leaves it out.
         expert_weight: Of every fixed expert at the start; that of the latent one is 1.
         ctx: Device and generator.
@@ -30,7 +33,7 @@ class ProductOfExperts(nn.Module):
     def __init__(
         self,
         graph: JointGraph,
-        experts: dict[str, ExpertVectors],
+        experts: Mapping[str, ExpertVectors | RuleLogits],
         latent_dim: int,
         expert_weight: float,
         ctx: RunContext,
@@ -69,7 +72,7 @@ class ProductOfExperts(nn.Module):
         Returns:
             [n_heads, n_tails], or [n_heads] where paired.
         """
-        return _products(head * self.relations[self.same_as], tail, paired=paired)
+        return products(head * self.relations[self.same_as], tail, paired=paired)
 
     def link_logits(self, heads: Tensor, tails: Tensor, *, paired: bool) -> Tensor:
         """Logits of sameAs by all experts, for which the weights alone get a gradient.
@@ -92,24 +95,48 @@ class ProductOfExperts(nn.Module):
                 latent = self.latent_logits(*rows, paired=paired)
             logits = logits + self._weight(LATENT) * latent
         for name, expert in self._experts.items():
-            source = expert.source.index_select(0, heads)
-            target = expert.target.index_select(0, tails - self.n_source)
-            found = _products(source, target, paired=paired)
+            found = expert.logits(heads, tails - self.n_source, paired=paired)
             logits = logits + self._weight(name) * found
         return logits
 
     def vectors(self) -> tuple[Tensor, Tensor]:
-        """Vectors of all source and all target entities; their inner products are the logits."""
-        source, target = [], []
+        """Vectors of all source and all target entities; their inner products are the logits.
+
+        A matrix of logits has none: ``pair_scores`` adds it.
+        """
+        device = self.relations.device
+        source = [torch.zeros(self.n_source, 0, device=device)]
+        target = [torch.zeros(len(self.entities) - self.n_source, 0, device=device)]
         if self.has_latent:
             root = self._weight(LATENT).sqrt()
             source.append(root * self.entities[: self.n_source] * self.relations[self.same_as])
             target.append(root * self.entities[self.n_source :])
         for name, expert in self._experts.items():
+            if isinstance(expert, RuleLogits):
+                continue
             root = self._weight(name).sqrt()
             source.append(root * expert.source)
             target.append(root * expert.target)
         return torch.cat(source, dim=1), torch.cat(target, dim=1)
+
+    def pair_scores(self) -> PairScores:
+        """Logits of all pairs, of copies that further training leaves as they are."""
+        source, target = self.vectors()
+        matrices = {
+            name: (float(self._weight(name).detach()), expert)
+            for name, expert in self._experts.items()
+            if isinstance(expert, RuleLogits)
+        }
+
+        def score_block(rows: Tensor) -> Tensor:
+            scores = source[rows] @ target.T
+            for weight, expert in matrices.values():
+                scores = scores + weight * expert.rows(rows)
+            return scores
+
+        sizes = len(source), len(target)
+        weights = self.weights()
+        return PairScores(score_block, *sizes, source.device, "logits", modality_weights=weights)
 
     def _weight(self, name: str) -> Tensor:
         known = self.log_weights[name] if name in self.log_weights else torch.zeros(())
@@ -118,7 +145,3 @@ class ProductOfExperts(nn.Module):
     def weights(self) -> dict[str, float]:
         """Current weight of each expert."""
         return {name: float(log.detach().exp()) for name, log in self.log_weights.items()}
-
-
-def _products(source: Tensor, target: Tensor, *, paired: bool) -> Tensor:
-    return (source * target).sum(dim=1) if paired else source @ target.T
