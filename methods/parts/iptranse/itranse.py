@@ -28,6 +28,10 @@ from mmea_bench.methods.core.training.negatives import FilteredCorruption, Unifo
 from mmea_bench.methods.core.training.row_adagrad import GatheredRows, put_rows
 from mmea_bench.methods.core.training.triple_corruption import Pools
 
+_NEAREST = 100
+"""Targets of an entity among which its soft partner is sought; ours, for all pairs of two large
+KGs that lie near enough would not fit in memory."""
+
 
 @dataclass(frozen=True)
 class SoftLabelRule:
@@ -247,7 +251,7 @@ class ITransETraining:
         rows, columns = (self.tables[0][side.to(device)] for side in (sources, targets))
         # The program compares whole parts of distances, so that all below the next one pass.
         blocks = ScoreMatrix(rows, columns, "manhattan")
-        near = threshold_candidates(blocks, -(labels.max_distance + 1.0))
+        near = threshold_candidates(blocks, -(labels.max_distance + 1.0), _NEAREST)
         at_most = labels.first + self._n_looks * labels.further
         found = nearest_first(near, at_most)
         pairs = torch.stack([sources[found.rows], targets[found.columns]], dim=1)
