@@ -66,7 +66,7 @@ class AliNetParams:
     refresh_every: int = 5  # epochs between two looks, and two lists of negatives; code
     epochs: int = 1000  # at most, code
     learning_rate: float = 0.001  # Adam, code
-    eval_every: int = 25  # 5 in the code
+    eval_every: int = 5  # code
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -90,7 +90,7 @@ class AliNet(Method):
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = AliNetParams
     paper_stop = "test"
-    paper_stop_score = StopScore("hits@1", "src2tgt", csls=0)
+    paper_stop_score = StopScore("hits@1", "src2tgt", csls=0, patience=1)
     # The code prints plain and CSLS (k = 10) numbers; which of them the paper has is not stated.
     published_scoring = Scoring("inner", csls=0)
     # The windows that the code's rule gives on the graphs that it prunes.

@@ -213,6 +213,7 @@ def _train(
         monitor=sealed(monitor),
         eval_every=protocol.eval_every,
         patience=protocol.patience if protocol.name == "strict" else 0,
+        released_patience=protocol.stop_score(method.paper_stop_score).patience,
         deadline=_deadline(job, states),
         tick=tick,
         cache_dir=job.cache_dir,

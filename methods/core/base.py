@@ -78,11 +78,13 @@ class StopScore:
         metric: What is measured.
         direction: Which KG asks; ``mean`` is of both, ``max`` the better one.
         csls: Neighbourhood size, 0 for the plain similarity; None is that of the learning curves.
+        patience: Evaluations without a better number after which that code stops; 0 is never.
     """
 
     metric: Literal["mrr", "hits@1", "hits@10"] = "mrr"
     direction: Literal["src2tgt", "tgt2src", "mean", "max"] = "mean"
     csls: int | None = None
+    patience: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +207,7 @@ class RunContext:
         eval_every: Epochs between two calls of ``monitor``; 0 leaves it to the method.
         patience: Calls of ``monitor`` without improvement after which training stops, at the least
             (see ``Schedule.patience``); 0 is never.
+        released_patience: The same of released code, to the letter; where ``patience`` is 0.
         deadline: ``time.monotonic()`` value after which training must stop, or None.
         tick: Progress callback.
         cache_dir: Where costly inputs (such as encoded texts) may be kept, None for nowhere.
@@ -217,6 +220,7 @@ class RunContext:
     monitor: Monitor | None = None
     eval_every: int = 0
     patience: int = 0
+    released_patience: int = 0
     deadline: float | None = None
     tick: Ticker | None = None
     cache_dir: Path | None = None

@@ -128,7 +128,7 @@ def train(
     ctx.log.n_parameters = count_parameters(trained)
     updates = _Updates(trained, schedule)
     eval_every = ctx.eval_every or schedule.eval_every
-    patience = schedule.patience(ctx.patience, eval_every)
+    patience = schedule.patience(ctx.patience, eval_every) or ctx.released_patience * eval_every
     checkpoint = Checkpoint(ctx, patience, schedule.earliest_stop)
     resumable = Resumable(ctx, (trained, updates, checkpoint, step, embed, after_epoch))
     for epoch in range(resumable.first_epoch(), schedule.epochs + 1):

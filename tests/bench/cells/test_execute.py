@@ -82,6 +82,15 @@ def test_paper_chooses_the_checkpoint_by_the_number_of_the_released_code(
     assert f"chosen by {words} (src2tgt) of the test links" in record.cell["notes"]
 
 
+def test_paper_ends_a_training_where_released_code_does(tmp_path: Path) -> None:
+    still = {"learning_rate": 1e-12, "epochs": 30, "dims": (8, 8, 8), "augmentation": False}
+    lengths = {
+        name: run(tmp_path, "alinet", protocol=Protocol(name), **still).cell["epochs"]
+        for name in ("paper", "strict")
+    }
+    assert lengths == {"paper": 10, "strict": 30}
+
+
 def test_a_row_says_by_which_number_its_checkpoint_was_chosen(tmp_path: Path) -> None:
     protocol = Protocol(name="paper", eval_every=2)
     notes = run(tmp_path, "mugnn", protocol=protocol, epochs=4, dim=8).cell["notes"]

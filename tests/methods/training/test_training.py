@@ -101,6 +101,13 @@ def test_a_training_that_is_evaluated_often_is_given_a_tenth_of_its_schedule() -
     assert asked == list(range(1, 10))
 
 
+def test_the_patience_of_released_code_holds_to_the_letter() -> None:
+    ctx, asked = scripted([0.5, *[0.6] * 39])
+    ctx.released_patience = 1
+    assert float(run(ctx, 40).source) == 2.0
+    assert asked == [1, 2, 3]
+
+
 def test_a_warm_up_uses_up_no_patience_however_long_its_plateau() -> None:
     ctx, asked = scripted([0.5, *[0.1] * 99])
     ctx.patience = 1
