@@ -37,7 +37,7 @@ class ClipMMEA(Method):
     Params = ClipParams
     # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
     published_scoring = Scoring("cosine", csls=0)
-    paper_stop = "valid"  # CrossEA\'s paper holds a tenth of the pairs out
+    paper_stop = "valid"  # CrossEA's paper holds a tenth of the pairs out
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"constant temperature": {"learn_temperature": False}}
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}

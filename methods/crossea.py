@@ -82,7 +82,7 @@ class CrossEA(Method):
     Params = CrossEAParams
     # Paper: thresholds over the method's own similarity; it states no setting of any dataset.
     published_scoring = Scoring(csls=0)
-    paper_stop = "valid"  # CrossEA\'s paper holds a tenth of the pairs out
+    paper_stop = "valid"  # CrossEA's paper holds a tenth of the pairs out
     # Figure 3 sweeps the width of the CLIP baselines without printing its values.
     grid: ClassVar = {
         "dim": (64, 128, 256, 512, 768, 1024),

@@ -29,6 +29,7 @@ from mmea_bench.methods.core.inputs.graphs.shared_ids import SharedGraph
 from mmea_bench.methods.core.inputs.graphs.triple_sets import TripleSet
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.translation import CorruptedTriples, translation_distances
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.similarity import ScoreMatrix
 from mmea_bench.methods.core.training.bootstrapping import threshold_candidates
@@ -36,7 +37,7 @@ from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.core.training.row_adagrad import RowAdagrad
 from mmea_bench.methods.core.training.triple_corruption import Pools
-from mmea_bench.methods.parts.iptranse.itranse import ITransERule, ITransETraining, SoftLabelRule
+from mmea_bench.methods.parts.iptranse.itranse import ITransERule, ITransETraining
 from mmea_bench.methods.parts.iptranse.path_gaps import path_gaps
 from mmea_bench.methods.parts.iptranse.paths import RelationPaths, relation_paths
 
@@ -118,22 +119,14 @@ class IPTransE(Method):
         graph = JointGraph.of(view)
         training: IPTransETraining | ITransETraining
         if params.form == "ITransE":
-            training = ITransETraining(graph, view, without_seed(graph, view), _rule(params), ctx)
+            rule = taken_from(params, ITransERule)
+            training = ITransETraining(graph, view, without_seed(graph, view), rule, ctx)
         else:
             training = IPTransETraining(graph, view, params, ctx)
         schedule = Schedule(params.epochs, None, None, params.eval_every)
         return train(
             training.tables, training.step, training.embed, schedule, ctx, training.after_epoch
         )
-
-
-def _rule(params: IPTransEParams) -> ITransERule:
-    labels = SoftLabelRule(
-        *(params.label_start, params.label_every, params.max_distance),
-        *(params.first_labels, params.further_labels),
-    )
-    sizes = params.dim, params.margin, params.learning_rate, params.batch_size
-    return ITransERule(*sizes, labels if params.soft_labels else None)
 
 
 class IPTransETraining:

@@ -60,7 +60,7 @@ class SEClipMMEA(Method):
     Params = SEClipParams
     # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
     published_scoring = Scoring("cosine", csls=0)
-    paper_stop = "valid"  # CrossEA\'s paper holds a tenth of the pairs out
+    paper_stop = "valid"  # CrossEA's paper holds a tenth of the pairs out
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"mu=0.5": {"mu": 0.5}}
     no_op_variants: ClassVar = {

@@ -53,7 +53,7 @@ class SEClipMMEAPlus(Method):
     Params = SEClipPlusParams
     # CrossEA's paper: one threshold over cosines; it states no setting of any dataset.
     published_scoring = Scoring("cosine", csls=0)
-    paper_stop = "valid"  # CrossEA\'s paper holds a tenth of the pairs out
+    paper_stop = "valid"  # CrossEA's paper holds a tenth of the pairs out
     grid: ClassVar = {"dim": DIMS}
     variants: ClassVar = {"own share 0.5": {"own_share": 0.5}, "2 layers": {"n_heads": (2, 2)}}
     test_params: ClassVar = {"epochs": 40, "dim": 32, "learning_rate": 3e-3}

@@ -19,7 +19,6 @@ from mmea_bench.methods.parts.iptranse.itranse import (
     BallSGD,
     ITransERule,
     ITransETraining,
-    SoftLabelRule,
     SoftPartners,
     exchanged,
     nearest_first,
@@ -146,13 +145,16 @@ def itranse(**overrides: object) -> ITransETraining:
     triples = [(0, 0, 1), (1, 0, 2)]
     graphs = [knowledge_graph(name, 3, triples, ["r"]) for name in ("a", "b")]
     view = TrainView(*graphs, {}, ("structure",), np.array([[0, 0]], dtype=np.int32))
-    labels = SoftLabelRule(start=4, every=2, max_distance=0, first=1, further=1)
-    rule = ITransERule(**{**RULE, "labels": labels, **overrides})
+    rule = ITransERule(**{**RULE, **overrides})
     graph = JointGraph.of(view)
     return ITransETraining(graph, view, without_seed(graph, view), rule, RunContext(rng_seed=1))
 
 
-RULE: dict[str, Any] = {"dim": 2, "margin": 1.0, "learning_rate": 0.1, "batch_size": 4}
+RULE: dict[str, Any] = {
+    **{"dim": 2, "margin": 1.0, "learning_rate": 0.1, "batch_size": 4},
+    **{"soft_labels": True, "label_start": 4, "label_every": 2},
+    **{"max_distance": 0, "first_labels": 1, "further_labels": 1},
+}
 
 
 def test_a_batch_costs_its_margins_in_manhattan_distances() -> None:
@@ -183,6 +185,6 @@ def test_labels_are_listed_from_their_epoch_on_and_grow() -> None:
 
 
 def test_no_labels_without_a_rule() -> None:
-    trained = itranse(labels=None)
+    trained = itranse(soft_labels=False)
     trained.after_epoch(4)
     assert not trained.soft.probability.any()

@@ -34,25 +34,6 @@ KGs that lie near enough would not fit in memory."""
 
 
 @dataclass(frozen=True)
-class SoftLabelRule:
-    """When pairs are listed, and which.
-
-    Attributes:
-        start: First epoch with a look.
-        every: Epochs between two looks.
-        max_distance: Largest whole part of a pair's Manhattan distance.
-        first: Pairs of the first look at most.
-        further: More of them at each later look.
-    """
-
-    start: int
-    every: int
-    max_distance: int
-    first: int
-    further: int
-
-
-@dataclass(frozen=True)
 class ITransERule:
     """How ITransE trains.
 
@@ -61,14 +42,24 @@ class ITransERule:
         margin: Of the loss.
         learning_rate: Of every step.
         batch_size: Triples of a step.
-        labels: Rule of the soft labels; None for none.
+        soft_labels: Whether pairs are listed.
+        label_start: First epoch with a look for them.
+        label_every: Epochs between two looks.
+        max_distance: Largest whole part of a pair's Manhattan distance.
+        first_labels: Pairs of the first look at most.
+        further_labels: More of them at each later look.
     """
 
     dim: int
     margin: float
     learning_rate: float
     batch_size: int
-    labels: SoftLabelRule | None
+    soft_labels: bool
+    label_start: int
+    label_every: int
+    max_distance: int
+    first_labels: int
+    further_labels: int
 
 
 class BallSGD(GatheredRows):
@@ -243,20 +234,20 @@ class ITransETraining:
     @torch.no_grad()
     def after_epoch(self, epoch: int) -> None:
         """Lists the soft labels anew, more of them from look to look."""
-        labels = self._rule.labels
-        if labels is None or epoch < labels.start or epoch % labels.every:
+        rule = self._rule
+        if not rule.soft_labels or epoch < rule.label_start or epoch % rule.label_every:
             return
         sources, targets = (self._shared.ids[side] for side in self._free)
         device = self._ctx.device
         rows, columns = (self.tables[0][side.to(device)] for side in (sources, targets))
         # The program compares whole parts of distances, so that all below the next one pass.
         blocks = ScoreMatrix(rows, columns, "manhattan")
-        near = threshold_candidates(blocks, -(labels.max_distance + 1.0), _NEAREST)
-        at_most = labels.first + self._n_looks * labels.further
+        near = threshold_candidates(blocks, -(rule.max_distance + 1.0), _NEAREST)
+        at_most = rule.first_labels + self._n_looks * rule.further_labels
         found = nearest_first(near, at_most)
         pairs = torch.stack([sources[found.rows], targets[found.columns]], dim=1)
         distances = torch.from_numpy(-found.scores)
-        self.soft = SoftPartners.of(self._shared.n_ids, pairs, distances, labels.max_distance)
+        self.soft = SoftPartners.of(self._shared.n_ids, pairs, distances, rule.max_distance)
         self._n_looks += 1
         if len(pairs):
             self._ctx.log.pseudo_labels_from(epoch + 1)

@@ -122,15 +122,15 @@ class ProductOfExperts(nn.Module):
     def pair_scores(self) -> PairScores:
         """Logits of all pairs, of copies that further training leaves as they are."""
         source, target = self.vectors()
-        matrices = {
-            name: (float(self._weight(name).detach()), expert)
+        matrices = [
+            (float(self._weight(name).detach()), expert)
             for name, expert in self._experts.items()
             if isinstance(expert, RuleLogits)
-        }
+        ]
 
         def score_block(rows: Tensor) -> Tensor:
             scores = source[rows] @ target.T
-            for weight, expert in matrices.values():
+            for weight, expert in matrices:
                 scores = scores + weight * expert.rows(rows)
             return scores
 

@@ -71,7 +71,8 @@ class RuleBodies:
         """
         n_labels = 2 * graph.n_relations
         n_target = graph.n_entities - graph.n_source
-        source, target = (_beside(graph, ends) for ends in pairs.T)
+        edges = _half_edges(graph)
+        source, target = (_beside(*edges, ends) for ends in pairs.T)
         found = [np.empty(0, dtype=np.int64)]
         for first, second in _meetings(source, target, largest_meeting):
             cells = source.entities[first] * n_target + target.entities[second] - graph.n_source
@@ -96,13 +97,17 @@ class _Beside:
     starts: Ids
 
 
-def _beside(graph: JointGraph, ends: Ids) -> _Beside:
+def _half_edges(graph: JointGraph) -> tuple[Ids, Ids, Ids]:
+    """End, neighbour, and relation with its direction, of both halves of all triples, by end."""
     heads, relations, tails = graph.triples[graph.triples[:, 0] != graph.triples[:, 2]].T
     near = np.concatenate([heads, tails])
     labels = np.concatenate([2 * relations, 2 * relations + 1])
     end = np.concatenate([tails, heads])
     order = np.argsort(end, kind="stable")
-    near, labels, end = near[order], labels[order], end[order]
+    return end[order], near[order], labels[order]
+
+
+def _beside(end: Ids, near: Ids, labels: Ids, ends: Ids) -> _Beside:
     # An end that two links share lies beside both.
     first, last = np.searchsorted(end, ends, "left"), np.searchsorted(end, ends, "right")
     places = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [first])
@@ -163,35 +168,38 @@ def rule_counts(bodies: RuleBodies, own: Ids) -> tuple[Ids, csr_matrix]:
     return cells, counts
 
 
-def link_loss(scores: Tensor, cells: Ids, links: Ids, shape: tuple[int, int]) -> Tensor:
+class LinkLoss:
     """Mean of ``-log p(target | source) - log p(source | target)`` over links.
 
     Cells that are not listed score 0; they count in the sums over all entities.
 
     Args:
-        scores: Of the listed cells, [n_cells].
         cells: ``source * n_target + target``, ascending, [n_cells].
         links: Source and target ids, [n_links, 2].
         shape: (n_source, n_target).
     """
-    n_source, n_target = shape
-    wanted = links[:, 0] * n_target + links[:, 1]
-    place = np.searchsorted(cells, wanted).clip(max=len(cells) - 1)
-    has_own = torch.from_numpy(cells[place] == wanted).to(scores)
-    own = scores[torch.from_numpy(place)] * has_own
-    total = -2 * own.sum()
-    for asked, ids, n_asked, n_others in (
-        (links[:, 0], cells // n_target, n_source, n_target),
-        (links[:, 1], cells % n_target, n_target, n_source),
-    ):
-        group = torch.from_numpy(ids)
-        highest = torch.zeros(n_asked).scatter_reduce(0, group, scores.detach(), "amax")
-        parts = torch.exp(scores - highest[group])
-        listed = torch.zeros(n_asked).index_add(0, group, parts)
-        n_silent = n_others - torch.bincount(group, minlength=n_asked)
-        sums = highest + torch.log(listed + n_silent * torch.exp(-highest))
-        total = total + sums[torch.from_numpy(asked)].sum()
-    return total / len(links)
+
+    def __init__(self, cells: Ids, links: Ids, shape: tuple[int, int]) -> None:
+        wanted = links[:, 0] * shape[1] + links[:, 1]
+        place = np.searchsorted(cells, wanted).clip(max=len(cells) - 1)
+        self._own = torch.from_numpy(place[cells[place] == wanted])
+        self._asked = [torch.from_numpy(side) for side in links.T]
+        self._groups = [torch.from_numpy(ids) for ids in np.divmod(cells, shape[1])]
+        self._n_silent = [
+            n_others - torch.bincount(group, minlength=n_asked)
+            for group, n_asked, n_others in zip(self._groups, shape, shape[::-1], strict=True)
+        ]
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        """The loss of scores of the listed cells, [n_cells]."""
+        total = -2 * scores[self._own].sum()
+        for asked, group, n_silent in zip(self._asked, self._groups, self._n_silent, strict=True):
+            nothing = torch.zeros(len(n_silent))
+            highest = nothing.scatter_reduce(0, group, scores.detach(), "amax")
+            listed = nothing.index_add(0, group, torch.exp(scores - highest[group]))
+            sums = highest + torch.log(listed + n_silent * torch.exp(-highest))
+            total = total + sums[asked].sum()
+        return total / len(self._asked[0])
 
 
 def fitted_weights(
@@ -206,10 +214,11 @@ def fitted_weights(
     rows = np.repeat(np.arange(len(cells)), np.diff(counts.indptr))
     pattern = SparsePattern(rows, counts.indices.astype(np.int64), counts.shape)
     matrix = FixedMatrix(pattern, torch.from_numpy(counts.data))
+    loss = LinkLoss(cells, links, shape)
     adam = torch.optim.Adam([weights], lr=choice.learning_rate)
     for _ in range(choice.n_steps):
         adam.zero_grad()
-        link_loss((matrix @ weights).squeeze(1), cells, links, shape).backward()  # type: ignore[no-untyped-call]
+        loss((matrix @ weights).squeeze(1)).backward()  # type: ignore[no-untyped-call]
         adam.step()
     return weights.detach().numpy()[:, 0]
 

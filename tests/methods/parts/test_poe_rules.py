@@ -16,11 +16,11 @@ from mmea_bench.methods.parts.poe import rules
 from mmea_bench.methods.parts.poe.experts import ExpertVectors
 from mmea_bench.methods.parts.poe.product import ProductOfExperts
 from mmea_bench.methods.parts.poe.rules import (
+    LinkLoss,
     RuleBodies,
     RuleChoice,
     RuleLogits,
     fitted_weights,
-    link_loss,
     own_weights,
     rule_counts,
     rule_expert,
@@ -122,7 +122,7 @@ def test_the_loss_of_links_is_that_of_the_whole_matrix() -> None:
     dense = torch.zeros(3, 3).flatten().index_copy(0, torch.from_numpy(cells), scores).view(3, 3)
     forth, back = torch.log_softmax(dense, dim=1), torch.log_softmax(dense, dim=0)
     expected = -np.mean([float(forth[s, t] + back[s, t]) for s, t in links])
-    assert link_loss(scores, cells, links, (3, 3)).item() == pytest.approx(expected)
+    assert LinkLoss(cells, links, (3, 3))(scores).item() == pytest.approx(expected)
 
 
 def test_a_rule_that_links_keep_outweighs_one_that_they_break() -> None:
