@@ -14,6 +14,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
 )
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
@@ -98,9 +99,7 @@ def _joined(triples: IntArray) -> tuple[IntArray, IntArray]:
     """Positions of the two triples of every path, of triples sorted by their heads."""
     lowest = np.searchsorted(triples[:, 0], triples[:, 2], side="left")
     counts = np.searchsorted(triples[:, 0], triples[:, 2], side="right") - lowest
-    first = np.repeat(np.arange(len(triples)), counts)
-    within = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return first, lowest[first] + within
+    return listed_runs(lowest, counts)
 
 
 def _keys(triples: IntArray, n_entities: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
 
 _CHUNK = 2_000_000
 """Pairs of triples that are joined at once."""
@@ -85,5 +86,5 @@ def _spans(ordered: IntArray, wanted: IntArray) -> tuple[IntArray, NDArray[np.in
 
 def _expanded(owners: IntArray, starts: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
     """Each owner once for each of its places, and those places."""
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(owners, counts), np.repeat(starts, counts) + within
+    rows, places = listed_runs(starts, counts)
+    return owners[rows], places

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
 from mmea_bench.methods.core.inputs.literals import AttributeValues, number_of
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 
@@ -87,9 +88,7 @@ class AttributeLists:
 
     def _listed(self, rows: IntArray) -> ListedAttributes:
         counts = self._counts[rows]
-        owners = np.repeat(np.arange(len(rows)), counts)
-        within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = self._starts[rows][owners] + within
+        owners, places = listed_runs(self._starts[rows], counts)
         shape = (len(rows), self._n_attributes)
         return ListedAttributes(
             SparsePattern(owners, self._attributes[places], shape, self._device),
@@ -148,10 +147,9 @@ def shared_along(
     both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
     first = np.searchsorted(both_ways[:, 0], items[:, 0], side="left")
     counts = np.searchsorted(both_ways[:, 0], items[:, 0], side="right") - first
-    rows = np.repeat(np.arange(len(items)), counts)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows, places = listed_runs(first, counts)
     copies = items[rows].copy()
-    copies[:, 0] = both_ways[first[rows] + within, 1]
+    copies[:, 0] = both_ways[places, 1]
     everything = np.concatenate([items, copies])
     numbers = np.concatenate([values, values[rows]])
     _, codes = np.unique(numbers, return_inverse=True)

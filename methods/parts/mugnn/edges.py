@@ -71,15 +71,3 @@ class LabelledEdges:
         """Each triple as one number."""
         sized = triples[:, 0] * self.n_relations + triples[:, 1]
         return np.asarray(sized * self.n_entities + triples[:, 2], dtype=np.int64)
-
-
-def joined(lowest: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
-    """Every row with each of its partners: repeated rows and the partners' places.
-
-    Args:
-        lowest: Place of each row's first partner, [n].
-        counts: How many stand there one behind the other, [n].
-    """
-    rows = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, lowest[rows] + within

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
-from mmea_bench.methods.parts.mugnn.edges import LabelledEdges, joined
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
+from mmea_bench.methods.parts.mugnn.edges import LabelledEdges
 from mmea_bench.methods.parts.mugnn.rule_mining import NO_PREMISE
 
 
@@ -68,7 +69,7 @@ def _paths(
     counts = np.searchsorted(edges.starts[second], middles, side="right") - lowest
     if counts.sum() > max_paths:
         return None
-    rows, places = joined(second.start + lowest, counts)
+    rows, places = listed_runs(second.start + lowest, counts)
     triples = np.stack([of_first[rows], edges.places[places]], axis=1)
     return starts[rows], edges.ends[places], triples
 

@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 
 from mmea_bench.datasets.core.model.row_keys import counted_rows, distinct_rows
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray
-from mmea_bench.methods.parts.mugnn.edges import LabelledEdges, joined
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
+from mmea_bench.methods.parts.mugnn.edges import LabelledEdges
 
 NO_PREMISE = -1
 
@@ -88,7 +89,7 @@ def _single_premises(edges: LabelledEdges) -> IntArray:
     wanted = triples[:, 0] * size + triples[:, 2]
     lowest = np.searchsorted(keys, wanted)
     counts = np.searchsorted(keys, wanted, side="right") - lowest
-    rows, places = joined(lowest, counts)
+    rows, places = listed_runs(lowest, counts)
     labels = edges.labels[order][places]
     others = labels != triples[rows, 1]
     rows, labels = rows[others], labels[others]
@@ -109,7 +110,7 @@ def _premise_paths(edges: LabelledEdges) -> IntArray:
     ):
         near, far = (tails, heads) if backwards else (heads, tails)
         lowest = (np.cumsum(degrees) - degrees)[near[chosen]]
-        rows, places = joined(lowest, degrees[near[chosen]])
+        rows, places = listed_runs(lowest, degrees[near[chosen]])
         triple, first = chosen[rows], by_start[places]
         triple, first, second = _closed(edges, triple, first, edges.ends[first], far)
         labels = edges.labels[first], edges.labels[second]
@@ -129,7 +130,7 @@ def _closed(
     wanted = middle * size + far[triple]
     lowest = np.searchsorted(keys, wanted)
     counts = np.searchsorted(keys, wanted, side="right") - lowest
-    rows, places = joined(lowest, counts)
+    rows, places = listed_runs(lowest, counts)
     return triple[rows], first[rows], order[places]
 
 
@@ -186,7 +187,7 @@ def body_pairs(edges: LabelledEdges, body: IntArray, max_paths: int) -> IntArray
     if out[edges.ends[first]].sum() > max_paths:
         return None
     lowest = second.start + np.searchsorted(edges.starts[second], edges.ends[first])
-    rows, places = joined(lowest, out[edges.ends[first]])
+    rows, places = listed_runs(lowest, out[edges.ends[first]])
     starts, ends = edges.starts[first][rows], edges.ends[places]
     keys = np.unique((starts * size + ends)[starts != ends])
     return np.bincount(keys // size, minlength=size)

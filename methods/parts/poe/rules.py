@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 
 Ids = NDArray[np.int64]
@@ -110,7 +111,7 @@ def _half_edges(graph: JointGraph) -> tuple[Ids, Ids, Ids]:
 def _beside(end: Ids, near: Ids, labels: Ids, ends: Ids) -> _Beside:
     # An end that two links share lies beside both.
     first, last = np.searchsorted(end, ends, "left"), np.searchsorted(end, ends, "right")
-    places = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)] or [first])
+    _, places = listed_runs(first, last - first)
     starts = np.concatenate([[0], np.cumsum(last - first)])
     return _Beside(near[places], labels[places], starts)
 
@@ -124,9 +125,8 @@ def _meetings(source: _Beside, target: _Beside, largest: int) -> Iterator[tuple[
     ends = np.cumsum(n_pairs)
     cuts = np.searchsorted(ends, np.arange(0, ends[-1] if n_links else 0, _BODIES_AT_ONCE))
     for chosen in np.split(np.arange(n_links), np.unique(cuts[1:])):
-        counts = n_pairs[chosen]
-        link = np.repeat(chosen, counts)
-        within = np.arange(len(link)) - np.repeat(np.cumsum(counts) - counts, counts)
+        run, within = listed_runs(np.zeros_like(chosen), n_pairs[chosen])
+        link = chosen[run]
         width = sizes[1][link]
         yield source.starts[link] + within // width, target.starts[link] + within % width
 

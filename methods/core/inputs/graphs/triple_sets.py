@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
+from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +78,7 @@ class TripleSet:
             entities = self.triples[:, column]
             first = np.searchsorted(both_ways[:, 0], entities, side="left")
             counts = np.searchsorted(both_ways[:, 0], entities, side="right") - first
-            rows = np.repeat(np.arange(len(entities)), counts)
-            within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-            places = first[rows] + within
+            rows, places = listed_runs(first, counts)
             swapped = self.triples[rows]
             swapped[:, column] = both_ways[places, 1]
             copies.append(swapped)
