@@ -23,12 +23,12 @@ ENVIRONMENTS = {
         **{"TERM": "dumb", "COLUMNS": "20"},
     },
     "a decimal comma": {"LC_ALL": DECIMAL_COMMA, "LANG": DECIMAL_COMMA},
-    "every warning shown, deprecations as errors, no GPU, another time zone": {
+    "warnings shown, deprecations as errors, no GPU, another time zone, no or a read-only home": {
         "PYTHONWARNINGS": "always,error::DeprecationWarning",
         "CUDA_VISIBLE_DEVICES": "",
         "TZ": "Asia/Kathmandu",
+        **{"HOME": NO_FOLDER, "XDG_CACHE_HOME": NO_FOLDER},
     },
-    "no home, or a read-only one": {"HOME": NO_FOLDER, "XDG_CACHE_HOME": NO_FOLDER},
 }
 
 
