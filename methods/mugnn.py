@@ -36,7 +36,7 @@ from mmea_bench.methods.parts.mugnn.inputs import (
     groundings_of,
 )
 from mmea_bench.methods.parts.mugnn.rule_mining import RuleLimits
-from mmea_bench.methods.parts.mugnn.truth import RuleBatch, rule_losses, triple_losses
+from mmea_bench.methods.parts.mugnn.truth import RuleBatch, rule_loss, triple_losses
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class _Training:
         if self._drawn is not None:
             yield from triple_losses(entities, relations, self._drawn, params.truth_margin)
         if self._rules is not None:
-            yield from rule_losses(entities, relations, self._rules, params.truth_margin)
+            yield rule_loss(entities, relations, self._rules, params.truth_margin)
 
     def _refresh(self, entities: Tensor, relations: Tensor) -> None:
         """Draws the negatives of everything anew."""
@@ -228,4 +228,4 @@ def rule_batch(
     shares = torch.rand(len(found), generator=generator, dtype=torch.float64)
     negatives = found.conclusions.clone()
     negatives[:, 1] = (shares * sizes).long() + n_first * in_target
-    return RuleBatch(premises, found.has_second, found.conclusions, negatives)
+    return RuleBatch.of(premises, found.has_second, found.conclusions, negatives)

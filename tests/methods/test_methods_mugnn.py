@@ -24,7 +24,7 @@ from mmea_bench.methods.parts.mugnn.rule_files import read_rules
 from mmea_bench.methods.parts.mugnn.rule_mining import NO_PREMISE, RuleLimits, mine_rules
 from mmea_bench.methods.parts.mugnn.truth import (
     RuleBatch,
-    rule_losses,
+    rule_loss,
     triple_losses,
     truth_values,
 )
@@ -208,19 +208,26 @@ def test_triples_are_set_against_their_negatives_by_truth() -> None:
 
 def test_a_rule_is_true_unless_its_premises_are_and_its_conclusion_is_not() -> None:
     entities, relations = tables()
-    batch = RuleBatch(
-        torch.tensor([[[0, 0, 1], [1, 1, 2]], [[3, 0, 4], [3, 0, 4]]]),
-        torch.tensor([True, False]),
-        torch.tensor([[0, 2, 2], [3, 1, 4]]),
-        torch.tensor([[0, 1, 2], [3, 2, 4]]),
-    )
-    truth = [truth_values(entities, relations, part) for part in batch.premises.unbind(1)]
-    f, g = (truth_values(entities, relations, t) for t in (batch.conclusions, batch.negatives))
+    both = torch.tensor([[[0, 0, 1], [1, 1, 2]], [[3, 0, 4], [3, 0, 4]]])
+    right, wrong = torch.tensor([[0, 2, 2], [3, 1, 4]]), torch.tensor([[0, 1, 2], [3, 2, 4]])
+    batch = RuleBatch.of(both, torch.tensor([True, False]), right, wrong)
+    truth = [truth_values(entities, relations, part) for part in both.unbind(1)]
+    f, g = (truth_values(entities, relations, part) for part in (right, wrong))
     premises = torch.stack([truth[0][0] * truth[1][0], truth[0][1]])
     gaps = (1 + premises * (f - 1)) - (1 + premises * (g - 1))
     expected = (0.12 - gaps).clamp_min(0).mean()
-    parts = list(rule_losses(entities, relations, batch, 0.12, chunk=1))
-    assert float(sum(parts)) == pytest.approx(float(expected), abs=1e-6)
+    found = rule_loss(entities, relations, batch, 0.12)
+    assert float(found) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_groundings_that_share_triples_look_them_up_once() -> None:
+    triples = torch.tensor([[0, 0, 1], [1, 1, 2], [0, 2, 2], [0, 1, 2]])
+    both, second = torch.tensor([[0, 1], [0, 3]]), torch.tensor([True, False])
+    batch = RuleBatch.of(triples[both], second, triples[[2, 2]], triples[[3, 1]])
+    assert len(batch.triples) == 4
+    listed = batch.triples[batch.places]
+    assert listed[0].equal(triples)
+    assert listed[1].equal(triples[[0, 0, 2, 1]])
 
 
 def encoder() -> tuple[TwoChannels, SeparateRelations]:
@@ -259,8 +266,9 @@ def test_premises_about_the_target_are_negatives_in_the_released_code(corrupted:
         inputs.triples, torch.full((n, 1), 4), torch.ones(n, 1, dtype=torch.bool)
     )
     batch = rule_batch(inputs, found, drawn, torch.Generator(), corrupted=corrupted)
-    assert torch.equal(batch.premises[0], inputs.triples[:2])
+    (*premises, _, negative), others = batch.triples[batch.places]
+    assert torch.equal(torch.stack(premises), inputs.triples[:2])
     head = 4 if corrupted else int(inputs.triples[last, 0])
-    assert batch.premises[1, :, 0].tolist() == [head, head]
-    assert batch.negatives[1, 1] == 2  # the only relation of the target KG
-    assert batch.negatives[0, 1] in (0, 1)
+    assert others[:2, 0].tolist() == [head, head]
+    assert others[3, 1] == 2  # the only relation of the target KG
+    assert negative[1] in (0, 1)

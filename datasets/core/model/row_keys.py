@@ -75,6 +75,16 @@ def counted_rows(rows: NDArray[Id]) -> tuple[NDArray[Id], NDArray[np.int64]]:
     return rows_of(keys[starts], sizes).astype(rows.dtype, copy=False), counts
 
 
+def placed_rows(rows: NDArray[Id]) -> tuple[NDArray[Id], NDArray[np.int64]]:
+    """Distinct rows of ids in ascending order, [n, n_columns], and where each row is there, [n]."""
+    found = row_keys(list(rows.T))
+    if found is None:
+        distinct, places = np.unique(rows, axis=0, return_inverse=True)
+        return distinct, places.ravel()
+    keys, places = np.unique(found[0], return_inverse=True)
+    return rows_of(keys, found[1]).astype(rows.dtype, copy=False), places
+
+
 def order_of_rows(columns: Sequence[Ids]) -> NDArray[np.int64]:
     """Positions of rows in ascending order, equal rows as they stand, [n].
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,11 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from mmea_bench.methods.core.losses.margins import Norm, lengths
-from mmea_bench.methods.core.losses.translation_gradients import EuclideanGaps, ManhattanGaps
+from mmea_bench.methods.core.losses.translation_gradients import (
+    EuclideanGaps,
+    ManhattanGaps,
+    ManhattanTriples,
+)
 
 Measure = Norm | Literal["inner"]
 """Length of ``h + r - t``, or minus the inner product of ``h + r`` and ``t``: lower is closer."""
@@ -36,6 +41,12 @@ class CorruptedTriples:
         """Some of the triples, chosen by ids where they are."""
         parts = (self.triples, self.stand_ins, self.replaces_head)
         return CorruptedTriples(*(part.index_select(0, chosen) for part in parts))
+
+    def batches(self, size: int) -> Iterator[CorruptedTriples]:
+        """Their triples in order, that many at once, without copies."""
+        parts = (self.triples, self.stand_ins, self.replaces_head)
+        columns = (torch.split(part, size) for part in parts)
+        yield from (CorruptedTriples(*batch) for batch in zip(*columns, strict=True))
 
     def to(self, device: torch.device) -> CorruptedTriples:
         """The same triples on a device."""
@@ -138,6 +149,9 @@ def triple_distances(
         triples: (head, relation, tail) rows of the two, [b, 3].
         measure: How ``h + r`` and ``t`` are compared.
     """
+    if measure == "l1":
+        found: Tensor = ManhattanTriples.apply(entities, relations, triples)  # type: ignore[no-untyped-call]
+        return found
     moved = embedding(triples[:, 0], entities) + embedding(triples[:, 1], relations)
     tail = embedding(triples[:, 2], entities)
     return -(moved * tail).sum(dim=1) if measure == "inner" else lengths(moved - tail, measure)

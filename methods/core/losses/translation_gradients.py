@@ -210,7 +210,9 @@ class ManhattanGaps(Function):
         fixed = torch.where(replaces_head.unsqueeze(2), returned.unsqueeze(1), moved.unsqueeze(1))
         gaps = moved.sub_(tail), fixed.addcmul_(other, _signs(replaces_head, other).unsqueeze(2))
         own, others = (gap.abs().sum(dim=-1) for gap in gaps)
-        ctx.save_for_backward(triples, stand_ins, replaces_head, *gaps)
+        # Gradients need their signs alone.
+        signs = (gap.sign_() for gap in gaps)
+        ctx.save_for_backward(triples, stand_ins, replaces_head, *signs)
         ctx.n_rows, ctx.device = (len(entities), len(relations)), entities.device
         return own, others
 
@@ -223,7 +225,6 @@ class ManhattanGaps(Function):
         triples, stand_ins, replaces_head, own_gap, gaps = ctx.saved_tensors
         n_entities, n_relations = ctx.n_rows
         own_slope, slopes = gradients
-        own_gap, gaps = own_gap.sign(), gaps.sign()
         at_head = replaces_head.to(slopes.dtype)
         # What reaches a triple's head, relation and tail from its negatives that keep them.
         kept = torch.stack([1 - at_head, torch.ones_like(at_head), at_head], dim=1)  # [b, 3, k]
@@ -235,11 +236,48 @@ class ManhattanGaps(Function):
         # A margin leaves most negatives without a gradient in the end.
         places = reached(slopes.flatten(), ctx.device)
         weights = (slopes * _signs(replaces_head, slopes)).flatten()[places].unsqueeze(1)
-        of_others = gaps.flatten(0, 1).index_select(0, places) * weights
+        of_others = gaps.flatten(0, 1).index_select(0, places).mul_(weights)
         of_entities.index_add_(0, stand_ins.flatten()[places], of_others)
         of_relations = gaps.new_zeros(n_relations, gaps.shape[2])
         of_relations.index_add_(0, triples[:, 1], of_ends[:, 1])
         return of_entities, of_relations, None, None, None
+
+
+class ManhattanTriples(Function):
+    """Absolute components of ``h + r - t`` of triples, summed, [b].
+
+    Equal to what autograd makes of the formula. The signs of a triple's components are all that its
+    gradients need, and reach the rows of both ends and of the relation from one array.
+    """
+
+    @staticmethod
+    @in_single
+    def forward(  # noqa: D102 - as the library
+        ctx: Any, entities: Tensor, relations: Tensor, triples: Tensor
+    ) -> Tensor:
+        heads, relation_ids, tails = triples.unbind(1)
+        gaps = entities.index_select(0, heads).add_(relations.index_select(0, relation_ids))
+        gaps.sub_(entities.index_select(0, tails))
+        lengths = gaps.abs().sum(dim=1)
+        ctx.save_for_backward(triples, gaps.sign_())
+        ctx.n_rows = (len(entities), len(relations))
+        return lengths
+
+    @staticmethod
+    @in_single
+    @once_differentiable
+    def backward(  # noqa: D102 - as the library
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        triples, signs = ctx.saved_tensors
+        of_gaps = signs * gradients[0].unsqueeze(1)
+        of_entities, of_relations = (
+            signs.new_zeros(n_rows, signs.shape[1]) for n_rows in ctx.n_rows
+        )
+        of_entities.index_add_(0, triples[:, 0], of_gaps)
+        of_entities.index_add_(0, triples[:, 2], of_gaps, alpha=-1)
+        of_relations.index_add_(0, triples[:, 1], of_gaps)
+        return of_entities, of_relations, None
 
 
 def _signs(replaces_head: Tensor, like: Tensor) -> Tensor:

@@ -87,8 +87,7 @@ def knowledge_losses(
     """
     n_negatives = max(1, drawn.stand_ins.numel())
     drawn = drawn.to(entities.device)
-    for rows in torch.split(torch.arange(len(drawn.triples), device=entities.device), chunk):
-        part = drawn.rows(rows)
+    for part in drawn.batches(chunk):
         if score == "norm":
             own, others = (-each for each in translation_distances(entities, relations, part))
         else:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
+from mmea_bench.datasets.core.model.row_keys import placed_rows
 from mmea_bench.methods.core.losses.margins import margin_loss
 from mmea_bench.methods.core.losses.translation import (
     CorruptedTriples,
@@ -18,33 +19,46 @@ from mmea_bench.methods.core.losses.translation import (
 )
 
 _CHUNK = 8192
-"""Triples or groundings at once; losses are means over all of them."""
+"""Triples at once; their loss is a mean over all of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class RuleBatch:
-    """Groundings as triples.
+    """Groundings as places in a list of triples, each of which has one truth value.
 
     Attributes:
-        premises: Two triples each, [n, 2, 3].
-        has_second: Whether the second counts, [n].
-        conclusions: [n, 3].
-        negatives: The conclusions with other relations, [n, 3].
+        triples: Distinct ones, [n_triples, 3].
+        places: Of the first and the second premise, the conclusion and the conclusion with another
+            relation, [n, 4].
+        has_second: Whether the second premise counts, [n].
     """
 
-    premises: Tensor
+    triples: Tensor
+    places: Tensor
     has_second: Tensor
-    conclusions: Tensor
-    negatives: Tensor
 
-    def rows(self, chosen: Tensor) -> RuleBatch:
-        """Some of the groundings, chosen by ids where they are."""
-        parts = (self.premises, self.has_second, self.conclusions, self.negatives)
-        return RuleBatch(*(part[chosen] for part in parts))
+    @classmethod
+    def of(
+        cls, premises: Tensor, has_second: Tensor, conclusions: Tensor, negatives: Tensor
+    ) -> RuleBatch:
+        """Groundings that are given by their triples.
+
+        Args:
+            premises: On the CPU, as all. Two triples each, any second one where there is none,
+                [n, 2, 3].
+            has_second: [n].
+            conclusions: [n, 3].
+            negatives: The conclusions with other relations, [n, 3].
+        """
+        second = torch.where(has_second.unsqueeze(1), premises[:, 1], premises[:, 0])
+        parts = torch.stack([premises[:, 0], second, conclusions, negatives], dim=1)
+        triples, places = placed_rows(parts.flatten(0, 1).numpy())
+        found = torch.from_numpy(triples), torch.from_numpy(places).view(-1, 4)
+        return cls(*found, has_second)
 
     def to(self, device: torch.device) -> RuleBatch:
         """The same groundings on a device."""
-        parts = (self.premises, self.has_second, self.conclusions, self.negatives)
+        parts = (self.triples, self.places, self.has_second)
         return RuleBatch(*(part.to(device) for part in parts))
 
 
@@ -74,17 +88,13 @@ def triple_losses(
         chunk: Triples of a part.
     """
     total, scale = max(1, drawn.stand_ins.numel()), _scale(entities)
-    drawn = drawn.to(entities.device)
-    for rows in torch.split(torch.arange(len(drawn.triples), device=entities.device), chunk):
-        part = drawn.rows(rows)
+    for part in drawn.to(entities.device).batches(chunk):
         own, others = translation_distances(entities, relations, part, "l1")
         yield margin_loss(own / scale, others / scale, margin, "sum") / total
 
 
-def rule_losses(
-    entities: Tensor, relations: Tensor, batch: RuleBatch, margin: float, chunk: int = _CHUNK
-) -> Iterator[Tensor]:
-    """Parts that sum to the mean of ``[margin - (truth(rule) - truth(negative rule))]+``.
+def rule_loss(entities: Tensor, relations: Tensor, batch: RuleBatch, margin: float) -> Tensor:
+    """Mean of ``[margin - (truth(rule) - truth(negative rule))]+``.
 
     The truth of a rule is ``1 + p (f - 1)`` with ``f`` that of its conclusion and ``p`` the product
     of those of its premises; the two rules differ in their conclusions.
@@ -92,19 +102,16 @@ def rule_losses(
     Args:
         entities: Unit vectors, [n_entities, dim].
         relations: [n_relations, dim].
-        batch: All groundings.
+        batch: All groundings, at least one.
         margin: By how much a grounding has to be truer.
-        chunk: Groundings of a part.
     """
     batch = batch.to(entities.device)
-    for rows in torch.split(torch.arange(len(batch.conclusions), device=entities.device), chunk):
-        part = batch.rows(rows)
-        # At once: every look-up has a gradient of the size of its table.
-        triples = torch.cat([*part.premises.unbind(1), part.conclusions, part.negatives])
-        first, second, right, wrong = truth_values(entities, relations, triples).chunk(4)
-        premises = first * torch.where(part.has_second, second, 1.0)
-        own, other = (1 + premises * (conclusion - 1) for conclusion in (right, wrong))
-        yield relu(margin - (own - other)).sum() / len(batch.conclusions)
+    # Many groundings share triples: on DBP15K ZH-EN four in ten look-ups are repetitions.
+    values = truth_values(entities, relations, batch.triples)
+    first, second, right, wrong = values[batch.places].unbind(1)
+    premises = first * torch.where(batch.has_second, second, 1.0)
+    own, other = (1 + premises * (conclusion - 1) for conclusion in (right, wrong))
+    return relu(margin - (own - other)).mean()
 
 
 def _scale(entities: Tensor) -> float:

@@ -9,6 +9,7 @@ from mmea_bench.datasets.core.model.row_keys import (
     counted_rows,
     distinct_rows,
     order_of_rows,
+    placed_rows,
     row_keys,
     rows_of,
     sorted_rows,
@@ -49,6 +50,14 @@ def test_rows_are_counted_as_numpy_counts_them(largest: tuple[int, ...]) -> None
     found, counts = counted_rows(rows)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(counts, times)
+
+
+@pytest.mark.parametrize("largest", [FITS, TOO_LARGE])
+def test_every_row_has_its_place_among_the_distinct_ones(largest: tuple[int, ...]) -> None:
+    rows = some_rows(largest)
+    found, places = placed_rows(rows)
+    np.testing.assert_array_equal(found, np.unique(rows, axis=0))
+    np.testing.assert_array_equal(found[places], rows)
 
 
 @pytest.mark.parametrize("largest", [FITS, TOO_LARGE])

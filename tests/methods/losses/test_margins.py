@@ -125,9 +125,12 @@ def test_translation_distances_equal_the_written_out_formula(measure: Any) -> No
     expected_others = torch.stack([torch.stack(row) for row in rows])
     torch.testing.assert_close(own, expected_own)
     torch.testing.assert_close(others, expected_others)
-    torch.testing.assert_close(
-        triple_distances(entities, relations, batch.triples, measure), expected_own
-    )
+    alone = triple_distances(entities, relations, batch.triples, measure)
+    torch.testing.assert_close(alone, expected_own)
+    for table in (entities, relations):
+        torch.testing.assert_close(
+            *gradients((alone**2).sum(), table), *gradients((expected_own**2).sum(), table)
+        )
     mixed, plain = (
         (first.sum() + (second**2).sum())
         for first, second in ((own, others), (expected_own, expected_others))
@@ -155,6 +158,16 @@ def test_distances_of_nothing_have_no_slope(measure: Any) -> None:
     own, others = translation_distances(entities, relations, batch, measure)
     assert (own.item(), others.item()) == (0, 0)
     assert not gradients(own.sum() + others.sum(), entities)[0].any()
+
+
+def test_batches_are_the_triples_in_order() -> None:
+    triples = torch.arange(15).view(5, 3)
+    batch = CorruptedTriples(triples, triples[:, :2], triples[:, :2] > 6)
+    parts = list(batch.batches(2))
+    assert [len(part.triples) for part in parts] == [2, 2, 1]
+    assert torch.cat([part.triples for part in parts]).equal(triples)
+    assert torch.cat([part.stand_ins for part in parts]).equal(batch.stand_ins)
+    assert torch.cat([part.replaces_head for part in parts]).equal(batch.replaces_head)
 
 
 def test_negatives_are_the_triples_with_one_end_replaced() -> None:
