@@ -72,6 +72,9 @@ class EuclideanGaps(Function):
             for parts in zip(gradients, (own, others), strict=True)
         )
         weights = pairs.in_order(slopes)
+        # A margin or a limit leaves most negatives without a gradient.
+        places = reached(weights, weights.device)
+        pairs, weights = pairs.at(places), weights.index_select(0, places)
         fixed, of_fixed = ctx.room.chunk(2)
         torch.mul(fixed, pairs.sums(weights).unsqueeze(1), out=of_fixed)
         of_fixed -= pairs.weighted_sums(weights, entities)
@@ -132,6 +135,14 @@ class _Pairs:
         columns = stand_ins.flatten().index_select(0, order)
         rows = torch.repeat_interleave(counts, output_size=len(order))
         return cls(order, rows, columns, _starts(counts), stand_ins.shape)
+
+    def at(self, places: Tensor) -> _Pairs:
+        """Some of the pairs, by their places in order."""
+        rows, columns = (ids.index_select(0, places) for ids in (self.rows, self.columns))
+        # A count by `bincount` would wait for a GPU.
+        counts = rows.new_zeros(len(self.starts) - 1).index_add_(0, rows, torch.ones_like(rows))
+        order = self.order.index_select(0, places)
+        return _Pairs(order, rows, columns, _starts(counts), self.shape)
 
     def inner_products(self, fixed: Tensor, entities: Tensor) -> Tensor:
         """Of each pair, [b k]."""

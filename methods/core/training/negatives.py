@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import Similarity
+from mmea_bench.methods.core.losses.orders import largest_places
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.similarity import DEFAULT_BLOCK_ROWS, ScoreMatrix
 from mmea_bench.methods.core.training.triple_corruption import Pools
@@ -304,7 +305,7 @@ def nearest_entities(
             cells = columns.clamp_min(0).unsqueeze(1)
             kept = scores.gather(1, cells).masked_fill_(columns.unsqueeze(1) >= 0, -torch.inf)
             scores.scatter_(1, cells, kept)
-        found.append(among[scores.topk(taken, dim=1, sorted=False).indices])
+        found.append(among[largest_places(scores, taken)])
     return torch.cat(found)
 
 
