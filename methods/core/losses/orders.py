@@ -43,11 +43,18 @@ def largest_places(scores: Tensor, k: int) -> Tensor:
         k: At most ``n_columns``.
     """
     n_rows, n_columns = scores.shape
-    if scores.is_cpu and scores.dtype == torch.float32 and _FEW < k < n_columns:
-        values = scores.detach().numpy()
-        limits = np.partition(values, n_columns - k, axis=1)[:, n_columns - k]
-        places = np.flatnonzero(values >= limits[:, None])
-        if len(places) == n_rows * k:  # not so where scores are equal to the last that is kept
-            starts = np.arange(0, n_rows * n_columns, n_columns)
-            return torch.from_numpy(places.reshape(n_rows, k) - starts[:, None])
-    return scores.topk(k, dim=1, sorted=False).indices
+    if not (scores.is_cpu and scores.dtype == torch.float32 and _FEW < k < n_columns):
+        return scores.topk(k, dim=1, sorted=False).indices
+    values = scores.detach().numpy()
+    limits = np.partition(values, n_columns - k, axis=1)[:, n_columns - k]
+    chosen = values >= limits[:, None]
+    places = np.flatnonzero(chosen)
+    if len(places) != n_rows * k:
+        # More scores than one equal the last that is kept.
+        unclear = np.flatnonzero(chosen.sum(axis=1) != k)
+        kept = scores[unclear].topk(k, dim=1, sorted=False).indices.numpy()
+        chosen[unclear] = False
+        chosen[unclear[:, None], kept] = True
+        places = np.flatnonzero(chosen)
+    starts = np.arange(0, n_rows * n_columns, n_columns)
+    return torch.from_numpy(places.reshape(n_rows, k) - starts[:, None])
