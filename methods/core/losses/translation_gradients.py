@@ -74,7 +74,8 @@ class EuclideanGaps(Function):
         weights = pairs.in_order(slopes)
         # A margin or a limit leaves most negatives without a gradient.
         places = reached(weights, weights.device)
-        pairs, weights = pairs.at(places), weights.index_select(0, places)
+        if 2 * len(places) < len(weights):
+            pairs, weights = pairs.at(places), weights.index_select(0, places)
         fixed, of_fixed = ctx.room.chunk(2)
         torch.mul(fixed, pairs.sums(weights).unsqueeze(1), out=of_fixed)
         of_fixed -= pairs.weighted_sums(weights, entities)
