@@ -134,7 +134,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *(*RESULTS, "bench/scoring", "bench/planning", "bench/predictions"),
         *("bench/metering", "bench/scoring/approximate", "bench/precision"),
     ),
-    "bench/sharing": RESULTS,  # several runners on one folder: claims, heartbeats
+    "bench/sharing": RESULTS,  # several runners on one folder: claims, heartbeats, advances
     "bench/running": (
         *("methods/core", "datasets/core", *RESULTS, "results/core/plans"),
         *("bench/planning", "bench/cells", "bench/sharing"),

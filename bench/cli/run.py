@@ -211,8 +211,8 @@ def show_status(folder: Path, *, as_json: bool) -> None:
             ["method", *statuses],
             [[method, *(str(by_method[method, s]) for s in statuses)] for method in methods],
         )
-    for words, runner in status.running:
-        say(stdout(), f"running: {_spell_words(words)}: {runner}")
+    for cell in status.running:
+        say(stdout(), f"running: {_spell_words(cell.words)}: {cell.spell_advance()}{cell.runner}")
     if status.n_missing is not None:
         say(stdout(), f"{status.completeness.counts().sentence()}.")
         say(stdout(), _spell_missing(status))
@@ -248,7 +248,14 @@ def _status_json(folder: Path, status: FolderStatus) -> dict[str, Any]:
     return {
         "folder": str(folder),
         "n_by_status": dict(status.n_by_status),
-        "running": [{**words, "runner": runner} for words, runner in status.running],
+        "running": [
+            {
+                **cell.words,
+                "runner": cell.runner,
+                "advance": None if cell.advance is None else asdict(cell.advance),
+            }
+            for cell in status.running
+        ],
         "n_missing": status.n_missing,
         "cells": asdict(status.completeness.counts()),
         "seconds_left": status.seconds_left,

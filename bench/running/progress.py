@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -21,6 +21,7 @@ from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.estimate import Estimator, spell_duration
+from mmea_bench.bench.sharing.advances import Advances
 from mmea_bench.results.core.record import Record
 
 _STYLES = {"ok": "green", "skipped": "yellow"}
@@ -70,6 +71,35 @@ class SilentProgress(Progress):
         """Shows nothing."""
 
 
+class ToldProgress(Progress):
+    """Another display, and whoever else wants to know how far a cell is.
+
+    Args:
+        shown: The display.
+        tell: Called with a cell's key, its epochs so far, and its epochs in all.
+    """
+
+    def __init__(self, shown: Progress, tell: Callable[[str, int, int], None]) -> None:
+        self._shown, self._tell = shown, tell
+
+    def cell_started(self, job: Job) -> None:
+        """Shows it."""
+        self._shown.cell_started(job)
+
+    def ticked(self, job: Job, tick: Tick) -> None:
+        """Shows and tells it."""
+        self._shown.ticked(job, tick)
+        self._tell(job.key, tick.epoch, tick.n_epochs)
+
+    def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
+        """Shows it."""
+        self._shown.cell_ended(job, record, seconds)
+
+    def cell_stopped(self, job: Job) -> None:
+        """Shows it."""
+        self._shown.cell_stopped(job)
+
+
 @dataclass
 class _Running:
     job: Job
@@ -86,6 +116,7 @@ class _State:
     estimator: Estimator
     n_by_status: Counter[str] = field(default_factory=Counter)
     running: dict[str, _Running] = field(default_factory=dict)
+    advances: Advances = field(default_factory=Advances)
     waiting: dict[str, Cell] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,6 +133,7 @@ class _State:
         running = self.running.get(job.key)
         if running is not None:
             running.tick = tick
+            self.advances.note(job.key, tick.epoch, tick.n_epochs)
 
     def end(self, job: Job, record: Record, seconds: float) -> None:
         status = record.cell["status"]
@@ -123,12 +155,12 @@ class _State:
 
     def _left_of(self, running: _Running) -> float | None:
         """Seconds that a running cell still needs, judged by its own epochs or by its method."""
-        passed = time.monotonic() - running.since
-        tick = running.tick
-        if tick is not None and tick.epoch > 0:
-            return passed * max(0, tick.n_epochs - tick.epoch) / tick.epoch
+        advance = self.advances.of(running.job.key)
+        if advance is not None and advance.seconds_left is not None:
+            return advance.seconds_left
         if not self.estimator.knows(running.job.cell):
             return None
+        passed = time.monotonic() - running.since
         return max(0.0, (self.estimator.seconds([running.job.cell]) or 0.0) - passed)
 
 

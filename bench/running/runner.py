@@ -21,7 +21,7 @@ from mmea_bench.bench.running.executor import Done, Executor, ExecutorError
 from mmea_bench.bench.running.local_executor import LocalExecutor
 from mmea_bench.bench.running.placement import CellsPerGpu, Gate, Machine
 from mmea_bench.bench.running.preloaded import preloaded_modules
-from mmea_bench.bench.running.progress import Progress
+from mmea_bench.bench.running.progress import Progress, ToldProgress
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
@@ -107,10 +107,10 @@ def run_jobs(
     chosen = settings.executor or local_executor(jobs, store, settings)
     held = nullcontext(claims) if claims is not None else Claims(store.folder)
     with held as claims, stopped_by_signals(chosen, summary):
-        queue = _Queue(jobs, store, claims, summary)
+        queue, told = _Queue(jobs, store, claims, summary), ToldProgress(progress, claims.tell)
         try:
             while (summary.is_complete and summary.signal_number is None) and queue.wait():
-                for done in chosen.run(queue.claimed(), progress):
+                for done in chosen.run(queue.claimed(), told):
                     _take(done, store, progress, summary)
                     claims.release(done.job.key)
                     if settings.fail_fast and summary.exit_code != EXIT_OK:

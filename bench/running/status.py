@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.running.estimate import Estimator, spell_duration
+from mmea_bench.bench.sharing.advances import Advance, advances_of
 from mmea_bench.bench.sharing.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
@@ -18,19 +19,45 @@ GOOD = ("ok", "skipped")
 
 
 @dataclass(frozen=True)
+class RunningCell:
+    """A cell that runs now.
+
+    Attributes:
+        key: Its key.
+        words: What it is.
+        runner: Who has it.
+        advance: How far it is; None before its first epoch, or where its runner does not tell.
+    """
+
+    key: str
+    words: CellWords
+    runner: str
+    advance: Advance | None
+
+    def spell_advance(self) -> str:
+        """Epochs and time left with a comma behind them; empty where nothing is known."""
+        if self.advance is None:
+            return ""
+        text = f"epoch {self.advance.epoch} of {self.advance.n_epochs}, "
+        if self.advance.seconds_left is None:
+            return text
+        return f"{text}about {spell_duration(self.advance.seconds_left)} left, "
+
+
+@dataclass(frozen=True)
 class FolderStatus:
     """A results folder in numbers.
 
     Attributes:
         rows: Row of cells.csv of every record.
-        running: Cells that run now, with the runner that has them.
+        running: Cells that run now.
         completeness: What was asked of the folder, and what became of it.
         seconds_left: Expected time with as many cells at once as run now; None if nothing is known.
         problems: Sentences about records that could not be read.
     """
 
     rows: list[dict[str, Any]]
-    running: list[tuple[CellWords, str]]
+    running: list[RunningCell]
     completeness: Completeness
     seconds_left: float | None
     problems: tuple[str, ...] = field(default=())
@@ -64,23 +91,36 @@ def folder_status(folder: Path) -> FolderStatus:
         raise UserError(f"{folder} holds no records. Give the results folder of a run.")
     estimator = Estimator()
     estimator.learn_records(records)
-    runners = claims_of(folder)
+    runners, advances = claims_of(folder), advances_of(folder)
     names = {record.key: record.cell for record in records} | dict(planned)
-    running = [(names[key], str(runners[key])) for key in sorted(runners) if key in names]
+    running = [
+        RunningCell(key, names[key], str(runners[key]), advances.get(key))
+        for key in sorted(runners)
+        if key in names
+    ]
     found = completeness(planned, [record.cell for record in records])
     return FolderStatus(
         [record.cell for record in records],
         running,
         found,
-        _seconds_left(estimator, found.words("missing"), len(running)),
+        _seconds_left(estimator, found, running),
         store.problems,
     )
 
 
-def _seconds_left(estimator: Estimator, cells: list[CellWords], n_running: int) -> float | None:
-    known = [
-        estimator.seconds_of(str(cell.get("method")), str(cell.get("dataset"))) for cell in cells
-    ]
-    if None in known:
-        return None
-    return sum(seconds or 0.0 for seconds in known) / max(1, n_running)
+def _seconds_left(
+    estimator: Estimator, found: Completeness, running: list[RunningCell]
+) -> float | None:
+    """Expected seconds of missing cells; those that run are judged by their own epochs if told."""
+    told = {cell.key: cell.advance.seconds_left for cell in running if cell.advance is not None}
+    total = 0.0
+    for key, words in found.cells.items():
+        if found.states[key] != "missing":
+            continue
+        seconds = told.get(key)
+        if seconds is None:
+            seconds = estimator.seconds_of(str(words.get("method")), str(words.get("dataset")))
+        if seconds is None:
+            return None
+        total += seconds
+    return total / max(1, len(running))

@@ -23,6 +23,7 @@ from typing import Literal
 
 import psutil
 
+from mmea_bench.bench.sharing.advances import Advances, advances_path
 from mmea_bench.bench.sharing.heartbeats import (
     FOLDER,
     HEARTBEAT_S,
@@ -73,6 +74,7 @@ class Claims:
         self._id = uuid.uuid4().hex[:12]
         self._heartbeat_s, self._stale_after_s = heartbeat_s, stale_after_s
         self._planned = planned
+        self._advances = Advances()
         self._seen: dict[str, _Seen] = {}
         self._mine: set[str] = set()
         self._ends = threading.Event()
@@ -127,9 +129,20 @@ class Claims:
     def release(self, key: str) -> None:
         """Gives a claim back; one that was taken over by another runner stays."""
         self._mine.discard(key)
+        self._advances.forget(key)
         if self._owner(key) == self._id:
             with suppress(OSError):
                 self._path(key).unlink()
+
+    def tell(self, key: str, epoch: int, n_epochs: int) -> None:
+        """Lets others know how far a cell of this runner is, with the next heartbeat; any thread.
+
+        Args:
+            key: The cell.
+            epoch: Epochs trained.
+            n_epochs: Epochs in all.
+        """
+        self._advances.note(key, epoch, n_epochs)
 
     def other(self, concerns: Callable[[PlannedCells | None], bool]) -> Runner | None:
         """The oldest other living runner whose plan is of concern; None if there is none.
@@ -220,7 +233,8 @@ class Claims:
         return heart.name != self._id and self._judged(heart.name) == "gone"
 
     def _remove_runner(self, runner: str) -> None:
-        for path in (self._plan_path(runner), heart_path(self._folder, runner)):
+        of_runner = (advances_path(self._folder, runner), self._plan_path(runner))
+        for path in (*of_runner, heart_path(self._folder, runner)):
             with suppress(OSError):
                 _discard(path)
 
@@ -230,6 +244,9 @@ class Claims:
             number += 1
             with suppress(OSError):  # a full disk must not end the run; the next beat may succeed
                 self._write_beat(number)
+                news = self._advances.news()
+                if news is not None:
+                    write_atomic(advances_path(self._folder, self._id), news)
 
     def _write_beat(self, number: int) -> None:
         started = psutil.Process().create_time()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +287,27 @@ def test_status_says_what_runs_where_and_how_long_the_rest_takes(tmp_path: Path)
     assert found["running"][0]["repeat"] == 2
     after = json.loads(invoke("status", str(tmp_path), "--json").stdout)
     assert after["running"] == []
+
+
+def test_status_says_how_far_a_cell_is_and_judges_it_by_its_own_epochs(tmp_path: Path) -> None:
+    words = {"method": "mclea", "variant": "full", "dataset": "fb15k-db15k", "seed_ratio": 0.2}
+    cells = {"a": {**words, "repeat": 1}}
+    note_plan(tmp_path, cells, [], cells)
+    with Claims(tmp_path, heartbeat_s=0.05) as claims:
+        claims.take("a")
+        unknown = invoke("status", str(tmp_path)).stdout
+        claims.tell("a", 10, 50)
+        time.sleep(0.1)
+        claims.tell("a", 20, 50)
+        limit = time.monotonic() + 20.0
+        while time.monotonic() < limit and "epoch 20" not in invoke("status", str(tmp_path)).stdout:
+            time.sleep(0.02)
+        shown = invoke("status", str(tmp_path)).stdout
+        found = json.loads(invoke("status", str(tmp_path), "--json").stdout)
+    assert "Time left: unknown until a cell has ended." in unknown
+    assert re.search(r"repeat 1: epoch 20 of 50, about [\d.]+ s left, process", shown)
+    assert found["running"][0]["advance"]["epoch"] == 20
+    assert found["seconds_left"] == found["running"][0]["advance"]["seconds_left"] > 0.2
 
 
 def test_a_run_of_a_part_does_not_make_the_whole_complete(tmp_path: Path) -> None:
