@@ -65,6 +65,14 @@ class Sides:
         return Sides(self.target, self.source, self.similarity)
 
 
+def parts_of(found: Embeddings) -> Iterator[Embeddings]:
+    """Each run of columns that has neighbourhood means of its own; none where all columns do."""
+    if found.n_parts > 1:
+        runs = (vectors.chunk(found.n_parts, dim=1) for vectors in (found.source, found.target))
+        for source, target in zip(*runs, strict=True):
+            yield Embeddings(source, target, found.similarity)
+
+
 def _rows(vectors: Tensor, ids: Tensor) -> Tensor:
     rows = vectors.detach()[ids.to(vectors.device)].cpu().float().contiguous()
     check_vectors(rows)

@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmea_bench.bench.scoring.approximate.lists import Sides, candidate_lists, recall_of
+from mmea_bench.bench.scoring.approximate.lists import (
+    Lists,
+    Sides,
+    candidate_lists,
+    parts_of,
+    recall_of,
+)
 from mmea_bench.bench.scoring.approximate.options import Approximate, parse_ranking
 from mmea_bench.bench.scoring.approximate.ranks import Asked, neighbourhood_means, ranks_among
 from mmea_bench.bench.scoring.decoders import Decoding
@@ -113,11 +119,13 @@ class LookedUp:
     """
 
     def __init__(self, found: Embeddings, layout: Layout, ranking: Approximate) -> None:
-        ids = (torch.from_numpy(part) for part in (layout.sources, layout.targets))
+        ids = [torch.from_numpy(part) for part in (layout.sources, layout.targets)]
         self._sides = Sides.of(found, *ids)
         self._layout = layout
         self._to_target = candidate_lists(self._sides, ranking)
         self._to_source = candidate_lists(self._sides.turned, ranking)
+        self._ranking = ranking
+        self._parts = [Sides.of(part, *ids) for part in parts_of(found)]
 
     def ranks(self, csls_size: int, tie_rule: str) -> LinkRanks:
         """Ranks of all links in both directions."""
@@ -125,8 +133,8 @@ class LookedUp:
         of_rows = of_columns = None
         if csls_size:
             rows, columns = (
-                neighbourhood_means(lists, csls_size)
-                for lists in (self._to_target, self._to_source)
+                torch.stack([neighbourhood_means(lists, csls_size) for lists in of_parts]).mean(0)
+                for of_parts in self._neighbours
             )
             of_rows, of_columns = (rows, columns), (columns, rows)
         n_rows, n_columns = len(self._layout.sources), len(self._layout.targets)
@@ -134,6 +142,17 @@ class LookedUp:
             ranks_among(forward, self._to_target, of_rows, tie_rule, n_columns),
             ranks_among(backward, self._to_source, of_columns, tie_rule, n_rows),
         )
+
+    @cached_property
+    def _neighbours(self) -> tuple[list[Lists], list[Lists]]:
+        """Lists of neighbours for CSLS, both ways: of each part where vectors have some."""
+        if not self._parts:
+            return [self._to_target], [self._to_source]
+        sides = self._parts, [part.turned for part in self._parts]
+        forward, backward = (
+            [candidate_lists(part, self._ranking) for part in way] for way in sides
+        )
+        return forward, backward
 
     @cached_property
     def _asked(self) -> tuple[Asked, Asked]:

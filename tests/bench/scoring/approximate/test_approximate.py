@@ -74,6 +74,18 @@ def test_with_all_candidates_it_is_the_exact_evaluation(similarity: Similarity) 
     assert numbers(ours) == pytest.approx(numbers(exact))
 
 
+def test_runs_of_columns_have_neighbourhoods_of_their_own_as_under_exact_ranking() -> None:
+    found = vectors()
+    halves = [
+        torch.cat([torch.nn.functional.normalize(half, dim=1) for half in side.chunk(2, dim=1)], 1)
+        for side in (found.source, found.target)
+    ]
+    in_parts, whole = (Embeddings(*halves, n_parts=n_parts) for n_parts in (2, 1))
+    exact, ours = final(in_parts), final(in_parts, ranking=f"approximate[k={N + 5}]")
+    assert numbers(ours) == pytest.approx(numbers(exact))
+    assert numbers(exact) != pytest.approx(numbers(final(whole)))
+
+
 @pytest.mark.parametrize("tie_rule", ["realistic", "optimistic", "pessimistic"])
 def test_ties_follow_the_rule_of_the_protocol(tie_rule: str) -> None:
     found = vectors(ties=True)
