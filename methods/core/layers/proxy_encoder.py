@@ -11,6 +11,9 @@ from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.reflection import ReflectionGraph, ReflectionLayer
 from mmea_bench.methods.core.layers.reflection_encoder import NeighbourFeatures, all_layers
 
+_SHORTEST = 1e-12
+"""Shorter vectors are divided by that, as the library does."""
+
 
 class DualEncoder(nn.Module):
     """One encoder for neighbour features and one for relation features, side by side.
@@ -86,7 +89,9 @@ class ProxyEncoder(nn.Module):
             lambda vectors, layer=layer: layer(vectors, directions, graph) for layer in self.layers
         ]
         found = all_layers(features, layers, torch.tanh)
-        cosines = normalize(found, dim=1) @ normalize(self.proxies, dim=1).T
-        away = found - torch.softmax(cosines, dim=1) @ self.proxies
-        kept = torch.sigmoid(away @ self.gate + self.bias)
-        return kept * found + (1 - kept) * away
+        lengths = torch.linalg.vector_norm(found, dim=1, keepdim=True).clamp_min(_SHORTEST)
+        # No unit rows of all entities: an array of that size less is kept for the gradients.
+        cosines = (found @ normalize(self.proxies, dim=1).T) / lengths
+        away = torch.addmm(found, torch.softmax(cosines, dim=1), self.proxies, alpha=-1)
+        kept = torch.sigmoid(torch.addmm(self.bias, away, self.gate))
+        return torch.lerp(away, found, kept)
