@@ -57,6 +57,7 @@ class EuclideanGaps(Function):
         own, others = (own.square_(), others) if squared else (own, others.sqrt_())
         ctx.save_for_backward(entities, triples, gap, own, others)
         ctx.room, ctx.pairs, ctx.n_relations, ctx.squared = room, pairs, len(relations), squared
+        ctx.device = entities.device
         return own, others
 
     @staticmethod
@@ -73,7 +74,7 @@ class EuclideanGaps(Function):
         )
         weights = pairs.in_order(slopes)
         # A margin or a limit leaves most negatives without a gradient.
-        places = reached(weights, weights.device)
+        places = reached(weights, ctx.device)
         if 2 * len(places) < len(weights):
             pairs, weights = pairs.at(places), weights.index_select(0, places)
         fixed, of_fixed = ctx.room.chunk(2)
