@@ -67,7 +67,10 @@ class Advances:
         """A cell has trained that many epochs."""
         now = self._clock()
         with self._lock:
-            first_epoch, since = self._first.setdefault(key, (epoch, now))
+            before = self._now.get(key)
+            if before is None or epoch < before.epoch:  # it has begun, or begun again
+                self._first[key] = epoch, now
+            first_epoch, since = self._first[key]
             left, done = None, epoch - first_epoch
             if done > 0:
                 left = (now - since) / done * max(0, n_epochs - epoch)

@@ -57,9 +57,13 @@ def _parts(
     alignment: Embeddings, source: Tensor, target: Tensor, block_rows: int
 ) -> Iterator[ScoreBlocks]:
     """Scores of each run of columns, whose mean is the score of all for unit rows of equal runs."""
-    runs = (vectors.chunk(alignment.n_parts, dim=1) for vectors in (source, target))
-    for own, other in zip(*runs, strict=True):
+    for own, other in column_runs(source, target, alignment.n_parts):
         yield ScoreMatrix(own, other, alignment.similarity, block_rows)
+
+
+def column_runs(source: Tensor, target: Tensor, n_parts: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Equal runs of columns of both sides, one after the other."""
+    yield from zip(*(vectors.chunk(n_parts, dim=1) for vectors in (source, target)), strict=True)
 
 
 def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:

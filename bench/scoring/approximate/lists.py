@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from mmea_bench.bench.scoring.approximate.options import Approximate, load_faiss
 from mmea_bench.methods.core.base import Embeddings, Similarity
-from mmea_bench.methods.core.score_blocks import check_vectors
+from mmea_bench.methods.core.score_blocks import check_vectors, column_runs
 from mmea_bench.methods.core.similarity import ScoreMatrix, top_candidates
 
 NO_CANDIDATE = -1
@@ -59,18 +59,18 @@ class Sides:
             return cls(source, target, found.similarity)
         return cls(normalize(source, dim=1), normalize(target, dim=1), "inner")
 
+    @classmethod
+    def of_parts(cls, found: Embeddings, sources: Tensor, targets: Tensor) -> list[Sides]:
+        """Each run of columns with neighbourhood means of its own; none where all have one."""
+        if found.n_parts == 1:
+            return []
+        runs = column_runs(found.source, found.target, found.n_parts)
+        return [cls.of(Embeddings(*run, found.similarity), sources, targets) for run in runs]
+
     @property
     def turned(self) -> Sides:
         """Columns as rows."""
         return Sides(self.target, self.source, self.similarity)
-
-
-def parts_of(found: Embeddings) -> Iterator[Embeddings]:
-    """Each run of columns that has neighbourhood means of its own; none where all columns do."""
-    if found.n_parts > 1:
-        runs = (vectors.chunk(found.n_parts, dim=1) for vectors in (found.source, found.target))
-        for source, target in zip(*runs, strict=True):
-            yield Embeddings(source, target, found.similarity)
 
 
 def _rows(vectors: Tensor, ids: Tensor) -> Tensor:

@@ -9,13 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmea_bench.bench.scoring.approximate.lists import (
-    Lists,
-    Sides,
-    candidate_lists,
-    parts_of,
-    recall_of,
-)
+from mmea_bench.bench.scoring.approximate.lists import Lists, Sides, candidate_lists, recall_of
 from mmea_bench.bench.scoring.approximate.options import Approximate, parse_ranking
 from mmea_bench.bench.scoring.approximate.ranks import Asked, neighbourhood_means, ranks_among
 from mmea_bench.bench.scoring.decoders import Decoding
@@ -125,7 +119,7 @@ class LookedUp:
         self._to_target = candidate_lists(self._sides, ranking)
         self._to_source = candidate_lists(self._sides.turned, ranking)
         self._ranking = ranking
-        self._parts = [Sides.of(part, *ids) for part in parts_of(found)]
+        self._parts = Sides.of_parts(found, *ids)
 
     def ranks(self, csls_size: int, tie_rule: str) -> LinkRanks:
         """Ranks of all links in both directions."""

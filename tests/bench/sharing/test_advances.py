@@ -32,6 +32,17 @@ def test_time_left_goes_by_the_epochs_of_this_process() -> None:
     assert advances.of("cell") == Advance(321, 500, 200.0, 1790.0)
 
 
+def test_a_cell_that_begins_again_is_judged_by_its_new_epochs() -> None:
+    now = [0.0]
+    advances = Advances(lambda: now[0])
+    advances.note("cell", 40, 50)
+    now[0] += 100.0
+    advances.note("cell", 1, 50)
+    now[0] += 3.0
+    advances.note("cell", 2, 50)
+    assert advances.of("cell") == Advance(2, 50, 3.0, 144.0)
+
+
 def test_nothing_is_written_without_news() -> None:
     advances = Advances()
     assert advances.news() is None
