@@ -20,6 +20,7 @@ from torch import Tensor
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Alignment, Embeddings
+from mmea_bench.methods.core.distances import DISTANCE_POWERS
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
@@ -33,8 +34,8 @@ from mmea_bench.methods.core.similarity import (
 TieRule = Literal["realistic", "optimistic", "pessimistic"]
 Ids = NDArray[np.integer]
 Ranks = NDArray[np.float64]
-WIDE_VECTORS = 2048
-"""Columns from which on a product of vectors is made once."""
+WIDE_VECTORS = 384
+"""Columns from which on products of vectors are made once and kept for every pass."""
 
 _TILE_COLUMNS = 2048
 """Columns that are counted at a time: 256 rows of them take 2 MiB."""
@@ -133,9 +134,8 @@ def rank_links(
     Raises:
         DivergedError: If a vector or score is not finite (it would win every comparison).
     """
-    layout = Layout(task)
-    blocks = score_blocks(alignment, layout.sources, layout.targets, block_rows)
-    return rank_in(blocks, layout, csls_sizes, tie_rule)
+    scored = Scored(alignment, task, block_rows)
+    return rank_in(scored.blocks, scored.layout, csls_sizes, tie_rule)
 
 
 def rank_in(
@@ -159,19 +159,32 @@ class Scored:
     Args:
         alignment: Vectors of all entities, or scores of all pairs.
         task: Links and candidates.
+        block_rows: Rows of a block of scores.
     """
 
-    def __init__(self, alignment: Alignment, task: RankingTask) -> None:
-        self.alignment, self.layout = alignment, Layout(task)
+    def __init__(
+        self, alignment: Alignment, task: RankingTask, block_rows: int = DEFAULT_BLOCK_ROWS
+    ) -> None:
+        self.alignment, self.layout, self._block_rows = alignment, Layout(task), block_rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Source entities and target entities that are scored."""
+        return len(self.layout.sources), len(self.layout.targets)
 
     @cached_property
     def blocks(self) -> ScoreBlocks:
-        """The scores; kept in memory where making them costs far more than reading them again."""
-        plain = score_blocks(self.alignment, self.layout.sources, self.layout.targets)
-        found = self.alignment
-        if isinstance(found, Embeddings) and found.source.shape[1] < WIDE_VECTORS:
-            return plain
-        return HeldScores(plain)
+        """The scores; kept in memory where making them costs more than reading them again."""
+        layout = self.layout
+        plain = score_blocks(self.alignment, layout.sources, layout.targets, self._block_rows)
+        return plain if _is_made_anew(self.alignment) else HeldScores(plain)
+
+
+def _is_made_anew(alignment: Alignment) -> bool:
+    """Whether each pass over the scores makes them again: products of narrow vectors alone."""
+    if not isinstance(alignment, Embeddings) or alignment.similarity in DISTANCE_POWERS:
+        return False
+    return alignment.source.shape[1] < WIDE_VECTORS
 
 
 class Layout:

@@ -228,7 +228,7 @@ class RankingScorer:
         for candidates, other in self._further.items():
             numbers += self._ranked_and_decoded(Scored(alignment, other), candidates=candidates)
         numbers += self._as_published(scored)
-        numbers += _counterpart_numbers(alignment, task)
+        numbers += _counterpart_numbers(scored, task)
         if self._dangling is None:
             return FinalScores(tuple(numbers), _few_notes(task))
         judged = self._dangling.final(alignment, self._protocol.csls)
@@ -302,8 +302,8 @@ def _few_notes(task: RankingTask) -> tuple[str, ...]:
     return (told,) * bool(certain)
 
 
-def _counterpart_numbers(alignment: Alignment, task: RankingTask) -> Iterator[Number]:
-    for modality, cosines in counterpart_cosines(alignment, task.links).items():
+def _counterpart_numbers(scored: Scored, task: RankingTask) -> Iterator[Number]:
+    for modality, cosines in counterpart_cosines(scored, task.links).items():
         words = {"candidates": "test", "modality": modality}
         for rank, cosine in enumerate(cosines, 1):
             yield Number(words, f"cosine@{rank}", "src2tgt", cosine, len(task.links))

@@ -8,6 +8,7 @@ product, which would lose the digits of close vectors.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 
 Power = Literal[1, 2]
 """Of the differences: 1 gives Manhattan distances, 2 Euclidean ones."""
+
+DISTANCE_POWERS: Mapping[str, Power] = {"manhattan": 1, "euclidean": 2}
+"""The similarities that are negated distances."""
 
 _TILE_ROWS = 256
 _TILE_COLUMNS = 512

@@ -25,8 +25,8 @@ class PairScores:
     """Scores of all pairs of entities of both KGs, made a few source rows at a time.
 
     For interaction models, iterated similarities, and sums of several similarities. Nobody asks
-    for all rows at once, so the matrix [n_source, n_target] is never in memory; a function whose
-    own intermediate results are larger than its scores splits the rows further by itself.
+    for all rows at once, so that a large matrix is never in memory; a function whose own
+    intermediate results are larger than its scores splits the rows further by itself.
 
     Attributes:
         score_block: Scores some source entities against all target entities.

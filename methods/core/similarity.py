@@ -6,7 +6,7 @@ and dropped. This is the only copy; evaluation, decoders and pseudo-labels use i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from mmea_bench.methods.core.base import Similarity
-from mmea_bench.methods.core.distances import Distances, Power
+from mmea_bench.methods.core.distances import DISTANCE_POWERS, Distances
 from mmea_bench.methods.core.single_precision import in_float32
 
 DEFAULT_BLOCK_ROWS = 256
@@ -23,8 +23,6 @@ DEFAULT_BLOCK_ROWS = 256
 
 _CHUNK = 64
 """Neighbouring scores of a row whose maximum stands for them."""
-
-_POWERS: Mapping[str, Power] = {"manhattan": 1, "euclidean": 2}
 
 _TILE = 64
 """Matrix sizes are padded to multiples of this, so that every score of a product comes from the
@@ -94,7 +92,7 @@ class ScoreMatrix:
             source, target = normalize(source, dim=1), normalize(target, dim=1)
         self.n_source, self.n_target = len(source), len(target)
         self._absolute = similarity == "abs-cosine"
-        power = _POWERS.get(similarity)
+        power = DISTANCE_POWERS.get(similarity)
         self._distances = None if power is None else Distances(target, power)
         if self._distances is None:
             block_rows = _round_up(block_rows)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mmea_bench.bench.scoring.counterparts import counterpart_cosines
-from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import Scored, rank_links, ranking_task
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
@@ -98,7 +98,20 @@ def test_kept_vectors_are_copies_too() -> None:
 
 
 def test_scores_without_vectors_have_no_counterpart_cosines() -> None:
-    assert counterpart_cosines(both()[1], LINKS) == {}
+    scored = Scored(both()[1], ranking_task(LINKS, LINKS))
+    assert counterpart_cosines(scored, LINKS) == {}
+
+
+def test_ranks_ask_for_each_score_once() -> None:
+    scores = both()[1]
+    asked: list[int] = []
+
+    def counted(rows: torch.Tensor) -> torch.Tensor:
+        asked.append(len(rows))
+        return scores.score_block(rows)
+
+    rank_links(replace(scores, score_block=counted), ranking_task(LINKS, LINKS), (0, 3))
+    assert sum(asked) == len(LINKS)
 
 
 def test_fusion_weights_count_the_entities_of_both_graphs() -> None:
