@@ -99,7 +99,7 @@ class SparsePattern:
         return torch.sparse_csr_tensor(
             self._transposed_starts,
             self._transposed_rows,
-            values.detach()[self._by_column],
+            self.by_column(values),
             (self.shape[1], self.shape[0]),
             check_invariants=False,
         )
@@ -114,7 +114,14 @@ class SparsePattern:
         """The transpose times [n_rows, dim], without gradients, [n_columns, dim]."""
         if not _bags_are_fast(values, dense):
             return self.transposed_matrix(values) @ dense
-        by_column = values.detach()[self._by_column]
+        return self.transposed_sums(self.by_column(values), dense)
+
+    def by_column(self, values: Tensor) -> Tensor:
+        """Values of the edges, [n_edges], in the order of the transpose; without gradients."""
+        return values.detach()[self._by_column]
+
+    def transposed_sums(self, by_column: Tensor, dense: Tensor) -> Tensor:
+        """``transposed_times`` of values in the transpose's order, float32 on a processor."""
         return _weighted_sums(self._transposed_starts, self._transposed_rows, by_column, dense)
 
     def product(self, values: Tensor, dense: Tensor) -> Tensor:
@@ -207,7 +214,11 @@ class FixedMatrix:
         """The transpose times [n_rows, dim], without gradients, [n_columns, dim]."""
         if not _bags_are_fast(self.values, dense):
             return self.backward_matrix @ dense.contiguous()
-        return self.pattern.transposed_times(self.values, dense.contiguous())
+        return self.pattern.transposed_sums(self._values_by_column, dense.contiguous())
+
+    @cached_property
+    def _values_by_column(self) -> Tensor:
+        return self.pattern.by_column(self.values)
 
     def restricted(self, rows: Tensor) -> FixedMatrix:
         """Some rows of the matrix, in the order given."""
