@@ -89,16 +89,8 @@ class HybridEncoder(ModalityEncoders):
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities."""
         encoded = self.hybrid(None)
-        n_source = self.graph.n_source
-        return Embeddings(
-            encoded.joint[:n_source],
-            encoded.joint[n_source:],
-            by_modality={
-                name: (vectors[:n_source], vectors[n_source:])
-                for name, vectors in encoded.early.items()
-            },
-            modality_weights=self._weights(encoded),
-        )
+        weights = self._weights(encoded)
+        return self.graph.split(encoded.joint, by_modality=encoded.early, weights=weights)
 
     def _weights(self, encoded: HybridVectors) -> dict[str, float]:
         """Weight of each modality in the joint vectors, the mean over entities."""

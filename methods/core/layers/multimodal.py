@@ -157,16 +157,8 @@ class MultiModalEncoder(ModalityEncoders):
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities."""
         encoded = self.encode(None)
-        n_source = self.graph.n_source
         joint = normalize(self.fusion(encoded), dim=1)
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            by_modality={
-                name: (vectors[:n_source], vectors[n_source:]) for name, vectors in encoded.items()
-            },
-            modality_weights=self.fusion.weights(),
-        )
+        return self.graph.split(joint, by_modality=encoded, weights=self.fusion.weights())
 
     @torch.no_grad()
     def joint_vectors(self) -> Tensor:

@@ -143,6 +143,4 @@ class ModalEncoder(nn.Module):
     def embeddings(self) -> Embeddings:
         """Current vectors of all entities."""
         joint, by_modality = self.all_entities()
-        cut = self.graph.n_source
-        parts = {name: (rows[:cut], rows[cut:]) for name, rows in by_modality.items()}
-        return Embeddings(joint[:cut], joint[cut:], by_modality=parts)
+        return self.graph.split(joint, by_modality=by_modality)

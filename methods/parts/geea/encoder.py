@@ -62,16 +62,9 @@ class AveragingEncoder(nn.Module):
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities."""
-        encoded, n_source = self.encoders.encode(None), self.graph.n_source
+        encoded = self.encoders.encode(None)
         joint = normalize(self.fusion(encoded), dim=1)
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            by_modality={
-                name: (vectors[:n_source], vectors[n_source:]) for name, vectors in encoded.items()
-            },
-            modality_weights=self.fusion.weights(),
-        )
+        return self.graph.split(joint, by_modality=encoded, weights=self.fusion.weights())
 
     @torch.no_grad()
     def joint_vectors(self) -> Tensor:

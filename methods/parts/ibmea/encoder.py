@@ -159,17 +159,10 @@ class BottleneckEncoder(nn.Module):
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities, drawn anew."""
-        latents, n_source = self.latents(self._test_noise), self.graph.n_source
+        latents = self.latents(self._test_noise)
         encoded = {name: normalize(each.drawn, dim=1) for name, each in latents.items()}
         joint = normalize(self.fusion(encoded), dim=1)
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            by_modality={
-                name: (vectors[:n_source], vectors[n_source:]) for name, vectors in encoded.items()
-            },
-            modality_weights=self.fusion.weights(),
-        )
+        return self.graph.split(joint, by_modality=encoded, weights=self.fusion.weights())
 
     @torch.no_grad()
     def joint_vectors(self) -> Tensor:

@@ -145,16 +145,8 @@ class LocalToGlobal(nn.Module):
     def embeddings(self) -> Embeddings:
         """Final and per-modality vectors of all entities."""
         vectors = self._modality_vectors(None)
-        joint, n_source = self._joint(vectors, all_rows=True), self.graph.n_source
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            by_modality={
-                name: (modality[:n_source], modality[n_source:])
-                for name, modality in vectors.items()
-            },
-            modality_weights=self.weighted.weights(),
-        )
+        joint = self._joint(vectors, all_rows=True)
+        return self.graph.split(joint, by_modality=vectors, weights=self.weighted.weights())
 
     def _modality_vectors(self, rows: Tensor | None) -> dict[str, Tensor]:
         features = self._features if rows is None else self._prepared

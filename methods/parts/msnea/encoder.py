@@ -233,14 +233,8 @@ class SiameseEncoder(nn.Module):
 
     def embeddings(self) -> Embeddings:
         """Current vectors of all entities."""
-        views, cut = self.all_views(), self.graph.n_source
-        joint = fused(views)
-        return Embeddings(
-            joint[:cut],
-            joint[cut:],
-            "inner",  # of vectors of length 1
-            by_modality={name: (rows[:cut], rows[cut:]) for name, rows in views.items()},
-        )
+        views = self.all_views()
+        return self.graph.split(fused(views), "inner", views)  # of vectors of length 1
 
 
 def fused(views: Mapping[str, Tensor]) -> Tensor:

@@ -169,14 +169,9 @@ class AdaptedEncoder(nn.Module):
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Joint and per-modality vectors of all entities."""
-        encoded, cut = self(None, training=False), self.graph.n_source
-        joint = self.joint(encoded)
-        return Embeddings(
-            joint[:cut],
-            joint[cut:],
-            by_modality={name: (rows[:cut], rows[cut:]) for name, rows in encoded.items()},
-            modality_weights=self.fusion.weights(),
-        )
+        encoded = self(None, training=False)
+        weights = self.fusion.weights()
+        return self.graph.split(self.joint(encoded), by_modality=encoded, weights=weights)
 
     @torch.no_grad()
     def joint_vectors(self) -> Tensor:

@@ -57,16 +57,8 @@ class FreezableEncoder(nn.Module):
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Joint vectors, compared by inner product, and per-modality vectors of all entities."""
-        encoded, n_source = self.encode(None), self.graph.n_source
-        joint = self.fused(encoded, None)
-        return Embeddings(
-            joint[:n_source],
-            joint[n_source:],
-            "inner",
-            by_modality={
-                name: (vectors[:n_source], vectors[n_source:]) for name, vectors in encoded.items()
-            },
-        )
+        encoded = self.encode(None)
+        return self.graph.split(self.fused(encoded, None), "inner", encoded)
 
     @torch.no_grad()
     def joint_vectors(self) -> Tensor:

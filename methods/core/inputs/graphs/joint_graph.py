@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,10 +88,27 @@ class JointGraph:
         links = torch.from_numpy(np.array(view.seed_links, dtype=np.int64))
         return links + torch.tensor([0, self.n_source])
 
-    def split(self, vectors: Tensor, similarity: Similarity = "cosine") -> Embeddings:
-        """Joint vectors [n_entities, dim] as embeddings of the two KGs."""
+    def split(
+        self,
+        vectors: Tensor,
+        similarity: Similarity = "cosine",
+        by_modality: Mapping[str, Tensor] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> Embeddings:
+        """Vectors of all entities as embeddings of the two KGs, without gradients.
+
+        Args:
+            vectors: Joint vectors, [n_entities, dim].
+            similarity: How they are compared.
+            by_modality: Vectors of each modality, [n_entities, dim] each.
+            weights: Of the modalities in the joint vectors.
+        """
+        parts = {name: self._of_sides(part) for name, part in (by_modality or {}).items()}
+        return Embeddings(*self._of_sides(vectors), similarity, parts, weights or {})
+
+    def _of_sides(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         vectors = vectors.detach()
-        return Embeddings(vectors[: self.n_source], vectors[self.n_source :], similarity)
+        return vectors[: self.n_source], vectors[self.n_source :]
 
 
 def undirected_edges(graph: JointGraph) -> tuple[IntArray, IntArray, NDArray[np.float32]]:
