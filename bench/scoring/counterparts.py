@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmea_bench.bench.scoring.evaluate import Ids, Scored
 from mmea_bench.methods.core.base import Embeddings
@@ -40,15 +41,16 @@ def _cosines(scored: Scored, links: Ids) -> Iterator[tuple[str, ScoreBlocks]]:
     sources, targets = (
         torch.from_numpy(np.unique(links[:, side]).astype(np.int64)) for side in (0, 1)
     )
-    sets = dict(alignment.by_modality)
-    is_ranked = alignment.similarity == "cosine" and scored.shape == (len(sources), len(targets))
-    if isinstance(alignment, Embeddings) and not is_ranked:
-        sets[JOINT] = (alignment.source, alignment.target)
-    for name, (source, target) in sets.items():
-        rows, columns = sources.to(source.device), targets.to(target.device)
-        yield name, ScoreMatrix(source[rows], target[columns])
-    if isinstance(alignment, Embeddings) and is_ranked:
-        yield JOINT, scored.blocks
+
+    def cosines(source: Tensor, target: Tensor) -> ScoreBlocks:
+        return ScoreMatrix(source[sources.to(source.device)], target[targets.to(target.device)])
+
+    for name, vectors in alignment.by_modality.items():
+        yield name, cosines(*vectors)
+    if isinstance(alignment, Embeddings):
+        same_pairs = scored.shape == (len(sources), len(targets))
+        is_ranked = alignment.similarity == "cosine" and same_pairs
+        yield JOINT, scored.blocks if is_ranked else cosines(alignment.source, alignment.target)
 
 
 def _mean_top(scores: ScoreBlocks) -> list[float]:

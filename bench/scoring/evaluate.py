@@ -135,7 +135,9 @@ def rank_links(
         DivergedError: If a vector or score is not finite (it would win every comparison).
     """
     scored = Scored(alignment, task, block_rows)
-    return rank_in(scored.blocks, scored.layout, csls_sizes, tie_rule)
+    # While a training goes on, scores of pairs are never in memory all at once.
+    blocks = scored.blocks if isinstance(alignment, Embeddings) else scored.made_anew
+    return rank_in(blocks, scored.layout, csls_sizes, tie_rule)
 
 
 def rank_in(
@@ -172,16 +174,21 @@ class Scored:
         """Source entities and target entities that are scored."""
         return len(self.layout.sources), len(self.layout.targets)
 
+    @property
+    def made_anew(self) -> ScoreBlocks:
+        """The scores, made again by each pass over them."""
+        layout = self.layout
+        return score_blocks(self.alignment, layout.sources, layout.targets, self._block_rows)
+
     @cached_property
     def blocks(self) -> ScoreBlocks:
         """The scores; kept in memory where making them costs more than reading them again."""
-        layout = self.layout
-        plain = score_blocks(self.alignment, layout.sources, layout.targets, self._block_rows)
-        return plain if _is_made_anew(self.alignment) else HeldScores(plain)
+        plain = self.made_anew
+        return plain if _are_cheap(self.alignment) else HeldScores(plain)
 
 
-def _is_made_anew(alignment: Alignment) -> bool:
-    """Whether each pass over the scores makes them again: products of narrow vectors alone."""
+def _are_cheap(alignment: Alignment) -> bool:
+    """Whether each pass may make the scores again: products of narrow vectors alone."""
     if not isinstance(alignment, Embeddings) or alignment.similarity in DISTANCE_POWERS:
         return False
     return alignment.source.shape[1] < WIDE_VECTORS

@@ -102,18 +102,6 @@ def test_scores_without_vectors_have_no_counterpart_cosines() -> None:
     assert counterpart_cosines(scored, LINKS) == {}
 
 
-def test_ranks_ask_for_each_score_once() -> None:
-    scores = both()[1]
-    asked: list[int] = []
-
-    def counted(rows: torch.Tensor) -> torch.Tensor:
-        asked.append(len(rows))
-        return scores.score_block(rows)
-
-    rank_links(replace(scores, score_block=counted), ranking_task(LINKS, LINKS), (0, 3))
-    assert sum(asked) == len(LINKS)
-
-
 def test_fusion_weights_count_the_entities_of_both_graphs() -> None:
     scores = PairScores(lambda rows: rows, 3, 2, modality_weights={"name": 2.0, "image": 2.0})
     numbers, _ = fusion_weights(scores)
