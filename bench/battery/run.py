@@ -61,7 +61,7 @@ CHECKS = (
         declarations.check_variant_modalities,
         declarations.modality_variants,
     ),
-    Check("reads-declared", trainings.check_reads_declared, trainings.all_variants),
+    Check("reads-declared", trainings.check_reads_declared, trainings.declaring_variants),
     Check("held-out-links", held_out_links.check_held_out_links),
     Check("learns", trainings.check_learns),
     Check("output", trainings.check_output, trainings.tasks_of),

@@ -34,7 +34,7 @@ from mmea_bench.bench.battery.small_pairs import (
 )
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.pair import MODALITIES, KGPair
 from mmea_bench.methods.core.base import (
     FULL,
     Alignment,
@@ -63,9 +63,17 @@ def named_variants(method_type: type[Method]) -> tuple[str, ...]:
     return tuple(method_type.variants)
 
 
-def all_variants(method_type: type[Method]) -> tuple[str, ...]:
-    """The full method and its variants."""
-    return (FULL, *method_type.variants)
+def declaring_variants(method_type: type[Method]) -> tuple[str, ...]:
+    """The full method and the variants that declare other modalities.
+
+    One that declares the same is shown the same as the full method; if it read more, it would not
+    differ from it, which is a check of its own.
+    """
+    declared = {
+        name: method_type.configure(method_type.__name__, name).used_modalities(MODALITIES)
+        for name in (FULL, *method_type.variants)
+    }
+    return tuple(name for name in declared if name == FULL or declared[name] != declared[FULL])
 
 
 def check_reads_declared(method_type: type[Method], variant: str) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from mmea_bench.bench.cli.data import data_app
 from mmea_bench.datasets.core.access import writers
 from mmea_bench.datasets.core.access.cache import load_pair
 from mmea_bench.datasets.core.access.catalogue import open_dataset
@@ -110,8 +112,33 @@ def test_a_cached_load_is_the_same_dataset(cache: Path) -> None:
     assert load("fb15k-db15k", cache).version == version
 
 
-MMKG = ("fb15k-db15k", "fb15k-yago15k")
-DBP15K = ("dbp15k-zh-en", "dbp15k-ja-en", "dbp15k-fr-en")
+DEVIATIONS: dict[str, dict[tuple[str, str], tuple[int, int]]] = {
+    "fb15k-db15k": {},
+    "fb15k-yago15k": {},
+    "dbp15k-zh-en": {("ZH", "images"): (15912, 0), ("EN", "images"): (14125, 0)},
+    "dbp15k-ja-en": {("JA", "images"): (12739, 0), ("EN", "images"): (13741, 0)},
+    "dbp15k-fr-en": {("FR", "images"): (14174, 0), ("EN", "images"): (13858, 0)},
+}
+"""What a real copy lacks: the image vectors of DBP15K, nothing else."""
+
+
+def test_the_real_datasets_deviate_exactly_as_known(cache: Path) -> None:
+    words = ("check", "--json", "--data-root", str(ROOT), "--cache-dir", str(cache), *DEVIATIONS)
+    output = CliRunner().invoke(data_app, words, catch_exceptions=False).stdout
+    checks = {check["address"]: check for check in json.loads(output)}
+    for name, expected in DEVIATIONS.items():
+        found = {
+            (item["graph"], item["statistic"]): (item["published"], item["found"])
+            for item in checks[name]["deviations"]
+        }
+        assert found == expected, name
+        assert checks[name]["status"] == ("partial copy" if expected else "complete")
+    assert checks["fb15k-db15k"]["repeated"] == {"DB15K": 4}
+    # The index has 12,841 lines; as in the papers, an entity with two images counts once.
+    note = "DB15K_ImageIndex.txt lists 12,841 images of 12,837 entities."
+    assert note in checks["fb15k-db15k"]["notes"]
+    assert checks["fb15k-db15k"]["simulated"] == ["image"]
+    assert checks["dbp15k-zh-en"]["simulated"] == []
 
 
 def copied(pair: KGPair, layout: str, folder: Path) -> KGPair:
@@ -136,9 +163,12 @@ def in_layout(pair: KGPair, layout: str) -> KGPair:
 
 @pytest.mark.parametrize(
     ("name", "layout"),
+    # Each layout once from either benchmark's form; a copy of all 5 in both takes a minute.
     [
-        *product(MMKG, ("openea", "mmkg")),
-        *product(DBP15K, ("dbp15k", "openea")),
+        ("fb15k-yago15k", "openea"),
+        ("fb15k-db15k", "mmkg"),
+        ("dbp15k-zh-en", "openea"),
+        ("dbp15k-fr-en", "dbp15k"),
     ],
 )
 def test_a_copy_in_a_layout_has_the_same_content(
@@ -148,12 +178,9 @@ def test_a_copy_in_a_layout_has_the_same_content(
     assert copied(pair, layout, tmp_path / "copy").version == in_layout(pair, layout).version
 
 
-@pytest.mark.parametrize("name", MMKG)
-def test_mmkg_datasets_in_the_layout_of_ids_keep_their_graph(
-    cache: Path, tmp_path: Path, name: str
-) -> None:
+def test_an_mmkg_dataset_in_the_layout_of_ids_keeps_its_graph(cache: Path, tmp_path: Path) -> None:
     """Relation names and attribute values have no place there; a copy of the copy is the same."""
-    pair = load(name, cache)
+    pair = load("fb15k-yago15k", cache)
     copy = copied(pair, "dbp15k", tmp_path / "copy")
     assert [counts(side)[:3] for side in (copy.source, copy.target)] == [
         counts(side)[:3] for side in (pair.source, pair.target)

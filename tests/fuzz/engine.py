@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.errors import ResultsError
-from tests.fuzz.limits import MOST_GROWTH_BYTES, MOST_SECONDS, PeakMemory
+from tests.fuzz.limits import MOST_GROWTH_BYTES, MOST_SECONDS, measured
 from tests.fuzz.targets import Target
 
 _LONGEST_SENTENCE = 3000
@@ -58,16 +57,15 @@ class Fuzzer:
         """Reads the folder with one file replaced (or as it is) and judges what happens."""
         if content is not None:
             path.write_bytes(content)
-        memory, start = PeakMemory(), time.process_time()
-        kind, text = _judged(self._target, self._folder)
-        seconds, peak = time.process_time() - start, memory.bytes()
-        if seconds > MOST_SECONDS:
-            kind, text = "finding", f"took {seconds:.1f} s; {text}"
+        with measured() as cost:
+            kind, text = _judged(self._target, self._folder)
+        if cost.seconds > MOST_SECONDS:
+            kind, text = "finding", f"took {cost.seconds:.1f} s; {text}"
         # The growth, because a process that ran other tests before holds more to begin with.
-        if memory.growth_bytes() > MOST_GROWTH_BYTES:
-            kind, text = "finding", f"took {peak >> 20} MiB; {text}"
+        if cost.growth_bytes > MOST_GROWTH_BYTES:
+            kind, text = "finding", f"took {cost.peak_bytes >> 20} MiB; {text}"
         self._restore()
-        return Outcome(kind, text, seconds, peak)
+        return Outcome(kind, text, cost.seconds, cost.peak_bytes)
 
     def _restore(self) -> None:
         for path in list(self._folder.rglob("*")):

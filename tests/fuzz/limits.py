@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 MOST_SECONDS = 2.0
@@ -37,3 +42,39 @@ class PeakMemory:
     def growth_bytes(self) -> int:
         """How far the peak is above the memory held at the start."""
         return max(self.bytes() - self._start, 0) if self._start >= 0 else 0
+
+
+@dataclass
+class Cost:
+    """What a piece of work took: processor seconds, peak and growth of the memory (bytes)."""
+
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    growth_bytes: int = 0
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """What the block takes; the figures are there once it has ended.
+
+    What the process held before is set aside meanwhile: a reader that makes many small objects
+    would else pay for collections of garbage through all that other tests have left.
+    """
+    cost = Cost()
+    gc.freeze()
+    memory, start = PeakMemory(), time.process_time()
+    try:
+        yield cost
+    finally:
+        cost.seconds = time.process_time() - start
+        cost.peak_bytes, cost.growth_bytes = memory.bytes(), memory.growth_bytes()
+        gc.unfreeze()
+
+
+@contextmanager
+def bounded(most_seconds: float = MOST_SECONDS) -> Iterator[None]:
+    """Asserts that the block keeps the limits."""
+    with measured() as cost:
+        yield
+    assert cost.seconds < most_seconds
+    assert cost.growth_bytes < MOST_GROWTH_BYTES

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -149,4 +151,15 @@ def corrected(p_values: Sequence[float], correction: str) -> list[float]:
     """
     if correction == "none" or len(p_values) < 2:
         return list(p_values)  # one comparison is no multiple one
-    return [float(p) for p in multipletests(p_values, alpha=LEVEL, method=correction)[1]]
+    with _heap_set_aside():
+        return [float(p) for p in multipletests(p_values, alpha=LEVEL, method=correction)[1]]
+
+
+@contextmanager
+def _heap_set_aside() -> Iterator[None]:
+    """Statsmodels collects garbage after Holm, a quarter of a second a call in a full report."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -72,6 +72,11 @@ def test_a_configuration_that_reads_more_than_it_declares_is_found() -> None:
     CHECK_OF["reads-declared"](changed, "full")
 
 
+def test_variants_that_declare_what_the_full_method_does_are_not_tried_again() -> None:
+    cases = CHECK_OF["reads-declared"].cases_of(Toy)
+    assert cases == ("full", "w/o image", "w/o attribute")
+
+
 def test_every_check_says_what_a_method_must_do() -> None:
     for check in CHECKS:
         assert check.text.endswith(".")

@@ -1,10 +1,9 @@
-"""The verbs of ``mmea-bench data`` on tiny datasets, and on the real ones where they are."""
+"""The verbs of ``mmea-bench data`` on tiny datasets."""
 
 from __future__ import annotations
 
 import functools
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -262,45 +261,6 @@ def test_sentences_lets_defects_pass():
     with pytest.raises(typer.Exit) as caught, sentences():
         raise UserError("Mend this.")
     assert caught.value.exit_code == 2
-
-
-REAL: dict[str, dict[tuple[str, str], tuple[int, int]]] = {
-    "fb15k-db15k": {},
-    "fb15k-yago15k": {},
-    "dbp15k-zh-en": {("ZH", "images"): (15912, 0), ("EN", "images"): (14125, 0)},
-    "dbp15k-ja-en": {("JA", "images"): (12739, 0), ("EN", "images"): (13741, 0)},
-    "dbp15k-fr-en": {("FR", "images"): (14174, 0), ("EN", "images"): (13858, 0)},
-}
-"""What a real copy lacks: the image vectors of DBP15K, nothing else."""
-
-
-def real_data_root() -> Path | None:
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-    root = Path(os.environ.get("MMEA_DATA") or beside)
-    return root if (root / "mmkb").is_dir() and (root / "dbp15k").is_dir() else None
-
-
-@pytest.mark.real_data
-@pytest.mark.slow
-def test_the_real_datasets_deviate_exactly_as_known(tmp_path: Path):
-    root = real_data_root()
-    if root is None:
-        pytest.skip("the real datasets are not here: set MMEA_DATA to their folder")
-    words = ("check", "--json", "--data-root", str(root), "--cache-dir", str(tmp_path))
-    checks = {check["address"]: check for check in json.loads(call(*words, *REAL).stdout)}
-    for name, expected in REAL.items():
-        found = {
-            (item["graph"], item["statistic"]): (item["published"], item["found"])
-            for item in checks[name]["deviations"]
-        }
-        assert found == expected, name
-        assert checks[name]["status"] == ("partial copy" if expected else "complete")
-    assert checks["fb15k-db15k"]["repeated"] == {"DB15K": 4}
-    # The index has 12,841 lines; as in the papers, an entity with two images counts once.
-    note = "DB15K_ImageIndex.txt lists 12,841 images of 12,837 entities."
-    assert note in checks["fb15k-db15k"]["notes"]
-    assert checks["fb15k-db15k"]["simulated"] == ["image"]
-    assert checks["dbp15k-zh-en"]["simulated"] == []
 
 
 def test_convert_writes_a_layout_and_says_whether_the_copy_is_the_same(tmp_path: Path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.readers import images, text, word_vectors
 from tests.datasets.hostile import as_npy, refused, with_header, zipped
-from tests.fuzz.limits import MOST_SECONDS
+from tests.fuzz.limits import bounded
 
 ZEROS = bytes(2**25)
 BOTH = {"entities.npy": np.array(["a"]), "features.npy": np.ones((1, 2), np.float32)}
@@ -84,9 +83,8 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
 def test_many_members_are_passed_over_quickly(tmp_path: Path) -> None:
     members = {name: as_npy(array) for name, array in BOTH.items()}
     path = zipped(tmp_path / "images.npz", {**{str(n): b"" for n in range(5000)}, **members})
-    start = time.process_time()
-    assert images.read_npz(path).keys == ["a"]
-    assert time.process_time() - start < MOST_SECONDS
+    with bounded():
+        assert images.read_npz(path).keys == ["a"]
 
 
 def test_an_encrypted_archive_is_a_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from tests.datasets.layouts import (
     write_h5,
     write_openea,
 )
-from tests.fuzz.limits import MOST_GROWTH_BYTES, MOST_SECONDS, PeakMemory
+from tests.fuzz.limits import bounded
 
 
 def virtual(file: h5py.File) -> None:
@@ -89,9 +88,8 @@ def test_groups_that_hold_themselves_are_walked_once(tmp_path: Path) -> None:
         for number in range(300):
             group[f"again{number}"] = group
         group["a"] = [1.0, 2.0]
-    start = time.process_time()
-    assert images.read_h5(path, ["a"]).keys == ["a"]
-    assert time.process_time() - start < MOST_SECONDS
+    with bounded():
+        assert images.read_h5(path, ["a"]).keys == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -126,10 +124,8 @@ def test_a_long_node_name_does_not_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "kg1" / "entities.tsv"
     lines = "".join(f"n{n}\tt\t\n" for n in range(400))
     path.write_text(f"{path.read_text()}{'x' * 300_000}\tt\t\n{lines}")
-    memory = PeakMemory()
-    with pytest.raises(DataError):  # the vectors of the new nodes are lacking
+    with bounded(), pytest.raises(DataError):  # the vectors of the new nodes are lacking
         detect(tmp_path).files.read("x", ("S", "T"))
-    assert memory.growth_bytes() < MOST_GROWTH_BYTES
 
 
 TEXT_DAMAGE = {
@@ -214,9 +210,8 @@ def test_hostile_meta_files(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("end", ["", " x", '"', "@en"])
 def test_literals_made_to_match_for_ever_end_at_once(end: str) -> None:
-    start = time.process_time()
-    lexical_value('"' + '"^^' * 200_000 + end)
-    assert time.process_time() - start < 0.5
+    with bounded():
+        lexical_value('"' + '"^^' * 200_000 + end)
 
 
 def test_literals_lose_their_type_and_language() -> None:
