@@ -173,7 +173,7 @@ def _encoder(
 ) -> MultiModalEncoder:
     generator = ctx.generator("initial values")
     structure = _GCNStructure(graph, params, generator, ctx.device) if "structure" in used else None
-    features = input_features(view, graph, used, ctx)
+    features = input_features(view, graph, used, ctx, sparse=True)
     dims = {name: params.image_dim if name == "image" else params.modality_dim for name in features}
     order = tuple(name for name in ORDER if name in used)
     encoder = MultiModalEncoder(

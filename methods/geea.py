@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
-from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
+from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import (
     JointGraph,
     symmetric_normalised,
@@ -153,10 +153,9 @@ def _features(
 ) -> dict[str, Tensor | csr_matrix]:
     """Raw features by modality: what the encoders read, and what the flows are to give back."""
     parts = encoded_parts(used)
-    found: dict[str, Tensor | csr_matrix] = dict(input_features(view, graph, parts, ctx))
-    if "attribute" in found:
-        n_top = min(TOP_FEATURES, max(1, graph.n_attributes))
-        found["attribute"] = attribute_bags(graph, n_top).to(ctx.device)
+    found: dict[str, Tensor | csr_matrix] = dict(
+        input_features(view, graph, parts, ctx, only_existing=True)
+    )
     if "structure" in parts:
         rows, columns, counts = undirected_edges(graph)
         size = graph.n_entities

@@ -198,7 +198,7 @@ def _encoder(
             last_activation=params.last_activation,
         )
         structure = GATStructure(graph, gat, ctx.device)
-    features = input_features(view, graph, parts, ctx)
+    features = input_features(view, graph, parts, ctx, sparse=True)
     order = tuple(name for name in RELEASED_ORDER if name in parts)
     if params.joined_names and "word" in features:
         both = torch.cat([features.pop("word"), features.pop("bigram")], dim=1)

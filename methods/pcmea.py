@@ -186,7 +186,7 @@ def _encoder(
             params.structure_dim, params.n_heads, -1, "mean", generator, last_activation=False
         )
         structure = GATStructure(graph, gat, ctx.device)
-    features: dict[str, Tensor] = input_features(view, graph, used, ctx)
+    features: dict[str, Tensor] = input_features(view, graph, used, ctx, sparse=True)
     for name, text in TEXT_OF.items():
         if params.texts and name in used:
             features[text] = text_features(

@@ -19,12 +19,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring, StopScore
 from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.inputs.encoded_parts import encoded_parts
-from mmea_bench.methods.core.inputs.features import (
-    TOP_FEATURES,
-    attribute_bags,
-    input_features,
-    modality_features,
-)
+from mmea_bench.methods.core.inputs.features import input_features, modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
@@ -220,11 +215,7 @@ def _features(
 ) -> dict[str, Tensor]:
     """Input features by modality; an image that is lacking is a zero vector."""
     others = tuple(name for name in parts if name != "image")
-    features = input_features(view, graph, others, ctx)
-    if "attribute" in features:
-        # As many columns as attributes exist, which the bound of the initial values depends on.
-        n_columns = min(TOP_FEATURES, max(1, graph.n_attributes))
-        features["attribute"] = attribute_bags(graph, n_columns).to(ctx.device)
+    features = input_features(view, graph, others, ctx, sparse=True, only_existing=True)
     if "image" in parts:
         features["image"] = modality_features(view, "image", ctx, "zeros").to(ctx.device)
     return features

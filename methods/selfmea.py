@@ -226,7 +226,7 @@ def fusion_stage(
         ctx: Device, generators, monitor and log.
     """
     plain = tuple(name for name in used if name in ORDER and name != "name")
-    features = input_features(view, graph, plain, ctx) | {"name": vectors}
+    features = input_features(view, graph, plain, ctx, sparse=True) | {"name": vectors}
     dims = dict.fromkeys(features, params.modality_dim) | {"name": vectors.shape[1]}
     dims |= {"image": params.image_dim} if "image" in dims else {}
     order = tuple(name for name in ORDER if name in features)

@@ -144,7 +144,7 @@ def _encoder(
     if "structure" in used:
         gat = DiagonalGAT(params.dim, params.n_heads, -1, "mean", generator, last_activation=False)
         structure = GATStructure(graph, gat, ctx.device)
-    features = input_features(view, graph, used, ctx)
+    features = input_features(view, graph, used, ctx, sparse=True)
     order = tuple(name for name in MODALITIES if name in used)
     dims = dict.fromkeys(features, params.dim)
     encoder = RawEncoder(graph, features, structure, dims, order, params.dim, generator)

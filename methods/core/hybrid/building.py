@@ -10,7 +10,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder
 from mmea_bench.methods.core.hybrid.modality_attention import ModalityTransformer
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER, encoded_parts
-from mmea_bench.methods.core.inputs.features import TOP_FEATURES, attribute_bags, input_features
+from mmea_bench.methods.core.inputs.features import input_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.presence import node_presence
 from mmea_bench.methods.core.layers.encoders import DiagonalGAT
@@ -63,11 +63,7 @@ def hybrid_encoder(
             shape.dim, shape.graph_heads, -1, "mean", generator, last_activation=False
         )
         structure = GATStructure(graph, gat, ctx.device)
-    features = input_features(view, graph, parts, ctx)
-    if "attribute" in features:
-        # As many columns as attributes exist, which the bound of the initial values depends on.
-        n_columns = min(TOP_FEATURES, graph.n_attributes)
-        features["attribute"] = attribute_bags(graph, n_columns).to(ctx.device)
+    features = input_features(view, graph, parts, ctx, sparse=True, only_existing=True)
     transformer = ModalityTransformer(
         shape.dim, shape.n_layers, shape.n_heads, shape.feed_forward_dim, generator
     )

@@ -20,6 +20,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.presence import Presence, masked
 from mmea_bench.methods.core.layers.encoders import Linear, normal_parameter
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
+from mmea_bench.methods.core.layers.sparse import FixedMatrix
 
 
 class StructureEncoder(nn.Module, ABC):
@@ -39,7 +40,8 @@ class ModalityEncoders(nn.Module):
 
     Args:
         graph: Union graph.
-        features: Input features of the linear modalities, [n_entities, dim] each.
+        features: Input features of the linear modalities, [n_entities, dim] each, dense or
+            in compressed sparse row form.
         structure: Graph encoder, None for a run without structure.
         dims: Output columns of each linear modality.
         order: Modalities in the order of the fusion.
@@ -64,7 +66,11 @@ class ModalityEncoders(nn.Module):
         super().__init__()
         self.graph = graph
         self.modalities = order
-        self._features = dict(features)
+        self._features = {
+            name: FixedMatrix.of_csr(rows) if rows.layout == torch.sparse_csr else rows
+            for name, rows in features.items()
+        }
+        self._prepared_features = self._features
         self.presence = dict(presence or {})
         self.prepared_presence = self.presence
         self.structure = structure
@@ -79,6 +85,10 @@ class ModalityEncoders(nn.Module):
     def prepare(self, rows: Tensor) -> None:
         """Gets ready to encode these rows (joint ids, without repetition) at training time."""
         self.prepared_presence = {name: has[rows] for name, has in self.presence.items()}
+        self._prepared_features = {
+            name: features.restricted(rows) if isinstance(features, FixedMatrix) else features[rows]
+            for name, features in self._features.items()
+        }
         if self.structure is not None:
             self.structure.prepare(rows)
 
@@ -95,7 +105,7 @@ class ModalityEncoders(nn.Module):
         presence = self.presence if rows is None else self.prepared_presence
         if chosen is not None:
             presence = {name: has[chosen] for name, has in presence.items()}
-        wanted = rows if chosen is None else (chosen if rows is None else rows[chosen])
+        inputs = self._features if rows is None else self._prepared_features
         encoded = {}
         for name in self.modalities:
             if name == "structure":
@@ -103,10 +113,17 @@ class ModalityEncoders(nn.Module):
                 vectors = self.structure(self.table, all_rows=rows is None)
                 vectors = vectors if chosen is None else vectors[chosen]
             else:
-                features = self._features[name]
-                vectors = self.linear[name](features if wanted is None else features[wanted])
+                vectors = self._encoded(name, inputs[name], chosen)
             encoded[name] = masked(vectors, name, presence)
         return encoded
+
+    def _encoded(self, name: str, features: Tensor | FixedMatrix, chosen: Tensor | None) -> Tensor:
+        if isinstance(features, Tensor):
+            picked: Tensor = self.linear[name](features if chosen is None else features[chosen])
+            return picked
+        # A product with sparse rows costs less than picking some of them would.
+        vectors: Tensor = self.linear[name](features)
+        return vectors if chosen is None else vectors[chosen]
 
     def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
         """L2-normalised vectors by modality; rows that lack a modality stay zero.
@@ -125,7 +142,8 @@ class MultiModalEncoder(ModalityEncoders):
 
     Args:
         graph: Union graph.
-        features: Input features of the linear modalities, [n_entities, dim] each.
+        features: Input features of the linear modalities, [n_entities, dim] each, dense or
+            in compressed sparse row form.
         structure: Graph encoder, None for a run without structure.
         dims: Output columns of each linear modality.
         order: Modalities in the order of the fusion.

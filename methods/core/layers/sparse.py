@@ -59,6 +59,11 @@ class SparsePattern:
         self._transposed_starts = _starts(self.columns[self._by_column], shape[1])
         self._transposed_rows = self.rows[self._by_column].int()
 
+    @cached_property
+    def _numpy_starts(self) -> NDArray[np.int64]:
+        """First edge of each row, and the number of all, [n_rows + 1]."""
+        return np.searchsorted(self._numpy_rows, np.arange(self.shape[0] + 1))
+
     @property
     def n_edges(self) -> int:
         """Number of existing cells."""
@@ -73,18 +78,19 @@ class SparsePattern:
         """The pattern of some rows, in the order given, and the edges it keeps.
 
         Args:
-            rows: Row numbers, [n_kept] int64, without repetition.
+            rows: Row numbers, [n_kept] int64; one that is repeated comes as often.
 
         Returns:
             A pattern of shape [n_kept, n_columns] and the positions of its edges in this one.
         """
-        order = np.full(self.shape[0], -1, dtype=np.int64)
-        order[rows.cpu().numpy()] = np.arange(len(rows))
-        new_rows = order[self._numpy_rows]
-        kept = np.flatnonzero(new_rows >= 0)
-        kept = kept[np.argsort(new_rows[kept], kind="stable")]
+        chosen = rows.cpu().numpy()
+        first = self._numpy_starts[chosen]
+        lengths = self._numpy_starts[chosen + 1] - first
+        new_rows = np.repeat(np.arange(len(chosen)), lengths)
+        # The edges of a row lie side by side: where it starts, and how far into it an edge is.
+        kept = np.arange(len(new_rows)) + np.repeat(first - (np.cumsum(lengths) - lengths), lengths)
         pattern = SparsePattern(
-            new_rows[kept], self._numpy_columns[kept], (len(rows), self.shape[1]), self.device
+            new_rows, self._numpy_columns[kept], (len(chosen), self.shape[1]), self.device
         )
         return pattern, torch.from_numpy(kept).to(self.device)
 
@@ -199,6 +205,22 @@ class FixedMatrix:
         shape = (dense.shape[0], dense.shape[1])
         return cls(SparsePattern(rows, columns, shape, dense.device), dense[dense != 0])
 
+    @classmethod
+    def of_csr(cls, matrix: Tensor) -> FixedMatrix:
+        """The cells of a matrix in compressed sparse row form, which holds each of them once."""
+        starts, columns = (
+            part.cpu().numpy().astype(np.int64)
+            for part in (matrix.crow_indices(), matrix.col_indices())
+        )
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(starts))
+        shape = (matrix.shape[0], matrix.shape[1])
+        return cls(SparsePattern(rows, columns, shape, matrix.device), matrix.values())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, n_columns)."""
+        return self.pattern.shape
+
     def __matmul__(self, dense: Tensor) -> Tensor:
         """[n_rows, n_columns] times [n_columns, dim]."""
         result: Tensor = _FixedProduct.apply(dense, self)  # type: ignore[no-untyped-call]
@@ -221,7 +243,7 @@ class FixedMatrix:
         return self.pattern.by_column(self.values)
 
     def restricted(self, rows: Tensor) -> FixedMatrix:
-        """Some rows of the matrix, in the order given."""
+        """Some rows of the matrix, in the order given; one that is repeated comes as often."""
         pattern, kept = self.pattern.restricted(rows)
         return FixedMatrix(pattern, self.values[kept])
 

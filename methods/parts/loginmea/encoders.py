@@ -104,8 +104,7 @@ class LocalToGlobal(nn.Module):
         self._features = self._prepared = features
         self.linear = nn.ModuleDict()
         for name, inputs in features.items():
-            n_in = (inputs.pattern if isinstance(inputs, FixedMatrix) else inputs).shape[1]
-            self.linear[name] = Linear(n_in, choices.modality_dim, generator)
+            self.linear[name] = Linear(inputs.shape[1], choices.modality_dim, generator)
         shape = (choices.n_layers, choices.dim)
         self.around = Surroundings(
             graph, choices.propagation, shape, generator, device, merged=choices.merged_messages

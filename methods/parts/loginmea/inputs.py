@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
@@ -36,13 +37,15 @@ def encoder_inputs(
         neighbour_means: Whether an entity without an image gets the mean of its neighbours',
             rather than a normal sample.
     """
-    others = tuple(name for name in modalities if name in ("relation", "attribute"))
-    bags = input_features(view, graph, others, ctx)
+    counted = tuple(name for name in modalities if name in ("relation", "attribute"))
+    counts = input_features(view, graph, counted, ctx, sparse=True)
     found: dict[str, Tensor | FixedMatrix] = {}
     for name in modalities:
-        if name in bags:
-            binary = name == "relation" and binary_relations
-            found[name] = FixedMatrix.of((bags[name] > 0).float() if binary else bags[name])
+        if name in counts:
+            matrix = FixedMatrix.of_csr(counts[name])
+            if name == "relation" and binary_relations:
+                matrix = FixedMatrix(matrix.pattern, torch.ones_like(matrix.values))
+            found[name] = matrix
         elif neighbour_means:
             found[name] = neighbour_mean_features(view, name, graph, ctx).to(ctx.device)
         else:

@@ -11,8 +11,10 @@ import torch
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import (
+    TOP_FEATURES,
     attribute_bags,
     bigram_counts,
+    input_features,
     modality_features,
     relation_counts,
     word_vectors,
@@ -59,6 +61,22 @@ def test_only_the_most_frequent_relations_are_kept(graph: JointGraph) -> None:
 
 def test_attribute_bags_are_binary_and_share_equal_names(graph: JointGraph) -> None:
     assert attribute_bags(graph, 2).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("only_existing", [False, True])
+def test_counts_and_bags_without_their_zeros_are_the_same(
+    graph: JointGraph, *, only_existing: bool
+) -> None:
+    wanted, ctx = ("structure", "relation", "attribute", "image"), RunContext(rng_seed=1)
+    dense, sparse = (
+        input_features(small_view(), graph, wanted, ctx, sparse=sparse, only_existing=only_existing)
+        for sparse in (False, True)
+    )
+    assert list(dense) == list(sparse) == ["relation", "attribute", "image"]
+    assert dense["attribute"].shape == (5, 2 if only_existing else TOP_FEATURES)
+    assert [sparse[name].layout for name in sparse] == [torch.sparse_csr] * 2 + [torch.strided]
+    for name, features in dense.items():
+        assert torch.equal(sparse[name].to_dense(), features), name
 
 
 def test_images_are_normalised_and_lacking_ones_get_one_fixed_sample() -> None:

@@ -58,12 +58,15 @@ def test_a_product_without_gradients_is_left_out_of_autocast() -> None:
     torch.testing.assert_close(found, torch.tensor([[8.0, 11.0], [6.0, 9.0]]))
 
 
-def test_fixed_product_of_some_rows_equals_dense(edges: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize("rows", [[7, 2, 9], [2, 7, 2, 2], []], ids=["some", "repeated", "none"])
+def test_fixed_product_of_some_rows_equals_dense(
+    edges: tuple[np.ndarray, np.ndarray], rows: list[int]
+) -> None:
     generator = torch.Generator().manual_seed(2)
     pattern = SparsePattern(*edges, (N, N))
     values = torch.rand(pattern.n_edges, generator=generator)
     matrix = torch.zeros(N, N).index_put((pattern.rows, pattern.columns), values)
-    wanted = torch.tensor([7, 2, 9])
+    wanted = torch.tensor(rows, dtype=torch.int64)
     dense = torch.randn(N, 5, generator=generator, requires_grad=True)
     (FixedMatrix(pattern, values).restricted(wanted) @ dense).square().sum().backward()
     plain = dense.detach().clone().requires_grad_()
