@@ -70,9 +70,10 @@ class ModalityEncoders(nn.Module):
             name: FixedMatrix.of_csr(rows) if rows.layout == torch.sparse_csr else rows
             for name, rows in features.items()
         }
-        self._prepared_features = self._features
+        self._prepared_features: dict[str, FixedMatrix] = {}
         self.presence = dict(presence or {})
-        self.prepared_presence = self.presence
+        # Its own dict from the start: a state that is read back fills either of them.
+        self.prepared_presence: Presence = {}
         self.structure = structure
         self.table: nn.Parameter | None = None
         if structure is not None:
@@ -86,8 +87,9 @@ class ModalityEncoders(nn.Module):
         """Gets ready to encode these rows (joint ids, without repetition) at training time."""
         self.prepared_presence = {name: has[rows] for name, has in self.presence.items()}
         self._prepared_features = {
-            name: features.restricted(rows) if isinstance(features, FixedMatrix) else features[rows]
+            name: features.restricted(rows)
             for name, features in self._features.items()
+            if isinstance(features, FixedMatrix)
         }
         if self.structure is not None:
             self.structure.prepare(rows)
@@ -105,7 +107,6 @@ class ModalityEncoders(nn.Module):
         presence = self.presence if rows is None else self.prepared_presence
         if chosen is not None:
             presence = {name: has[chosen] for name, has in presence.items()}
-        inputs = self._features if rows is None else self._prepared_features
         encoded = {}
         for name in self.modalities:
             if name == "structure":
@@ -113,17 +114,20 @@ class ModalityEncoders(nn.Module):
                 vectors = self.structure(self.table, all_rows=rows is None)
                 vectors = vectors if chosen is None else vectors[chosen]
             else:
-                vectors = self._encoded(name, inputs[name], chosen)
+                vectors = self._encoded(name, rows, chosen)
             encoded[name] = masked(vectors, name, presence)
         return encoded
 
-    def _encoded(self, name: str, features: Tensor | FixedMatrix, chosen: Tensor | None) -> Tensor:
-        if isinstance(features, Tensor):
-            picked: Tensor = self.linear[name](features if chosen is None else features[chosen])
-            return picked
-        # A product with sparse rows costs less than picking some of them would.
-        vectors: Tensor = self.linear[name](features)
-        return vectors if chosen is None else vectors[chosen]
+    def _encoded(self, name: str, rows: Tensor | None, chosen: Tensor | None) -> Tensor:
+        features = self._features[name]
+        if isinstance(features, FixedMatrix):
+            # A product with sparse rows costs less than picking some of them would.
+            sparse = features if rows is None else self._prepared_features[name]
+            vectors: Tensor = self.linear[name](sparse)
+            return vectors if chosen is None else vectors[chosen]
+        wanted = rows if chosen is None else (chosen if rows is None else rows[chosen])
+        picked: Tensor = self.linear[name](features if wanted is None else features[wanted])
+        return picked
 
     def encode(self, rows: Tensor | None) -> dict[str, Tensor]:
         """L2-normalised vectors by modality; rows that lack a modality stay zero.
