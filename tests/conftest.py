@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection() -> None:
-    """Modules and tests are made by the hundred thousand; going through them finds nothing."""
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Goes without garbage collection, and sets apart what was made for the rest of the session.
+
+    Modules and tests are made by the hundred thousand, and they stay until the end.
+    """
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """They stay until the end, so no collection need go through them again."""
+    yield
     gc.enable()
     gc.freeze()
