@@ -32,7 +32,9 @@ from mmea_bench.results.core.record import Record
 
 START_LIMIT_S = 120.0
 _EXIT_LIMIT_S = 5.0
-_KEEP_STATE_LIMIT_S = 6.0
+_LEAST_KEEP_STATE_S, _MOST_KEEP_STATE_S = 6.0, 90.0
+"""How long a training that was stopped may take to end its epoch and keep its state."""
+
 _POLL_S = 0.1
 _LOOK_S = 0.5
 _TAIL_CHARACTERS = 2000
@@ -100,7 +102,7 @@ class Launcher:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Ends running cells within a moment and lets no further one start."""
+        """Ends running cells, once their epoch is kept, and lets no further one start."""
         self._stop.set()
 
     def run(
@@ -134,7 +136,8 @@ class Launcher:
             watch, group = _Watch(job, process, is_wanted), process.pid
             server = Server.of(process) if self._has_server else None
             how, record = self._listen(process, ours, watch, listener)
-        exit_code = self._end(process, how, keeps_state=job.states_every_s is not None)
+        keep_s = 0.0 if job.states_every_s is None else watch.keep_state_s()
+        exit_code = self._end(process, how, keep_s)
         if how == "gone" and server is not None and server.took_along(exit_code):
             how = "lost"
             kill_group(group)  # what the cell has started is not told of the server's end
@@ -180,6 +183,7 @@ class Launcher:
                 if isinstance(message, Record):
                     return "record", message
                 if isinstance(message, Tick):
+                    watch.ticked(message.epoch)
                     listener(message)
                 else:
                     watch.started()
@@ -189,13 +193,13 @@ class Launcher:
             if crossed is not None:
                 return crossed, None
 
-    def _end(self, process: BaseProcess, how: str, *, keeps_state: bool) -> int | None:
+    def _end(self, process: BaseProcess, how: str, keep_state_s: float) -> int | None:
         if how in ("record", "gone"):
             wait([process.sentinel], timeout=_EXIT_LIMIT_S)
-        elif how == "stopped" and keeps_state:
+        elif how == "stopped" and keep_state_s:
             with self._bookkeeping:
                 process.terminate()
-            wait([process.sentinel], timeout=_KEEP_STATE_LIMIT_S)
+            wait([process.sentinel], timeout=keep_state_s)
         with self._bookkeeping:
             kill(process)
         wait([process.sentinel])
@@ -213,6 +217,8 @@ class _Watch:
         self._job, self._is_wanted = job, is_wanted
         self._limit = time.monotonic() + START_LIMIT_S
         self._next_look = 0.0
+        self._last_tick: tuple[int, float] | None = None
+        self._epoch_s = 0.0
         self._process: psutil.Process | None = None
         with suppress(psutil.NoSuchProcess):
             self._process = psutil.Process(process.pid)
@@ -222,6 +228,17 @@ class _Watch:
         timeout_s = self._job.deadline_s
         allowed = math.inf if timeout_s is None else hard_limit_s(timeout_s)
         self._limit = time.monotonic() + allowed
+
+    def ticked(self, epoch: int) -> None:
+        """Takes how long an epoch lasts, as the last two ticks tell."""
+        now = time.monotonic()
+        if self._last_tick is not None and epoch > self._last_tick[0]:
+            self._epoch_s = (now - self._last_tick[1]) / (epoch - self._last_tick[0])
+        self._last_tick = (epoch, now)
+
+    def keep_state_s(self) -> float:
+        """Seconds to end an epoch, with its evaluation, and to write down its state."""
+        return min(_MOST_KEEP_STATE_S, _LEAST_KEEP_STATE_S + 2 * self._epoch_s)
 
     def crossed(self) -> Literal["timeout", "memory", "stopped"] | None:
         """The limit that the cell has crossed."""

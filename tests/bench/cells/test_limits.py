@@ -6,12 +6,17 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from mmea_bench.bench.cells import process
 from mmea_bench.bench.cells.limits import interrupts_held, own_process_group
+from mmea_bench.bench.cells.process import _Watch
+from mmea_bench.bench.planning.job import Job
 
 pytestmark = pytest.mark.skipif(
     "forkserver" not in multiprocessing.get_all_start_methods(),
@@ -74,3 +79,18 @@ def test_interrupts_come_through_once_the_process_has_started() -> None:
     with interrupts_held():
         assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set())
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+@pytest.mark.parametrize(
+    ("ticks", "expected"),
+    [([], 6.0), ([(1, 3.0)], 6.0), ([(1, 3.0), (3, 23.0)], 26.0), ([(1, 3.0), (2, 203.0)], 90.0)],
+    ids=["no epoch yet", "one tick", "ten seconds an epoch", "no longer than a minute and a half"],
+)
+def test_a_stopped_training_has_two_epochs_time_to_keep_its_state(
+    monkeypatch: pytest.MonkeyPatch, ticks: list[tuple[int, float]], expected: float
+) -> None:
+    watch = _Watch(cast(Job, None), cast(BaseProcess, SimpleNamespace(pid=os.getpid())), bool)
+    for epoch, moment in ticks:
+        monkeypatch.setattr(process.time, "monotonic", lambda moment=moment: moment)
+        watch.ticked(epoch)
+    assert watch.keep_state_s() == pytest.approx(expected)
