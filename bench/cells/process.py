@@ -136,8 +136,8 @@ class Launcher:
             watch, group = _Watch(job, process, is_wanted), process.pid
             server = Server.of(process) if self._has_server else None
             how, record = self._listen(process, ours, watch, listener)
-        keep_s = 0.0 if job.states_every_s is None else watch.keep_state_s()
-        exit_code = self._end(process, how, keep_s)
+            keep_s = 0.0 if job.states_every_s is None else watch.keep_state_s()
+            exit_code = self._end(process, ours, how, keep_s)
         if how == "gone" and server is not None and server.took_along(exit_code):
             how = "lost"
             kill_group(group)  # what the cell has started is not told of the server's end
@@ -193,13 +193,15 @@ class Launcher:
             if crossed is not None:
                 return crossed, None
 
-    def _end(self, process: BaseProcess, how: str, keep_state_s: float) -> int | None:
+    def _end(
+        self, process: BaseProcess, pipe: Connection, how: str, keep_state_s: float
+    ) -> int | None:
         if how in ("record", "gone"):
             wait([process.sentinel], timeout=_EXIT_LIMIT_S)
         elif how == "stopped" and keep_state_s:
             with self._bookkeeping:
                 process.terminate()
-            wait([process.sentinel], timeout=keep_state_s)
+            _wait_for_state(process, pipe, keep_state_s)
         with self._bookkeeping:
             kill(process)
         wait([process.sentinel])
@@ -208,6 +210,21 @@ class Launcher:
             exit_code = process.exitcode
             process.close()
         return exit_code
+
+
+def _wait_for_state(process: BaseProcess, pipe: Connection, seconds: float) -> None:
+    """Waits for a stopped cell, which still tells of its last epoch: a shut pipe would end it."""
+    limit = time.monotonic() + seconds
+    listened: list[Connection] = [pipe]
+    while (left := limit - time.monotonic()) > 0:
+        ready = wait([*listened, process.sentinel], timeout=left)
+        if process.sentinel in ready:
+            return
+        if pipe in ready:
+            try:
+                pipe.recv()
+            except (EOFError, OSError):
+                listened = []
 
 
 class _Watch:

@@ -68,7 +68,7 @@ class Walk(Method):
         vectors = [torch.nn.Parameter(torch.zeros(n, 4)) for n in sides]
 
         def step(epoch):
-            time.sleep(0.05)
+            time.sleep({epoch_s})
             with torch.no_grad():
                 for part in vectors:
                     part += torch.randn(part.shape, generator=generator) + torch.rand(1)
@@ -94,14 +94,15 @@ def random_method(
     return _RANDOM.format(body=_indented(body), variants=VARIANTS if variants is None else variants)
 
 
-def walking_method(epochs: int = 40, body: str = "") -> str:
-    """A method whose vectors walk at random, 0.05 s an epoch: every number drawn counts.
+def walking_method(epochs: int = 40, body: str = "", epoch_s: float = 0.05) -> str:
+    """A method whose vectors walk at random: every number drawn counts.
 
     Args:
         epochs: Of a training.
         body: Lines that run when a training starts.
+        epoch_s: Seconds that an epoch takes.
     """
-    return _WALK.format(epochs=epochs, body=_indented(body))
+    return _WALK.format(epochs=epochs, body=_indented(body), epoch_s=epoch_s)
 
 
 def notes_start(log: Path, then: str = "pass", who: str = "os.getpid()") -> str:

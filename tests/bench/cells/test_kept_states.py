@@ -109,6 +109,22 @@ def test_an_interrupted_training_ends_with_the_numbers_of_an_undisturbed_one(
     assert not list(kept.glob("*/training-1"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_stopped_training_keeps_an_epoch_that_it_tells_of(tmp_path: Path) -> None:
+    """Epochs of more than half a second are told of one by one, and the runner has stopped."""
+    begun = tmp_path / "begun"
+    words = command(tmp_path, "cut")
+    words[words.index("--checkpoint-every") + 1] = "10"
+    body = f"open({str(begun)!r}, 'w').close()"
+    (tmp_path / "walk.py").write_text(walking_method(body=body, epoch_s=0.8), encoding="utf-8")
+    runner = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    wait_for(begun.exists, "the training did not begin")
+    time.sleep(5.5)  # from then on a stopped training is worth keeping
+    os.kill(runner.pid, signal.SIGTERM)
+    runner.wait(timeout=30)
+    assert list((tmp_path / "cache" / FOLDER).glob("*/training-1"))
+
+
 def test_a_state_comes_back_with_its_curves(tmp_path: Path) -> None:
     first, monitor = states(tmp_path), Monitor()
     first = states(tmp_path, monitor)
