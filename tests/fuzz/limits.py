@@ -72,9 +72,9 @@ def measured() -> Iterator[Cost]:
 
 
 @contextmanager
-def bounded(most_seconds: float = MOST_SECONDS) -> Iterator[None]:
-    """Asserts that the block keeps the limits."""
+def bounded(most_seconds: float = MOST_SECONDS, what: str = "") -> Iterator[None]:
+    """Asserts that the block keeps the limits; ``what`` names one of several inputs."""
     with measured() as cost:
         yield
-    assert cost.seconds < most_seconds
-    assert cost.growth_bytes < MOST_GROWTH_BYTES
+    assert cost.seconds < most_seconds, what
+    assert cost.growth_bytes < MOST_GROWTH_BYTES, what

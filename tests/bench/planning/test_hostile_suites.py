@@ -11,7 +11,7 @@ from mmea_bench.bench.planning.suite_files import LARGEST_SUITE_BYTES
 from mmea_bench.datasets.core.errors import UserError
 from tests.fuzz.limits import bounded
 
-IMPORTS_SECONDS = 15.0
+IMPORTS_SECONDS = 5.0
 """The first suite imports the methods."""
 
 PLAN = 'methods = ["random_scores"]\ndatasets = ["synthetic[n=100]"]\n'

@@ -42,7 +42,7 @@ def test_the_corpus_is_large_enough_to_mean_something() -> None:
 
 def test_every_malicious_pickle_is_refused(folder: Path) -> None:
     for name, content in CORPUS.items():
-        with bounded():
+        with bounded(what=name):
             sentence = refuse(folder, content)
         assert "Traceback" not in sentence, name
 
