@@ -112,9 +112,11 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         )
     rows = pd.concat(shown)
     notes = (
-        "Means over repeats. Training time is without scoring; to best is the part of it until the "
-        "epoch of the reported checkpoint; peak memory is that of the whole process, data "
-        "included. Devices are never averaged: each has rows and figures of its own.",
+        "Means over repeats. Seconds per epoch are those of the epochs after the first; of records "
+        "without them, the training time over its epochs. Training time is without scoring; to "
+        "best is the part of it until the epoch of the reported checkpoint; peak memory is that of "
+        "the whole process, data included. Devices are never averaged: each has rows and figures "
+        "of its own.",
         *(_beside_note() for _ in range(bool(rows["is_beside"].any()))),
         *(_ENERGY_NOTE for _ in range(bool(rows["energy_wh"].notna().any()))),
         *mark_notes(rows),
@@ -154,7 +156,7 @@ def _priced(cells: pd.DataFrame) -> pd.DataFrame:
     epochs = epochs.where(epochs > 0)  # what trains nothing has no time per epoch
     fit_s = cells["fit_s"].astype(float)
     priced = cells.assign(
-        epoch_s=fit_s / epochs,
+        epoch_s=cells["epoch_s"].astype(float).fillna(fit_s / epochs),
         best_s=fit_s * cells["best_epoch"].astype(float) / epochs,
         energy_wh=1000.0 * cells["energy_kwh"].astype(float),
         co2_mg=1e6 * cells["co2_kg"].astype(float),

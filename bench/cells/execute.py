@@ -25,7 +25,7 @@ from mmea_bench.bench.planning.tasks import task_mismatch
 from mmea_bench.bench.precision.repeatable import fit_repeatably
 from mmea_bench.bench.scoring.approximate.scorer import scorer_kind
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
-from mmea_bench.bench.scoring.monitor import CurveMonitor
+from mmea_bench.bench.scoring.monitor import CurveMonitor, EpochClock
 from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import (
@@ -76,6 +76,7 @@ class _Outcome:
     facts: CellFacts
     monitor: CurveMonitor
     fit_s: float
+    epoch_s: float | None
     remarks: tuple[str, ...] = ()
 
 
@@ -207,6 +208,7 @@ def _train(
     states = cell_states(job, monitor, view)
     if states is not None and listener is not None:
         listener(states)
+    clock = EpochClock(monitor, tick)
     ctx = RunContext(
         rng_seed=row["rng_seed"],
         device=_device(job),
@@ -215,7 +217,7 @@ def _train(
         patience=protocol.patience if protocol.name == "strict" else 0,
         released_patience=protocol.stop_score(method.paper_stop_score).patience,
         deadline=_deadline(job, states),
-        tick=tick,
+        tick=sealed(clock),
         cache_dir=job.cache_dir,
         states=states,
     )
@@ -226,8 +228,9 @@ def _train(
     remarks = tuple(states.notes) if states is not None else ()
     remarks += (wrong_seed_note(seed_links, split.seed_links),)
     facts = cell_facts(method, pair, expected, ctx.log, embeddings.similarity)
+    times = (fit_s, clock.epoch_s)
     return _Outcome(
-        method, pair, split, scorer, embeddings, ctx.log, facts, monitor, fit_s, remarks
+        method, pair, split, scorer, embeddings, ctx.log, facts, monitor, *times, remarks
     )
 
 
@@ -297,6 +300,7 @@ def _measured(outcome: _Outcome, protocol: Protocol) -> dict[str, Any]:
         "n_test": len(split.test_links),
         "n_parameters": log.n_parameters,
         "fit_s": round(outcome.fit_s, 3),
+        "epoch_s": None if outcome.epoch_s is None else round(outcome.epoch_s, 4),
         **outcome.facts.columns,
     }
 

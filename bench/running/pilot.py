@@ -39,12 +39,18 @@ class _Time:
     fit_s: float
     eval_s: float
     epochs: float | None
+    epoch_s: float | None = None
 
     def at(self, epochs: object) -> float:
-        """Seconds of a training with other ``epochs``, whose epochs take as long."""
-        if self.epochs and isinstance(epochs, int | float):
-            return self.fit_s * epochs / self.epochs + self.eval_s
-        return self.fit_s + self.eval_s
+        """Seconds of a training with other ``epochs``, whose epochs take as long.
+
+        What precedes the first epoch is counted once, if the record tells it apart.
+        """
+        seconds = self.fit_s + self.eval_s
+        if not self.epochs or not isinstance(epochs, int | float):
+            return seconds
+        epoch_s = self.fit_s / self.epochs if self.epoch_s is None else self.epoch_s
+        return max(seconds + epoch_s * (epochs - self.epochs), self.eval_s)
 
 
 def pilot_times(
@@ -88,7 +94,7 @@ def _known(
         if cell["status"] != "ok" or cell["fit_s"] is None:
             continue
         epochs = record.configuration.get("parameters", {}).get("epochs")
-        time = _Time(cell["fit_s"], cell["eval_s"] or 0.0, epochs)
+        time = _Time(cell["fit_s"], cell["eval_s"] or 0.0, epochs, cell["epoch_s"])
         base = str(cell["variant"]).partition("[")[0]
         for group in _groups(cell["method"], base, cell["dataset"], cell["seed_ratio"]):
             times.setdefault(group, []).append(time)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.bench.scoring.scorers import ByDirection, Scorer
-from mmea_bench.methods.core.base import Alignment, StopRule
+from mmea_bench.methods.core.base import Alignment, StopRule, Ticker
 
 Curve = tuple[list[dict[str, Any]], float]
 """Points of the learning curves, and seconds spent on them."""
@@ -71,3 +71,33 @@ class CurveMonitor:
                         "value": value,
                     }
                 )
+
+
+class EpochClock:
+    """Times the epochs of a training by its ticks, without what its monitor takes.
+
+    Args:
+        monitor: The monitor of the same training, whose seconds are not the epochs'.
+        tick: Gets every tick, too.
+    """
+
+    def __init__(self, monitor: CurveMonitor, tick: Ticker | None = None) -> None:
+        self._monitor, self._tick = monitor, tick
+        self._first = self._last = 0.0
+        self._n_ticks = 0
+
+    def __call__(self, epoch: int, n_epochs: int, loss: float) -> None:
+        """Notes that an epoch has ended."""
+        self._last = time.perf_counter() - self._monitor.seconds
+        if not self._n_ticks:
+            self._first = self._last
+        self._n_ticks += 1
+        if self._tick is not None:
+            self._tick(epoch, n_epochs, loss)
+
+    @property
+    def epoch_s(self) -> float | None:
+        """Mean seconds of the epochs after the first, which set-up precedes; None of fewer."""
+        if self._n_ticks < 2:
+            return None
+        return (self._last - self._first) / (self._n_ticks - 1)

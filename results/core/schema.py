@@ -175,8 +175,7 @@ CELL_COLUMNS = (
         "modalities",
         "text",
         "",
-        "what the method reads of this dataset, separated by spaces; empty for nothing, and where "
-        "it is not known",
+        "what the method reads of the dataset, with spaces; empty for nothing, or if not known",
         nullable=True,
     ),
     replace(_NAMES, nullable=True),
@@ -204,10 +203,11 @@ CELL_COLUMNS = (
     ),
     Column("energy_kwh", "float", "kWh", "estimated energy of its process", nullable=True),
     Column("co2_kg", "float", "kg", "estimated CO2 equivalents of that energy", nullable=True),
+    Column("epoch_s", "float", "s", "mean wall time of an epoch after the first", nullable=True),
 )
 """cells.csv: one row per cell."""
 
-GAINED_COLUMNS = ("split", "protocol_settings", "energy_kwh", "co2_kg")
+GAINED_COLUMNS = ("split", "protocol_settings", "energy_kwh", "co2_kg", "epoch_s")
 """Columns that this schema has gained since; older records and tables leave them empty."""
 
 CURVE_COLUMNS = (

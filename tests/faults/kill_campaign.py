@@ -31,7 +31,7 @@ from tests.cases.small_methods import notes_start, walking_method
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EARLY_SHARE = 0.2  # of the kills may come while the runner is still loading
-TIMES = ["fit_s", "eval_s", "peak_memory_mib", "started_at", "finished_at", "notes"]
+TIMES = ["fit_s", "epoch_s", "eval_s", "peak_memory_mib", "started_at", "finished_at", "notes"]
 
 
 class Suite:

@@ -61,6 +61,12 @@ def test_times_are_per_epoch_and_up_to_the_best_epoch() -> None:
     assert found["result", "Hits@1"] == ".500"
 
 
+def test_an_epochs_time_is_without_set_up_where_the_record_tells_it() -> None:
+    (table,) = _document([make_record("a", 0.5, **TRAINED, epoch_s=1.5)]).tables
+    found = dict(zip(table.columns, texts(table)["a", "cpu", "1"], strict=True))
+    assert (found["time", "s per epoch"], found["time", "training, s"]) == ("1.50", "25.0")
+
+
 def test_energy_is_a_column_where_a_cell_has_it() -> None:
     used = {"energy_kwh": 0.0123, "co2_kg": 0.00045}
     plain = make_record("b", 0.5, **TRAINED)

@@ -97,6 +97,12 @@ def test_a_row_says_by_which_number_its_checkpoint_was_chosen(tmp_path: Path) ->
     assert "chosen by Hits@1 (mean, no CSLS) of the test links, as released" in notes
 
 
+def test_a_row_tells_an_epochs_time_apart_from_set_up(tmp_path: Path) -> None:
+    cell = run(tmp_path).cell
+    assert 0 < cell["epoch_s"] * (cell["epochs"] - 1) < cell["fit_s"]
+    assert run(tmp_path, "name_match").cell["epoch_s"] is None
+
+
 def test_what_trains_nothing_has_no_checkpoint_to_choose(tmp_path: Path) -> None:
     """Held-out links lie there all the same, but nothing was stopped on them."""
     for method in ("random_scores", "image_only"):

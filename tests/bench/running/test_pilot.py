@@ -37,6 +37,15 @@ def test_a_training_takes_as_much_longer_as_it_has_more_epochs_and_one_evaluatio
     assert time.memory_mib == 512.0
 
 
+def test_what_precedes_the_first_epoch_is_counted_once() -> None:
+    record = pilot("eva", 14.0, 2, eval_s=3.0, epoch_s=1.5)
+    longer, shorter = (
+        pilot_times([(cell(), {"epochs": n})], [record])[0].seconds for n in (500, 1)
+    )
+    assert longer == 14.0 + 498 * 1.5 + 3.0
+    assert shorter == 14.0 - 1.5 + 3.0
+
+
 def test_a_method_without_epochs_takes_what_it_took() -> None:
     (time,) = pilot_times([(cell("seu"), {})], [pilot("seu", 4.0, None)])
     assert time.seconds == 5.0
