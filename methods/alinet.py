@@ -115,7 +115,9 @@ class AliNet(Method):
         """Vectors of all entities, [n_entities, sum of the dims] on each side."""
         training = _Training(self.params, view, ctx)
         adam_of_keras = adam(self.params.learning_rate, epsilon=1e-7)
-        schedule = Schedule(self.params.epochs, adam_of_keras, None, self.params.eval_every)
+        # The code looks from the epoch on that near negatives begin with; no plateau before counts.
+        lengths = {"earliest_stop": self.params.nearest_from}
+        schedule = Schedule(self.params.epochs, adam_of_keras, None, self.params.eval_every, **lengths)
         parameters = training.encoder.parameters()
         steps = (training.step, training.embeddings)
         return train(parameters, *steps, schedule, ctx, training.after_epoch)

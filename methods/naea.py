@@ -4,7 +4,8 @@ An interpretation: no code was released and the paper's sizes and schedule are n
 is here: the swapping, negatives, limits, and labels of BootEA; neighbour vectors by one head of
 attention over the edges in both directions; the translation loss on neighbour vectors and
 on own vectors (.8 and .2); after each epoch one step that draws labelled pairs, seeds among
-them, together at both levels. All choices not of these levels are BootEA's.
+them, together at both levels. Labels train nothing else: BootEA's epochs on triples swapped along
+them and its likelihood step are not here.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ class Cell:
         """What a key covers of it: a field that joined later counts where it is set."""
         left_out = set(LATER_FIELDS) - self._further.keys()
         content = {name: value for name, value in asdict(self).items() if name not in left_out}
-        if self.protocol.ranking == Protocol.ranking:
-            del content["protocol"]["ranking"]
+        for name in self.protocol.unset_rules:
+            del content["protocol"][name]
         return content
 
     @property

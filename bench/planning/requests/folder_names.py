@@ -67,8 +67,8 @@ def _settings(suite: Suite) -> Mapping[str, object]:
     # What joined later renames no folder where it is not asked for.
     left_out |= set(LATER_FIELDS) - further_settings(content).keys()
     found = {name: value for name, value in content.items() if name not in left_out}
-    if "ranking" not in suite.protocol.settings:
-        del found["protocol"]["ranking"]
+    for name in suite.protocol.unset_rules:
+        del found["protocol"][name]
     return found
 
 

@@ -112,12 +112,14 @@ def split_links(
 def split_pairs(
     anchor_links: Ids, share: float, rng_seed: int, valid_share_of_all: float = 0.1
 ) -> Split:
-    """Random split of an N-MMKG's pairs, drawn over pairs and not over nodes.
+    """Random split whose validation pairs are no part of the training share.
 
-    The training pairs are the first ``floor(n * share)`` of the shuffled pairs, the validation
-    pairs the next ``round(n * valid_share_of_all)``, the test pairs the rest. Each training share
-    of one shuffle holds the smaller ones, as with ``split_links``. A node that stands in several
-    pairs may stand in several parts (CrossEA, appendix B; the kinds are not balanced).
+    So an N-MMKG's pairs are split, drawn over pairs and not over nodes, and so TMEA's
+    code splits anchor links. The training pairs are the first ``floor(n * share)`` of the shuffled
+    pairs, the validation pairs the next ``round(n * valid_share_of_all)``, the test pairs the
+    rest. Each training share of one shuffle holds the smaller ones, and equals the seeds of
+    ``split_links``. A node that stands in several pairs may stand in several parts (CrossEA,
+    appendix B; the kinds are not balanced).
 
     Args:
         anchor_links: All known pairs in canonical order, [n_pairs, 2].

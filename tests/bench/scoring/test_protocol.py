@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
 import pytest
 
-from mmea_bench.bench.scoring.protocol import Protocol
+from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.scoring.protocol import Protocol, make_split
+from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.methods.core.base import StopRule
 
 
@@ -24,3 +30,26 @@ def test_a_row_says_valid_only_where_there_were_validation_links(
     protocol: str, paper_stop: StopRule, n_valid: int, rule: StopRule
 ) -> None:
     assert Protocol(name=protocol).stop_rule(paper_stop, n_valid) == rule  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["strict", "paper"])
+def test_validation_links_from_others_leave_all_seeds_to_train(
+    name: Literal["strict", "paper"], tmp_path: Path
+) -> None:
+    pair = load_pair(open_dataset("synthetic[n=200]"), tmp_path)
+    n_links = len(pair.anchor_links)
+    plain = make_split(Protocol(name="paper"), pair, 0.2, 7)
+    split = make_split(Protocol(name=name, valid_from="others"), pair, 0.2, 7)
+    assert split.seed_links.tolist() == plain.seed_links.tolist()
+    assert len(split.valid_links) == round(0.1 * n_links)
+    parts = (*split.seed_links, *split.valid_links, *split.test_links)
+    assert sorted(map(tuple, parts)) == sorted(map(tuple, pair.anchor_links))
+
+
+def test_where_validation_links_come_from_counts_only_where_it_was_asked_for() -> None:
+    cell = Cell("eva", "full", (), "fb15k-db15k", 0.2, 1, Protocol())
+    others = replace(cell, protocol=Protocol(valid_from="others"))
+    assert "valid_from" not in cell.identity["protocol"]
+    assert "valid_from" not in Protocol().settings
+    assert others.identity["protocol"]["valid_from"] == "others"
+    assert Protocol(name="paper", valid_from="others").settings["valid_share"] == 0.1
