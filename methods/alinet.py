@@ -113,11 +113,16 @@ class AliNet(Method):
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Vectors of all entities, [n_entities, sum of the dims] on each side."""
-        training = _Training(self.params, view, ctx)
-        adam_of_keras = adam(self.params.learning_rate, epsilon=1e-7)
-        # The code looks from the epoch on that near negatives begin with; no plateau before counts.
-        lengths = {"earliest_stop": self.params.nearest_from}
-        schedule = Schedule(self.params.epochs, adam_of_keras, None, self.params.eval_every, **lengths)
+        params: AliNetParams = self.params
+        training = _Training(params, view, ctx)
+        adam_of_keras = adam(params.learning_rate, epsilon=1e-7)
+        # The code looks from the epoch on that near negatives begin with: no plateau before counts.
+        schedule = Schedule(
+            params.epochs,
+            adam_of_keras,
+            eval_every=params.eval_every,
+            earliest_stop=params.nearest_from,
+        )
         parameters = training.encoder.parameters()
         steps = (training.step, training.embeddings)
         return train(parameters, *steps, schedule, ctx, training.after_epoch)

@@ -5,9 +5,10 @@ hyper-parameters are not known to us. What is here is Deep Graph Matching Consen
 relations as nodes. A graph network turns names into features whose products propose ten targets
 for each node. Random colours of the source nodes are then carried along these correspondences, of
 entities and of relations, to the target KG; where a second network sees different colours in two
-neighbourhoods, the pair loses. The second stage (variant ``stage 2``) corrects what is claimed
-twice by deferred acceptance; it decides one target each, or none where all candidates are taken,
-so that its Hits@1 alone says more.
+neighbourhoods, the pair loses. Outside training, entities without a seed are offered targets
+without one alone. The second stage (variant ``stage 2``) corrects what is claimed twice by deferred
+acceptance; it decides one target each, or none where all candidates are taken, so that its Hits@1
+alone says more.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy, embedding_bag, logsigmoid, normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
@@ -43,9 +43,9 @@ _NAMES_AT_ONCE = 4096
 class GMNParams:
     """Hyper-parameters of GMN; defaults are those of its released code."""
 
-    # Word vectors in GloVe's text format, plain or .gz; the paper has 300 columns. Without a file
-    # words have the vectors that the dataset's means of names tell, and random ones, which the row
-    # calls simulated, where it carries none.
+    # Word vectors in GloVe's text format, plain or .gz; the paper has 300 columns. They propose the
+    # candidates, too. Without a file words have the vectors that the dataset's means of names tell,
+    # and random ones, which the row calls simulated, where it carries none.
     word_file: str = ""
     word_dim: int = 300  # of random vectors
     name_dim: int = 300  # of the LSTM, code
@@ -102,9 +102,10 @@ class GMN(Method):
         """Trains on seed links and the negatives that names propose; scores the same way."""
         params: GMNParams = self.params
         graph = JointGraph.of(view)
-        names = name_vectors(view, WORDS, ctx).to(ctx.device)
         means = view.joint_features("word") if "word" in view.features else None
         words = word_table(joint_names(view), params.word_file, params.word_dim, ctx, means)
+        names = summed_words(words) if params.word_file else name_vectors(view, WORDS, ctx)
+        names = names.to(ctx.device)
         graphs = TopicGraphs(as_in_a_file(graph, ctx), params.n_sampled, ctx.device)
         seeds = graph.seed_pairs(view).to(ctx.device)
         pairs, labels = training_pairs(names, seeds, graph.n_source, params.n_train_candidates)
@@ -134,6 +135,17 @@ class GMN(Method):
         choice = params.n_choice_candidates
         train(network.parameters(), step, lambda: scores(choice), schedule, ctx)
         return scores(params.n_candidates)
+
+
+def summed_words(words: WordTable) -> Tensor:
+    """L2-normalised sums of the vectors of each name's words, [n_texts, dim] float32.
+
+    Words without a vector add nothing; a name without any other has a row of zeros.
+    """
+    values, starts = torch.from_numpy(words.values), torch.from_numpy(words.starts)
+    listed = torch.from_numpy(words.words)
+    sums = embedding_bag(listed, values, starts, mode="sum", include_last_offset=True)
+    return normalize(sums, dim=1)
 
 
 def as_in_a_file(graph: JointGraph, ctx: RunContext) -> JointGraph:

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
@@ -121,8 +120,9 @@ class LightEA(Method):
         params: LightEAParams = self.params
         if "name" not in self.used_modalities(view.modalities):
             return ()
-        parts = word_vectors(view, ctx), bigram_counts(view, ctx)
-        features = normalize(torch.cat(parts, dim=1), dim=1).to(ctx.device)
+        # Each of them has unit rows; the source names no other scaling of the two together.
+        features = torch.cat([word_vectors(view, ctx), bigram_counts(view, ctx)], dim=1)
+        features = features.to(ctx.device)
         entities, relations = propagated(features, graph, params.n_hops)
         widths = params.relation_dim, params.mini_dim
         third = third_view(entities, relations, graph, widths, ctx, ctx.generator("names"))

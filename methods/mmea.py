@@ -56,7 +56,8 @@ class MMEA(Method):
     """MMEA (interpretation): all views that the dataset allows.
 
     ``whole batch`` divides what images and numbers ask for by the length of the whole batch, as the
-    released file does.
+    released file does. ``w/o structure`` goes without the relational view; it still counts the
+    triples, since the alignment makes as many steps as that view would.
     """
 
     paper = Paper(
@@ -91,16 +92,21 @@ class MMEA(Method):
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why MMEA cannot run: the dataset has nothing for any of its views."""
-        if self.used_modalities(modalities):
+        if self.chosen_modalities(modalities):
             return None
         return "the dataset has nothing for any of the views"
+
+    @property
+    def further_modalities(self) -> tuple[str, ...]:
+        """Structure: the number of triples sets that of the alignment's steps, in any variant."""
+        return ("structure",)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains all views in the order of the released code; returns the common vectors."""
         params: MMEAParams = self.params
-        used = self.used_modalities(view.modalities)
+        chosen = self.chosen_modalities(view.modalities)
         settings = taken_from(params, ViewSettings)
-        views = MMEAViews(view, used, params.fewest_numbers, settings, ctx)
+        views = MMEAViews(view, chosen, params.fewest_numbers, settings, ctx)
 
         @torch.no_grad()
         def embed() -> Embeddings:

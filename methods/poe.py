@@ -5,10 +5,11 @@ sizes are not known to us. What is here: every expert gives a logit for ``(e, sa
 logits add up. Each logit is written as an inner product of a vector of ``e`` and one of ``e'``, so
 that the concatenated vectors can be ranked.
 
-* l, latent: DistMult over the triples of both KGs and the seed links.
+* l, latent: DistMult over the triples of both KGs, which share no relation, and the seed links.
 * r, relational: two-step paths from ``e`` through a seed link to ``e'``. One weight serves all of
   them; the variant ``rules`` weighs pairs of relations, as the model behind PoE weighs mined rules.
-* n, numerical: Gaussians of the differences of numeric attributes, as random Fourier features.
+* n, numerical: Gaussians of the differences of matched numeric attributes, one of each KG, as
+  random Fourier features.
 * i, visual: cosine of centred vectors; every further feature modality has such an expert too.
 
 l is trained on all relations and on most seed links, by a likelihood of its own. The weights of all
@@ -43,7 +44,7 @@ from mmea_bench.methods.parts.poe.experts import (
     numerical_expert,
     relational_expert,
 )
-from mmea_bench.methods.parts.poe.product import ProductOfExperts
+from mmea_bench.methods.parts.poe.product import ProductOfExperts, relations_apart
 from mmea_bench.methods.parts.poe.rules import RuleChoice, RuleLogits, rule_expert
 
 EXPERTS = "lrni"
@@ -133,6 +134,8 @@ class PoE(Method):
         params: PoEParams = self.params
         graph = JointGraph.of(view)
         experts = _experts(view, graph, self.used_modalities(view.modalities), params, ctx)
+        # Behind the experts: a rule names a relation of each KG, for which shared ids will do.
+        graph = relations_apart(graph)
         dim = params.dim if "l" in params.experts else 0
         model = ProductOfExperts(graph, experts, dim, params.expert_weight, ctx).to(ctx.device)
         sizes, seeds = (params.batch_size, params.link_batch_size), graph.seed_pairs(view)

@@ -25,8 +25,14 @@ from mmea_bench.methods.bert_int import (
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
+from mmea_bench.methods.core.layers.encoders import Linear
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.parts.bert_int.basic_unit import UnitSettings, margin_of, mined
+from mmea_bench.methods.parts.bert_int.basic_unit import (
+    UnitSettings,
+    margin_of,
+    mined,
+    trained_unit,
+)
 from mmea_bench.methods.parts.bert_int.interactions import (
     MEANS,
     WIDTHS,
@@ -90,6 +96,17 @@ def test_descriptions_come_from_a_regular_file(tmp_path: Path, kind: str) -> Non
 def test_the_first_step_has_a_margin_between_l1_distances() -> None:
     rows = torch.tensor([[[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [4.0, 0.0]], [[0.0, 0.0]] * 4])
     assert float(margin_of(rows, 3.0)) == pytest.approx(((2 - 4 + 3) + 3) / 2)
+
+
+def test_nothing_decays_the_weights_that_no_pair_moves() -> None:
+    texts = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    # With a margin this far below zero every pair is good enough.
+    settings = UnitSettings(3, 2, 4, 0.1, -1e6, 2, 2, 0.0)
+    pairs = torch.tensor([[0, 3], [1, 4]])
+    unit = trained_unit(texts, pairs, 3, settings, RunContext(rng_seed=1))
+    start = Linear(5, 3, RunContext(rng_seed=1).generator("basic unit"))
+    assert isinstance(unit, Linear)
+    assert torch.equal(unit.weight, start.weight)
 
 
 def test_mined_negatives_are_near_the_entity_that_stays_and_never_the_partner() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from mmea_bench.datasets.core.model.graph import text_array
 from mmea_bench.methods import gmn
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
@@ -26,6 +28,39 @@ def test_targets_that_names_do_not_propose_come_behind_in_the_order_of_names() -
     assert -50 <= float(scores[0, 0]) <= 0
     assert -101 <= float(scores[0, 1]) <= -99
     assert scores[2].tolist() == [-100, -100]  # no name, no candidates
+
+
+def file_of_vectors(folder: Path) -> Path:
+    """Ann and Lee cancel each other nearly, so that Xu is nearer to "Ann Lee" than "Lee" is."""
+    file = folder / "vectors.txt"
+    file.write_text("ann 3 0\nlee -2 1\nxu 1 1\n")
+    return file
+
+
+def test_names_are_sums_of_the_known_words_of_the_file(tmp_path: Path) -> None:
+    texts = ["Ann Lee", "lee Lee who", "Xu", "who", ""]
+    words = word_table(texts, str(file_of_vectors(tmp_path)), 300, RunContext(rng_seed=1))
+    root = 0.5**0.5  # sums (1, 1), (-4, 2), (1, 1), and nothing twice
+    expected = [[root, root], [-2 / 5**0.5, 1 / 5**0.5], [root, root], [0, 0], [0, 0]]
+    torch.testing.assert_close(gmn.summed_words(words), torch.tensor(expected))
+
+
+def test_a_file_of_word_vectors_proposes_the_candidates_too(tmp_path: Path) -> None:
+    view = small_view()
+    names = text_array(["Lee", "Xu"])
+    view = dataclasses.replace(view, target=dataclasses.replace(view.target, names=names))
+    file, found = str(file_of_vectors(tmp_path)), {}
+    for word_file in ("", file):
+        ctx = RunContext(rng_seed=1)
+        method = GMN.configure("gmn", overrides={**SMALL, "word_file": word_file})
+        found[word_file] = method.fit(view, ctx).rows(torch.arange(3))
+        assert ("word_vectors" in ctx.log.simulated) == (not word_file)
+    # By the file "Ann Lee" is (1, 1), as "Xu"; "Lee" is (-2, 1). Hashed, they share a word.
+    assert (found[""][0] >= -50).tolist() == [True, False]
+    assert (found[file][0] >= -50).tolist() == [False, True]
+    assert float(found[file][0, 0]) == pytest.approx(-100 - 1 / 10**0.5)
+    # The file knows no word of "Bo", and the third entity has no name.
+    assert found[file][1:].tolist() == [[-100, -100]] * 2
 
 
 def test_pairs_score_as_the_network_says_however_they_are_cut(

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.graph import text_array
-from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.datasets.core.model.view import TrainView, restricted
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.value_encoder import unit_targets
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.mmea import MMEAParams
+from mmea_bench.methods.mmea import MMEA, MMEAParams
 from mmea_bench.methods.parts.mmea.numbers import NumericFacts, RadialBasis
 from mmea_bench.methods.parts.mmea.views import GlorotDense, MMEAViews, ViewSettings
 from tests.methods.small_graphs import small_view
@@ -34,10 +34,10 @@ def valued_view() -> TrainView:
     )
 
 
-def views_of(view: TrainView, **overrides: object) -> MMEAViews:
+def views_of(view: TrainView, used: tuple[str, ...] = USED, **overrides: object) -> MMEAViews:
     params = MMEAParams(dim=4, n_bases=3, fewest_numbers=1, **overrides)  # type: ignore[arg-type]
     settings = taken_from(params, ViewSettings)
-    return MMEAViews(view, USED, params.fewest_numbers, settings, RunContext(rng_seed=1))
+    return MMEAViews(view, used, params.fewest_numbers, settings, RunContext(rng_seed=1))
 
 
 def test_numbers_are_signed_logarithms_standardised_by_attribute_over_both_kgs() -> None:
@@ -184,6 +184,37 @@ def test_alignment_is_the_squared_distance_of_common_vectors_of_seed_links() -> 
     own = normalize(views.common.table, dim=1)
     expected = (own[0] - own[3]).square().sum() + (own[1] - own[4]).square().sum()
     torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize("variant", ["full", "w/o structure"])
+@pytest.mark.parametrize(("swapping", "n_steps"), [(True, 3), (False, 1)])
+def test_alignment_makes_as_many_steps_as_relations_would(
+    variant: str, swapping: bool, n_steps: int
+) -> None:
+    method, view = MMEA.configure("mmea", variant), valued_view()
+    shown = restricted(view, method.used_modalities(view.modalities))
+    chosen = method.chosen_modalities(view.modalities)
+    # Five triples and seven copies, five to a batch, whether or not there is a relational view.
+    views = views_of(shown, chosen, swapping=swapping, batch_size=5)
+    assert ("structure" in views.views) is (variant == "full")
+    assert len(list(views.common._alignment())) == n_steps
+    if variant == "full":
+        relational = views.views["structure"]
+        assert len(list(relational._losses(1))) == n_steps  # type: ignore[call-arg]
+
+
+def test_alignment_makes_one_step_where_the_files_have_no_triples() -> None:
+    view = restricted(valued_view(), ("attribute", "image"))
+    views = views_of(view, batch_size=5)
+    assert list(views.views) == ["image", "attribute"]
+    assert len(list(views.common._alignment())) == 1
+
+
+def test_triples_that_are_counted_alone_are_nothing_to_align_by() -> None:
+    method = MMEA.configure("mmea", "w/o structure")
+    assert method.used_modalities(USED) == ("attribute", "image", "structure")
+    assert method.skip_reason(("structure",)) == "the dataset has nothing for any of the views"
+    assert method.skip_reason(("image",)) is None
 
 
 def test_files_without_numbers_leave_the_numerical_view_out_and_say_so() -> None:

@@ -44,17 +44,17 @@ SETTINGS = LiteralSettings("", 2, (4, 3), 0, 10, 1e-3)
 
 
 def test_names_and_values_are_cleaned() -> None:
-    assert cleaned_name("Avatar_(film)") == "avatar"
-    assert cleaned_name("Alpha_(a)_and_Beta_(b)") == "alpha"
-    assert cleaned_name("Alpha_(a)_and_Beta") == "alpha (a) and beta"
-    assert cleaned_value('New_York-City, "USA".') == "new york city usa"
+    assert cleaned_name("Avatar_(film)") == "Avatar"
+    assert cleaned_name("Alpha_(a)_and_Beta_(b)") == "Alpha"
+    assert cleaned_name("Alpha_(a)_and_Beta") == "Alpha (a) and Beta"
+    assert cleaned_value('New_York-City, "USA".') == "New York City USA"
     assert cleaned_value("http://a/b") == ""
 
 
 def test_names_are_those_of_the_uris_unless_the_given_ones_are_asked_for() -> None:
     view = translated_view("Beijing (x)")
     assert cleaned_names(view, MultiKEParams())[:3] == ["北京", "one", ""]
-    assert cleaned_names(view, MultiKEParams(names="given"))[:3] == ["beijing", "one", ""]
+    assert cleaned_names(view, MultiKEParams(names="given"))[:3] == ["Beijing", "one", ""]
 
 
 def test_the_first_words_stand_side_by_side() -> None:
@@ -74,6 +74,36 @@ def test_a_word_that_the_file_lacks_has_the_mean_of_its_letters(tmp_path: Path) 
     assert rows[0].tolist() == [1, 2]
     assert np.allclose(rows[1], (rows[2] + rows[3]) / 2)
     assert "2 dimensions" in ctx.log.simulated["word_vectors"]
+
+
+def test_a_word_is_looked_up_as_it_stands_and_else_in_lower_case(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("Turkey 1 2\nturkey 3 4\nriver 5 6\nUSA 7 8\n")
+    settings = LiteralSettings(str(file), 1, (2,), 0, 10, 1e-3)
+    texts = ["Turkey", "turkey", "River", "RIVER", "USA", "usa", "Usa", "usA"]
+    rows = first_words(texts, settings, RunContext(rng_seed=0))
+    assert rows[:5].tolist() == [[1, 2], [3, 4], [5, 6], [5, 6], [7, 8]]
+    # "usa" stands nowhere; its letters do, as they did before.
+    letters = first_words(["USA", "u", "s", "a"], settings, RunContext(rng_seed=0))[1:]
+    assert np.allclose(rows[5:], letters.mean(axis=0))
+
+
+def test_words_in_upper_case_alone_may_be_all_that_a_file_has(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("USA 7 8\n")
+    settings = LiteralSettings(str(file), 2, (2,), 0, 10, 1e-3)
+    rows = first_words(["USA USA", "usa"], settings, RunContext(rng_seed=0))
+    assert rows.shape == (2, 4)
+    assert rows[0].tolist() == [7, 8, 7, 8]
+
+
+def test_hashed_literals_do_not_tell_capitals_apart() -> None:
+    settings = dataclasses.replace(SETTINGS, encoder_epochs=2, encoder_batch_size=1)
+    mixed, lower = (
+        literal_vectors(texts, settings, RunContext(rng_seed=0))
+        for texts in (["Ann Lee", "ann lee", "BO"], ["ann lee", "ann lee", "bo"])
+    )
+    assert torch.equal(mixed, lower)
 
 
 def test_literals_have_unit_rows_and_an_empty_text_has_zeros() -> None:

@@ -62,15 +62,43 @@ def encoder_of(**overrides: object) -> tuple[AdaptedEncoder, dict[str, int]]:
     )
 
 
-def test_words_of_a_uri() -> None:
-    assert words_of("http://dbpedia.org/ontology/birthPlace_of.city") == "birth Place of city"
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("http://dbpedia.org/ontology/birthPlace_of.city", "birth Place of city"),
+        ("<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>", "type"),
+        ("http://rdf.freebase.com/ns/location.geocode.longitude", "location geocode longitude"),
+        ("/people/person/spouse_s", "people person spouse s"),
+        (
+            "/award/award_nominee/award_nominations./award/award_nomination/award",
+            "award award nominee award nominations award award nomination award",
+        ),
+        ("birthPlace", "birth Place"),
+        ("", ""),
+    ],
+)
+def test_words_are_those_of_the_last_part_of_a_uri_and_of_all_parts_of_a_path(
+    name: str, words: str
+) -> None:
+    assert words_of(name) == words
 
 
 def test_texts_hold_each_field_and_each_word_once() -> None:
-    graph = replace(small_view().source, relations=text_array(["x/bornIn", "x/livesIn"]))
+    relations = text_array(["http://x/bornIn", "http://x/livesIn"])
+    graph = replace(small_view().source, relations=relations)
     assert field_texts(graph) == ["born", "born", "height"]
     # 0 stands in two triples of r and one of s.
     assert relation_texts(graph) == ["born in lives", "born in", "lives in"]
+
+
+def test_relations_and_attributes_that_are_paths_have_the_words_of_all_their_parts() -> None:
+    graph = replace(
+        small_view().source,
+        relations=text_array(["/film/actor./film/cast", "/tv/actor"]),
+        attributes=text_array(["/person/height_m", "/film/runTime"]),
+    )
+    assert relation_texts(graph) == ["film actor cast tv", "film actor cast", "tv actor"]
+    assert field_texts(graph) == ["person height m", "person height m", "film run Time"]
 
 
 def test_an_entity_without_attributes_gets_a_normal_sample_of_the_others() -> None:
@@ -87,7 +115,8 @@ def test_an_entity_without_attributes_gets_a_normal_sample_of_the_others() -> No
 def test_the_released_text_vector_is_that_of_the_first_token() -> None:
     assert PCMEA.variants["as released"]["pooling"] == "first token"
     view = small_view()
-    source = replace(view.source, attributes=text_array(["x/bornIn", "x/height"]))
+    attributes = text_array(["http://x/bornIn", "http://x/height"])
+    source = replace(view.source, attributes=attributes)
     ctx = RunContext(rng_seed=1)
     rows = text_features(
         replace(view, source=source), "attribute", "hashed", "first token", 32, ctx

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from mmea_bench.methods.core.siamese.modal_vae import ModalVAE
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets, rows_of_pairs
 from mmea_bench.methods.parts.tmea.associations import Association
 from mmea_bench.methods.parts.tmea.completion import Completion
-from mmea_bench.methods.parts.tmea.encoder import EncoderParams, TokenEncoder
+from mmea_bench.methods.parts.tmea.encoder import Encoded, EncoderParams, TokenEncoder
 from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
 from mmea_bench.methods.tmea import TMEAParams
 from tests.methods.small_graphs import small_view
@@ -90,8 +91,8 @@ def test_completion_loss_by_its_formula(generator: torch.Generator) -> None:
     module = Completion(8, 4, generator)
     vectors = vectors_of(generator)
     rows = torch.tensor([0, 2])
-    loss, matching = module.losses(vectors, rows, None)
-    expected, latents = torch.zeros(()), {}
+    found = module.losses(vectors, rows, None)
+    error, divergence, latents = torch.zeros(()), torch.zeros(()), {}
     for name, source in (("attribute", "image"), ("image", "attribute")):
         both = torch.cat([vectors[source], vectors["structure"]], dim=1)[rows]
         inputs = {name: vectors[name][rows], f"{source} +": module.joined[source](both)}
@@ -101,12 +102,14 @@ def test_completion_loss_by_its_formula(generator: torch.Generator) -> None:
             assert isinstance(vae, ModalVAE)
             mean, log_variance = vae.encode(value)
             latents[key] = mean
-            divergence = -(1 + log_variance - mean**2 - log_variance.exp()) / 2
-            expected = expected + (vae.decode(mean) - value).square().mean() + divergence.sum()
-    torch.testing.assert_close(loss, expected)
+            of_each = -(1 + log_variance - mean**2 - log_variance.exp()) / 2
+            error = error + (vae.decode(mean) - value).square().mean()
+            divergence = divergence + of_each.sum()
+    torch.testing.assert_close(found.reconstruction, error)
+    torch.testing.assert_close(found.divergence, divergence)
     distance = (latents["attribute"] - latents["image +"]).square().mean()
     distance = distance + (latents["image"] - latents["attribute +"]).square().mean()
-    torch.testing.assert_close(matching, distance)
+    torch.testing.assert_close(found.matching, distance)
 
 
 def test_completion_has_no_loss_without_an_entity_that_has_both(
@@ -115,13 +118,13 @@ def test_completion_has_no_loss_without_an_entity_that_has_both(
     losses = Completion(8, 4, generator).losses(
         vectors_of(generator), torch.empty(0, dtype=torch.int64), None
     )
-    assert [float(loss) for loss in losses] == [0.0, 0.0]
+    assert [float(loss) for loss in losses] == [0.0, 0.0, 0.0]
 
 
 def test_completion_sends_no_gradient_to_the_modalities(generator: torch.Generator) -> None:
     vectors = {name: rows.requires_grad_() for name, rows in vectors_of(generator).items()}
-    loss, matching = Completion(8, 4, generator).losses(vectors, torch.arange(3), generator)
-    (loss + matching).backward()  # type: ignore[no-untyped-call]
+    losses = Completion(8, 4, generator).losses(vectors, torch.arange(3), generator)
+    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
     assert all(rows.grad is None for rows in vectors.values())
 
 
@@ -208,7 +211,48 @@ def test_a_step_is_the_plain_sum_of_its_losses() -> None:
     assert encoder.completion is not None
     for row in (0, 2):
         parts = encoder.completion.losses(encoded.single, torch.tensor([row]), losses._noise)
-        expected = expected + parts[0] + 0.7 * parts[1]
+        expected = expected + parts.reconstruction + parts.divergence + 0.7 * parts.matching
+    torch.testing.assert_close(found, expected)
+
+
+def encoded_pairs(vectors: dict[str, Tensor], pairs: tuple[int, ...]) -> Encoded:
+    """Of some of the pairs that the vectors are of, [2 n, dim]; every entity has everything."""
+    half = len(vectors["image"]) // 2
+    rows = torch.tensor([*pairs, *(pair + half for pair in pairs)])
+    single = {name: values[rows] for name, values in vectors.items()}
+    present = dict.fromkeys(("image", "attribute"), torch.ones(len(rows), dtype=torch.bool))
+    return Encoded(single, present, single, {}, single, torch.cat([*single.values()], dim=1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("n_drawn", [1, 2, 3])
+def test_drawn_seeds_weigh_divergences_up_and_mean_squares_not(n_drawn: int) -> None:
+    encoder, losses, _ = training(matching=0.0)
+    completion = encoder.completion
+    assert completion is not None
+    for parameter in completion.parameters():
+        parameter.zero_()
+    for vae in completion.vaes.values():
+        assert isinstance(vae, ModalVAE)
+        vae.mean.bias.fill_(1.0)
+    # Nothing is decoded: of unit vectors with four columns each mean square is 1 / 4, those of the
+    # image and of the attribute, in both KGs; what is joined with structure is 0 as it should be.
+    # A latent with mean 1 and variance 1 diverges by 1 / 2: two latents, four VAEs, six entities.
+    generator = torch.Generator().manual_seed(4)
+    encoded = encoded_pairs(vectors_of(generator, 6, 4), tuple(range(n_drawn)))
+    assert float(losses.completion(encoded, 3)) == pytest.approx(4 / 4 + 2 * 4 * 6 / 2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("n_drawn", [1, 2])
+def test_completion_of_drawn_seeds_is_on_average_that_of_all(n_drawn: int) -> None:
+    encoder, losses, _ = training(matching=0.7)
+    losses._noise = None  # type: ignore[assignment]  # means, so that draws differ in seeds alone
+    assert encoder.completion is not None
+    vectors = vectors_of(torch.Generator().manual_seed(4), 6, 4)
+    draws = list(combinations(range(3), n_drawn))
+    found = sum(losses.completion(encoded_pairs(vectors, draw), 3) for draw in draws) / len(draws)
+    expected = losses.completion(encoded_pairs(vectors, (0, 1, 2)), 3)
     torch.testing.assert_close(found, expected)
 
 

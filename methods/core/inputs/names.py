@@ -104,11 +104,13 @@ def word_table(
 ) -> NDArray[np.float32]:
     """Vectors of words from a file in GloVe's or fastText's text format, [max(1, n_words), dim].
 
-    A word that the file lacks has the mean of fixed random vectors of its letters. Without a file
-    every word is hashed. The log says what stands in for what was wanted, and its dimension.
+    A word that the file lacks as it is written has the vector of its lower-case form (fastText's
+    files are cased, GloVe's are not), or the mean of fixed random vectors of the letters of that
+    form. Without a file every word is hashed. The log says what stands in for what was wanted, and
+    its dimension.
 
     Args:
-        words: In lower case, distinct.
+        words: Distinct.
         word_file: Path; "" hashes all words.
         wanted: What the method's authors used, for the log.
         ctx: Its log.
@@ -122,17 +124,18 @@ def word_table(
     path = Path(word_file).expanduser()
     if not path.is_file():
         raise UserError(f"There is no file of word vectors at {path}; name one, or none at all.")
-    known = read_word_vectors(path, set(words))
+    lower = [word.lower() for word in words]
+    known = read_word_vectors(path, {*words, *lower})
     dim = len(next(iter(known.values()))) if known else _HASHED_DIM
     ctx.log.simulated["word_vectors"] = (
         f"word vectors of {dim} dimensions ({path.name}) stand in for {wanted}"
     )
-    letters = sorted({letter for word in words for letter in word})
+    letters = sorted({letter for word in lower for letter in word})
     rows = {letter: row for row, letter in enumerate(letters)}
-    spelt = [" ".join(word) for word in words]
+    spelt = [" ".join(word) for word in lower]
     table = averaged_word_vectors(spelt, rows, hashed_word_table(letters, dim))
-    for row, word in enumerate(words):
-        table[row] = known.get(word, table[row])
+    for row, forms in enumerate(zip(words, lower, strict=True)):
+        table[row] = next((known[form] for form in forms if form in known), table[row])
     return table
 
 

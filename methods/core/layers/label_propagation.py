@@ -169,8 +169,8 @@ def propagated(
 
     Returns:
         Entities, n_hops + 1 times [n_entities, dim], and relations, as often [n_directed, dim].
-        Side by side they make unit rows: each hop is divided by the root of how many of an
-        entity's hops are not zero.
+        Side by side they make unit rows: an entity's hops are divided by their common length, the
+        root of how many of them are not zero where the labels are unit rows.
     """
     entities = [labels]
     relations = [labels.new_zeros(graph.heads.shape[0], labels.shape[1])]

@@ -94,10 +94,15 @@ def vae_loss(
     """
     mean, log_variance = encoded
     error = ((vae.decode(latents) - vectors.detach()) * vae.scale).square()
-    divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
+    divergence = divergences(mean, log_variance)
     if form == "lineage":
         return error.mean() + divergence.sum()
     return (error.sum() + divergence.sum()) / max(1, len(vectors))
+
+
+def divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of Gaussian latents from the standard one, each, [n, latent]."""
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
 
 
 def unit_scale(dim: int, form: LossForm) -> float:

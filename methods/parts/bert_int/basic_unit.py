@@ -57,7 +57,11 @@ def trained_unit(
     # texts without a token would be 1.
     nn.init.zeros_(unit.bias)
     unit.bias.requires_grad = False
-    optimiser = torch.optim.AdamW(unit.parameters(), lr=settings.unit_learning_rate)
+    # The released code takes the AdamW of transformers 2.1, which decays nothing unless asked to;
+    # torch's would take .01 of the rate off the weights at every step.
+    optimiser = torch.optim.AdamW(
+        unit.parameters(), lr=settings.unit_learning_rate, weight_decay=0.0
+    )
     updates = MiniBatchSteps(optimiser)
     drawn, dropped = ctx.generator("unit negatives"), ctx.generator("unit dropout")
 

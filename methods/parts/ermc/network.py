@@ -92,6 +92,9 @@ class ERMCNetwork(nn.Module):
         self._gold = torch.full((graph.n_source[ENTITY],), -1, dtype=torch.int64)
         self._gold = self._gold.to(ctx.device)
         self._gold[seeds[:, 0]] = seeds[:, 1]
+        self._taken = torch.zeros(graph.sizes[ENTITY] - graph.n_source[ENTITY], dtype=torch.bool)
+        self._taken = self._taken.to(ctx.device)
+        self._taken[seeds[:, 1]] = True
 
     def forward(self) -> NodeVectors:
         """Features of all nodes, [n, width] each."""
@@ -163,17 +166,44 @@ class ERMCNetwork(nn.Module):
     def _candidates(
         self, vectors: NodeVectors, kind: int, rows: Tensor | None = None
     ) -> Candidates:
+        """Targets of the nodes of a kind, or of some rows of these.
+
+        In training all targets count, with random ones and the seeds' own; else see
+        ``_open_candidates``.
+        """
         source, target = self._sides(vectors[kind], kind)
         source = source if rows is None else source[rows]
+        gold = self._gold if rows is None else self._gold[rows]
+        if kind == ENTITY and not self.training:
+            return self._open_candidates(source, target, gold < 0)
         further: list[Tensor] = []
         if self.training:
             shape = len(source), self._settings.n_random
             random = torch.randint(len(target), shape, generator=self._drawn)
             further.append(random.to(source.device))
             if kind == ENTITY:
-                gold = self._gold if rows is None else self._gold[rows]
                 further.append(gold.unsqueeze(1))
         return nearest_candidates(source, target, self._settings.n_candidates, *further)
+
+    def _open_candidates(self, source: Tensor, target: Tensor, asks: Tensor) -> Candidates:
+        """The nearest targets; for entities that ask, the nearest of those without a seed.
+
+        Candidates are the test targets; that no seed has them is all that a training knows of them.
+        Where fewer are free than wanted, nobody gets more; where none is, all targets count.
+
+        Args:
+            source: Features, [n, width].
+            target: Features of all targets, [n_target, width].
+            asks: Whether a source entity has no seed and thus asks for a target, [n] bool.
+        """
+        wanted = self._settings.n_candidates
+        free, asking = (torch.nonzero(each).squeeze(1) for each in (~self._taken, asks))
+        if not len(free):
+            return nearest_candidates(source, target, wanted)
+        found = nearest_candidates(source, target, min(wanted, len(free)))
+        own = nearest_candidates(source[asking], target[free], wanted)
+        listed = found.targets.index_copy(0, asking, free[own.targets])
+        return Candidates(listed, found.valid, found.n_target)
 
     def _sides(self, vectors: Tensor, kind: int) -> tuple[Tensor, Tensor]:
         n_source = self._graph.n_source[kind]
@@ -218,9 +248,7 @@ class ERMCNetwork(nn.Module):
         Seed links stand by themselves. Odds stand for probabilities, whose order they have:
         rounding makes the probabilities of sure rows equal, and row numbers would decide.
         """
-        taken = torch.zeros(candidates.n_target, dtype=torch.bool, device=logits.device)
-        taken[self._seeds[:, 1]] = True
-        closed = taken[candidates.targets] | (self._gold >= 0).unsqueeze(1)
+        closed = self._taken[candidates.targets] | (self._gold >= 0).unsqueeze(1)
         odds = log_odds(logits).masked_fill(closed, -torch.inf)
         return accepted(odds, candidates.targets, candidates.n_target)
 

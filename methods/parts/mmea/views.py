@@ -95,18 +95,14 @@ class _Task:
 class RelationalView:
     """Translations of unit vectors; copies of triples tie the seed partners."""
 
-    def __init__(self, view: TrainView, graph: JointGraph, task: _Task) -> None:
+    def __init__(self, found: TripleSet, graph: JointGraph, task: _Task) -> None:
         settings, ctx = task.settings, task.ctx
-        found = TripleSet.of(graph, own_relations=True)
-        if settings.swapping:
-            found = found.with_swaps(graph.seed_pairs(view).numpy())
         # Negatives are drawn on the CPU: each refusal of a GPU's would have to be waited for.
         triples = torch.from_numpy(found.triples)
         side = torch.from_numpy(~found.from_source).long()
         everyone = UniformCandidates.of_graphs(graph.n_source, graph.n_entities)
         corruption = FilteredCorruption(triples, side, graph.n_entities, everyone, ends="one coin")
         self._batches = TripleBatches(corruption, settings.n_negatives, 1, settings.batch_size, ctx)
-        self.n_steps = -(-len(triples) // settings.batch_size)
         self.rows = torch.arange(graph.n_entities)
         self.table = task.table(graph.n_entities)
         self.relations = task.table(n_own_relations(graph))
@@ -220,7 +216,7 @@ class CommonSpace:
         views: By modality.
         pairs: Seed links as joint ids, [n_seed, 2].
         n_entities: Of both KGs.
-        n_steps: Of the alignment in an epoch.
+        n_steps: Of the alignment in an epoch; one where this is 0, without triples.
         task: Parameters, device and generators.
     """
 
@@ -284,12 +280,24 @@ def _marked(rows: Tensor, n_entities: int, ctx: RunContext) -> Tensor:
     return marks.to(ctx.device)
 
 
+def relation_triples(graph: JointGraph, pairs: Tensor, *, swapping: bool) -> TripleSet:
+    """What the relational view is trained on: triples, and their copies along seed links if asked.
+
+    Args:
+        graph: Both KGs.
+        pairs: Seed links as joint ids, [n_seed, 2].
+        swapping: Whether there are copies.
+    """
+    found = TripleSet.of(graph, own_relations=True)
+    return found.with_swaps(pairs.numpy()) if swapping else found
+
+
 class MMEAViews:
     """The views that a dataset allows, and the space that they share.
 
     Args:
-        view: Dataset.
-        used: Modalities used.
+        view: Dataset; its triples set the number of the alignment's steps, used or not.
+        used: Modalities that have a view.
         fewest: Numbers that an attribute must have.
         settings: Parameters.
         ctx: Device, generators and log.
@@ -306,10 +314,11 @@ class MMEAViews:
         graph = JointGraph.of(view)
         self.n_source, size, pairs = graph.n_source, graph.n_entities, graph.seed_pairs(view)
         self.views: dict[str, View] = {}
-        n_steps = 0
+        found = relation_triples(graph, pairs, swapping=settings.swapping)
+        n_steps = -(-len(found.triples) // settings.batch_size)
         if "structure" in used and len(graph.triples):
-            relational = RelationalView(view, graph, _Task(settings, ctx, "relational"))
-            self.views["structure"], n_steps = relational, relational.n_steps
+            task = _Task(settings, ctx, "relational")
+            self.views["structure"] = RelationalView(found, graph, task)
         if "image" in used and view.joint_features("image").n_present:
             self.views["image"] = VisualView(view, size, _Task(settings, ctx, "visual"))
         facts = NumericFacts.of(view, graph, fewest) if "attribute" in used else None

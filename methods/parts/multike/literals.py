@@ -26,7 +26,8 @@ class LiteralSettings:
     """How texts become vectors.
 
     Attributes:
-        word_file: Word vectors in GloVe's or fastText's text format; "" hashes the words.
+        word_file: Word vectors in GloVe's or fastText's text format; "" hashes the words, in lower
+            case.
         n_words: Words of a text that count, the first ones.
         layers: Widths of the encoder's layers; the last one is the vectors'.
         encoder_epochs: Of the auto-encoder.
@@ -45,12 +46,12 @@ class LiteralSettings:
 def cleaned_name(name: str) -> str:
     """What stands before the first bracket of a name that ends with one; underscores are blanks."""
     name = name.replace("_", " ").strip()
-    return (name.split("(")[0].strip() if name.endswith(")") else name).lower()
+    return name.split("(")[0].strip() if name.endswith(")") else name
 
 
 def cleaned_value(value: str) -> str:
     """A value without punctuation; what joins words is a blank. "" for a link."""
-    return "" if "http" in value else value.translate(_DELETED).strip().lower()
+    return "" if "http" in value else value.translate(_DELETED).strip()
 
 
 def literal_vectors(texts: Sequence[str], settings: LiteralSettings, ctx: RunContext) -> Tensor:
@@ -59,6 +60,8 @@ def literal_vectors(texts: Sequence[str], settings: LiteralSettings, ctx: RunCon
     The auto-encoder is trained on unit rows and then reads raw ones, as in the released code, where
     its activation is misspelt: every layer is linear.
     """
+    if not settings.word_file:
+        texts = [text.lower() for text in texts]
     distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     words = torch.from_numpy(first_words(list(distinct), settings, ctx)).to(ctx.device)
     encoder = _encoder(words, settings, ctx)

@@ -16,23 +16,28 @@ from mmea_bench.methods.core.inputs.text_encoders import Pooling, text_vectors
 
 _END_OF_URI = re.compile(r"[^/#]*$")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_SEPARATORS = re.compile(r"[\s._]+")
+_SEPARATORS = re.compile(r"[\s._/#]+")
 _MOST_LETTERS = 2048  # of a relation text; released code
 
 TEXT_OF = {"attribute": "attribute text", "relation": "relation text"}
 """Modality to the modality of its text."""
 
 
-def words_of(uri: str) -> str:
-    """Last part of a URI, with "_" and "." as blanks and split before capitals."""
-    found = _END_OF_URI.search(uri.rstrip("/#>"))
-    split = _CAPITAL.sub(" ", found.group() if found else uri)
+def words_of(name: str) -> str:
+    """Words of the name of a relation or an attribute; "_" and "." are blanks, capitals begin one.
+
+    Of a URI its last part counts. Names without a scheme are read as a whole: those of FB15K's
+    relations are paths, such as ``/people/person/spouse_s``, whose last part says little.
+    """
+    name = name.rstrip("/#>")
+    found = _END_OF_URI.search(name) if "://" in name else None
+    split = _CAPITAL.sub(" ", found.group() if found else name)
     return _SEPARATORS.sub(" ", split).strip()
 
 
 def field_texts(graph: KnowledgeGraph) -> list[str]:
     """The attribute fields of each entity, each once, [n_ent]; "" without attributes."""
-    names = [words_of(uri) for uri in graph.attributes]
+    names = [words_of(name) for name in graph.attributes]
     fields: list[dict[str, None]] = [{} for _ in range(graph.n_entities)]
     for entity, attribute in graph.attribute_triples.tolist():
         fields[entity][names[attribute]] = None
@@ -44,7 +49,7 @@ def relation_texts(graph: KnowledgeGraph) -> list[str]:
 
     At most 2,048 characters, as in the released code.
     """
-    names = [words_of(uri).lower().split() for uri in graph.relations]
+    names = [words_of(name).lower().split() for name in graph.relations]
     words: list[dict[str, None]] = [{} for _ in range(graph.n_entities)]
     for head, relation, tail in graph.relation_triples.tolist():
         for word in names[relation]:

@@ -16,11 +16,12 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmea_bench.datasets.core.model.graph import KnowledgeGraph
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.literals import number_of
+from mmea_bench.methods.core.inputs.literals import number_of, parse_literal
 
 _SMALLEST_WIDTH = 1e-3
 FitBy = Literal["moments", "robust"]
@@ -164,8 +165,7 @@ def numerical_expert(
     ``exp(-(x - y - c)^2 / s^2)`` with centre c and width s of the differences over the seed links
     that have both attributes; an entity without the attribute says nothing. The Gaussian is not an
     inner product itself: ``2 n_frequencies`` random Fourier features (Rahimi & Recht, NeurIPS 2007)
-    approximate it. Pairs of attributes are taken by how much their width narrows the spread of
-    the values, weighted by the number of links.
+    approximate it. Each attribute is in one pair at most: ``_matched`` tells which pairs are taken.
 
     Args:
         view: Values and seed links.
@@ -183,7 +183,8 @@ def numerical_expert(
     if fit_by == "robust":
         source, target = (np.sign(each) * np.log1p(np.abs(each)) for each in (source, target))
     links = np.asarray(view.seed_links, dtype=np.int64)
-    fits = _gaussians(source[links[:, 0]], target[links[:, 1]], fit_by)[:n_pairs]
+    found = _gaussians(source[links[:, 0]], target[links[:, 1]], fit_by)
+    fits = _matched(found, view.source.attributes, view.target.attributes)[:n_pairs]
     if not fits:
         return None
     generator = ctx.generator("frequencies")
@@ -200,10 +201,13 @@ def numerical_expert(
 def numeric_values(graph: KnowledgeGraph) -> NDArray[np.float64]:
     """Mean of an entity's numbers per attribute, NaN where there are none, [n_ent, n_attributes].
 
-    Dates are years with a fraction, as Freebase writes them.
+    Dates are years with a fraction, as Freebase writes them. Quotes and the datatype of a literal
+    are no part of its number; some readers leave them.
     """
     shape = (graph.n_entities, graph.n_attributes)
-    numbers = np.array([number_of(value) for value in graph.attribute_values], dtype=np.float64)
+    written = graph.attribute_values
+    number = {raw: number_of(parse_literal(raw).text) for raw in dict.fromkeys(written)}
+    numbers = np.array([number[raw] for raw in written], dtype=np.float64)
     usable = np.isfinite(numbers)
     rows, columns = graph.attribute_triples[usable].astype(np.int64).T
     totals, counts = np.zeros(shape), np.zeros(shape)
@@ -226,7 +230,9 @@ class _Gaussian:
 def _gaussians(
     source: NDArray[np.float64], target: NDArray[np.float64], fit_by: FitBy
 ) -> list[_Gaussian]:
-    """Gaussians of the pairs of attributes, the most telling first.
+    """Gaussians of all pairs of attributes that tell anything.
+
+    What one tells is how much its width narrows the spread of the values, times the links.
 
     Args:
         source: Values of the source entities of the links, [n_links, n_source_attributes].
@@ -245,7 +251,33 @@ def _gaussians(
         gain = float(both.sum()) * math.log(max(spread, _SMALLEST_WIDTH) / width)
         if gain > 0:
             found.append(_Gaussian(int(first), int(second), centre, width, gain))
-    return sorted(found, key=lambda fit: -fit.gain)
+    return found
+
+
+def _matched(found: list[_Gaussian], source: Text, target: Text) -> list[_Gaussian]:
+    """Gaussians of matched attributes: those of the same name first, then the most telling.
+
+    Each attribute of each KG is taken once, greedily: births tell something of the years of deaths
+    too, and such pairs would fill the places of rarer attributes that both KGs have.
+
+    Args:
+        found: Gaussians of pairs of attributes.
+        source: Attributes of the source KG.
+        target: Of the target KG; names are the same up to their namespaces.
+    """
+    names = [[attribute_name(uri) for uri in uris] for uris in (source, target)]
+
+    def rank(fit: _Gaussian) -> tuple[bool, float]:
+        return names[0][fit.source] != names[1][fit.target], -fit.gain
+
+    kept: list[_Gaussian] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for fit in sorted(found, key=rank):
+        if fit.source not in taken[0] and fit.target not in taken[1]:
+            kept.append(fit)
+            taken[0].add(fit.source)
+            taken[1].add(fit.target)
+    return kept
 
 
 def _fitted(differences: NDArray[np.float64], fit_by: FitBy) -> tuple[float, float]:

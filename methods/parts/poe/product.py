@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -17,6 +19,18 @@ from mmea_bench.methods.parts.poe.experts import ExpertVectors, products
 from mmea_bench.methods.parts.poe.rules import RuleLogits
 
 LATENT = "latent"
+
+
+def relations_apart(graph: JointGraph) -> JointGraph:
+    """The graph with relations of either KG's own, also where both KGs have one of equal name.
+
+    Ids are consecutive, those of the source KG first; the triples keep their order.
+    """
+    heads, relations, tails = graph.triples.T
+    codes = relations + graph.n_relations * (heads >= graph.n_source)
+    used, own = np.unique(codes, return_inverse=True)
+    triples = np.stack([heads, own, tails], axis=1)
+    return replace(graph, triples=triples, n_relations=len(used))
 
 
 class ProductOfExperts(nn.Module):

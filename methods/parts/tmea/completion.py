@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.layers.encoders import xavier_linear
-from mmea_bench.methods.core.siamese.modal_vae import ModalVAE, completed, sampled, vae_loss
+from mmea_bench.methods.core.siamese.modal_vae import ModalVAE, completed, divergences, sampled
 from mmea_bench.methods.core.siamese.pair_losses import mean_square
 
 SOURCES = {"attribute": "image", "image": "attribute"}
 """The modality that, beside structure, gives the lacking one."""
+
+
+class CompletionLosses(NamedTuple):
+    """What the VAEs lose on some entities, at the scales of the released code.
+
+    Attributes:
+        reconstruction: Mean squared errors over entities and dimensions, summed over the VAEs.
+        divergence: Summed over entities, latents and VAEs.
+        matching: Mean squared distance of the latents that must be interchangeable.
+    """
+
+    reconstruction: Tensor
+    divergence: Tensor
+    matching: Tensor
 
 
 class Completion(nn.Module):
@@ -65,17 +79,17 @@ class Completion(nn.Module):
 
     def losses(
         self, vectors: Mapping[str, Tensor], rows: Tensor, noise: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        """VAE loss and mean squared distance of the latents that must be interchangeable.
+    ) -> CompletionLosses:
+        """Losses of all VAEs and of their latents.
 
         Args:
             vectors: Modality to [n, dim].
-            rows: Entities that have image and attributes, [k]; both losses are 0 without any.
+            rows: Entities that have image and attributes, [k]; all losses are 0 without any.
             noise: As in ``complete``.
         """
-        loss, matching = (torch.zeros((), device=rows.device) for _ in range(2))
+        error, divergence, matching = (torch.zeros((), device=rows.device) for _ in range(3))
         if not len(rows):
-            return loss, matching
+            return CompletionLosses(error, divergence, matching)
         latents = {}
         for name, source in SOURCES.items():
             joined = _joined(source)
@@ -87,10 +101,11 @@ class Completion(nn.Module):
                 vae = self._vae(key)
                 encoded = vae.encode(value)
                 latents[key] = sampled(*encoded, noise)
-                # Sums over entities and latents, beside a mean square: the released code's scales.
-                loss = loss + vae_loss(vae, value, encoded, latents[key], "lineage")
+                # Told apart, since a sample of the entities shrinks sums alone.
+                error = error + mean_square(vae.decode(latents[key]), value.detach())
+                divergence = divergence + divergences(*encoded).sum()
             matching = matching + mean_square(latents[name], latents[joined])
-        return loss, matching
+        return CompletionLosses(error, divergence, matching)
 
     def _with_structure(self, name: str, vectors: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         both = [vectors[each].detach()[rows] for each in (name, "structure")]

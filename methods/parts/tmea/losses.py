@@ -114,7 +114,8 @@ class Losses:
         has_both = encoded.present["image"] & encoded.present["attribute"]
         for first in (0, half):
             rows = torch.nonzero(has_both[first : first + half]).squeeze(1) + first
-            vae, matching = completion.losses(encoded.single, rows, self._noise)
-            # The loss of a VAE is a sum over entities (up to its mean square).
-            loss = loss + vae * (n_pairs / max(1, half)) + self._params.matching * matching
+            error, divergence, matching = completion.losses(encoded.single, rows, self._noise)
+            # The divergence alone is a sum over entities; a sample estimates means as they are.
+            loss = loss + error + divergence * (n_pairs / max(1, half))
+            loss = loss + self._params.matching * matching
         return loss
