@@ -24,6 +24,7 @@ from mmea_bench.datasets.core.errors import (
     UserError,
     unknown_name,
 )
+from mmea_bench.datasets.core.model.folds import usable_folds
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.statistics import Deviation, compare, n_in_several_links
 from mmea_bench.datasets.core.options import parse_address
@@ -224,7 +225,7 @@ def _layout(dataset: PairDataset) -> str:
 
 
 def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Path | None) -> str:
-    """Writes a dataset in another layout; a sentence that says whether the copy is the same.
+    """Writes a dataset in another layout; sentences that say whether the copy is the same.
 
     Raises:
         UserError: If there is no such layout, the folder is there already, or the layout cannot
@@ -238,9 +239,26 @@ def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Pa
     LAYOUTS[layout](pair, out)
     files = detect(out).files
     copy = files.read(pair.dataset, files.graph_names)
-    if copy.version == pair.version:
-        return f"{out}: the same content as {address}, version {copy.version}."
-    return (
-        f"{out}: version {copy.version}, where {address} has {pair.version}: the layout has no "
-        "place for all of it (docs/add_a_dataset.md)."
-    )
+    has_splits = _split_links(copy) == _split_links(pair)
+    no_place = "the layout has no place for all of it (docs/add_a_dataset.md)."
+    if copy.version != pair.version:
+        found = f"version {copy.version}, where {address} has {pair.version}: {no_place}"
+    elif has_splits:
+        found = f"the same content as {address}, version {copy.version}."
+    else:
+        found = f"the graphs and links of {address}, version {copy.version}."
+    if not has_splits:
+        names = ", ".join(fold.name for fold in pair.folds)
+        found += f" Published splits of {address} are lost ({names}): {no_place}"
+    return f"{out}: {found}"
+
+
+def _split_links(pair: KGPair) -> list[list[set[tuple[str, str]]]]:
+    """Links by name, of each part of each published split: the version says nothing of splits."""
+    sides = (pair.source.entities, pair.target.entities)
+    ends = [texts[pair.anchor_links[:, side]] for side, texts in enumerate(sides)]
+    return [
+        [set(zip(*(end[rows] for end in ends), strict=True)) for rows in parts]
+        for parts in ((fold.train, fold.valid, fold.test) for fold in pair.folds)
+        if usable_folds(pair)
+    ]

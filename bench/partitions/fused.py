@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import pad
 
 from mmea_bench.bench.partitions.cutting import Parts
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, Embeddings
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.core.score_blocks import HALF_PRECISION
+from mmea_bench.methods.core.score_blocks import column_runs
 from mmea_bench.methods.core.similarity import ScoreMatrix
+from mmea_bench.methods.core.single_precision import HALF_PRECISION, comparable
 
 _TILE = 64
 """Rows and columns are padded to multiples of it, as ``ScoreMatrix`` does with whole matrices: a
@@ -28,9 +30,11 @@ class Block(Protocol):
 
     Attributes:
         bounds: Numbers below and above which no score of the part lies.
+        runs: Scores whose neighbourhood means are averaged in place of its own; empty for none.
     """
 
     bounds: tuple[float, float]
+    runs: Sequence[Block]
 
     def rows(self, sources: Tensor) -> Tensor:
         """Scores of some of the part's source rows with all of its targets, [b, n_target]."""
@@ -51,10 +55,15 @@ class _Vectors:
     def __init__(self, found: Embeddings) -> None:
         source, target = found.source.detach(), found.target.detach()
         self.bounds = _bounds(source, target, found.similarity)
+        several = column_runs(source, target, found.n_parts) if found.n_parts > 1 else ()
+        self.runs: Sequence[Block] = [
+            _Vectors(Embeddings(*run, found.similarity)) for run in several
+        ]
         self._similarity = found.similarity
         self._n_target = len(target)
         if found.similarity == "cosine" and source.dtype not in HALF_PRECISION:
-            source, target, self._similarity = *map(_unit, (source, target)), "inner"
+            source, target = (comparable(side, as_units=True) for side in (source, target))
+            self._similarity = "inner"
         if self._similarity in ("inner", "cosine"):
             columns = -source.shape[1] % _TILE
             source = pad(source, (0, columns))
@@ -66,10 +75,6 @@ class _Vectors:
         chosen = pad(self._source[sources], (0, 0, 0, -n_rows % _TILE)).float()
         matrix = ScoreMatrix(chosen, self._target.float(), self._similarity, len(chosen))
         return next(iter(matrix)).scores[:n_rows, : self._n_target]
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return normalize(vectors, dim=1)
 
 
 def _bounds(source: Tensor, target: Tensor, similarity: str) -> tuple[float, float]:
@@ -88,6 +93,8 @@ def _bounds(source: Tensor, target: Tensor, similarity: str) -> tuple[float, flo
 class _Pairs:
     """Scores that a method makes pair by pair; their bounds are measured."""
 
+    runs: Sequence[Block] = ()
+
     def __init__(self, found: PairScores) -> None:
         self.rows = found.rows
         every = torch.arange(found.n_source, device=found.device)
@@ -105,9 +112,12 @@ class PartScores(PairScores):
 
     Attributes:
         parts: The part of every entity.
+        runs: Scores whose neighbourhood means are averaged in place of its own, where the vectors
+            of the parts hold several runs of columns (``Embeddings.n_parts``).
     """
 
     parts: Parts = field(kw_only=True)
+    runs: Sequence[PartScores] = ()
 
 
 def fused(
@@ -123,7 +133,21 @@ def fused(
         blocks: Number of a part to its scores.
         device: Where scores are made.
         similarity: How pairs of a part are scored, in one word.
+
+    Raises:
+        UserError: If the vectors of the parts do not hold equally many runs of columns.
     """
+    n_runs = {len(block.runs) for block in blocks.values()}
+    if len(n_runs) > 1:
+        found = ", ".join(str(max(1, n)) for n in sorted(n_runs))
+        raise UserError(
+            "The parts returned vectors of different numbers of runs of columns (n_parts), "
+            f"{found}; their neighbourhood means cannot be joined."
+        )
+    runs = [
+        fused(parts, {part: block.runs[run] for part, block in blocks.items()}, device, similarity)
+        for run in range(max(n_runs, default=0))
+    ]
     return PartScores(
         _BlockDiagonal(parts, blocks, device),
         len(parts.source),
@@ -131,6 +155,7 @@ def fused(
         device,
         similarity,
         parts=parts,
+        runs=runs,
     )
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mmea_bench.bench.scoring.evaluate import Ids, Scored
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings
+from mmea_bench.methods.core.score_blocks import check_vectors
 from mmea_bench.methods.core.similarity import ScoreBlocks, ScoreMatrix
 
 JOINT = "joint"
@@ -28,9 +29,37 @@ def counterpart_cosines(scored: Scored, links: Ids) -> dict[str, list[float]]:
 
     Returns:
         Modality (and ``joint``) to the mean cosine at rank 1, 2, ... 10; fewer for few candidates.
-        Empty if the method exposes no vectors by modality.
+        Empty if the method exposes no vectors by modality; without those that cannot be compared,
+        of which ``counterpart_notes`` tells.
     """
     return {name: _mean_top(scores) for name, scores in _cosines(scored, links)}
+
+
+def counterpart_notes(alignment: Alignment) -> tuple[str, ...]:
+    """A sentence on each modality whose vectors cannot be compared.
+
+    They are for analyses alone, so a cell keeps its other numbers.
+    """
+    faults = {name: _fault(alignment, name) for name in alignment.by_modality}
+    return tuple(f"no cosines of {name}: {fault}" for name, fault in faults.items() if fault)
+
+
+def _fault(alignment: Alignment, modality: str) -> str:
+    """Why the vectors of a modality cannot be compared; "" where they can."""
+    if isinstance(alignment, Embeddings):
+        sizes = len(alignment.source), len(alignment.target)
+    else:
+        sizes = alignment.n_source, alignment.n_target
+    source, target = alignment.by_modality[modality]
+    shapes = tuple(source.shape), tuple(target.shape)
+    if shapes != tuple((n, *source.shape[-1:]) for n in sizes):
+        return f"its vectors {shapes[0]} and {shapes[1]} are not one row for each entity"
+    try:
+        for vectors in (source, target):
+            check_vectors(vectors)
+    except DivergedError as error:
+        return str(error)
+    return ""
 
 
 def _cosines(scored: Scored, links: Ids) -> Iterator[tuple[str, ScoreBlocks]]:
@@ -46,7 +75,8 @@ def _cosines(scored: Scored, links: Ids) -> Iterator[tuple[str, ScoreBlocks]]:
         return ScoreMatrix(source[sources.to(source.device)], target[targets.to(target.device)])
 
     for name, vectors in alignment.by_modality.items():
-        yield name, cosines(*vectors)
+        if not _fault(alignment, name):
+            yield name, cosines(*vectors)
     if isinstance(alignment, Embeddings):
         same_pairs = scored.shape == (len(sources), len(targets))
         is_ranked = alignment.similarity == "cosine" and same_pairs

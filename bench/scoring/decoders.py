@@ -33,7 +33,7 @@ from mmea_bench.datasets.core.options import (
 )
 from mmea_bench.methods.core.score_blocks import score_blocks
 from mmea_bench.methods.core.similarity import CslsBlocks, ScoreBlocks
-from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
+from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks, check_temperature
 
 _SHUFFLE_SEED = 0
 
@@ -136,7 +136,7 @@ class Sinkhorn(Rescored):
     Attributes:
         temperature: What scores are divided by; the smaller, the harder the assignment.
         sweeps: Normalisations of all rows and then all columns.
-        candidates: Best targets of a source that the plan is made of, 0 for all; the others share
+        candidates: Best targets of a source that the plan is made of, 0 for all; the others have
             the last rank.
     """
 
@@ -148,6 +148,7 @@ class Sinkhorn(Rescored):
         super().__post_init__()
         if not self.temperature > 0:
             raise ValueError("temperature must be above 0")
+        check_temperature(self.temperature)
         _at_least("sweeps", self.sweeps, 1)
         _at_least("candidates", self.candidates, 0)
 

@@ -19,12 +19,11 @@ from torch import Tensor
 
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import Split
-from mmea_bench.methods.core.base import Alignment, Embeddings
+from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings
 from mmea_bench.methods.core.distances import DISTANCE_POWERS
-from mmea_bench.methods.core.score_blocks import score_blocks
+from mmea_bench.methods.core.score_blocks import HeldScores, score_blocks
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
-    HeldScores,
     NeighbourhoodMeans,
     ScoreBlock,
     ScoreBlocks,
@@ -100,7 +99,9 @@ def candidate_task(candidates: str, pair: KGPair, split: Split) -> RankingTask:
         return ranking_task(split.test_links, pair.anchor_links)
     seeds = None
     if candidates == "unseeded":
-        seeds = np.concatenate([split.seed_links, split.valid_links])
+        seeds = split.seed_links
+        if split.valid_were_seeds:
+            seeds = np.concatenate([seeds, split.valid_links])
     return ranking_task(split.test_links, pair.anchor_links, pair.sizes, seeds)
 
 
@@ -275,6 +276,8 @@ def _first_pass(
         scores[inside] = block.scores[rows[inside] - block.start, columns[inside]]
         for neighbourhood in neighbourhoods.values():
             neighbourhood.add(block)
+    if bool(scores.isnan().any()):  # it beats nobody and nobody beats it: it would rank first
+        raise DivergedError("the scores of some true pairs are not numbers")
     return scores, {size: means.means() for size, means in neighbourhoods.items()}
 
 
@@ -364,11 +367,15 @@ class _Counter:
             counts[1].index_add_(0, links, -(rivals == truth).double())
 
     def ranks(self, tie_rule: TieRule) -> LinkRanks:
-        """Ranks under a tie rule; the true partner is one of its own equals."""
-        ranks = {}
+        """Ranks under a tie rule; the true partner is one of its own equals.
+
+        Minus infinity is the score of what a decoder left out: it comes last under every rule.
+        """
+        ranks, is_left_out = {}, self._truth == -torch.inf
         for direction, (greater, equal) in self._counts.items():
             added = {"optimistic": 1.0, "pessimistic": equal, "realistic": (equal + 1) / 2}
-            ranks[direction] = (greater + added[tie_rule]).cpu().numpy()
+            found = torch.where(is_left_out, greater + equal, greater + added[tie_rule])
+            ranks[direction] = found.cpu().numpy()
         return LinkRanks(ranks["src2tgt"], ranks["tgt2src"])
 
 

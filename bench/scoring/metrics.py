@@ -41,6 +41,24 @@ def certain_hits(n_candidates: int) -> tuple[str, ...]:
     return tuple(f"hits@{k}" for k in HITS_AT if n_candidates <= k)
 
 
+def certain_notes(n_source: int, n_target: int) -> tuple[str, ...]:
+    """Sentences on the metrics that cannot be missed because there are so few candidates.
+
+    Args:
+        n_source: Source entities that are ranked, the candidates target to source.
+        n_target: The same of target entities, the candidates source to target.
+    """
+    if n_source == n_target:
+        counted = {f"{n_target} candidates": n_target}
+    else:
+        counted = {f"{n_target} targets": n_target, f"{n_source} sources": n_source}
+    return tuple(
+        f"among {words} {' and '.join(certain)} cannot be missed"
+        for words, n in counted.items()
+        if (certain := certain_hits(n))
+    )
+
+
 def by_direction(
     src2tgt: NDArray[np.float64],
     tgt2src: NDArray[np.float64],

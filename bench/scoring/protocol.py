@@ -124,7 +124,8 @@ def make_split(
     split keeps its parts, wherever the protocol takes validation links from.
     """
     if fold:
-        needs_valid = protocol.valid_share if pair.task == "n-mmkg" else protocol.held_out_share
+        holds_out = pair.task == "n-mmkg" or protocol.name == "strict"
+        needs_valid = protocol.valid_share if holds_out else 0.0
         split = fold_split(pair, fold, needs_valid, split_seed)
     elif pair.task == "n-mmkg":
         split = split_pairs(pair.anchor_links, seed_ratio, split_seed)

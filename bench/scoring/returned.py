@@ -11,7 +11,8 @@ from torch import Tensor
 from mmea_bench.datasets.core.errors import UserError, shown, unknown_name
 from mmea_bench.methods.core.base import Alignment, Embeddings, Similarity
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.core.score_blocks import HALF_PRECISION, check_scores, check_vectors
+from mmea_bench.methods.core.score_blocks import check_scores, check_vectors
+from mmea_bench.methods.core.single_precision import HALF_PRECISION
 
 _WANTED = (
     "Embeddings(source, target) with one row per entity of each KG, or PairScores(score_block, "

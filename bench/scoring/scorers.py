@@ -8,7 +8,7 @@ from typing import Protocol as Contract
 
 import numpy as np
 
-from mmea_bench.bench.scoring.counterparts import counterpart_cosines
+from mmea_bench.bench.scoring.counterparts import counterpart_cosines, counterpart_notes
 from mmea_bench.bench.scoring.dangling.detection import (
     DanglingTask,
     by_way,
@@ -24,7 +24,6 @@ from mmea_bench.bench.scoring.decoders import (
     parse_decoder,
 )
 from mmea_bench.bench.scoring.evaluate import (
-    Layout,
     LinkRanks,
     RankingTask,
     Ranks,
@@ -35,7 +34,7 @@ from mmea_bench.bench.scoring.evaluate import (
     ranking_task,
     valid_task,
 )
-from mmea_bench.bench.scoring.metrics import by_direction, certain_hits
+from mmea_bench.bench.scoring.metrics import by_direction, certain_notes
 from mmea_bench.bench.scoring.pair_scoring import (
     INFERENCES,
     CandidateScores,
@@ -229,10 +228,11 @@ class RankingScorer:
             numbers += self._ranked_and_decoded(Scored(alignment, other), candidates=candidates)
         numbers += self._as_published(scored)
         numbers += _counterpart_numbers(scored, task)
+        notes = (*certain_notes(*scored.shape), *counterpart_notes(alignment))
         if self._dangling is None:
-            return FinalScores(tuple(numbers), _few_notes(task))
+            return FinalScores(tuple(numbers), notes)
         judged = self._dangling.final(alignment, self._protocol.csls)
-        return FinalScores((*numbers, *judged.numbers), (*_few_notes(task), *judged.notes))
+        return FinalScores((*numbers, *judged.numbers), (*notes, *judged.notes))
 
     def _ranked_and_decoded(self, scored: Scored, **further: object) -> Iterator[Number]:
         yield from self._ranked(scored, self._sizes, **further)
@@ -291,15 +291,6 @@ def curve_numbers(src2tgt: Ranks, tgt2src: Ranks) -> ByDirection:
         direction: {metric: values[metric] for metric in CURVE_METRICS}
         for direction, values in by_direction(src2tgt, tgt2src).items()
     }
-
-
-def _few_notes(task: RankingTask) -> tuple[str, ...]:
-    """A sentence where there are so few candidates that some Hits@k cannot be missed."""
-    layout = Layout(task)
-    n_candidates = min(len(layout.sources), len(layout.targets))
-    certain = " and ".join(certain_hits(n_candidates))
-    told = f"among {n_candidates} candidates {certain} cannot be missed"
-    return (told,) * bool(certain)
 
 
 def _counterpart_numbers(scored: Scored, task: RankingTask) -> Iterator[Number]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from mmea_bench.methods.core.similarity import (
     ScoreMatrix,
 )
 
-HALF_PRECISION = (torch.float16, torch.bfloat16)
-"""Types of vectors that are compared in single precision all the same."""
-
 Ids = NDArray[np.integer]
 
 LARGEST_SCORE = 1e30
 """Single precision ends at 3e38; sums of many scores, and a decoder's arithmetic, stay below."""
+
+LARGEST_HELD_CELLS = 2**27
+"""Scores that are kept in memory at once (512 MiB in single precision)."""
 
 LONGEST_VECTOR = 1e15
 """Products and squared distances of such vectors are scores of about that size."""
@@ -47,7 +47,9 @@ def score_blocks(
     """
     rows, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (sources, targets))
     if isinstance(alignment, PairScores):
-        return PairBlocks(alignment, rows, columns, block_rows)
+        runs: Sequence[PairScores] = getattr(alignment, "runs", ())
+        of_runs = [PairBlocks(run, rows, columns, block_rows) for run in runs]
+        return PairBlocks(alignment, rows, columns, block_rows, of_runs)
     source, target = _vectors(alignment, rows, columns)
     parts = list(_parts(alignment, source, target, block_rows)) if alignment.n_parts > 1 else []
     return ScoreMatrix(source, target, alignment.similarity, block_rows, parts)
@@ -71,12 +73,7 @@ def _vectors(embeddings: Embeddings, rows: Tensor, columns: Tensor) -> tuple[Ten
     target = embeddings.target.detach()[columns.to(embeddings.target.device)]
     for vectors in (source, target):
         check_vectors(vectors)
-    return _single(source), _single(target)
-
-
-def _single(vectors: Tensor) -> Tensor:
-    # Half precision would round scores to a few digits, and ties would decide the ranks.
-    return vectors.float() if vectors.dtype in HALF_PRECISION else vectors
+    return source, target
 
 
 class PairBlocks:
@@ -89,6 +86,7 @@ class PairBlocks:
         sources: Source entity of each row, [n_rows] int64.
         targets: Target entity of each column, [n_columns] int64.
         block_rows: Rows per block.
+        parts: As of ``ScoreMatrix``.
     """
 
     def __init__(
@@ -97,7 +95,9 @@ class PairBlocks:
         sources: Tensor,
         targets: Tensor,
         block_rows: int = DEFAULT_BLOCK_ROWS,
+        parts: Sequence[ScoreBlocks] = (),
     ) -> None:
+        self.parts = parts
         self.n_source, self.n_target = len(sources), len(targets)
         self.device, self.dtype = scores.device, torch.float32
         self._scores, self._block_rows = scores, block_rows
@@ -110,6 +110,41 @@ class PairBlocks:
             scores = self._scores.rows(self._sources[start:stop])[:, self._targets]
             check_scores(scores)
             yield ScoreBlock(start, stop, scores)
+
+
+class HeldScores:
+    """Scores kept in memory, where there are few enough; else they are made anew at every pass.
+
+    For what passes over the scores of wide vectors many times. The blocks are those of the scores.
+
+    Args:
+        plain: The scores.
+        largest: Cells of the largest matrix that is kept.
+    """
+
+    def __init__(self, plain: ScoreBlocks, largest: int = LARGEST_HELD_CELLS) -> None:
+        self.n_source, self.n_target = plain.n_source, plain.n_target
+        self.device, self.dtype = plain.device, plain.dtype
+        self.parts: Sequence[ScoreBlocks] = getattr(plain, "parts", ())
+        self._plain: ScoreBlocks | None = plain
+        if plain.n_source * plain.n_target > largest:
+            return
+        # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
+        shape = (plain.n_source, plain.n_target)
+        self._held = torch.empty(shape, dtype=plain.dtype, device=plain.device)
+        self._starts: list[tuple[int, int]] = []
+        for block in plain:
+            self._held[block.start : block.stop] = block.scores
+            self._starts.append((block.start, block.stop))
+        self._plain = None
+
+    def __iter__(self) -> Iterator[ScoreBlock]:
+        """Blocks from the first to the last source row; the reader may change their scores."""
+        if self._plain is not None:
+            yield from self._plain
+            return
+        for start, stop in self._starts:
+            yield ScoreBlock(start, stop, self._held[start:stop].clone())
 
 
 def check_vectors(vectors: Tensor) -> None:

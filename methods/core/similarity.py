@@ -12,11 +12,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import pad
 
 from mmea_bench.methods.core.base import Similarity
 from mmea_bench.methods.core.distances import DISTANCE_POWERS, Distances
-from mmea_bench.methods.core.single_precision import in_float32
+from mmea_bench.methods.core.single_precision import comparable, in_float32
 
 DEFAULT_BLOCK_ROWS = 256
 """Rows of a block: 256 rows of 10,000 scores stay in the processor's cache."""
@@ -68,7 +68,7 @@ class ScoreMatrix:
     Iterating twice gives bit-equal blocks on the same machine.
 
     Args:
-        source: [n_source, dim], finite.
+        source: [n_source, dim], finite; half precision is compared in single precision.
         target: [n_target, dim], finite, same dtype and device.
         similarity: ``cosine`` (rows are L2-normalised first; a zero row scores 0),
             ``abs-cosine`` (its absolute value), ``inner`` product, or negated ``manhattan`` or
@@ -86,10 +86,8 @@ class ScoreMatrix:
         parts: Sequence[ScoreBlocks] = (),
     ) -> None:
         self.parts = parts
-        if source.dtype == torch.bfloat16:  # as mixed precision leaves them: too few digits to rank
-            source, target = source.float(), target.float()
-        if similarity in ("cosine", "abs-cosine"):
-            source, target = normalize(source, dim=1), normalize(target, dim=1)
+        as_units = similarity in ("cosine", "abs-cosine")
+        source, target = (comparable(side, as_units=as_units) for side in (source, target))
         self.n_source, self.n_target = len(source), len(target)
         self._absolute = similarity == "abs-cosine"
         power = DISTANCE_POWERS.get(similarity)
@@ -126,45 +124,6 @@ class ScoreMatrix:
         with in_float32(rows.device):  # also where a training looks for pseudo-labels
             scores = rows @ self._target.T
         return scores.abs_() if self._absolute else scores
-
-
-LARGEST_HELD_CELLS = 2**27
-"""Scores that are kept in memory at once (512 MiB in single precision)."""
-
-
-class HeldScores:
-    """Scores kept in memory, where there are few enough; else they are made anew at every pass.
-
-    For what passes over the scores of wide vectors many times. The blocks are those of the scores.
-
-    Args:
-        plain: The scores.
-        largest: Cells of the largest matrix that is kept.
-    """
-
-    def __init__(self, plain: ScoreBlocks, largest: int = LARGEST_HELD_CELLS) -> None:
-        self.n_source, self.n_target = plain.n_source, plain.n_target
-        self.device, self.dtype = plain.device, plain.dtype
-        self.parts: Sequence[ScoreBlocks] = getattr(plain, "parts", ())
-        self._plain: ScoreBlocks | None = plain
-        if plain.n_source * plain.n_target > largest:
-            return
-        # Written in place, as in ``top_candidates``, so that memory does not grow by blocks.
-        shape = (plain.n_source, plain.n_target)
-        self._held = torch.empty(shape, dtype=plain.dtype, device=plain.device)
-        self._starts: list[tuple[int, int]] = []
-        for block in plain:
-            self._held[block.start : block.stop] = block.scores
-            self._starts.append((block.start, block.stop))
-        self._plain = None
-
-    def __iter__(self) -> Iterator[ScoreBlock]:
-        """Blocks from the first to the last source row; the reader may change their scores."""
-        if self._plain is not None:
-            yield from self._plain
-            return
-        for start, stop in self._starts:
-            yield ScoreBlock(start, stop, self._held[start:stop].clone())
 
 
 class NeighbourhoodMeans:
@@ -209,11 +168,23 @@ class NeighbourhoodMeans:
         """
         if self._parts:
             found = [all_means(part, self._k) for part in self._parts]
-            rows, columns = (torch.stack(each).mean(dim=0) for each in zip(*found, strict=True))
+            rows, columns = map(mean_in_order, zip(*found, strict=True))
             return rows, columns
         if self._column_best is None:
             raise ValueError("neighbourhood means need at least one source row")
-        return torch.cat(self._row_means), self._column_best.mean(dim=0)
+        return torch.cat(self._row_means), mean_in_order(self._column_best.unbind(dim=0))
+
+
+def mean_in_order(rows: Sequence[Tensor]) -> Tensor:
+    """Mean of tensors of one shape, added one after the other.
+
+    ``mean(dim=0)`` adds in an order that depends on where a column stands in the matrix: equal
+    columns would get unequal means, and CSLS would decide between equal vectors.
+    """
+    total = torch.zeros_like(rows[0])
+    for row in rows:
+        total += row
+    return total / len(rows)
 
 
 def all_means(scores: ScoreBlocks, k: int) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.similarity import (
     DEFAULT_BLOCK_ROWS,
     ScoreBlock,
@@ -14,8 +15,24 @@ from mmea_bench.methods.core.similarity import (
     top_candidates,
 )
 
+SMALLEST_TEMPERATURE = 1e-200
+"""The largest score that is ranked is still a number when it is divided by this."""
+
 _SMALLEST_SHARE = 1e-200
 """Sums of a column below this may have lost terms that are too small for a number."""
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuses a temperature by which scores could not be divided.
+
+    Raises:
+        UserError: If it is below ``SMALLEST_TEMPERATURE``.
+    """
+    if not temperature >= SMALLEST_TEMPERATURE:  # nor is it where it is not a number
+        raise UserError(
+            f"The temperature of Sinkhorn is {temperature:g}; it must be "
+            f"{SMALLEST_TEMPERATURE:g} or more, or scores divided by it would not be numbers."
+        )
 
 
 class SinkhornBlocks:
@@ -30,11 +47,15 @@ class SinkhornBlocks:
         temperature: Above 0; the smaller, the harder the assignment.
         sweeps: Passes, 1 or more.
 
+    Raises:
+        UserError: If the temperature is below ``SMALLEST_TEMPERATURE``.
+
     Reference: Cuturi 2013, arXiv:1306.0895, in the log domain; for entity alignment Mao et al.,
     EMNLP 2021 (SEU), equation 7.
     """
 
     def __init__(self, plain: ScoreBlocks, temperature: float, sweeps: int) -> None:
+        check_temperature(temperature)
         self.n_source, self.n_target = plain.n_source, plain.n_target
         # Sums of ten thousands of terms in single precision would decide between close ranks.
         self.device, self.dtype = plain.device, torch.float64
@@ -81,18 +102,22 @@ class SinkhornAmong:
     """As ``SinkhornBlocks``, with a plan that is 0 but for the best candidates of every row.
 
     One pass over the scores; the sweeps read the candidates, [n_source, n_candidates], alone. The
-    logarithm of what is no candidate is minus infinity, all of it equal.
+    logarithm of what is no candidate is minus infinity, which ranks last under every tie rule.
 
     Args:
         plain: The scores.
         n_candidates: Columns of a row that have a share in the plan, its best ones.
         temperature: Above 0; the smaller, the harder the assignment.
         sweeps: Normalisations of all rows and then all columns, 1 or more.
+
+    Raises:
+        UserError: If the temperature is below ``SMALLEST_TEMPERATURE``.
     """
 
     def __init__(
         self, plain: ScoreBlocks, n_candidates: int, temperature: float, sweeps: int
     ) -> None:
+        check_temperature(temperature)
         self.n_source, self.n_target = plain.n_source, plain.n_target
         self.device, self.dtype = plain.device, torch.float64
         best, self._columns = top_candidates(plain, n_candidates)

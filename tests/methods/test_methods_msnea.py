@@ -120,6 +120,16 @@ def test_dates_without_month_or_day_stay_in_the_lists() -> None:
     assert found[1:3] == [{(born, 1.0)}, {(height, logistic(-3))}]
 
 
+def test_a_date_may_carry_its_type() -> None:
+    view = valued_view()
+    values = text_array(["1970-04-01^^<http://x#date>", "1970", '"-2"^^<http://x#int>', "-3"])
+    view = replace(view, source=replace(view.source, attribute_values=values))
+    born, height = 0, 1
+    found = lists_of(view)
+    assert found[0] == {(born, 1.0), (height, logistic(-1))}
+    assert found[1:3] == [{(born, logistic(-2))}, {(height, logistic(-3))}]
+
+
 def test_without_values_an_item_is_an_attribute() -> None:
     born, height = 0, 1
     found = lists_of(small_view(), with_values=False)

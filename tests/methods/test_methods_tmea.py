@@ -131,7 +131,7 @@ def test_completion_sends_no_gradient_to_the_modalities(generator: torch.Generat
 def valued_view() -> TrainView:
     """``small_view`` with values of the attribute triples."""
     view = small_view()
-    values = text_array(['"3"^^<http://www.w3.org/2001/XMLSchema#double>', "", "1950", "2"])
+    values = text_array(["3", "", "1950", "2"])
     return replace(view, source=replace(view.source, attribute_values=values))
 
 

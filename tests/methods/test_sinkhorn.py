@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.methods.core.similarity import HeldScores, ScoreMatrix
-from mmea_bench.methods.core.sinkhorn import SinkhornAmong, SinkhornBlocks
+from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.methods.core.score_blocks import LARGEST_SCORE, HeldScores
+from mmea_bench.methods.core.similarity import ScoreMatrix
+from mmea_bench.methods.core.sinkhorn import SMALLEST_TEMPERATURE, SinkhornAmong, SinkhornBlocks
 
 
 def plain_plan(scores: np.ndarray, temperature: float, sweeps: int) -> np.ndarray:
@@ -101,3 +103,25 @@ def test_the_shares_of_candidates_are_the_plan_without_its_zeros() -> None:
     columns, shares = blocks.shares()
     whole = torch.zeros_like(scores).scatter_(1, columns, shares)
     np.testing.assert_allclose(whole.numpy(), sparse_plan(scores.numpy(), 3))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-310, float("nan")])
+def test_a_temperature_that_scores_cannot_be_divided_by_is_refused(temperature: float) -> None:
+    """1e-310 had made a plan without numbers, in which every true pair was the best one."""
+    plain = ScoreMatrix(torch.eye(3), torch.eye(3), "inner")
+    for blocks in (
+        lambda: SinkhornBlocks(plain, temperature, 1),
+        lambda: SinkhornAmong(plain, 2, temperature, 1),
+    ):
+        with pytest.raises(UserError, match="temperature of Sinkhorn is"):
+            blocks()
+
+
+def test_the_smallest_temperature_leaves_numbers_of_the_largest_scores() -> None:
+    scores = LARGEST_SCORE * np.random.default_rng(7).uniform(-1, 1, size=(5, 4))
+    plain = ScoreMatrix(torch.from_numpy(scores), torch.eye(4).double(), "inner")
+    for plan in (
+        SinkhornBlocks(plain, SMALLEST_TEMPERATURE, 10),
+        SinkhornAmong(plain, 4, SMALLEST_TEMPERATURE, 10),
+    ):
+        assert torch.isfinite(torch.cat([block.scores for block in plan])).all()

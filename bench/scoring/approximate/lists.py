@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from mmea_bench.bench.scoring.approximate.options import Approximate, load_faiss
 from mmea_bench.methods.core.base import Embeddings, Similarity
 from mmea_bench.methods.core.score_blocks import check_vectors, column_runs
 from mmea_bench.methods.core.similarity import ScoreMatrix, top_candidates
+from mmea_bench.methods.core.single_precision import comparable
 
 NO_CANDIDATE = -1
 FLAT_BELOW = 20_000
@@ -57,7 +57,8 @@ class Sides:
         source, target = _rows(found.source, sources), _rows(found.target, targets)
         if found.similarity != "cosine":
             return cls(source, target, found.similarity)
-        return cls(normalize(source, dim=1), normalize(target, dim=1), "inner")
+        source, target = (comparable(side, as_units=True) for side in (source, target))
+        return cls(source, target, "inner")
 
     @classmethod
     def of_parts(cls, found: Embeddings, sources: Tensor, targets: Tensor) -> list[Sides]:
@@ -86,10 +87,13 @@ class Lists:
     Attributes:
         columns: [n_rows, k] int64; ``NO_CANDIDATE`` where the index found fewer.
         scores: [n_rows, k] float32; minus infinity there.
+        next_scores: Score of the first column after the list, [n_rows]; minus infinity where there
+            is none. A candidate of that score ties with columns that are not listed.
     """
 
     columns: Tensor
     scores: Tensor
+    next_scores: Tensor
 
 
 def candidate_lists(sides: Sides, ranking: Approximate) -> Lists:
@@ -99,15 +103,15 @@ def candidate_lists(sides: Sides, ranking: Approximate) -> Lists:
     n_rows, n_columns = len(sides.source), len(sides.target)
     k = min(ranking.k, n_columns)
     index = _index(faiss, sides, ranking)
-    columns = torch.empty(n_rows, k, dtype=torch.int64)
+    columns = torch.empty(n_rows, k + 1, dtype=torch.int64)  # one more tells ties at the border
     for start in range(0, n_rows, _QUERIES):
-        _, found = index.search(sides.source[start : start + _QUERIES].numpy(), k)
+        _, found = index.search(sides.source[start : start + _QUERIES].numpy(), k + 1)
         columns[start : start + _QUERIES] = torch.from_numpy(found)
-    scores = torch.empty(n_rows, k)
-    for rows in _slices(n_rows, k * sides.source.shape[1]):
+    scores = torch.empty(n_rows, k + 1)
+    for rows in _slices(n_rows, (k + 1) * sides.source.shape[1]):
         scores[rows] = scores_of(sides, torch.arange(rows.start, rows.stop), columns[rows])
-    scores, order = scores.sort(dim=1, descending=True, stable=True)
-    return Lists(columns.gather(1, order), scores)
+    listed, order = scores[:, :k].sort(dim=1, descending=True, stable=True)
+    return Lists(columns[:, :k].gather(1, order), listed, scores[:, k].clone())
 
 
 def _index(faiss: Any, sides: Sides, ranking: Approximate) -> Any:

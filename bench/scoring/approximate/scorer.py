@@ -14,7 +14,7 @@ from mmea_bench.bench.scoring.approximate.options import Approximate, parse_rank
 from mmea_bench.bench.scoring.approximate.ranks import Asked, neighbourhood_means, ranks_among
 from mmea_bench.bench.scoring.decoders import Decoding
 from mmea_bench.bench.scoring.evaluate import Layout, LinkRanks, RankingTask, Scored
-from mmea_bench.bench.scoring.metrics import by_direction
+from mmea_bench.bench.scoring.metrics import by_direction, certain_notes
 from mmea_bench.bench.scoring.protocol import EXACT, Protocol
 from mmea_bench.bench.scoring.scorers import (
     FinalScores,
@@ -23,6 +23,7 @@ from mmea_bench.bench.scoring.scorers import (
 )
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, Embeddings
+from mmea_bench.methods.core.similarity import mean_in_order
 
 SAMPLED = 1000
 """Test entities of each side whose exact candidates are computed, to tell the recall."""
@@ -61,6 +62,7 @@ class ApproximateScorer(RankingScorer):
             further = {"candidates": candidates} if candidates else {}
             numbers += self._of(looked_up, scored, self._sizes, **further)
             notes.append(f"{candidates or self._protocol.candidate_sets[0]}: {looked_up.note}")
+            notes += [] if candidates else certain_notes(*scored.shape)
         if self._published is not None:
             numbers += self._as_published(Scored(alignment, self._tasks["test"]))
         if self._dangling is not None:
@@ -127,7 +129,7 @@ class LookedUp:
         of_rows = of_columns = None
         if csls_size:
             rows, columns = (
-                torch.stack([neighbourhood_means(lists, csls_size) for lists in of_parts]).mean(0)
+                mean_in_order([neighbourhood_means(lists, csls_size) for lists in of_parts])
                 for of_parts in self._neighbours
             )
             of_rows, of_columns = (rows, columns), (columns, rows)

@@ -96,7 +96,7 @@ def _detect(bests: tuple[BestScores, BestScores], task: DanglingTask) -> dict[st
         dangling = best.of(split.test_dangling[side])
         is_right = _is_partner(matchable, task.known_links, side)
         metrics = detection_metrics(
-            matchable.scores < threshold, dangling.scores < threshold, is_right
+            matchable.scores <= threshold, dangling.scores <= threshold, is_right
         )
         n_judged = len(matchable.scores) + len(dangling.scores)
         found[DIRECTIONS[side]] = Detection(threshold, metrics, n_judged)
@@ -120,12 +120,12 @@ def by_way(found: Mapping[str, Detection]) -> dict[tuple[str, str], tuple[float,
 
 def threshold_note(found: Mapping[str, Detection], csls_size: int) -> str:
     """The thresholds in words."""
-    below = ", ".join(f"{each.threshold:.4g} {direction}" for direction, each in found.items())
-    return f"csls={csls_size}: dangling is whose best score is below {below}"
+    thresholds = ", ".join(f"{each.threshold:.4g} {direction}" for direction, each in found.items())
+    return f"csls={csls_size}: dangling is whose best score is no better than {thresholds}"
 
 
 def choose_threshold(matchable: NDArray[np.float64], dangling: NDArray[np.float64]) -> float:
-    """The threshold with the best F1 of the entities below it as dangling ones.
+    """The threshold with the best F1 of the entities with no better score as dangling ones.
 
     Thresholds tried lie halfway between neighbouring scores; the last one is infinite. Of equally
     good ones the lowest is taken, which declares the fewest.
@@ -136,8 +136,8 @@ def choose_threshold(matchable: NDArray[np.float64], dangling: NDArray[np.float6
     """
     scores = np.unique(np.concatenate([matchable, dangling]))
     tried = np.append((scores[:-1] + scores[1:]) / 2, np.inf)
-    n_right = np.searchsorted(np.sort(dangling), tried)
-    n_wrong = np.searchsorted(np.sort(matchable), tried)
+    n_right = np.searchsorted(np.sort(dangling), tried, side="right")
+    n_wrong = np.searchsorted(np.sort(matchable), tried, side="right")
     f1 = 2 * n_right / (n_right + n_wrong + len(dangling))
     return float(tried[np.argmax(f1)])
 

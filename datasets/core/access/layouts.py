@@ -117,10 +117,10 @@ def _content(folder: Path) -> str:
 def _locate_mmkg(folder: Path) -> mmkg.MmkgFiles | None:
     graphs = _with_suffix(folder, _TRIPLES)
     targets = [graph for graph in graphs if text.stored(graph.path(_LINKS[1:]))]
-    if len(graphs) == 2 and len(targets) == 1:
+    if len(graphs) == 2 and len(targets) == 1 and graphs[0].name != graphs[1].name:
         source = next(graph for graph in graphs if graph != targets[0])
         vectors = folder / mmkg.IMAGES
-        return mmkg.MmkgFiles(source, targets[0], vectors if vectors.is_file() else None)
+        return mmkg.MmkgFiles(source, targets[0], vectors if text.is_filled(vectors) else None)
     if len(graphs) < 2 and not targets:
         return None
     names = ", ".join(graph.name for graph in graphs)
@@ -129,7 +129,7 @@ def _locate_mmkg(folder: Path) -> mmkg.MmkgFiles | None:
         folder,
         f"holds the {_TRIPLES[1:]} of {len(graphs)} KGs ({names}), of which {linked} has a "
         f"{_LINKS[1:]} beside it",
-        "Keep exactly two KGs; the target KG alone needs the links to the other one.",
+        "Keep exactly two KGs of two names; the target KG alone needs the links to the other one.",
     )
 
 

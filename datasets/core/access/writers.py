@@ -2,6 +2,7 @@
 
 What a layout has no place for is left out: the raw MMKG and OpenEA layouts carry names inside the
 URIs only, the DBP15K layout keeps attribute names without values and relation ids without names.
+The raw MMKG layout holds no published split, the DBP15K layout one without validation links.
 Images go where our readers find them.
 """
 
@@ -21,7 +22,7 @@ from mmea_bench.datasets.core.model.folds import usable_folds
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.readers import nmmea
+from mmea_bench.datasets.core.readers import dbp15k, nmmea
 from mmea_bench.datasets.core.readers.graphs import ids_as_in_files, is_id
 from mmea_bench.datasets.core.readers.names import escaped, lexical_value
 
@@ -86,7 +87,8 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
 
     Target ids follow the source ids, for entities and for relations; relations that have ids of
     this layout keep them. Files: ``ent_ids_1/2``, ``triples_1/2``, ``ill_ent_ids``,
-    ``training_attrs_1/2``, ``translated_ent_name/dbp_NAME.json``
+    ``sup_ent_ids`` and ``ref_ent_ids`` for a published split, if there is one and it has no
+    validation links, ``training_attrs_1/2``, ``translated_ent_name/dbp_NAME.json``
     and ``pkls/NAME_GA_id_img_feature_dict.pkl``, where NAME is the name of the folder.
 
     Args:
@@ -111,7 +113,8 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
         _write_numbers(folder / f"triples_{side + 1}", triples, shift)
         if len(graph.attribute_triples):
             _write(folder / f"training_attrs_{side + 1}", _attribute_lines(graph))
-    _write_numbers(folder / "ill_ent_ids", pair.anchor_links, np.array(first_entity))
+    for name, links in _link_files(pair).items():
+        _write_numbers(folder / name, links, np.array(first_entity))
     words = [
         [first_entity[side] + number, name.split(" ")]
         for side, graph in enumerate((pair.source, pair.target))
@@ -135,11 +138,22 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
             pickle.dump(vectors, stream, protocol=4)
 
 
+def _link_files(pair: KGPair) -> dict[str, Ids]:
+    """All links, and the parts of a split where the DBP15K layout has a place for it."""
+    files = {dbp15k.LINKS: pair.anchor_links}
+    usable = usable_folds(pair)
+    if len(pair.folds) == len(usable) == 1 and not len(usable[0].valid):
+        parts = (pair.anchor_links[rows] for rows in (usable[0].train, usable[0].test))
+        files |= dict(zip(dbp15k.SPLIT_LINKS, parts, strict=True))
+    return files
+
+
 def write_openea_layout(pair: KGPair, folder: Path) -> None:
     """Writes the OpenEA layout: ``rel_triples_1/2``, ``attr_triples_1/2``, ``ent_links``, folds.
 
     Args:
-        pair: Dataset; each of its folds becomes a folder with three link files.
+        pair: Dataset; each of its folds becomes a folder with three link files, one that cannot be
+            used an empty folder, which keeps its place.
         folder: Where the files go; created if needed.
 
     Raises:
@@ -157,9 +171,9 @@ def write_openea_layout(pair: KGPair, folder: Path) -> None:
             _write(folder / f"attr_triples_{side + 1}", map("\t".join, lines))
     entities = (pair.source.entities, pair.target.entities)
     _write(folder / "ent_links", map("\t".join, _rows(pair.anchor_links, entities)))
-    for fold in usable_folds(pair):
+    for fold in pair.folds if usable_folds(pair) else ():
         (folder / fold.name).mkdir(parents=True, exist_ok=True)
-        for part in ("train", "valid", "test"):
+        for part in () if fold.problem else ("train", "valid", "test"):
             links = pair.anchor_links[getattr(fold, part)]
             path = folder / fold.name / f"{part}_links"
             _write(path, map("\t".join, _rows(links, entities)))
@@ -181,8 +195,8 @@ def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
     visual = visual_nodes(pair.features)
     graphs = (pair.source, pair.target)
     for graph in graphs:
-        texts = (graph.entities, graph.relations, graph.attributes, graph.attribute_values)
-        _refuse(re.compile(r"[\t\r\n]"), "a tab or line break", *texts, graph.names)
+        texts = (graph.entities, graph.relations, graph.attributes, graph.names)
+        _refuse(re.compile(r"[\t\r\n]"), "a tab or line break", *texts)
     for side, graph in enumerate(graphs):
         place = folder / nmmea.GRAPH_FOLDERS[side]
         place.mkdir(parents=True, exist_ok=True)
@@ -200,7 +214,8 @@ def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
             ((*triple, kind) for triple, kind in zip(triples, kinds, strict=True)),
         )
         facts = _fact_columns(graph, graph.entities, graph.attributes)
-        _write_table(place / "attr_triples.tsv", nmmea.FACT_COLUMNS, facts)
+        lines = ((entity, attribute, _in_column(value)) for entity, attribute, value in facts)
+        _write_table(place / "attr_triples.tsv", nmmea.FACT_COLUMNS, lines)
         for modality, stem in nmmea.FEATURE_FILES.items():
             features = pair.features[modality][side]
             _write(place / f"{stem}.ids", graph.entities[features.present])
@@ -254,6 +269,11 @@ def _bare(value: str) -> str:
     """The value as it is; a literal where it would break lines or be read as something else."""
     is_plain = lexical_value(value) == value == value.strip() and not _NEWLINE.search(value)
     return value if is_plain and not value.endswith((" .", "\t.")) else f'"{escaped(value)}"'
+
+
+def _in_column(value: str) -> str:
+    """As ``_bare``, where a tab would begin another column."""
+    return f'"{escaped(value)}"' if "\t" in value else _bare(value)
 
 
 def _refuse(pattern: re.Pattern[str], what: str, *columns: Text) -> None:

@@ -54,5 +54,5 @@ class MmkbDataset(LayoutDataset):
         if any(text.stored(path) is None for path in required):
             return None
         simulated = parent / "simulated_visual" / f"{source.name}_{target.name}.npz"
-        vectors = simulated if simulated.is_file() else None
+        vectors = simulated if text.is_filled(simulated) else None
         return mmkg.MmkgFiles(source, target, vectors, vectors_simulated=vectors is not None)

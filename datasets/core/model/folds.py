@@ -85,7 +85,10 @@ def fold_split(pair: KGPair, name: str, valid_share: float, rng_seed: int) -> Sp
             raise DataError(f"The published split {name} has too few training links to hold out.")
         train, valid = np.split(np.random.default_rng(rng_seed).permutation(train), [-n_valid])
     links = pair.anchor_links
-    return Split(_copy(links, train), _copy(links, valid), _copy(links, fold.test))
+    train_links, valid_links, test_links = (
+        _copy(links, part) for part in (train, valid, fold.test)
+    )
+    return Split(train_links, valid_links, test_links, valid_were_seeds=not len(fold.valid))
 
 
 def no_published_split(pair: KGPair) -> str:

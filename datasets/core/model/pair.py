@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -11,10 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text, frozen_array
 from mmea_bench.datasets.core.model.nodes import check_nodes
+from mmea_bench.datasets.core.model.row_keys import counted_rows
 
 Task = Literal["entity-alignment", "n-mmkg"]
 """What a dataset asks: which entities are the same (ranked, Hits@k), or which nodes of two graphs
@@ -92,8 +94,9 @@ class KGPair:
         hidden: What transforms took away: counts, keyed as those of ``count_pair``.
 
     Raises:
-        DataError: If a link names an entity that does not exist, feature rows do not match, or a
-            node of an N-MMKG has not exactly one modality.
+        DataError: If a link names an entity that does not exist, a link, an entity, a relation or
+            an attribute stands twice, parts of a fold share a link, both KGs have one name, feature
+            rows do not match, or a node of an N-MMKG has not exactly one modality.
     """
 
     dataset: str
@@ -118,6 +121,7 @@ class KGPair:
         for column, size in enumerate(sizes):
             if len(links) and (links[:, column].min() < 0 or links[:, column].max() >= size):
                 raise DataError(f"{self.dataset}: an anchor link names an entity out of range.")
+        self._check_repeats()
         for modality, (source, target) in self.features.items():
             if (len(source.values), len(target.values)) != sizes:
                 raise DataError(
@@ -135,6 +139,32 @@ class KGPair:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         if not self.version:
             object.__setattr__(self, "version", content_version(self))
+
+    def _check_repeats(self) -> None:
+        """What stands twice would be a seed link and a test link, or two rows of one entity."""
+        if self.source.name == self.target.name:
+            problem = f"both KGs are called {shown(self.source.name)}"
+            raise DataError(f"{self.dataset}: {problem}. Give each a name of its own.")
+        for graph in (self.source, self.target):
+            _check_distinct(f"{self.dataset}: {graph.name}", graph)
+        links, counts = counted_rows(self.anchor_links)
+        if len(links) < len(self.anchor_links):
+            link = self._link(links[counts.argmax()])
+            raise DataError(f"{self.dataset}: {link} stands twice. Give each anchor link once.")
+        for fold in self.folds:
+            rows = np.concatenate([fold.train, fold.valid, fold.test])
+            if len(rows) and (rows.min() < 0 or rows.max() >= len(links)):
+                problem = f"split {fold.name} has places outside of the {len(links):,} anchor links"
+                raise DataError(f"{self.dataset}: {problem}. Give rows of anchor_links.")
+            times = np.bincount(rows, minlength=1)
+            if times.max() > 1:
+                link = self._link(self.anchor_links[times.argmax()])
+                problem = f"{link} stands twice in split {fold.name}"
+                raise DataError(f"{self.dataset}: {problem}. Give each link to one of its parts.")
+
+    def _link(self, ids: Ids) -> str:
+        ends = (self.source.entities[ids[0]], self.target.entities[ids[1]])
+        return "the link of " + " and ".join(map(shown, ends))
 
     def __getstate__(self) -> dict[str, object]:
         state = {**self.__dict__, "features": dict(self.features)}
@@ -169,6 +199,15 @@ class KGPair:
         }
         known = tuple(modality for modality in MODALITIES if offered.get(modality))
         return known + tuple(sorted(m for m in offered if offered[m] and m not in MODALITIES))
+
+
+def _check_distinct(place: str, graph: KnowledgeGraph) -> None:
+    kinds = {"entity": graph.entities, "relation": graph.relations, "attribute": graph.attributes}
+    for kind, texts in kinds.items():
+        listed = texts.tolist()
+        if len(set(listed)) < len(listed):
+            twice = Counter(listed).most_common(1)[0][0]
+            raise DataError(f"{place} has {kind} {shown(twice)} twice. Give each {kind} once.")
 
 
 def content_version(pair: KGPair) -> str:

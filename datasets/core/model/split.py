@@ -23,11 +23,11 @@ class Split:
 
     Attributes:
         seed_links: Links a method trains on, [n_seed, 2].
-        valid_links: Links held out of the seeds for stopping, [n_valid, 2]; empty where all seeds
-            train.
+        valid_links: Links held out for stopping, [n_valid, 2]; empty where there are none.
         test_links: Links that are only ever evaluated, [n_test, 2].
         valid_dangling: Dangling entities of source and target KG that choose a threshold, ids.
         test_dangling: Those that are only ever evaluated.
+        valid_were_seeds: Whether validation links were held out of the seeds, not of the others.
     """
 
     seed_links: Ids
@@ -35,6 +35,7 @@ class Split:
     test_links: Ids
     valid_dangling: tuple[Ids, Ids] = (_NO_IDS, _NO_IDS)
     test_dangling: tuple[Ids, Ids] = (_NO_IDS, _NO_IDS)
+    valid_were_seeds: bool = True
 
     def without_test(self) -> Split:
         """The split for who must not see a test link or a dangling test entity."""
@@ -149,7 +150,8 @@ def split_pairs(
             "shares."
         )
     order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_pairs)
-    return _parts(anchor_links[order], n_train, n_train + n_valid)
+    split = _parts(anchor_links[order], n_train, n_train + n_valid)
+    return replace(split, valid_were_seeds=False)
 
 
 def _parts(shuffled: Ids, first: int, second: int) -> Split:

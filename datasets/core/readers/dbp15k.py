@@ -6,7 +6,7 @@ them, in each KG for itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import canonical_id, read_names
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
@@ -34,6 +34,9 @@ REQUIRED_FILES = (*GRAPH_FILES, LINKS)
 REQUIRED = f"{', '.join(REQUIRED_FILES)} (or {' and '.join(SPLIT_LINKS)})"
 IMAGES = "images.npz"
 PICKLES = "*_id_img_feature_dict.pkl"
+NAMES = "translated_ent_name/*.json"
+
+_OPTIONAL = (NAMES, PICKLES, f"pkls/{PICKLES}", IMAGES)
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,13 @@ class Dbp15kFiles:
         if len(stored) == 1:
             lacking.append(f"{stored[0]} is not read: a split needs {' and '.join(SPLIT_LINKS)}.")
         if self.names is None:
-            lacking.append("translated_ent_name/*.json is missing: there are no names.")
+            lacking.append(f"{NAMES} is missing: there are no names.")
         if self.vectors is None:
             lacking.append(f"{PICKLES} (or {IMAGES}) is missing: there are no images.")
-        elif self.vectors.suffix != ".npz" and (self.folder / IMAGES).is_file():
+        elif self.vectors.suffix != ".npz" and text.is_filled(self.folder / IMAGES):
             lacking.append(f"{IMAGES} is not read: {self.vectors.name} is.")
-        return tuple(lacking)
+        inside = (path for pattern in _OPTIONAL for path in sorted(self.folder.glob(pattern)))
+        return (*lacking, *text.empty_notes(inside))
 
     @property
     def _links(self) -> tuple[Path, ...]:
@@ -204,9 +208,10 @@ class Dbp15kFiles:
             return images.shared_features(self.vectors, vectors, ids, sizes)
         archive = images.read_npz(self.vectors)
         keyed = images.Vectors([strip_brackets(key) for key in archive.keys], archive.values)
-        by_key = [
-            {**graphs.positions(uris[side]), **ids[side]} for side in (0, 1)
-        ]  # an archive may name entities by URI or by id
+        # An archive may name entities by URI or by id; what is a URI of either KG is no id.
+        named = {*uris[0], *uris[1]}
+        own = [{key: row for key, row in side.items() if key not in named} for side in ids]
+        by_key = [{**own[side], **graphs.positions(uris[side])} for side in (0, 1)]
         return images.shared_features(self.vectors, keyed, by_key, sizes)
 
 
@@ -220,33 +225,29 @@ def locate(folder: Path) -> Dbp15kFiles | None:
 
 
 def _names_file(folder: Path) -> Path | None:
-    inside = sorted((folder / "translated_ent_name").glob("*.json"))
+    stems = (folder.name, f"dbp_{folder.name}")
+    inside = _filled(folder.glob(NAMES))
     # The folder beside several datasets holds one file for each, told apart by the dataset name.
-    beside = sorted(
-        path
-        for path in (folder.parent / "translated_ent_name").glob("*.json")
-        if path.stem.endswith(folder.name)
-    )
-    found = inside if len(inside) < 2 else [p for p in inside if p.stem.endswith(folder.name)]
+    beside = [path for path in _filled(folder.parent.glob(NAMES)) if path.stem in stems]
+    found = [path for path in inside if path.stem in stems] if len(inside) > 1 else inside
     found = found or inside or beside
     if len(found) > 1:
         raise DataError.at(
             found[0].parent,
             f"holds {len(found)} files of names ({', '.join(path.name for path in found)})",
-            f"Keep the one that you mean, or let its name end with {folder.name!r}.",
+            f"Keep the one that you mean, or call it {folder.name}.json.",
         )
     return next(iter(found), None)
 
 
 def _vectors_file(folder: Path) -> Path | None:
-    prefixes = {folder.name, folder.name.replace("_", "")}
-    found = sorted(folder.glob(PICKLES)) or sorted((folder / "pkls").glob(PICKLES))
+    found = _filled(folder.glob(PICKLES)) or _filled(folder.glob(f"pkls/{PICKLES}"))
     if not found:
-        found = sorted(
-            path
-            for path in (folder.parent / "pkls").glob(PICKLES)
-            if any(path.name.startswith(f"{prefix}_") for prefix in prefixes)
-        )
+        # EVA's files say GA behind the name of the dataset.
+        stems = (folder.name, folder.name.replace("_", ""))
+        own = {PICKLES.replace("*", f"{stem}{end}") for stem in stems for end in ("", "_GA")}
+        beside = _filled((folder.parent / "pkls").glob(PICKLES))
+        found = [path for path in beside if path.name in own]
     if len(found) > 1:
         raise DataError.at(
             found[0].parent,
@@ -254,7 +255,11 @@ def _vectors_file(folder: Path) -> Path | None:
             "Keep the one that you mean.",
         )
     archive = folder / IMAGES
-    return found[0] if found else archive if archive.is_file() else None
+    return found[0] if found else archive if text.is_filled(archive) else None
+
+
+def _filled(files: Iterable[Path]) -> list[Path]:
+    return sorted(filter(text.is_filled, files))
 
 
 def _read_entities(folder: Path) -> tuple[list[dict[str, int]], list[list[str]]]:
@@ -326,10 +331,12 @@ def _unread_name_notes(folder: Path) -> list[str]:
 def _read_facts(path: Path) -> Facts:
     """Attribute names by entity; the layout keeps no values, so these are empty strings."""
     facts: Facts = []
-    for number, line in enumerate(text.read_lines(path), 1):
-        entity, *attributes = (strip_brackets(part) for part in line.split("\t"))
+    rows = [list(map(strip_brackets, line.split("\t"))) for line in text.read_lines(path)]
+    spelling.check_header(path, rows)
+    for number, (entity, *attributes) in enumerate(rows, 1):
         attributes = [attribute for attribute in attributes if attribute]
         if not entity or not attributes:
-            raise text.malformed(path, number, line, "URI TAB attribute TAB attribute ...")
+            found = "\t".join(rows[number - 1])
+            raise text.malformed(path, number, found, "URI TAB attribute TAB attribute ...")
         facts += [(entity, attribute, "") for attribute in attributes]
     return facts

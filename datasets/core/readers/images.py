@@ -41,7 +41,7 @@ class Vectors:
     """Feature vectors by key.
 
     Attributes:
-        keys: What each row belongs to: an entity, an id or an image id.
+        keys: What each row belongs to: an entity, an id or an image id; may be repeated.
         values: [n_keys, d] float32, finite.
     """
 
@@ -78,10 +78,6 @@ def _checked_npz(path: Path, entities: NDArray[Any], features: NDArray[Any]) -> 
         raise DataError.at(
             path, f"an entity is not UTF-8 ({error})", "Encode entities as UTF-8."
         ) from None
-    if len(set(keys)) < len(keys):
-        seen: set[str] = set()
-        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DataError.at(path, f"entity {twice!r} stands twice", "Keep one row per entity.")
     values = as_float32(features)
     _check_finite(path, keys, values)
     return Vectors(keys, values)
@@ -227,13 +223,19 @@ def to_features(vectors: Vectors, index: Mapping[str, int], n_ent: int) -> Featu
 
     Args:
         vectors: Vectors by key.
-        index: Key to entity position; several keys of one entity are averaged.
+        index: Key to entity position; several vectors of one entity are averaged.
         n_ent: Number of entities.
     """
     values = np.zeros((n_ent, vectors.values.shape[1]), dtype=np.float32)
     counts: NDArray[np.int64] = np.zeros(n_ent, dtype=np.int64)
+    times = Counter(vectors.keys)
+
+    def place(row: int) -> tuple[str, bytes]:
+        key = vectors.keys[row]
+        return key, vectors.values[row].tobytes() if times[key] > 1 else b""
+
     # Sorted, so that a sum of several images does not depend on the order of lines.
-    for row in sorted(range(len(vectors.keys)), key=vectors.keys.__getitem__):
+    for row in sorted(range(len(vectors.keys)), key=place):
         entity = index.get(vectors.keys[row])
         if entity is not None:
             values[entity] += vectors.values[row]

@@ -76,7 +76,7 @@ class MmkgFiles:
     def has_h5(self) -> bool:
         """Whether both KGs have the published image file and the index into it."""
         return all(
-            side.path("ImageData.h5").is_file() and side.optional("ImageIndex.txt")
+            text.is_filled(side.path("ImageData.h5")) and side.optional("ImageIndex.txt")
             for side in (self.source, self.target)
         )
 
@@ -107,6 +107,9 @@ class MmkgFiles:
             lacking.append(f"{names} with their ImageIndex.txt are not both there: {instead}.")
             folders = (self.source.folder, self.target.folder, self.target.folder.parent)
             lacking += [] if self.vectors else images.unread_pickle_notes(folders)
+            optional = [side.path("ImageData.h5") for side in (self.source, self.target)]
+            optional += [folder / IMAGES for folder in dict.fromkeys(folders)]
+            lacking += text.empty_notes(optional)
         elif self.vectors is not None:
             lacking.append(f"{self.vectors.name} is not read: the published image files are.")
         return tuple(lacking)
@@ -227,6 +230,7 @@ def read_facts(path: Path) -> Facts:
         if not (value and entity and attribute):
             raise text.malformed(path, number, line, _FACT)
         facts.append((entity, attribute, lexical_value(value)))
+    spelling.check_header(text.stored(path) or path, facts)
     return facts
 
 
@@ -253,7 +257,9 @@ def _read_graph_images(files: GraphFiles, side: dict[str, int]) -> tuple[Feature
     index_path, data_path = files.path("ImageIndex.txt"), files.path("ImageData.h5")
     entity_of: dict[str, int] = {}
     unknown: list[str] = []
-    for number, (entity, image) in enumerate(text.read_rows(index_path, ("entity", "image id")), 1):
+    rows = text.read_rows(index_path, ("entity", "image id"))
+    spelling.check_header(text.stored(index_path) or index_path, rows)
+    for number, (entity, image) in enumerate(rows, 1):
         position = side.get(strip_brackets(entity))
         if image in entity_of:
             raise DataError.at(

@@ -24,6 +24,7 @@ from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
 from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
 from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
 from mmea_bench.datasets.core.readers.graphs import Triples
+from mmea_bench.datasets.core.readers.names import lexical_value
 from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "NMMEA"
@@ -186,7 +187,7 @@ class _Side:
             facts = _read_table(facts_path, FACT_COLUMNS, last_may_be_empty=True)
         _check_known(facts_path, [row[0] for row in facts], nodes)
         graph = graphs.build_graph(
-            name, triples, [(row[0], row[1], row[2]) for row in facts], nodes, labels
+            name, triples, [(row[0], row[1], lexical_value(row[2])) for row in facts], nodes, labels
         )
         return graph, {
             kind: self._features(kind, stem, nodes, modality)

@@ -47,7 +47,7 @@ class OpeneaFiles:
     @property
     def _vectors(self) -> Path | None:
         path = self.folder / IMAGES
-        return path if path.is_file() else None
+        return path if text.is_filled(path) else None
 
     def input_files(self) -> tuple[Path, ...]:
         """Every file that ``read`` opens."""
@@ -66,7 +66,7 @@ class OpeneaFiles:
             if self._attributes(side) is None
         ]
         if self._vectors is None:
-            lacking.append(f"{IMAGES} is missing: there are no images.")
+            lacking.append(f"{text.lacking(self.folder / IMAGES)}: there are no images.")
             lacking += images.unread_pickle_notes((self.folder,))
         lacking += [
             f"{fold.relative_to(self.folder).as_posix()}/{text.lacking(fold / _OPTIONAL_PART)}: "
@@ -74,6 +74,9 @@ class OpeneaFiles:
             for fold in self.fold_folders
             if text.stored_content(fold / _OPTIONAL_PART) is None
         ]
+        if loose := [part for part in _FOLD_PARTS if text.stored(self.folder / part)]:
+            where = "a published split lies in a folder of its own, such as 721_5fold/1"
+            lacking.append(f"{', '.join(loose)} is not read: {where}.")
         return tuple(lacking)
 
     def _attributes(self, side: str) -> Path | None:

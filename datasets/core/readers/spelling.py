@@ -20,10 +20,11 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 _WHAT = "a blank, an invisible character, or the way a letter is encoded"
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 _HEADERS = re.compile(
-    r"(head|relation|rel|tail|subject|sub|predicate|property|object|source|target|entity|ent|e|id|uri"
-    r"|attribute|attr|value|literal|h|r|t|s|p|o|v)[_ ]?(entity|id|uri|name|\d)?s?"
+    r"(head|tail|subject|sub|object|source|target|entity|ent|id|uri)[_ ]?(entity|id|uri|name|\d)?s?"
+    r"|(relation|rel|predicate|property|attribute|attr|value|literal|image)[_ ]?(id|uri|name)?s?"
+    r"|[ehrtspov]([_ ]?id)?"
 )
-"""Words that name a column of triples or links."""
+"""Words that name a column; ``e1`` and ``relation1`` name an entity and a relation of toy data."""
 
 
 def folded(text: str) -> str:

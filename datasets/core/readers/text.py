@@ -19,6 +19,8 @@ LARGEST_ID = 2**31 - 1
 """Ids are stored as int32."""
 
 _GZIP = b"\x1f\x8b"
+_MOST_BLANKS = 1 << 12
+_MARK = "\ufeff"
 
 
 def stored(path: Path) -> Path | None:
@@ -39,12 +41,27 @@ def copy_notes(files: Iterable[Path]) -> list[str]:
 def stored_content(path: Path) -> Path | None:
     """As ``stored``, None also where the file holds nothing: for parts that may be missing."""
     file = stored(path)
-    return file if file is not None and not _is_empty(file) else None
+    return file if file is not None and is_filled(file) else None
+
+
+def is_filled(path: Path) -> bool:
+    """Whether there is a file and it holds anything: an empty one counts as missing."""
+    return path.is_file() and not _is_empty(path)
+
+
+def empty_notes(files: Iterable[Path]) -> list[str]:
+    """A sentence for each file that is there and counts as missing, because it is empty."""
+    return [
+        f"{file.name} is empty and counts as missing."
+        for file in files
+        if file.is_file() and _is_empty(file)
+    ]
 
 
 def lacking(path: Path) -> str:
     """How a part that may be missing is missing, such as ``NAME is missing`` or ``is empty``."""
-    if stored(path) is not None:
+    file = stored(path)
+    if file is not None and _is_empty(file):
         return f"{path.name} is empty"
     if path.is_dir():
         return f"{path.name} is a folder, not a file"
@@ -54,11 +71,12 @@ def lacking(path: Path) -> str:
 
 
 def _is_empty(file: Path) -> bool:
+    """Whether a file holds nothing but a byte order mark and blank lines."""
     try:
-        if file.suffix != ".gz":
-            return file.stat().st_size == 0
-        with gzip.open(file) as stream:
-            return not stream.read(1)
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            start = stream.read(_MOST_BLANKS)
+        text = start.decode("utf-8", "replace").removeprefix(_MARK)
+        return len(start) < _MOST_BLANKS and not text.strip()
     except (OSError, EOFError, zlib.error):
         return False  # what cannot be opened is told by whoever reads it
 
@@ -81,16 +99,25 @@ def read_lines(path: Path) -> list[str]:
         raise DataError.at(
             path, "the file is missing (and so is its .gz copy)", "Put it there, or copy it again."
         )
-    text = _decoded(file, _read_bytes(file)).removeprefix("\ufeff")
+    text = _decoded(file, _read_bytes(file)).removeprefix(_MARK)
     lines = [line.rstrip("\r") for line in text.split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
         raise DataError.at(file, "the file is empty", "Copy it again from its source.")
-    if len(lines) == 1 and "\r" in lines[0]:
-        problem = "its lines end in carriage returns alone, so that all of it is one line"
-        raise DataError.at(file, problem, "Save the file with Unix or Windows line ends.")
+    if "\r" in text:
+        _refuse_old_line_ends(file, lines)
     return lines
+
+
+def _refuse_old_line_ends(file: Path, lines: Sequence[str]) -> None:
+    """Refuses carriage returns with a line of data behind them; in a literal they may stand."""
+    for number, line in enumerate(lines, 1):
+        _, found, behind = line.partition("\r")
+        if found and (len(lines) == 1 or "\t" in behind or behind.endswith(" .")):
+            problem = "its lines end in carriage returns alone, so that several of them are one"
+            remedy = "Save the file with Unix or Windows line ends."
+            raise DataError.at(file, problem, remedy, number if len(lines) > 1 else None)
 
 
 def _decoded(file: Path, raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Word vectors in GloVe's text format, and the mean vector of each entity name."""
+"""Word vectors in GloVe's or fastText's text format, and the mean vector of each entity name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
     """Vectors of the words that are asked for; the others are passed over unparsed.
 
     Args:
-        path: A file found by ``locate``.
+        path: A file found by ``locate``, or one whose first line says how many words it holds and
+            how wide they are, as fastText's do.
         words: Lower-case words.
 
     Raises:
@@ -53,6 +54,8 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
     try:
         with _opened(path) as stream:
             for number, line in enumerate(_bounded_lines(path, stream), start=1):
+                if number == 1 and _is_header(line):
+                    continue
                 word, _, rest = line.partition(b" ")
                 # A word that stands again is passed over: a file of them would take long.
                 if word in wanted and (text := word.decode("utf-8")) not in table:
@@ -65,6 +68,12 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
     except Exception as error:  # a damaged archive can raise nearly every type
         raise DataError.at(path, f"cannot be read: {shown(error, quote='')}", remedy) from None
     return table
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a first line counts words and columns; it reads like a word of one column."""
+    parts = line.split()
+    return len(parts) == 2 and all(part.isdigit() for part in parts)
 
 
 def _vector(path: Path, line: int, numbers: bytes, table: WordTable) -> NDArray[np.float32]:

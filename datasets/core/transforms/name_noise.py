@@ -22,7 +22,8 @@ def with_name_noise(pair: KGPair, share: float, seed: int) -> KGPair:
     Each letter is, with this probability and in equal parts, replaced by a letter from a to z,
     deleted, preceded by such a letter, or swapped with the next one. The random numbers belong to
     the entity: more noise edits the letters that less noise edits, and more. A name never becomes
-    empty. An entity whose name changed loses its URI, which may spell the name.
+    empty. An entity whose name changed loses its URI, which may spell the name, for one that says
+    nothing.
     """
     return replace(
         pair,
@@ -37,7 +38,8 @@ def _noisy(graph: KnowledgeGraph, share: float, seed: int, side: str) -> Knowled
     names = text_array(map(edited, graph.names, [share] * len(numbers), numbers))
     entities = np.array(graph.entities, dtype=object)
     for row in np.flatnonzero(names != graph.names).tolist():
-        entities[row] = f"renamed:{side}:{row}"
+        # It ends as an opaque id: its ``surface_form`` is "", and hence no name beside the new one.
+        entities[row] = f"renamed://{side}/Q{row}"
     return replace(graph, names=names, entities=entities)
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
-from mmea_bench.methods.core.inputs.literals import parse_literal
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 
 _END_OF_URI = re.compile(r"[^/#]*$")
@@ -41,20 +40,18 @@ def common_first_texts(graph: KnowledgeGraph) -> list[str]:
     """``attribute: value; attribute: value`` of each entity, [n_ent]; "" without attributes.
 
     The attributes that the KG has most often come first, those of a kind by name and value, so that
-    a text that is cut keeps what others have as well. A value is what its literal says; without one
-    the attribute stands alone.
+    a text that is cut keeps what others have as well. A value is as the reader stored it; without
+    one the attribute stands alone.
     """
     counts = np.bincount(graph.attribute_triples[:, 1], minlength=graph.n_attributes)
     names = [attribute_name(uri) for uri in graph.attributes]
     phrases: list[list[tuple[int, str, str]]] = [[] for _ in range(graph.n_entities)]
-    for (entity, attribute), literal in zip(
+    for (entity, attribute), value in zip(
         graph.attribute_triples.tolist(), graph.attribute_values, strict=True
     ):
-        phrases[entity].append(
-            (-int(counts[attribute]), names[attribute], parse_literal(literal).text)
-        )
+        phrases[entity].append((-int(counts[attribute]), names[attribute], value))
     return [
-        "; ".join(f"{name}: {value}" if value else name for _, name, value in sorted(parts))
+        "; ".join(f"{name}: {value}" if value.strip() else name for _, name, value in sorted(parts))
         for parts in phrases
     ]
 

@@ -1,7 +1,8 @@
 """Values of attribute triples: the text and the number that a literal holds.
 
 Files write literals in many ways: ``"178.0"^^<.../XMLSchema#double>``, ``"Wien"@de``, a bare
-``54.2``, a date. Vectors of texts come from ``text_encoders.text_vectors``.
+``54.2``, a date. Readers store what a literal says, so that a text is taken as it stands: quotes
+that are left are its own. Vectors of texts come from ``text_encoders.text_vectors``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 
-_LITERAL = re.compile(
-    r'"(?P<text>.*)"(?:\^\^<?(?P<type>[^>]*)>?|@(?P<language>[\w-]+))?', re.DOTALL
-)
-_UNQUOTED = re.compile(r'(?P<text>[^"]*?)\^\^<?(?P<type>[^\s<>^"]+)>?')
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TYPE_OR_LANGUAGE = re.compile(r"(?:\^\^\s*<?(?P<type>[^\s<>]+)>?|@(?P<language>[\w-]+))?")
+_TYPE = re.compile(r"<([^\s<>]+)>|([A-Za-z][\w.-]*:[^\s<>]+)")
+"""The type behind a text without quotes: a URI, since ``x^^2`` may mean a power."""
+
+# Each digit has one place in the pattern: with two, a long run of them would take for ever.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SMALLEST_DEVIATION = 1e-6
 _DATE = re.compile(r"(-?[0-9]{3,9})-([0-9]{1,2}|##)(?:-([0-9]{1,2}|##))?(?:T.*|Z)?")
@@ -41,11 +43,20 @@ def parse_literal(raw: str) -> Literal:
     The datatype is the last part of its URI, such as ``double``.
     """
     raw = raw.strip()
-    found = _LITERAL.fullmatch(raw) or _UNQUOTED.fullmatch(raw)
+    # Found from the last quote on: a pattern for the whole literal could be made to run for hours.
+    last = raw.rfind('"')
+    if last < 0:
+        text, mark, end = raw.rpartition("^^")
+        typed = _TYPE.fullmatch(end) if mark else None
+        return _literal(text, typed[1] or typed[2]) if typed else Literal(raw, "", "")
+    found = _TYPE_OR_LANGUAGE.fullmatch(raw, last + 1) if last and raw.startswith('"') else None
     if found is None:
         return Literal(raw, "", "")
-    datatype = re.split(r"[/#:]", found["type"] or "")[-1]
-    return Literal(found["text"], datatype, found.groupdict().get("language") or "")
+    return _literal(raw[1:last], found["type"] or "", found["language"] or "")
+
+
+def _literal(text: str, uri_of_type: str, language: str = "") -> Literal:
+    return Literal(text, re.split(r"[/#:]", uri_of_type)[-1], language)
 
 
 def number_of(text: str) -> float:
@@ -53,14 +64,12 @@ def number_of(text: str) -> float:
 
     Plain and scientific notation, thousands between commas, and dates as years with a fraction:
     ``1912-09`` is 1912.667, as Freebase's numeric dates are written; unknown months and days
-    (``##``) count as the first.
+    (``##``) count as the first. What is too large for a float is none.
     """
     text = text.strip()
-    if _NUMBER.fullmatch(text):
-        number = float(text)
+    if _NUMBER.fullmatch(text) or _GROUPED.fullmatch(text):
+        number = float(text.replace(",", ""))
         return number if math.isfinite(number) else math.nan
-    if _GROUPED.fullmatch(text):
-        return float(text.replace(",", ""))
     found = _DATE.fullmatch(text)
     if found is None:
         return math.nan
@@ -86,8 +95,9 @@ class AttributeValues:
     Attributes:
         entities: Joint id, [n] int64.
         attributes: Shared attribute id, [n] int64.
-        texts: What the literal says, [n]; "" where files give no value.
-        numbers: Its number, [n] float64; NaN where it is none.
+        texts: What the literal says, [n]; "" where files give no value, or blanks alone.
+        numbers: Its number, [n] float64; NaN where it is none. Quotes or a type that stand around
+            it, as where a file gives the type without quotes, are no part of it.
     """
 
     entities: IntArray
@@ -97,14 +107,13 @@ class AttributeValues:
 
     @classmethod
     def of(cls, view: TrainView, graph: JointGraph) -> AttributeValues:
-        """The values of a view whose union is ``graph``; each distinct literal is parsed once."""
-        raw = [*view.source.attribute_values, *view.target.attribute_values]
-        texts = {literal: parse_literal(literal).text for literal in dict.fromkeys(raw)}
-        numbers = {text: number_of(text) for text in dict.fromkeys(texts.values())}
-        written = [texts[literal] for literal in raw]
-        values = np.array([numbers[text] for text in written], dtype=np.float64)
+        """The values of a view whose union is ``graph``; each distinct text is parsed once."""
+        stored = [*view.source.attribute_values, *view.target.attribute_values]
+        texts = [text if text.strip() else "" for text in stored]
+        numbers = {text: number_of(parse_literal(text).text) for text in dict.fromkeys(texts)}
+        values = np.array([numbers[text] for text in texts], dtype=np.float64)
         entities, attributes = graph.attributes.T
-        return cls(entities, attributes, written, values)
+        return cls(entities, attributes, texts, values)
 
     def __len__(self) -> int:
         """Number of attribute triples."""

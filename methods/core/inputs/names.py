@@ -19,8 +19,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.datasets.core.readers.names import surface_forms
 from mmea_bench.datasets.core.readers.word_vectors import read_word_vectors
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
@@ -41,11 +43,17 @@ def original_names(view: TrainView) -> list[str]:
     """The name inside each entity's URI, [n_entities], as the KG itself spells it.
 
     Names that a dataset carries may be translations (DBP15K); they stand in where a URI says
-    nothing.
+    nothing: an opaque id, a number in a KG that numbers its entities, the URI of an entity that
+    ``name_noise`` renamed.
     """
-    uris = [*view.source.entities, *view.target.entities]
-    names = joint_names(view)
-    return [surface_form(uri) or name for uri, name in zip(uris, names, strict=True)]
+    return [*_original_names(view.source), *_original_names(view.target)]
+
+
+def _original_names(graph: KnowledgeGraph) -> list[str]:
+    # Opaque URIs have no vote on what numbers are: name noise would else turn ids into names.
+    telling = [uri for uri in graph.entities if surface_form(uri)]
+    spelt = dict(zip(telling, surface_forms(telling), strict=True))
+    return [spelt.get(uri) or name for uri, name in zip(graph.entities, graph.names, strict=True)]
 
 
 def entity_names(view: TrainView, form: NameForm) -> list[str]:

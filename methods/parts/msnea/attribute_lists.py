@@ -13,7 +13,7 @@ from torch import Tensor
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.graphs.runs import listed_runs
-from mmea_bench.methods.core.inputs.literals import AttributeValues, number_of
+from mmea_bench.methods.core.inputs.literals import AttributeValues, number_of, parse_literal
 from mmea_bench.methods.core.layers.sparse import SparsePattern
 
 _DATE = re.compile(r"(-?[0-9]{1,9})-[0-9]{0,2}(?:-[0-9]{0,2}(?:[TZ+].*)?)?")
@@ -110,7 +110,8 @@ def attribute_lists(
     items = np.stack([found.entities, found.attributes], axis=1)
     values = np.zeros(len(items))
     if with_values:
-        numbers = {text: number_or_year(text) for text in dict.fromkeys(found.texts)}
+        distinct = dict.fromkeys(found.texts)
+        numbers = {text: number_or_year(parse_literal(text).text) for text in distinct}
         values = np.array([numbers[text] for text in found.texts], dtype=np.float64)
         kept = ~np.isnan(values)
         items, values = items[kept], values[kept]

@@ -39,7 +39,7 @@ class ValueItems:
         holders: Which entity has which item, binary, [n_ent, n_items] float32.
         names: Name of each item's attribute, [n_items].
         texts: What each item's value says, [n_items].
-        numbers: ``path_number`` of it, [n_items] float64.
+        numbers: ``path_number`` of it, whatever quotes or type stand around it, [n_items] float64.
     """
 
     holders: csr_matrix
@@ -50,12 +50,11 @@ class ValueItems:
     @classmethod
     def of(cls, graph: KnowledgeGraph) -> ValueItems:
         """The items of one KG."""
-        parsed = {raw: parse_literal(raw).text for raw in dict.fromkeys(graph.attribute_values)}
         names = [attribute_name(uri) for uri in graph.attributes]
         places: dict[tuple[str, str], int] = {}
         columns = [
-            places.setdefault((names[attribute], parsed[raw]), len(places))
-            for attribute, raw in zip(
+            places.setdefault((names[attribute], text), len(places))
+            for attribute, text in zip(
                 graph.attribute_triples[:, 1].tolist(), graph.attribute_values, strict=True
             )
         ]
@@ -67,5 +66,5 @@ class ValueItems:
         ones = np.ones(len(cells), dtype=np.float32)
         holders = csr_matrix((ones, (cells[:, 0], cells[:, 1])), shape=shape)
         texts = [text for _, text in places]
-        numbers = np.array([path_number(text) for text in texts], dtype=np.float64)
+        numbers = np.array([path_number(parse_literal(text).text) for text in texts], np.float64)
         return cls(holders, [name for name, _ in places], texts, numbers)

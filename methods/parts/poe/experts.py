@@ -201,8 +201,8 @@ def numerical_expert(
 def numeric_values(graph: KnowledgeGraph) -> NDArray[np.float64]:
     """Mean of an entity's numbers per attribute, NaN where there are none, [n_ent, n_attributes].
 
-    Dates are years with a fraction, as Freebase writes them. Quotes and the datatype of a literal
-    are no part of its number; some readers leave them.
+    Dates are years with a fraction, as Freebase writes them. Quotes or a datatype that stand around
+    a number, as where a file gives the type without quotes, are no part of it.
     """
     shape = (graph.n_entities, graph.n_attributes)
     written = graph.attribute_values

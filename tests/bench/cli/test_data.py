@@ -20,6 +20,7 @@ from mmea_bench.datasets.core.access.base import NoOptions, PairDataset, RemoteF
 from mmea_bench.datasets.core.access.catalogue import CatalogueEntry
 from mmea_bench.datasets.core.errors import DataError, MissingDataError, UserError
 from mmea_bench.datasets.core.model.features import Features
+from mmea_bench.datasets.core.model.folds import fold_version
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.datasets.core.model.pair import KGPair
 
@@ -274,3 +275,36 @@ def test_convert_writes_a_layout_and_says_whether_the_copy_is_the_same(tmp_path:
     assert f"the same content as {tmp_path / 'a'}" in second.stdout
     assert "is there already" in convert("synthetic[n=100]", "openea", "b").stderr
     assert "Did you mean 'openea'" in convert("synthetic[n=100]", "openeaa", "c").stderr
+
+
+def with_split(folder: Path, *, has_valid: bool = False) -> Path:
+    """A generated dataset in the OpenEA layout, with one published split."""
+    data_status.convert("synthetic[n=100]", "openea", folder, folder, None)
+    links = (folder / "ent_links").read_text().splitlines(keepends=True)
+    n_valid = 10 if has_valid else 0
+    parts = {"train": links[:20], "valid": links[20 : 20 + n_valid], "test": links[20 + n_valid :]}
+    (folder / "splits" / "1").mkdir(parents=True)
+    for part, own in parts.items():
+        (folder / "splits" / "1" / f"{part}_links").write_text("".join(own))
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["openea", "dbp15k"])
+def test_convert_takes_a_published_split_along(tmp_path: Path, layout: str):
+    first = with_split(tmp_path / "first")
+    said = data_status.convert(str(first), layout, tmp_path / "copy", tmp_path, None)
+    ((one,), (other,)) = (
+        catalogue.open_dataset(str(tmp_path / name)).read().folds for name in ("first", "copy")
+    )
+    assert fold_version(one) == fold_version(other)
+    assert "lost" not in said
+
+
+@pytest.mark.parametrize("layout", ["mmkg", "dbp15k"])
+def test_convert_says_that_a_layout_has_no_place_for_a_published_split(tmp_path: Path, layout: str):
+    """The versions of both may well be equal: they say nothing of splits."""
+    first = with_split(tmp_path / "first", has_valid=True)
+    said = data_status.convert(str(first), layout, tmp_path / "copy", tmp_path, None)
+    assert f"Published splits of {first} are lost (splits/1): the layout has no place for" in said
+    assert "the same content" not in said
+    assert (f"copy: the graphs and links of {first}, version" in said) is (layout == "mmkg")

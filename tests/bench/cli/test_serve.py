@@ -23,6 +23,7 @@ from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.cli.serve import make_server
 from mmea_bench.bench.running.run_state import note_plan, run_state
 from mmea_bench.bench.sharing.claims import Claims
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats import web
 from mmea_bench.reports.formats.web_data import page_data
@@ -226,6 +227,15 @@ def test_a_page_that_breaks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(web, "page_data", broken)
     ResultStore(tmp_path).write(make_record("a", 0.3))
     assert "reports/formats/web.py failed: ValueError" in _page(tmp_path).text()
+
+
+def test_names_that_cannot_be_printed_are_a_sentence_on_the_page(tmp_path: Path) -> None:
+    for method in ("eva", "mclea"):
+        ResultStore(tmp_path).write(make_record(method, 0.4))
+    options = serve.ReportOptions(names=Names({"eva": "Ours", "mclea": "Ours"}))
+    text = serve.LivePage(tmp_path, options, lambda: {"running": None}).text()
+    assert "would both be printed as" in text
+    assert "This is a defect" not in text
 
 
 def test_an_empty_folder_is_a_friendly_page(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from mmea_bench.bench.partitions.cutting import Parts
 from mmea_bench.bench.partitions.fused import PartScores, block_of, fused, outside_score
 from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Alignment, Embeddings, Similarity
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.similarity import ScoreMatrix
@@ -141,3 +143,56 @@ def test_the_outside_score_lies_below_where_csls_could_lift_it() -> None:
     assert 2 * low - high > 2 * outside - outside
     # Equal scores everywhere still leave a gap.
     assert outside_score([(3.0, 3.0)]) < 3.0
+
+
+def in_runs(parts: Parts) -> PartScores:
+    """Vectors of three runs of columns, each of length 1, as DESAlign's propagation leaves them."""
+    source, target = in_three_runs()
+    blocks = {
+        number: block_of(
+            Embeddings(source[parts.source == number], target[parts.target == number], n_parts=3)
+        )
+        for number in range(parts.n_parts)
+    }
+    return fused(parts, blocks, CPU, "cosine")
+
+
+def in_three_runs() -> list[Tensor]:
+    return [
+        torch.cat([normalize(run, dim=1) for run in vectors.chunk(3, dim=1)], dim=1)
+        for vectors in BOTH
+    ]
+
+
+@pytest.mark.parametrize("csls", [0, 3, 40])
+def test_runs_of_columns_keep_neighbourhoods_of_their_own(csls: int) -> None:
+    """``n_parts`` was lost: CSLS of parts took the means of the joint scores."""
+    links = np.stack([np.arange(N_TARGET)] * 2, axis=1)
+    found = ranks_of(in_runs(random_parts(1)), links, csls)
+    assert np.array_equal(found, ranks_of(Embeddings(*in_three_runs(), n_parts=3), links, csls))
+    joint = ranks_of(Embeddings(*in_three_runs()), links, csls)
+    assert np.array_equal(found, joint) == (csls == 0)
+
+
+@pytest.mark.parametrize("csls", [3, 40])
+def test_runs_of_columns_lift_no_pair_that_was_cut(csls: int) -> None:
+    parts = random_parts(4)
+    links = np.stack([np.arange(N_TARGET)] * 2, axis=1)
+    ranks = ranks_of(in_runs(parts), links, csls)
+    n_inside = np.array([(parts.target == part).sum() for part in parts.source[:N_TARGET]])
+    is_cut = parts.source[:N_TARGET] != parts.target
+    assert (ranks[is_cut] > n_inside[is_cut]).all()
+    assert (ranks[~is_cut] <= n_inside[~is_cut]).all()
+
+
+def test_parts_with_different_runs_of_columns_are_one_sentence() -> None:
+    parts = random_parts(2)
+    source, target = in_three_runs()
+    blocks = {
+        number: block_of(
+            Embeddings(source[parts.source == number], target[parts.target == number], n_parts=n)
+        )
+        for number, n in enumerate((3, 1))
+    }
+    with pytest.raises(UserError, match="different numbers of runs of columns"):
+        fused(parts, blocks, CPU, "cosine")

@@ -10,7 +10,12 @@ import pytest
 import torch
 
 from mmea_bench.bench.scoring.dangling.best_scores import best_scores
-from mmea_bench.bench.scoring.dangling.detection import choose_threshold, detection_metrics
+from mmea_bench.bench.scoring.dangling.detection import (
+    DanglingTask,
+    choose_threshold,
+    detect,
+    detection_metrics,
+)
 from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.bench.scoring.scorers import FinalScores, make_scorer
 from mmea_bench.datasets.core.access.catalogue import open_dataset
@@ -76,16 +81,16 @@ def by_hand(pair: KGPair, split: Split, vectors: Embeddings, size: int) -> list[
         linked, lone = split.valid_links[:, side], split.valid_dangling[side]
 
         def f1(threshold: float, best=best, linked=linked, lone=lone) -> float:  # type: ignore[no-untyped-def]
-            right = sum(best[e] < threshold for e in lone)
-            return 2 * right / (right + sum(best[e] < threshold for e in linked) + len(lone))
+            right = sum(best[e] <= threshold for e in lone)
+            return 2 * right / (right + sum(best[e] <= threshold for e in linked) + len(lone))
 
         known = sorted([*(best[e] for e in linked), *(best[e] for e in lone)])
         tried = [(low + high) / 2 for low, high in pairwise(known)]
         threshold = max([*tried, float("inf")], key=f1)
         lone, linked = split.test_dangling[side], split.test_links[:, side]
-        right = sum(best[e] < threshold for e in lone)
-        wrong = sum(best[e] < threshold for e in linked)
-        hits = sum(best[e] >= threshold and first[e] == partner[side][int(e)] for e in linked)
+        right = sum(best[e] <= threshold for e in lone)
+        wrong = sum(best[e] <= threshold for e in linked)
+        hits = sum(best[e] > threshold and first[e] == partner[side][int(e)] for e in linked)
         precision, recall = right / (right + wrong), right / len(lone)
         f1_of_test = 2 * precision * recall / (precision + recall)
         consolidated = (right + hits) / (len(lone) + len(linked))
@@ -118,7 +123,9 @@ def test_test_entities_cannot_move_the_threshold(
     )
     one, other = (final(pair, each, vectors) for each in (split, fewer))
     assert of_csls(one, 0) != of_csls(other, 0)
-    notes = [[n for n in each.notes if "best score is below" in n] for each in (one, other)]
+    notes = [
+        [n for n in each.notes if "best score is no better than" in n] for each in (one, other)
+    ]
     assert len(notes[0]) == 2
     assert notes[0] == notes[1]
 
@@ -128,6 +135,19 @@ def test_a_threshold_by_hand() -> None:
     assert choose_threshold(np.array([0.2, 0.5, 0.6]), np.array([0.1, 0.4])) == pytest.approx(0.45)
     assert choose_threshold(np.array([0.1]), np.array([0.5, 0.6])) == np.inf
     assert choose_threshold(np.array([0.8, 0.9]), np.array([0.1])) == pytest.approx(0.45)
+
+
+def test_who_has_just_the_score_of_the_threshold_is_declared() -> None:
+    """No better score than the threshold: whole numbers may well be equal to it."""
+    scores = torch.tensor([3.0, 1.0, 2.0, 2.0, 5.0])  # of the five sources with the one target
+    nobody = np.empty(0, dtype=np.int64)
+    valid, test = np.array([[0, 0]]), np.array([[4, 0]])
+    split = Split(valid[:0], valid, test, (np.array([1]), nobody), (np.array([2, 3]), nobody))
+    task = DanglingTask(split, np.concatenate([valid, test]))
+    blocks = ScoreMatrix(scores.unsqueeze(1), torch.ones(1, 1), "inner")
+    found = detect(blocks, (np.arange(5), np.zeros(1, dtype=np.int64)), task, (0,))[0]["src2tgt"]
+    assert found.threshold == 2
+    assert found.metrics["dangling_recall"] == 1.0
 
 
 def test_nobody_declared_is_no_precision() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,16 +12,18 @@ from mmea_bench.bench.scoring import decoders
 from mmea_bench.bench.scoring.decoders import (
     DECODERS,
     Hungarian,
+    Rescored,
     Sinkhorn,
     decoder_address,
     pair_numbers,
     parse_decoder,
 )
-from mmea_bench.bench.scoring.evaluate import Layout, rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import Layout, Scored, rank_in, rank_links, ranking_task
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import Number, PublishedTask, RankingScorer
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.methods.core.base import Embeddings, Scoring
+from mmea_bench.methods.core.pair_scores import PairScores
 
 LINKS = np.stack([np.arange(12), np.arange(12)], axis=1)
 TASK = ranking_task(LINKS, LINKS)
@@ -56,6 +60,7 @@ def test_defaults_are_left_out_of_the_address() -> None:
         ("hungarain", "Did you mean 'hungarian'"),
         ("sinkhorn[sweeps=0]", "sweeps must be 1 or more"),
         ("sinkhorn[temperature=0]", "temperature must be above 0"),
+        ("sinkhorn[temperature=1e-310]", "it must be 1e-200 or more"),
         ("mutual[k=3]", "parameter of decoder mutual"),
         ("csls[k=0]", "k must be 1 or more"),
     ],
@@ -220,3 +225,18 @@ def test_shuffled_candidates_are_told_by_their_own_entities(address: str) -> Non
     numbers = scorer.final(Embeddings(torch.eye(12), target)).numbers
     decoded = [number.value for number in numbers if number.direction == "pairs"]
     assert decoded == [1.0] * 4
+
+
+@pytest.mark.parametrize("tie_rule", ["realistic", "optimistic", "pessimistic"])
+def test_what_a_plan_leaves_out_has_the_last_rank_in_both_directions(tie_rule: Any) -> None:
+    """All sources prefer target 0: the other columns are empty, and all of their rows tied."""
+    scores = torch.zeros(6, 6)
+    scores[:, 0] = 1 + torch.arange(6) / 100
+    links = np.stack([np.arange(6)] * 2, axis=1)
+    scored = Scored(PairScores(scores.__getitem__, 6, 6), ranking_task(links, links))
+    decoder = parse_decoder("sinkhorn[candidates=1]")
+    assert isinstance(decoder, Rescored)
+    ranks = rank_in(decoder.plan(scored.blocks), scored.layout, (0,), tie_rule)[0]
+    assert ranks.src2tgt.tolist() == [1, 6, 6, 6, 6, 6]
+    of_first = {"realistic": 3.5, "optimistic": 1, "pessimistic": 6}[tie_rule]
+    assert ranks.tgt2src.tolist() == [of_first, 6, 6, 6, 6, 6]

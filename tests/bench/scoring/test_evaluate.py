@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from mmea_bench.bench.scoring import evaluate
-from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
+from mmea_bench.bench.scoring.evaluate import Scored, rank_in, rank_links, ranking_task
 from mmea_bench.methods.core.base import DivergedError, Embeddings
+from mmea_bench.methods.core.similarity import ScoreMatrix
 
 
 def brute_force_ranks(
@@ -182,3 +183,26 @@ def test_values_that_are_not_finite_raise_instead_of_winning() -> None:
     broken = torch.tensor([[float("nan")], [1.0]])
     with pytest.raises(DivergedError):
         rank_links(Embeddings(broken, broken), ranking_task(links, links))
+
+
+@pytest.mark.parametrize("k", [1, 3, 5, 8, 10, 20, 50])
+def test_csls_decides_no_tie_between_equal_vectors(k: int) -> None:
+    """Twins share a rank that ends in a half; CSLS of 5 and more had put one of them first."""
+    base = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
+    twins = torch.cat([base, base])[:63]
+    others = twins + 0.3 * torch.randn(63, 16, generator=torch.Generator().manual_seed(1))
+    links = np.stack([np.arange(63)] * 2, axis=1)
+    has_twin = np.arange(63) != 31
+    of_targets = rank_links(Embeddings(others, twins), ranking_task(links, links), (k,))[k]
+    of_sources = rank_links(Embeddings(twins, others), ranking_task(links, links), (k,))[k]
+    assert (of_targets.src2tgt[has_twin] % 1 == 0.5).all()
+    assert (of_sources.tgt2src[has_twin] % 1 == 0.5).all()
+
+
+def test_a_true_pair_whose_score_is_no_number_does_not_win() -> None:
+    """It beats nobody and nobody beats it, which would be the first rank."""
+    one, link = torch.ones(1, 1), np.array([[0, 0]])
+    scored = Scored(Embeddings(one, one), ranking_task(link, link))
+    blocks = ScoreMatrix(one * torch.nan, one, "inner")
+    with pytest.raises(DivergedError, match="not numbers"):
+        rank_in(blocks, scored.layout)

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.scoring.evaluate import Layout, candidate_task
 from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
+from mmea_bench.datasets.core.model.pair import Fold
 from mmea_bench.methods.core.base import StopRule
 
 
@@ -44,6 +47,13 @@ def test_validation_links_from_others_leave_all_seeds_to_train(
     assert len(split.valid_links) == round(0.1 * n_links)
     parts = (*split.seed_links, *split.valid_links, *split.test_links)
     assert sorted(map(tuple, parts)) == sorted(map(tuple, pair.anchor_links))
+    unseeded = Layout(candidate_task("unseeded", pair, split))
+    n_source, n_target = pair.sizes
+    n_seeds = len(split.seed_links)
+    assert (len(unseeded.sources), len(unseeded.targets)) == (
+        n_source - n_seeds,
+        n_target - n_seeds,
+    )
 
 
 def test_where_validation_links_come_from_counts_only_where_it_was_asked_for() -> None:
@@ -53,3 +63,14 @@ def test_where_validation_links_come_from_counts_only_where_it_was_asked_for() -
     assert "valid_from" not in Protocol().settings
     assert others.identity["protocol"]["valid_from"] == "others"
     assert Protocol(name="paper", valid_from="others").settings["valid_share"] == 0.1
+
+
+def test_strict_holds_out_training_links_of_a_fold_without_validation_links(
+    tmp_path: Path,
+) -> None:
+    pair = load_pair(open_dataset("synthetic[n=200]"), tmp_path)
+    rows = np.arange(len(pair.anchor_links))
+    pair = replace(pair, folds=(Fold("1", rows[:40], rows[:0], rows[40:]),))
+    for rule in (Protocol(), Protocol(valid_from="others")):
+        split = make_split(rule, pair, 0.2, 7, fold="1")
+        assert (len(split.seed_links), len(split.valid_links)) == (36, 4)

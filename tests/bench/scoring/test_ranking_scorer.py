@@ -121,3 +121,13 @@ def test_other_candidates_make_hits_uncertain(embeddings: Embeddings) -> None:
     """Candidates ``unseeded`` are all entities that do not train, so six links are no limit."""
     task = ranking_task(LINKS[:6], LINKS, (40, 40), LINKS[30:])
     assert RankingScorer(Protocol(), {"test": task}).final(embeddings).notes == ()
+
+
+def test_few_candidates_are_counted_for_each_kg_that_answers(embeddings: Embeddings) -> None:
+    """Six links over two targets: nobody misses Hits@5 there, but one may among the six sources."""
+    links = np.array([(row, row % 2) for row in range(6)])
+    scorer = RankingScorer(Protocol(), {"test": ranking_task(links, links)})
+    assert scorer.final(embeddings).notes == (
+        "among 2 targets hits@5 and hits@10 cannot be missed",
+        "among 6 sources hits@10 cannot be missed",
+    )

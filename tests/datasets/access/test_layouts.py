@@ -51,6 +51,16 @@ def test_three_graphs_are_one_too_many(tmp_path: Path) -> None:
         detect(tmp_path)
 
 
+def test_two_graphs_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    for path in (tmp_path / "FB15K").iterdir():
+        path.rename(path.with_name(path.name.replace("FB15K", "DB15K")))
+    with pytest.raises(
+        DataError, match=r"of 2 KGs \(DB15K, DB15K\).* Keep exactly two .*two names"
+    ):
+        detect(tmp_path)
+
+
 def test_raw_files_may_lie_in_one_folder(tmp_path: Path) -> None:
     write_raw(tmp_path / "a")
     flat = tmp_path / "flat"

@@ -112,6 +112,35 @@ def test_openea_folds_survive(tmp_path):
     )
 
 
+def test_a_published_split_that_cannot_be_used_keeps_its_place_among_openea_folds(tmp_path):
+    whole = tiny_pair()
+    folds = [dataclasses.replace(whole.folds[0], name=f"split/{name}") for name in "13"]
+    folds.insert(1, Fold.broken("split/2", "no file"))
+    write_openea_layout(dataclasses.replace(whole, folds=tuple(folds)), tmp_path)
+    copies = openea.locate(tmp_path).read("copy", ("A", "B")).folds
+    assert [(fold.name, bool(fold.problem)) for fold in copies] == [
+        *(("split/1", False), ("split/2", True), ("split/3", False))
+    ]
+
+
+def test_the_dbp15k_layout_holds_one_split_without_validation_links(tmp_path):
+    whole = tiny_pair()
+    rows = np.array([0, 1, 2])
+    split = Fold("split/1", rows[:1], rows[:0], rows[1:])
+    written = dataclasses.replace(whole, folds=(split,))
+    write_dbp15k_layout(written, tmp_path / "one")
+    (copy,) = dbp15k.locate(tmp_path / "one").read("copy", ("A", "B")).folds
+    (expected,) = canonical(written).folds
+    assert (copy.train.tolist(), copy.test.tolist()) == (
+        expected.train.tolist(),
+        expected.test.tolist(),
+    )
+    several = {"valid": whole.folds, "two": (split, dataclasses.replace(split, name="split/2"))}
+    for name, folds in several.items():
+        write_dbp15k_layout(dataclasses.replace(whole, folds=folds), tmp_path / name)
+        assert dbp15k.locate(tmp_path / name).read("copy", ("A", "B")).folds == ()
+
+
 def test_the_dbp15k_layout_reads_back_all_it_can_hold(pair, tmp_path):
     folder = tmp_path / "syn"
     write_dbp15k_layout(pair, folder)

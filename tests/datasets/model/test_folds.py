@@ -71,6 +71,7 @@ def test_the_parts_are_used_as_they_are() -> None:
         assert part.tolist() == pair.anchor_links[rows].tolist()
         assert part.base is None
         assert not part.flags.writeable
+    assert not split.valid_were_seeds
 
 
 def test_validation_links_that_are_not_published_are_held_out_of_the_training_links() -> None:
@@ -81,6 +82,7 @@ def test_validation_links_that_are_not_published_are_held_out_of_the_training_li
         {tuple(link) for link in part.tolist()} for part in (split.seed_links, split.valid_links)
     )
     assert (len(seeds), len(valid), seeds | valid) == (9, 1, train)
+    assert split.valid_were_seeds
     assert len(fold_split(pair, "f/1", 0.0, 3).valid_links) == 0
 
 

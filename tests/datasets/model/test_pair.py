@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def test_rows_of_partners_that_are_spelt_alike_say_nothing() -> None:
     lone = graph("G", "", ids(columns=3), ids(columns=2))
     alike = dataclasses.replace(lone, entities=uris, names=uris)
     links = np.stack([np.arange(n_entities, dtype=np.int32)] * 2, axis=1)
-    places = canonical(KGPair("alike", alike, alike, links)).anchor_links
+    other = dataclasses.replace(alike, name="H")
+    places = canonical(KGPair("alike", alike, other, links)).anchor_links
     assert abs(np.corrcoef(places.T)[0, 1]) < 4 / np.sqrt(n_entities)
 
 
@@ -91,7 +93,7 @@ def test_canonical_order_is_a_fixed_point() -> None:
 def test_the_version_tells_any_change_of_content() -> None:
     pair = make_pair()
     changed = [
-        {"anchor_links": ids((0, 0), (1, 0), columns=2)},
+        {"anchor_links": ids((0, 0), (1, 0), columns=2), "folds": ()},
         {"simulated": ("image",)},
         {"features": {}},
         {"target": graph("T", "yz", ids((0, 0, 1), columns=3), ids((0, 0), columns=2))},
@@ -124,6 +126,45 @@ def test_modalities_need_both_sides() -> None:
 def test_bad_links(changes: dict[str, object], words: str) -> None:
     with pytest.raises(DataError, match=words):
         make_pair(**changes)
+
+
+def test_a_link_that_stands_twice_would_be_seed_and_test_link() -> None:
+    with pytest.raises(DataError, match=r"the link of 'a' and 'y' stands twice\. Give each"):
+        make_pair(anchor_links=ids((0, 0), (1, 0), (2, 1), (1, 0), columns=2), folds=())
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (([0, 1], [], [1, 2]), "the link of 'a' and 'y' stands twice in split f. Give each link"),
+        (([0, 0], [1], [2]), "the link of 'c' and 'y' stands twice in split f. Give each link"),
+        (([0], [1], [3]), "split f has places outside of the 3 anchor links. Give rows of anchor"),
+        (([0], [1], [-1]), "split f has places outside of the 3 anchor links. Give rows of anchor"),
+    ],
+)
+def test_parts_of_a_fold_share_no_link_and_name_no_other(
+    parts: tuple[list[int], ...], words: str
+) -> None:
+    fold = Fold("f", *(np.array(part, dtype=np.int64) for part in parts))
+    with pytest.raises(DataError, match=re.escape(words)):
+        make_pair(folds=(fold,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"), [("entity", "aba"), ("relation", "rr"), ("attribute", "qq")]
+)
+def test_what_stands_twice_in_a_graph_is_named(kind: str, texts: str) -> None:
+    field = {"entity": "entities", "relation": "relations", "attribute": "attributes"}[kind]
+    twice = dataclasses.replace(make_pair().source, **{field: text_array(texts)})
+    with pytest.raises(DataError, match=f"tiny: S has {kind} '{texts[0]}' twice. Give each"):
+        make_pair(source=twice)
+
+
+def test_two_graphs_have_two_names() -> None:
+    """Counts are kept by name: of two graphs of one name, one would be lost."""
+    source = dataclasses.replace(make_pair().source, name="T")
+    with pytest.raises(DataError, match=r"both KGs are called 'T'\. Give each a name of its own"):
+        make_pair(source=source)
 
 
 def test_features_must_fit_the_graphs() -> None:

@@ -89,6 +89,31 @@ def test_shared_folders_beside_the_dataset_are_found(tmp_path: Path) -> None:
     assert "image" in read(folder).modalities
 
 
+@pytest.mark.parametrize("name", ["en", "zh", "h_en"])
+def test_files_beside_the_dataset_belong_to_the_whole_name_alone(tmp_path: Path, name: str) -> None:
+    folder = write_eva(tmp_path / name)
+    for file in ("translated_ent_name/dbp_zh_en.json", "pkls/zh_en_GA_id_img_feature_dict.pkl"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_bytes(b"[]")
+    files = dbp15k.locate(folder)
+    assert files is not None
+    assert (files.names, files.vectors) == (None, None)
+
+
+def test_a_key_that_is_a_uri_is_no_id(tmp_path: Path) -> None:
+    """The source KG has an entity that is called as the target KG numbers one."""
+    folder = write_eva(tmp_path)
+    path = folder / "ent_ids_1"
+    path.write_text(path.read_text().replace("/m/a", "11"))
+    keys = np.array(["11", TARGET_ENTITIES[0]])
+    np.savez(folder / "images.npz", entities=keys, features=np.array([[1.0], [2.0]]))
+    pair = read(folder)
+    source, target = pair.features["image"]
+    assert pair.source.entities[source.present].tolist() == ["11"]
+    assert pair.target.entities[target.present].tolist() == [TARGET_ENTITIES[0]]
+    assert target.values[target.present].tolist() == [[2.0]]
+
+
 @pytest.mark.parametrize("keys", [["0", "11"], ["/m/a", f"<{DBP}C>"]])
 def test_an_archive_names_entities_by_id_or_uri(tmp_path: Path, keys: list[str]) -> None:
     folder = write_eva(tmp_path)
@@ -144,7 +169,7 @@ def test_a_bad_feature_pickle_is_refused(tmp_path: Path, content: object, words:
 def test_several_feature_pickles_are_ambiguous(tmp_path: Path) -> None:
     write_eva(tmp_path)
     for name in "ab":
-        (tmp_path / f"{name}_id_img_feature_dict.pkl").write_bytes(b"")
+        (tmp_path / f"{name}_id_img_feature_dict.pkl").write_bytes(b"x")
     with pytest.raises(DataError, match="holds 2 feature pickles"):
         detect(tmp_path)
 
@@ -263,6 +288,22 @@ def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
     assert "training_attrs_1 is missing: that KG has no attributes." in missing.notes
     assert "training_attrs_1 is empty: that KG has no attributes." in empty.notes
     assert path not in detect(folder).files.input_files()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["images.npz", "x_id_img_feature_dict.pkl", "pkls/x_id_img_feature_dict.pkl",
+     "translated_ent_name/dbp.json"],
+)  # fmt: skip
+def test_an_empty_optional_file_is_a_missing_one(tmp_path: Path, name: str) -> None:
+    missing = read(write_eva(tmp_path / "pair"))
+    path = tmp_path / "pair" / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    empty = read(tmp_path / "pair")
+    assert empty.version == missing.version
+    assert set(empty.notes) - set(missing.notes) == {f"{path.name} is empty and counts as missing."}
+    assert path not in detect(tmp_path / "pair").files.input_files()
 
 
 def test_relation_ids_of_both_kgs_may_not_overlap_by_chance(tmp_path: Path) -> None:

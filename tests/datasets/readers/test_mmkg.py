@@ -272,6 +272,18 @@ def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path, name: str) -> 
     assert path not in detect(tmp_path).files.input_files()
 
 
+@pytest.mark.parametrize("name", ["FB15K/FB15K_ImageData.h5", "DB15K/images.npz", "images.npz"])
+def test_an_empty_file_of_images_is_a_missing_one(tmp_path: Path, name: str) -> None:
+    write_index(write_raw(tmp_path))
+    write_h5(tmp_path / "DB15K" / "DB15K_ImageData.h5", TARGET_VECTORS)
+    missing = read(tmp_path)
+    (tmp_path / name).touch()
+    empty = read(tmp_path)
+    assert empty.version == missing.version
+    note = f"{name.rpartition('/')[2]} is empty and counts as missing."
+    assert set(empty.notes) - set(missing.notes) == {note}
+
+
 def test_repeated_links_count_once(tmp_path: Path) -> None:
     path = write_raw(tmp_path) / "DB15K" / "DB15K_SameAsLink.txt"
     whole = read(tmp_path)

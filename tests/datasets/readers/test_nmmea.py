@@ -231,6 +231,32 @@ def test_a_graph_without_attributes_loads(root: Path, content: str | None) -> No
     assert "attribute" not in pair.modalities
 
 
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ('"1911"^^<http://www.w3.org/2001/XMLSchema#gYear>', "1911"),
+        ('"Wien"@de', "Wien"),
+        (r'"say \"hi\""', 'say "hi"'),
+        (r'"\"Heroes\""^^<s>', '"Heroes"'),
+        ("C^^2", "C^^2"),
+        (" tall ", " tall "),
+    ],
+)
+def test_a_value_is_what_its_literal_says(root: Path, written: str, stored: str) -> None:
+    path = root / "nmmea" / "kg1" / "attr_triples.tsv"
+    path.write_text(f"entity\tattribute\tvalue\np\ta\t{written}\n")
+    assert open_dataset("nmmea", root).read().source.attribute_values.tolist() == [stored]
+
+
+@pytest.mark.parametrize("value", ['"Heroes"', "a\tb", "two\nlines", '"1"^^<t>', " edges ", "C^^2"])
+def test_every_value_comes_back_as_it_was(tmp_path: Path, value: str) -> None:
+    pair = tiny_nmmkg()
+    source = dataclasses.replace(pair.source, attribute_values=text_array([value]))
+    write_nmmea_layout(dataclasses.replace(pair, source=source), tmp_path / "nmmea")
+    copy = open_dataset("nmmea", tmp_path).read()
+    assert copy.source.attribute_values.tolist() == [value]
+
+
 def test_vectors_without_ids_are_refused(root: Path) -> None:
     (root / "nmmea" / "kg2" / "feat_v.ids").write_text("")
     with pytest.raises(DataError, match=r"node 'y' has image, but no row"):

@@ -185,6 +185,26 @@ def test_an_empty_attribute_file_is_a_missing_one(tmp_path: Path) -> None:
     assert "attr_triples_2 is empty: that KG has no attributes." in empty.notes
 
 
+def test_an_empty_archive_of_images_is_a_missing_one(tmp_path: Path) -> None:
+    missing = read(write_openea(tmp_path))
+    (tmp_path / "images.npz").touch()
+    empty = read(tmp_path)
+    assert empty.version == missing.version
+    assert "images.npz is missing: there are no images." in missing.notes
+    assert "images.npz is empty: there are no images." in empty.notes
+
+
+def test_parts_of_a_split_beside_all_links_are_said_to_be_unread(tmp_path: Path) -> None:
+    folder = write_openea(tmp_path)
+    for part in ("train_links", "test_links"):
+        (folder / "721_5fold" / "1" / part).rename(folder / part)
+    note = (
+        "train_links, test_links is not read: a published split lies in a folder of its own, such "
+        "as 721_5fold/1."
+    )
+    assert note in read(tmp_path).notes
+
+
 def test_a_pickle_beside_the_files_gets_a_hint(tmp_path: Path) -> None:
     (write_openea(tmp_path) / "img_features.pkl").write_bytes(b"")
     assert any("img_features.pkl is not read in this layout" in n for n in read(tmp_path).notes)
@@ -216,9 +236,10 @@ def test_entities_that_only_the_attributes_know_are_counted(tmp_path: Path) -> N
     assert note in pair.notes
 
 
-def test_two_vectors_of_one_entity_are_pointed_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", ["/m/a", "</m/a>"])
+def test_two_vectors_of_one_entity_are_pointed_out(tmp_path: Path, again: str) -> None:
     write_openea(tmp_path)
-    keys = ["/m/a", "</m/a>", TARGET_ENTITIES[0]]
+    keys = ["/m/a", again, TARGET_ENTITIES[0]]
     features = np.array([[1.0], [3.0], [5.0]])
     np.savez(tmp_path / "images.npz", entities=np.array(keys), features=features)
     pair = read(tmp_path)
@@ -251,6 +272,13 @@ def test_numbers_of_both_kgs_are_kept_apart(tmp_path: Path) -> None:
         "1 attribute ids stand in both KGs; they are kept apart, as ids of each KG.",
     ):
         assert note in pair.notes
+
+
+def test_a_number_set_apart_may_not_become_another_relation(tmp_path: Path) -> None:
+    path = with_numbers(write_openea(tmp_path)) / "rel_triples_1"
+    path.write_text(f"{path.read_text(encoding='utf-8')}/m/a\t0 (source)\t/m/b\n")
+    with pytest.raises(DataError, match=r"FB15K has relation '0 \(source\)' twice"):
+        read(tmp_path)
 
 
 def test_numbers_that_do_not_overlap_and_names_of_both_kgs_stay(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from tests.datasets.layouts import (
     lines,
     write_eva,
     write_eva_extras,
+    write_h5,
+    write_index,
     write_openea,
     write_raw,
 )
@@ -129,6 +131,42 @@ def test_a_header_of_the_raw_layout_is_no_triple(tmp_path: Path) -> None:
     path.write_text(f"head relation tail .\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 1: .*names columns"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("write", "file", "header"),
+    [
+        (write_eva, "training_attrs_1", "entity\tattribute\tattribute"),
+        (write_raw, "FB15K/FB15K_NumericalTriples.txt", "entity\tattribute\tvalue"),
+        (write_raw, "DB15K/DB15K_NumericalTriples.txt", "<entity> <attribute> value ."),
+    ],
+)
+def test_a_header_is_no_attribute(
+    tmp_path: Path, write: Callable[[Path], Path], file: str, header: str
+) -> None:
+    path = write(tmp_path) / file
+    content = path.read_text(encoding="utf-8") if path.is_file() else "/m/a\thttp://f/lat\n"
+    path.write_text(f"{header}\n{content}", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"{path.name}, line 1: .*names columns.* Remove the line"):
+        read(tmp_path)
+
+
+def test_a_header_is_no_image(tmp_path: Path) -> None:
+    write_index(write_raw(tmp_path))
+    for name, letter in (("FB15K", "F"), ("DB15K", "D")):
+        vectors = {f"{letter}{row}": [1.0, 2.0] for row in range(4)}
+        write_h5(tmp_path / name / f"{name}_ImageData.h5", vectors)
+    path = tmp_path / "FB15K" / "FB15K_ImageIndex.txt"
+    path.write_text(f"entity\timage id\n{path.read_text()}")
+    with pytest.raises(DataError, match=r"FB15K_ImageIndex.txt, line 1: .*names columns"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("triple", ["e1\tr1\te2", "entity1\trelation1\tentity2", "t1\tr\tt2"])
+def test_toy_data_are_no_header(tmp_path: Path, triple: str) -> None:
+    path = write_openea(tmp_path) / "rel_triples_1"
+    path.write_text(f"{triple}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    assert triple.split("\t")[0] in read(tmp_path).source.entities.tolist()
 
 
 def test_an_entity_may_be_called_head(tmp_path: Path) -> None:

@@ -35,6 +35,34 @@ def test_line_ends_of_old_macs_are_refused(tmp_path: Path, content: bytes) -> No
     assert_sentence(caught.value, tmp_path / "a", "its lines end in carriage returns alone")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"e\ta\nf\tb\rg\tc\n", b'<e> <a> "1" .\n<f> <a> "2" .\r<g> <a> "3" .\n'],
+)
+def test_line_ends_of_old_macs_among_others_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        text.read_lines(tmp_path / "a")
+    assert_sentence(caught.value, tmp_path / "a", "its lines end in carriage returns alone", 2)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\ufeff", "\ufeff\r\n \n", "\u2003\n"])
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+def test_a_part_of_marks_and_blanks_is_an_empty_one(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    raw = content.encode()
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name == "a.gz" else raw)
+    assert text.stored_content(tmp_path / "a") is None
+    assert text.lacking(tmp_path / "a") == "a is empty"
+
+
+@pytest.mark.parametrize("content", ["\ufeffx", "\n" * 10_000 + "x", "\0"])
+def test_a_part_that_holds_anything_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a").write_text(content, encoding="utf-8")
+    assert text.stored_content(tmp_path / "a") == tmp_path / "a"
+
+
 def test_a_compressed_file_that_lost_its_ending_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(gzip.compress(b"text\n"))
     with pytest.raises(DataError) as caught:

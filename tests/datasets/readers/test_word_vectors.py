@@ -70,6 +70,20 @@ def test_a_line_of_another_length_is_named(tmp_path: Path) -> None:
         read_word_vectors(path, {"red", "house"})
 
 
+def test_the_header_of_fasttexts_files_is_no_word(tmp_path: Path) -> None:
+    path = tmp_path / "wiki.vec"
+    path.write_text("3 2\n" + TEXT)
+    table = read_word_vectors(path, {"3", "red"})
+    assert {word: vector.tolist() for word, vector in table.items()} == {"red": [1, 0]}
+
+
+def test_a_number_below_the_first_line_is_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "narrow.vec"
+    path.write_text("2 1\n3 4\n")
+    table = read_word_vectors(path, {"2", "3"})
+    assert {word: vector.tolist() for word, vector in table.items()} == {"3": [4]}
+
+
 def test_a_damaged_archive_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "glove.6B.zip"
     path.write_bytes(b"no archive")

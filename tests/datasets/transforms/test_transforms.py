@@ -14,6 +14,7 @@ from mmea_bench.datasets.core.errors import MissingDataError, UserError
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import split_links
 from mmea_bench.datasets.core.model.statistics import compare, count_pair
+from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.model.wrong_seeds import trained_links, wrong_seed_note
 from mmea_bench.datasets.core.transforms.catalogue import TRANSFORMS, plain_address
 from mmea_bench.datasets.core.transforms.name_noise import edited
@@ -136,6 +137,12 @@ def test_name_noise_edits_more_letters_where_there_is_more_of_it() -> None:
         uri.startswith("renamed:") == (new != old)
         for uri, new, old in zip(renamed.entities, renamed.names, _read().source.names, strict=True)
     )
+
+
+def test_the_uri_of_a_renamed_entity_says_nothing() -> None:
+    renamed = [uri for uri in _read("name_noise=0.2").source.entities if uri.startswith("renamed:")]
+    assert len(set(renamed)) == len(renamed) > 50
+    assert {surface_form(uri) for uri in renamed} == {""}
 
 
 def test_wrong_seeds_are_as_many_as_asked_nested_and_never_of_other_parts() -> None:

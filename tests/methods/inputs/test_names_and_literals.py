@@ -12,7 +12,9 @@ import torch
 
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import text_array
-from mmea_bench.datasets.core.model.view import TrainView
+from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.view import TrainView, train_view
+from mmea_bench.datasets.core.transforms.name_noise import with_name_noise
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import (
@@ -20,13 +22,16 @@ from mmea_bench.methods.core.inputs.literals import (
     Literal,
     number_of,
     parse_literal,
+    standardised_numbers,
 )
 from mmea_bench.methods.core.inputs.names import (
     averaged_word_vectors,
     hashed_word_table,
     name_vectors,
     ngram_counts,
+    original_names,
 )
+from tests.fuzz.limits import bounded
 from tests.methods.small_graphs import small_view
 
 
@@ -90,6 +95,41 @@ def test_word_vectors_of_the_dataset_come_first_in_their_own_dimension() -> None
     assert not ctx.log.simulated
 
 
+def named_view(uris: list[str], names: list[str]) -> TrainView:
+    """The small view, whose three source entities have these URIs and given names."""
+    view = small_view()
+    source = dataclasses.replace(view.source, entities=text_array(uris), names=text_array(names))
+    return dataclasses.replace(view, source=source)
+
+
+def test_original_names_are_those_of_the_uris() -> None:
+    view = named_view(["http://a/Ulm", "http://a/Q1", "Bonn_(city)"], ["Ulma", "one", ""])
+    assert original_names(view)[:3] == ["Ulm", "one", "Bonn (city)"]
+
+
+@pytest.mark.parametrize("names", [["", "", ""], ["red", "blue", "green"]])
+def test_numbers_of_entities_are_no_original_names(names: list[str]) -> None:
+    assert original_names(named_view(["100", "http://a/101", "102"], names))[:3] == names
+
+
+def test_a_number_among_names_is_an_original_name() -> None:
+    assert original_names(named_view(["1984", "Brazil", "Ulm"], [""] * 3))[0] == "1984"
+
+
+def test_numbers_stay_ids_when_noise_renames_most_entities() -> None:
+    uris, names = ["renamed://source/Q0", "renamed://source/Q1", "102"], ["rde", "bleu", "green"]
+    assert original_names(named_view(uris, names))[:3] == names
+
+
+def test_name_noise_edits_original_names() -> None:
+    names = ["Kingston upon Hull", "Frankfurt am Main", "Weston super Mare"]
+    view = named_view([f"http://a/resource/{name.replace(' ', '_')}" for name in names], names)
+    pair = KGPair("named", view.source, view.target, view.seed_links)
+    noisy = train_view(with_name_noise(pair, 0.5, 1), view.seed_links)
+    assert original_names(view)[:3] == names
+    assert original_names(noisy)[:3] == noisy.source.names.tolist() != names
+
+
 @pytest.mark.parametrize(
     ("raw", "parts"),
     [
@@ -102,13 +142,29 @@ def test_word_vectors_of_the_dataset_come_first_in_their_own_dimension() -> None
         (" 54.2 ", ("54.2", "", "")),
         ("12^^<http://www.w3.org/2001/XMLSchema#integer>", ("12", "integer", "")),
         ("a red house^^xsd:string", ("a red house", "string", "")),
+        ("a red house^^http://x/string", ("a red house", "string", "")),
         ("x^^2 + y", ("x^^2 + y", "", "")),
+        ("x^^2", ("x^^2", "", "")),
+        ('a "quoted" word', ('a "quoted" word', "", "")),
+        ('"', ('"', "", "")),
         ("someone@example.org", ("someone@example.org", "", "")),
         ("", ("", "", "")),
     ],
 )
 def test_literals_fall_into_text_datatype_and_language(raw: str, parts: tuple[str, ...]) -> None:
     assert parse_literal(raw) == Literal(*parts)
+
+
+@pytest.mark.parametrize("raw", ['"' + '"^^' * 100_000 + ">> >", "^^<x:" * 100_000 + " "])
+def test_literals_made_to_match_for_ever_are_parsed_at_once(raw: str) -> None:
+    with bounded(0.5):
+        assert parse_literal(raw).text == raw.strip()
+
+
+@pytest.mark.parametrize("text", ["1" * 200_000 + "x", "1" + ",000" * 50_000 + "x"])
+def test_digits_made_to_match_for_ever_are_no_number_at_once(text: str) -> None:
+    with bounded(0.5):
+        assert math.isnan(number_of(text))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +190,11 @@ def test_numbers_and_dates_as_years(text: str, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "12 km", "nan", "inf", "1e999", "1,2", "1999-13-01", "15##-##-##"]
+    "text",
+    [
+        *("", "abc", "12 km", "nan", "inf", "1,2", "1999-13-01", "15##-##-##"),
+        *("1e999", "9" * 400, "1" + ",000" * 110),  # too large for a float
+    ],
 )
 def test_other_texts_are_no_numbers(text: str) -> None:
     assert math.isnan(number_of(text))
@@ -144,7 +204,7 @@ def view_with_values() -> TrainView:
     """Attributes ``born`` (0), ``height`` (1); source entity 0 was born twice."""
     view = small_view()
     source = dataclasses.replace(
-        view.source, attribute_values=text_array(["1990", '"1991"^^<x#gYear>', "soon", "1.7"])
+        view.source, attribute_values=text_array(["1990", "1991", "soon", "1.7"])
     )
     target = dataclasses.replace(view.target, attribute_values=text_array(["tall"]))
     return dataclasses.replace(view, source=source, target=target)
@@ -157,6 +217,30 @@ def test_values_follow_the_attribute_triples_of_the_union_graph() -> None:
     assert np.stack([values.entities, values.attributes], 1).tolist() == graph.attributes.tolist()
     assert values.texts == ["1990", "1991", "soon", "1.7", "tall"]
     np.testing.assert_array_equal(values.numbers, [1990, 1991, np.nan, 1.7, np.nan])
+
+
+def test_a_text_is_what_the_reader_stored() -> None:
+    view = small_view()
+    stored = ['"Heroes"', "C^^2", " x ", "  "]
+    source = dataclasses.replace(view.source, attribute_values=text_array(stored))
+    view = dataclasses.replace(view, source=source)
+    texts = AttributeValues.of(view, JointGraph.of(view)).texts
+    assert texts == ['"Heroes"', "C^^2", " x ", "", "1"]  # blanks alone say nothing
+
+
+def test_a_number_may_stand_in_quotes_or_carry_a_type() -> None:
+    view = small_view()
+    stored = ['"178.0"^^<http://x#double>', "12^^xsd:integer", '"7"@en', '"x"']
+    source = dataclasses.replace(view.source, attribute_values=text_array(stored))
+    view = dataclasses.replace(view, source=source)
+    numbers = AttributeValues.of(view, JointGraph.of(view)).numbers
+    np.testing.assert_array_equal(numbers, [178, 12, 7, np.nan, 1])
+
+
+def test_a_number_beyond_floats_spoils_no_other_of_its_attribute() -> None:
+    numbers = np.array([number_of(text) for text in ("1" + ",000" * 110, "1", "3")])
+    found = standardised_numbers(np.zeros(3, dtype=np.int64), numbers)
+    np.testing.assert_array_equal(found, [np.nan, -1, 1])
 
 
 def test_digital_attributes_have_more_numbers_than_other_values() -> None:

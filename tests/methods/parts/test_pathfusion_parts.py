@@ -14,7 +14,6 @@ from mmea_bench.datasets.core.model.graph import KnowledgeGraph, text_array
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.literals import parse_literal
 from mmea_bench.methods.parts.pathfusion import paths as parts
 from mmea_bench.methods.parts.pathfusion.paths import (
     HeldPath,
@@ -44,7 +43,7 @@ def graph_of(facts: list[tuple[int, str, str]], n_entities: int = 4) -> Knowledg
 
 
 SOURCE = [
-    (0, "http://x/height", '"178.0"^^<http://w3/double>'),
+    (0, "http://x/height", "178.0"),
     (0, "http://x/height", "180"),
     (1, "http://x/height", "178.0"),
     (1, "http://x/born", "1950-12-03"),
@@ -69,12 +68,12 @@ def test_attribute_path_is_the_sum_over_all_pairs_of_values(
 ) -> None:
     monkeypatch.setattr(parts, "_BLOCK_ITEMS", 2)
     expected = np.zeros((4, 4))
-    read = {"178.0": 178.0, '"178.0"^^<http://w3/double>': 178.0, "180": 180.0}
+    read = {"178.0": 178.0, "180": 180.0}
     read |= {"1950-12-03": 1951.0, "unknown": 0.0, "1951": 1951.0, "1951-01-02": 1951 + 1 / 12}
     for entity, uri, value in SOURCE:
         for other, other_uri, other_value in dict.fromkeys(TARGET):
             # The source is FB15K, which the released code, having it as its target, encodes so.
-            text = attribute_name(uri) + (f" {parse_literal(value).text}" if slip else "")
+            text = attribute_name(uri) + (f" {value}" if slip else "")
             kernel = float(letters([text], [attribute_name(other_uri)])[0, 0])
             expected[entity, other] += kernel / (abs(read[value] - read[other_value]) + 1e-3)
     items = ValueItems.of(graph_of(SOURCE)), ValueItems.of(graph_of(TARGET))
@@ -87,6 +86,13 @@ def test_equal_values_of_one_name_are_one_item_and_count_once_for_an_entity() ->
     assert items.names == ["height", "height", "born", "born"]
     assert items.texts == ["178.0", "180", "1950-12-03", "unknown"]
     assert ValueItems.of(graph_of(TARGET)).holders.toarray()[0].tolist() == [1, 0, 0]
+
+
+def test_quotes_are_of_a_text_and_of_no_number() -> None:
+    literals = ['"Heroes"', "C^^2", '"178.0"^^<http://w3/double>']
+    items = ValueItems.of(graph_of([(0, "http://x/a", literal) for literal in literals]))
+    assert items.texts == literals
+    assert items.numbers.tolist() == [0, 0, 178]
 
 
 @pytest.mark.parametrize(

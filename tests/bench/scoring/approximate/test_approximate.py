@@ -25,7 +25,7 @@ from mmea_bench.bench.scoring.approximate.options import (
     parse_ranking,
     ranking_address,
 )
-from mmea_bench.bench.scoring.approximate.scorer import ApproximateScorer, scorer_kind
+from mmea_bench.bench.scoring.approximate.scorer import ApproximateScorer, LookedUp, scorer_kind
 from mmea_bench.bench.scoring.evaluate import Layout, RankingTask, rank_links, ranking_task
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.scorers import FinalScores, RankingScorer
@@ -295,3 +295,63 @@ def test_rows_of_a_run_are_marked(make_method: Any, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["run", *asked, "--ranking", "fast"])
     assert refused.exit_code == 2
     assert "Unknown ranking 'fast'" in refused.stderr
+
+
+def ranks_of_both(
+    source: torch.Tensor, target: torch.Tensor, k: int, tie_rule: Any = "realistic"
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Exact ranks and those among k candidates, source to target and target to source."""
+    found, links = Embeddings(source, target), np.stack([np.arange(len(source))] * 2, axis=1)
+    links_task = ranking_task(links, links)
+    exact = rank_links(found, links_task, (0,), tie_rule)[0]
+    ours = LookedUp(found, Layout(links_task), Approximate(k)).ranks(0, tie_rule)
+    return [(exact.src2tgt, ours.src2tgt), (exact.tgt2src, ours.tgt2src)]
+
+
+@pytest.mark.parametrize("tie_rule", ["realistic", "optimistic", "pessimistic"])
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_ties_cut_at_the_border_of_a_list_gain_nothing(tie_rule: str, k: int) -> None:
+    """Of eight equal targets five listed ones were alone with the partner: rank 3 for 4.5."""
+    base = torch.randn(10, 16, generator=torch.Generator().manual_seed(1))
+    target = base.repeat_interleave(8, dim=0)
+    source = target + 0.1 * torch.randn(80, 16, generator=torch.Generator().manual_seed(2))
+    for exact, ours in ranks_of_both(source, target, k, tie_rule):
+        assert (ours >= exact).all()
+
+
+def test_constant_vectors_do_not_win_among_candidates() -> None:
+    same = torch.ones(60, 4)
+    for exact, ours in ranks_of_both(same, same, 15):
+        assert (exact == 30.5).all()
+        assert (ours >= exact).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_the_last_candidate_keeps_its_rank_where_nothing_ties_with_it(k: int) -> None:
+    source = torch.randn(60, 8, generator=torch.Generator().manual_seed(4))
+    target = source + 1.2 * torch.randn(60, 8, generator=torch.Generator().manual_seed(5))
+    for exact, ours in ranks_of_both(source, target, k):
+        assert (exact == k).any()
+        assert np.array_equal(ours[exact <= k], exact[exact <= k])
+
+
+def test_among_few_candidates_the_row_says_what_cannot_be_missed() -> None:
+    links = LINKS[1:5]
+    protocol = Protocol(ranking="approximate[k=3]")
+    scorer = ApproximateScorer(protocol, {"test": ranking_task(links, links)})
+    assert "among 4 candidates hits@5 and hits@10 cannot be missed" in scorer.final(vectors()).notes
+
+
+def test_csls_decides_no_tie_between_equal_vectors() -> None:
+    base = torch.randn(101, 16, generator=torch.Generator().manual_seed(6))
+    target = torch.cat([base, base])
+    source = target + 0.3 * torch.randn(202, 16, generator=torch.Generator().manual_seed(7))
+    links = np.stack([np.arange(202)] * 2, axis=1)
+    halves = [
+        torch.cat([torch.nn.functional.normalize(part, dim=1) for part in side.chunk(8, dim=1)], 1)
+        for side in (source, target)
+    ]
+    layout_of_all = Layout(ranking_task(links, links))
+    looked_up = LookedUp(Embeddings(*halves, n_parts=8), layout_of_all, Approximate(202))
+    for size in (3, 5, 10, 50):
+        assert (looked_up.ranks(size, "realistic").src2tgt % 1 == 0.5).all()
