@@ -112,11 +112,12 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
         )
     rows = pd.concat(shown)
     notes = (
-        "Means over repeats. Seconds per epoch are those of the epochs after the first; of records "
-        "without them, the training time over its epochs. Training time is without scoring; to "
-        "best is the part of it until the epoch of the reported checkpoint; peak memory is that of "
-        "the whole process, data included. Devices are never averaged: each has rows and figures "
-        "of its own.",
+        "Means over repeats. Seconds per epoch are those of the epochs after the first; in a row "
+        "with a record that lacks them, the training time over its epochs. Training time is "
+        "without scoring; to best is the same without the epochs after that of the reported "
+        "checkpoint (of records without an epoch's seconds, in proportion to the epochs); peak "
+        "memory is that of the whole process, data included. Devices are never averaged: each has "
+        "rows and figures of its own.",
         *(_beside_note() for _ in range(bool(rows["is_beside"].any()))),
         *(_ENERGY_NOTE for _ in range(bool(rows["energy_wh"].notna().any()))),
         *mark_notes(rows),
@@ -149,15 +150,11 @@ def _priced(cells: pd.DataFrame) -> pd.DataFrame:
     """What cells cost, by key.
 
     Returns:
-        The columns of the table as floats, ``device``, ``is_beside``, and ``trained_s``: the time
-        of cells that trained for an epoch or more.
+        The columns of the table as floats (``epoch_s`` where it was recorded), ``device``,
+        ``is_beside``, and ``trained_s``: the time of cells that trained for an epoch or more.
     """
-    epochs = cells["epochs"].astype(float)
-    epochs = epochs.where(epochs > 0)  # what trains nothing has no time per epoch
-    fit_s = cells["fit_s"].astype(float)
     priced = cells.assign(
-        epoch_s=cells["epoch_s"].astype(float).fillna(fit_s / epochs),
-        best_s=fit_s * cells["best_epoch"].astype(float) / epochs,
+        best_s=_best_s(cells),
         energy_wh=1000.0 * cells["energy_kwh"].astype(float),
         co2_mg=1e6 * cells["co2_kg"].astype(float),
     )
@@ -165,6 +162,36 @@ def _priced(cells: pd.DataFrame) -> pd.DataFrame:
     devices = cells.set_index("key")["device"].fillna(_UNKNOWN)
     trained_s = prices["fit_s"].where(prices["epochs"] > 0)
     return prices.assign(device=devices, is_beside=beside(cells), trained_s=trained_s)
+
+
+def _best_s(cells: pd.DataFrame) -> pd.Series[float]:
+    """Training time without the epochs after the reported checkpoint: set-up counts in full.
+
+    Where a record does not tell an epoch's seconds, set-up is taken to be spread over them.
+    """
+    fit_s, epoch_s, best = (
+        cells[name].astype(float) for name in ("fit_s", "epoch_s", "best_epoch")
+    )
+    epochs = _trained(cells)
+    # Epochs before the checkpoint may be faster than the mean; no time is below none.
+    return (fit_s - (epochs - best) * epoch_s.fillna(fit_s / epochs)).clip(lower=0.0)
+
+
+def _epoch_s(costs: pd.DataFrame) -> pd.Series[float]:
+    """Seconds per epoch of the cells of a row, by one rule for all of them.
+
+    An epoch's own seconds leave out the set-up, its share of the training does not: a mean over
+    both would be neither.
+    """
+    epochs = _trained(costs)
+    is_known = costs["epoch_s"].notna() | epochs.isna()
+    return costs["epoch_s"] if is_known.all() else costs["fit_s"] / epochs
+
+
+def _trained(cells: pd.DataFrame) -> pd.Series[float]:
+    """Epochs; of what trains none, nothing, for it has no time per epoch."""
+    epochs = cells["epochs"].astype(float)
+    return epochs.where(epochs > 0)
 
 
 def _beside_note() -> str:
@@ -177,6 +204,7 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
     priced = _COLUMNS | (_ENERGY if numbers["energy_wh"].notna().any() else {})
     for (device, name), own in numbers.groupby(["device", "name"], sort=True):
         costs = own.drop_duplicates("key")
+        costs = costs.assign(epoch_s=_epoch_s(costs))
         cells = [_cost_cell(costs[column], column) for column in priced.values()]
         result = with_certain(repeat_cell(own.groupby("repeat")["value"].mean()), own)
         labels = (str(name), str(device), str(own["repeat"].nunique()))

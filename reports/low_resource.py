@@ -24,6 +24,7 @@ from mmea_bench.reports.core.rows.comparison import (
     Comparison,
     comparisons,
     mark_notes,
+    metric_style,
     repeat_cell,
     shown_numbers,
 )
@@ -111,7 +112,7 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
         cells = []
         for ratio in ratios:
             there = own[own["seed_ratio"] == ratio]
-            cell = repeat_cell(there.groupby("repeat")["value"].mean())
+            cell = repeat_cell(there.groupby("repeat")["value"].mean(), metric_style(metric))
             cells.append(with_certain(cell, there))
         rows.append(Row((str(name),), tuple(cells)))
     columns = tuple((METRIC_NAMES[metric], percent(ratio)) for ratio in ratios)

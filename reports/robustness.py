@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from mmea_bench.reports.core.rows.comparison import (
     slug_of,
 )
 from mmea_bench.reports.core.rows.gaps import gap_notes, left_out
-from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.rows.select import PUBLISHED, files_version, percent
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import DANGLING_METRICS
 from mmea_bench.results.core.table import Tables
@@ -47,7 +47,11 @@ PLAIN_VALUES: Mapping[str, float] = MappingProxyType(
 )
 """Each transform with a strength, and the value at which its dataset is the plain one."""
 
-_PLACE = ["protocol", "rules", "base_dataset", "seed_ratio"]
+_PLACE = ["protocol", "rules", "base_dataset", "seed_ratio", "is_published"]
+"""What the points of a curve share; that of ``is_published`` is the kind of split."""
+
+_ALIKE = " with the same split, seed ratio and rules"
+_MOST_LISTED = 6
 
 
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
@@ -56,22 +60,20 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     numbers = numbers[numbers["modality"] == ""]
     unclear = _of_several_versions(numbers)
     usable = numbers[~numbers["dataset"].isin(unclear)]
-    blocks: list[Block] = []
-    shown = []
-    for curve in _curves(usable, options):
-        blocks += [_figure(curve), _table(curve)]
-        shown.append(curve.points)
+    curves = list(_curves(usable, options))
+    alone = tuple(_alone_notes(usable, curves, options))
     gaps = gap_notes(tables, options, numbers)
-    if not blocks:
-        return left_out(
-            "No dataset was run at two or more values of a transform such as image_ratio.", gaps
-        )
+    if not curves:
+        reason = "No dataset was run at two or more values of a transform such as image_ratio"
+        return left_out(" ".join([f"{reason}{_ALIKE if alone else ''}.", *alone]), gaps)
+    blocks: list[Block] = [block for curve in curves for block in (_figure(curve), _table(curve))]
     notes = (
         "Lines: means; bands: 95 % intervals over repeats, none for a single one; dotted: across "
         "a value without a number.",
         "Area: of the curve by trapezoids, divided by the range of its values: the mean height.",
         *(f"{name} was run in several versions and is left out." for name in unclear),
-        *mark_notes(pd.concat(shown)),
+        *alone,
+        *mark_notes(pd.concat([curve.points for curve in curves])),
         *gaps,
     )
     return Document(NAME, "Robustness", tuple(blocks), notes)
@@ -119,22 +121,16 @@ def area(xs: list[float], ys: list[float]) -> float:
 
 def _of_several_versions(numbers: pd.DataFrame) -> list[str]:
     """Datasets of which no single content was measured."""
-    n_versions = numbers.groupby("dataset")["dataset_version"].nunique()
+    n_versions = files_version(numbers["dataset_version"]).groupby(numbers["dataset"]).nunique()
     return [str(name) for name in n_versions.index[n_versions > 1]]
 
 
 def _curves(numbers: pd.DataFrame, options: ReportOptions) -> Iterator[_Curve]:
+    usual_rules = _usual_rules(numbers)
     for transform in PLAIN_VALUES:
-        split = [split_transform(str(address), transform) for address in numbers["dataset"]]
-        own = numbers.assign(
-            base_dataset=[base for base, _ in split], x=[value for _, value in split]
-        )
+        own = _placed(numbers, transform)
         for key, group in own.groupby(_PLACE, sort=True):
-            protocol, rules, dataset, ratio = key
-            place = f"{options.names.dataset(str(dataset))}, {percent(float(str(ratio)))} seeds"
-            title = f"{transform}: {place}, {protocol} protocol"
-            if group["rules"].iloc[0] != own["rules"].mode().iloc[0]:
-                title += f", {rules}"
+            title = f"{transform}: {_place_words(key, usual_rules, options.names)}"
             for metric in _shown_metrics(set(group["metric"]), options):
                 points = group[group["metric"] == metric]
                 if points["x"].nunique() < 2:
@@ -142,6 +138,53 @@ def _curves(numbers: pd.DataFrame, options: ReportOptions) -> Iterator[_Curve]:
                 points = points.assign(name=method_names(points, options.names))
                 own_title = title + f", {METRIC_NAMES[metric]}" * (metric in DANGLING_METRICS)
                 yield _Curve(transform, own_title, metric, points, options.names)
+
+
+def _placed(numbers: pd.DataFrame, transform: str) -> pd.DataFrame:
+    """The rows with the columns of ``_PLACE``, and ``x``, the value of a transform."""
+    split = [split_transform(str(address), transform) for address in numbers["dataset"]]
+    return numbers.assign(
+        base_dataset=[base for base, _ in split],
+        x=[value for _, value in split],
+        is_published=numbers["dataset_version"].str.endswith(PUBLISHED),
+    )
+
+
+def _place_words(place: Iterable[object], usual_rules: str, names: Names) -> str:
+    """Printed place, of values as ``_PLACE`` names them; rules show where they are unusual."""
+    protocol, rules, dataset, ratio, is_published = place
+    words = [names.dataset(str(dataset)), *["published split"] * bool(is_published)]
+    words += [f"{percent(float(str(ratio)))} seeds", f"{protocol} protocol"]
+    return ", ".join([*words, *[str(rules)] * (rules != usual_rules)])
+
+
+def _usual_rules(numbers: pd.DataFrame) -> str:
+    return "" if numbers.empty else str(numbers["rules"].mode().iloc[0])
+
+
+def _alone_notes(
+    numbers: pd.DataFrame, curves: Sequence[_Curve], options: ReportOptions
+) -> Iterator[str]:
+    """A sentence for each transform on what would be a point of a curve if places were alike."""
+    for transform in PLAIN_VALUES:
+        own = _placed(numbers, transform)
+        own = own[own["metric"].isin(_shown_metrics(set(own["metric"]), options))]
+        n_values = own.groupby(["base_dataset", "metric"])["x"].transform("nunique")
+        drawn = [curve.points.index for curve in curves if curve.transform == transform]
+        is_drawn = own.index.isin([row for index in drawn for row in index])
+        alone = own[(n_values > 1) & ~is_drawn]
+        if alone.empty:
+            continue
+        places = alone.assign(base_dataset=alone["dataset"])[_PLACE].drop_duplicates()
+        listed = sorted(
+            _place_words(place, _usual_rules(numbers), options.names)
+            for place in places.itertuples(index=False)
+        )
+        more = f"; and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+        yield (
+            f"In no curve of {transform}, for there is no other value{_ALIKE}: "
+            f"{'; '.join(listed[:_MOST_LISTED])}{more}."
+        )
 
 
 def _shown_metrics(found: set[str], options: ReportOptions) -> list[str]:

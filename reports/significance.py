@@ -35,6 +35,7 @@ from mmea_bench.reports.core.statistics.selected_best import best_p_values
 from mmea_bench.reports.core.statistics.statistics import (
     CORRECTION_NAMES,
     LEVEL,
+    Effect,
     TwoSampleTests,
     corrected,
     two_sample_tests,
@@ -56,6 +57,11 @@ _EFFECT_STYLES: tuple[NumberStyle, ...] = (
     *("fraction", "fraction", "fraction", "effect", "effect", "effect", "p_value"),
 )
 _P_NAMES = {"welch": "Welch's p", "student": "Student's p", "paired": "paired p"}
+_ALL_REPEATS = "; its interval is Welch's."
+_PAIRED = (
+    " over the repeats that both have (Hedges' g too); its interval is Student's, of the "
+    "differences by repeat."
+)
 _ANY_INPUT = "any input"
 
 
@@ -103,8 +109,9 @@ def _notes(shown: pd.DataFrame, options: ReportOptions) -> Iterator[str]:
         )
     yield (
         f"{'Reference' if options.reference else 'Best: best mean'}. Difference: "
-        f"{'reference' if options.reference else 'best'} minus the other; its interval is "
-        "Welch's. Hedges' g is the difference in standard deviations, corrected for few repeats; "
+        f"{'reference' if options.reference else 'best'} minus the other"
+        f"{_PAIRED if options.test == 'paired' else _ALL_REPEATS} "
+        "Hedges' g is the difference in standard deviations, corrected for few repeats; "
         "its interval is that of the noncentral t distribution. Student's test assumes equal "
         "variances, Welch's does not, the paired one compares repeat by repeat (methods share the "
         "splits; – where fewer than two repeats match or all differ alike). "
@@ -213,12 +220,13 @@ class _Contest:
             found = self.tests.get(name)
             cells = [Cell()] * len(_EFFECT_STYLES)
             if isinstance(found, TwoSampleTests):
-                effect = (found.difference, *found.interval)
-                standardised = (found.hedges_g, *found.hedges_interval)
+                effect = found.effect(self.options.test)
+                plain = (effect.difference, *effect.interval)
+                standardised = (effect.hedges_g, *effect.hedges_interval)
                 cells = [
                     Cell(number, style=self.family.style if style == "fraction" else style)
                     for number, style in zip(
-                        (*effect, *standardised, self.p_values[name]), _EFFECT_STYLES, strict=True
+                        (*plain, *standardised, self.p_values[name]), _EFFECT_STYLES, strict=True
                     )
                 ]
             own_input = (self.found.inputs[name],) * self.options.across_inputs
@@ -275,27 +283,33 @@ class _Contest:
         return f", where their input differs ({self.found.first}: {own}; {name}: {other})"
 
     def _sentences(self) -> Iterator[str]:
-        name_of_metric = METRIC_NAMES[self.family.metric]
+        effects = {
+            name: found.effect(self.options.test)
+            for name, found in self.tests.items()
+            if isinstance(found, TwoSampleTests)
+        }
+        for name in list(effects)[:_MOST_SENTENCES]:
+            yield self._sentence(name, effects[name])
+        if len(effects) > _MOST_SENTENCES:
+            yield f"The table tells of {len(effects) - _MOST_SENTENCES} more."
+        if any(min(effect.n_repeats) < _FEW_REPEATS for effect in effects.values()):
+            yield f"With fewer than {_FEW_REPEATS} repeats, tests find large differences only."
+
+    def _sentence(self, name: str, effect: Effect) -> str:
+        """The verdict on one rival, in the direction of the difference that was tested."""
         ratio = self.part.place.removeprefix(self.part.dataset).strip()
         where = f"{self.part.dataset} at {ratio} ({self.family.rules_text})"
-        tested = {
-            name: found for name, found in self.tests.items() if isinstance(found, TwoSampleTests)
-        }
-        for name, found in list(tested.items())[:_MOST_SENTENCES]:
-            p = self.p_values[name]
-            verdict = "is better than" if p < LEVEL else "is not shown to be better than"
-            low, high = found.interval
-            yield (
-                f"{self.found.first} {verdict} {name} on {where}{self._despite(name)}: "
-                f"{found.difference:+.3f} "
-                f"{name_of_metric}, 95 % interval [{low:.3f}, {high:.3f}], "
-                f"p = {format_number(p, 'p_value')} {CORRECTION_NAMES[self.options.correction]}, "
-                f"{_repeats(found.n_repeats)}."
-            )
-        if len(tested) > _MOST_SENTENCES:
-            yield f"The table says the same of {len(tested) - _MOST_SENTENCES} more."
-        if any(min(found.n_repeats) < _FEW_REPEATS for found in tested.values()):
-            yield f"With fewer than {_FEW_REPEATS} repeats, tests find large differences only."
+        p = self.p_values[name]
+        shown = "is" if p < LEVEL else "is not shown to be"
+        side = "worse" if self.family.sign * effect.difference < 0 else "better"
+        low, high = effect.interval
+        return (
+            f"{self.found.first} {shown} {side} than {name} on {where}{self._despite(name)}: "
+            f"{effect.difference:+.3f} "
+            f"{METRIC_NAMES[self.family.metric]}, 95 % interval [{low:.3f}, {high:.3f}], "
+            f"p = {format_number(p, 'p_value')} {CORRECTION_NAMES[self.options.correction]}, "
+            f"{_repeats(effect.n_repeats, self.options.test)}."
+        )
 
 
 def _tests(first: pd.Series[float], other: pd.Series[float], test: str) -> TwoSampleTests | str:
@@ -344,6 +358,7 @@ def _number_cell(value: float | None, style: NumberStyle) -> Cell:
     return Cell() if value is None else Cell(float(value), style=style)
 
 
-def _repeats(sizes: Sequence[int]) -> str:
+def _repeats(sizes: Sequence[int], test: str) -> str:
     """Printed number of repeats of both."""
-    return " and ".join(str(n) for n in dict.fromkeys(sizes)) + " repeats"
+    noun = "shared repeats" if test == "paired" else "repeats"
+    return " and ".join(str(n) for n in dict.fromkeys(sizes)) + f" {noun}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,18 +32,19 @@ from mmea_bench.reports.core.rows.comparison import (
     mark_notes,
     metric_style,
     name_marks,
-    overrides_of,
     repeat_cell,
     shown_numbers,
     slug_of,
 )
 from mmea_bench.reports.core.rows.gaps import cells_of, gap_notes, left_out
 from mmea_bench.reports.core.rows.select import current_cells
+from mmea_bench.reports.core.swept_points import with_points, without_settings
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
 NAME = "sweep"
 _HEIGHT_IN = 2.3
+_MOST_LISTED = 6
 _LOG_SPAN = 20.0
 """Values whose largest is this many times the smallest are spread evenly by a log axis."""
 
@@ -54,14 +55,17 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     all_cells = current_cells(tables).tables.cells
     validated = best_validation_scores(tables)
     blocks: list[Block] = []
-    shown = []
+    shown, alone = [], set()
     for comparison in comparisons(numbers, options):
-        made = list(_blocks(comparison, cells_of(all_cells, comparison), options.names))
-        chosen = chosen_table(comparison, validated, options.names) if made else None
-        blocks += made if chosen is None else [*made, chosen]
-        # Cells without overrides are in no sweep.
-        is_swept = comparison.numbers["overrides"] != "{}"
-        shown += [comparison.numbers[is_swept]] if made else []
+        is_first = comparison.numbers["metric"] == comparison.metrics[0]
+        points = with_points(comparison.numbers[is_first])
+        groups = _groups(points, with_points(cells_of(all_cells, comparison)))
+        sweeps = [*_lines(comparison, groups, options.names), *_maps(comparison, groups, options)]
+        chosen = chosen_table(comparison, validated, options.names) if sweeps else None
+        blocks += [block for sweep in sweeps for block in _blocks(sweep)]
+        blocks += [] if chosen is None else [chosen]
+        shown += [sweep.rows for sweep in sweeps]
+        alone |= _alone(points, sweeps)
     gaps = gap_notes(tables, options, numbers)
     if not blocks:
         reason = "No hyper-parameter was run with two or more values."
@@ -69,6 +73,7 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     notes = (
         "Mean over repeats. Lines: bands are 95 % intervals. Maps: the best value is framed, "
         "hatched cells have no number.",
+        *_alone_notes(alone),
         *mark_notes(pd.concat(shown)),
         *gaps,
     )
@@ -76,18 +81,45 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
 
 
 @dataclass(frozen=True, eq=False)
+class _Group:
+    """One variant's points that set the same settings, whatever their values.
+
+    Attributes:
+        rows: Numbers of the figures' metric; columns of ``with_points``.
+        cells: All of its cells with the same columns, those without a number too.
+    """
+
+    rows: pd.DataFrame
+    cells: pd.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """Settings that all its points have."""
+        return sorted(self.cells["point"].iloc[0])
+
+    @property
+    def moving(self) -> list[str]:
+        """Settings that were run with two or more values; none where one point has numbers."""
+        if self.rows["variant"].nunique() < 2:
+            return []
+        return [name for name in self.names if len(_values(self.cells, name)) >= 2]
+
+
+@dataclass(frozen=True, eq=False)
 class _Sweep:
-    """Rows that differ in some parameters.
+    """Rows over the values of one parameter or of two.
 
     Attributes:
         comparison: Their place.
-        rows: Numbers of the figures' metric with the column ``point`` (parameter to value).
-        cells: All cells of the place with the same column, those without a number too.
-        title: Says what is swept, where, and which parameters are held.
+        parameters: What is swept: one for lines, two for a map.
+        rows: Numbers of the figures' metric with the column ``point`` (setting to value).
+        cells: All cells of the sweep with the same column, those without a number too.
+        title: Says where, and which parameters are held.
         names: How methods are printed.
     """
 
     comparison: Comparison
+    parameters: tuple[str, ...]
     rows: pd.DataFrame
     cells: pd.DataFrame
     title: str
@@ -100,8 +132,7 @@ class _Sweep:
 
     def values(self, parameter: str) -> list[Any]:
         """Every value that was asked for, numbers in ascending order and first."""
-        found = [point[parameter] for point in self.cells["point"] if parameter in point]
-        return sorted({_text(value): value for value in found}.values(), key=_order)
+        return _values(self.cells, parameter)
 
     def cell(self, rows: pd.DataFrame) -> Cell:
         """Mean and deviation over repeats."""
@@ -109,60 +140,73 @@ class _Sweep:
         return with_certain(repeat_cell(values, metric_style(self.metric)), rows)
 
 
-def _blocks(comparison: Comparison, cells: pd.DataFrame, names: Names) -> Iterator[Block]:
-    numbers = comparison.numbers[comparison.numbers["metric"] == comparison.metrics[0]]
-    numbers = numbers.assign(point=numbers["overrides"].map(overrides_of))
-    cells = cells.assign(point=cells["overrides"].map(overrides_of))
-    varied = _varied(numbers)
-    patterns = numbers["point"].map(lambda point: tuple(name for name in varied if name in point))
-    for pattern in sorted(set(patterns) - {()}, key=lambda names: (len(names), names)):
-        own = numbers[patterns == pattern]
-        is_alike = cells["point"].map(
-            lambda point, names=pattern: tuple(name for name in varied if name in point) == names
-        )
-        sweep = _Sweep(comparison, own, cells[is_alike], comparison.title, names)
-        if len(pattern) == 1:
-            yield from _line(sweep, pattern[0])
+def _groups(points: pd.DataFrame, cells: pd.DataFrame) -> list[_Group]:
+    """Points by method, variant and the settings they have: a default is a value of its own."""
+    by = ["method", "base", "asked"]
+    rows = dict(list(points.groupby(by)))
+    swept = cells[cells["asked"] != ""].groupby(by, sort=True)
+    return [_Group(rows.get(key, points.iloc[:0]), own) for key, own in swept]
+
+
+def _lines(comparison: Comparison, groups: Sequence[_Group], names: Names) -> Iterator[_Sweep]:
+    """A sweep for each parameter that moves alone, in a line for each set of other settings."""
+    for parameter in sorted({group.moving[0] for group in groups if len(group.moving) == 1}):
+        own = [
+            group
+            for group in groups
+            if group.moving == [parameter] or (not group.moving and parameter in group.names)
+        ]
+        rows, cells = (pd.concat([getattr(g, part) for g in own]) for part in ("rows", "cells"))
+        title = f"{parameter}: {comparison.title}"
+        yield _Sweep(comparison, (parameter,), rows, cells, title, names)
+
+
+def _maps(
+    comparison: Comparison, groups: Sequence[_Group], options: ReportOptions
+) -> Iterator[_Sweep]:
+    """A sweep of two parameters for each combination of the others, and for each inference."""
+    for group in groups:
+        if len(group.moving) < 2:
             continue
-        for (method, base), group in own.groupby(["method", "base"], sort=True):
-            alike = sweep.cells
-            of_method = alike[(alike["method"] == method) & (alike["base"] == base)]
-            part = replace(sweep, rows=group, cells=of_method)
-            yield from _several(part, list(pattern))
+        down, across = group.moving[:2]
+        held = [name for name in group.names if name not in (down, across)]
+        words = group.rows["point"].map(lambda point, held=held: _words(point, held))
+        all_words = group.cells["point"].map(lambda point, held=held: _words(point, held))
+        for (own_words, _), rows in group.rows.groupby([words, "inference"], sort=True):
+            cells = group.cells[all_words == own_words]
+            title = ", ".join(filter(None, (comparison.title, str(own_words))))
+            yield _Sweep(comparison, (down, across), rows, cells, title, options.names)
 
 
-def _varied(numbers: pd.DataFrame) -> list[str]:
-    """Parameters with two or more values within one method."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for method, point in zip(numbers["method"], numbers["point"], strict=True):
-        for name, value in point.items():
-            found.setdefault((str(method), name), set()).add(_text(value))
-    return sorted({name for (_, name), values in found.items() if len(values) >= 2})
+def _blocks(sweep: _Sweep) -> Iterator[Block]:
+    if len(sweep.parameters) == 1:
+        return _line(sweep, sweep.parameters[0])
+    return _map(sweep, *sweep.parameters)
 
 
-def _several(sweep: _Sweep, pattern: Sequence[str]) -> Iterator[Block]:
-    """A map of two parameters for each combination of the others; a line where one varies."""
-    moving = [name for name in pattern if len(sweep.values(name)) >= 2]
-    held = moving[2:] + [name for name in pattern if name not in moving]
-    combinations = sweep.rows["point"].map(lambda point: _words(point, held))
-    for words in sorted(set(combinations)):
-        is_alike = sweep.cells["point"].map(lambda point: _words(point, held)) == words
-        title = ", ".join(filter(None, (sweep.comparison.title, words)))
-        rows, cells = sweep.rows[combinations == words], sweep.cells[is_alike]
-        part = replace(sweep, rows=rows, cells=cells, title=title)
-        if len(moving) >= 2:
-            yield from _map(part, (moving[0], moving[1]))
-        elif moving:
-            yield from _line(part, moving[0])
+def _alone(points: pd.DataFrame, sweeps: Sequence[_Sweep]) -> set[str]:
+    """Printed names of the points with settings that are in no sweep."""
+    keys = {key for sweep in sweeps for key in sweep.rows["key"]}
+    return set(points.loc[(points["asked"] != "") & ~points["key"].isin(keys), "printed"])
+
+
+def _alone_notes(alone: set[str]) -> Iterator[str]:
+    if alone:
+        listed = sorted(alone)
+        more = f"; and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+        yield (
+            "In no sweep, for nothing with a number gives other values to the same settings: "
+            f"{'; '.join(listed[:_MOST_LISTED])}{more}."
+        )
 
 
 def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
     rows = sweep.rows.assign(
-        x=[point[parameter] for point in sweep.rows["point"]], variant=sweep.rows["base"]
+        x=[point[parameter] for point in sweep.rows["point"]],
+        variant=[without_settings(variant, [parameter]) for variant in sweep.rows["variant"]],
     )
     rows = rows.assign(name=method_names(rows, sweep.names), text=rows["x"].map(_text))
-    values = sweep.values(parameter)
-    title = f"{parameter}: {sweep.title}"
+    values, title = sweep.values(parameter), sweep.title
     if all(_is_number(value) for value in values):
         own, cut = under_short_names(rows, sweep.names)
         draw = partial(_draw_line, own=own, parameter=parameter, metric=sweep.metric, title=title)
@@ -186,9 +230,8 @@ def _draw_line(canvas: Canvas, own: pd.DataFrame, parameter: str, metric: str, t
     axes.set_ylabel(METRIC_NAMES[metric])
 
 
-def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
-    down, across = parameters
-    method, base = str(sweep.rows["method"].iloc[0]), str(sweep.rows["base"].iloc[0])
+def _map(sweep: _Sweep, down: str, across: str) -> Iterator[Block]:
+    first = sweep.rows.iloc[0]
     rows = sweep.rows.assign(
         y=[_text(point[down]) for point in sweep.rows["point"]],
         x=[_text(point[across]) for point in sweep.rows["point"]],
@@ -198,7 +241,8 @@ def _map(sweep: _Sweep, parameters: tuple[str, str]) -> Iterator[Block]:
         [sweep.cell(rows[(rows["y"] == _text(y)) & (rows["x"] == _text(x))]) for x in xs]
         for y in ys
     ]
-    name = sweep.names.of(method, base) + name_marks(rows)
+    inference = f", {first['inference']}" if first["inference"] else ""
+    name = sweep.names.of(first["method"], first["base"]) + inference + name_marks(rows)
     title = f"{name}, {METRIC_NAMES[sweep.metric]}: {sweep.title}"
     grid = Grid(
         tuple(tuple(cell.mean for cell in line) for line in cells),
@@ -219,6 +263,12 @@ def _text_axis(parameter: str, values: Sequence[Any]) -> str:
     """Name of a map's axis; equal steps of a map are log steps where ratios are equal."""
     is_log = all(_is_number(value) for value in values) and is_geometric(values)
     return f"{parameter} (log scale)" if is_log else parameter
+
+
+def _values(cells: pd.DataFrame, parameter: str) -> list[Any]:
+    """Distinct values of a parameter, numbers in ascending order and first."""
+    found = [point[parameter] for point in cells["point"] if parameter in point]
+    return sorted({_text(value): value for value in found}.values(), key=_order)
 
 
 def _words(point: Mapping[str, Any], names: Sequence[str]) -> str:

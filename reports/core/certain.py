@@ -24,7 +24,9 @@ def is_certain(rows: pd.DataFrame) -> bool:
 def certain_rows(rows: pd.DataFrame) -> pd.Series[bool]:
     """Whether each number is a Hits@k among no more than k candidates.
 
-    Only where the candidates are the entities of the tested links is their number known.
+    Only where the candidates are the entities of the tested links is their number known: no larger
+    than that of the links. Links that share entities have fewer, so that such a number may carry no
+    mark; the notes of its cell count the candidates themselves.
 
     Args:
         rows: Columns ``metric``, ``candidates`` and ``n`` of results.csv.

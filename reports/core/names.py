@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -119,3 +119,47 @@ def names_of(content: Mapping[str, object], where: str) -> Names:
                 f"{where}: table '{kind}' must map ids to printed names, such as eva = \"EVA\"."
             )
     return Names(**{str(kind): dict(table) for kind, table in content.items()})  # type: ignore[call-overload]
+
+
+def check_distinct(
+    names: Names, variants: Iterable[tuple[str, str]], datasets: Iterable[str] = ()
+) -> None:
+    """Refuses names under which reports would take two things for one and average over both.
+
+    Args:
+        names: How things are printed.
+        variants: Every method and variant that is shown.
+        datasets: Address of every dataset that is shown.
+
+    Raises:
+        ReportError: If two of them would be printed alike.
+    """
+    pairs = sorted(set(variants))
+    methods = sorted({method for method, _ in pairs})
+    _refuse_alike("methods", {method: names.method(method) for method in methods})
+    # Sweeps and ablations print variants without their settings.
+    for shown in (pairs, sorted({(method, _base(variant)) for method, variant in pairs})):
+        _refuse_alike("variants", {f"{m} ({v})": names.of(m, v) for m, v in shown})
+        for method in methods:
+            own = {f"{m} ({v})": names.variant(m, v) for m, v in shown if m == method}
+            _refuse_alike("variants", own)
+    _refuse_alike(
+        "datasets", {address: names.dataset(address) for address in sorted(set(datasets))}
+    )
+
+
+def _base(variant: str) -> str:
+    return variant.partition("[")[0]
+
+
+def _refuse_alike(kind: str, printed: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    for own, name in printed.items():
+        text = " ".join(name.split())
+        other = seen.setdefault(text, own)
+        if other != own:
+            raise ReportError(
+                f"The {kind} {other} and {own} would both be printed as '{text}', and tables would "
+                "take their numbers for those of one. Give one of them another name in the names "
+                f"file (or in `names` of the suite), or show only one of them with --{kind}."
+            )

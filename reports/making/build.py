@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
-from mmea_bench.reports.core.names import BY_ID, names_of
+from mmea_bench.reports.core.names import BY_ID, check_distinct, names_of
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
 from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
@@ -79,7 +79,8 @@ def build_reports(
         options: Choices of the reader.
 
     Raises:
-        ReportError: If a report or a format does not exist.
+        ReportError: If a report or a format does not exist, or names would print two methods,
+            variants or datasets alike.
         ResultsError: If the folder holds no results.
     """
     for suffix in formats:
@@ -146,7 +147,8 @@ def _paper(
     entries: Sequence[CatalogueEntry], tables: Tables, options: ReportOptions
 ) -> dict[str, Document]:
     """The reports by name, with the names of papers."""
-    names = paper_names(options.names, tables.cells["method"])
+    variants, datasets = _addresses(tables)
+    names = paper_names(options.names, {method for method, _ in variants}, datasets)
     made, _ = make_reports(entries, tables, replace(options, names=names), _itself)
     return {document.name: document for document in made}
 
@@ -197,7 +199,10 @@ def make_reports(
 
     Raises:
         OSError: If a file cannot be written: a full disk or a missing right concerns all reports.
+        ReportError: If two methods, variants or datasets would be printed alike: reports group
+            their rows by printed names.
     """
+    check_distinct(options.names, *_addresses(tables))
     made: list[Made] = []
     skipped: list[tuple[str, str]] = []
     for entry in entries:
@@ -212,6 +217,17 @@ def make_reports(
         except Exception as error:
             skipped.append((entry.name, crash_sentence(entry.name, error)))
     return made, skipped
+
+
+def _addresses(tables: Tables) -> tuple[set[tuple[str, str]], set[str]]:
+    """Every method and variant, and every dataset, that was run or planned."""
+    cells = tables.completeness.cells.values()
+    variants = {
+        (str(cell["method"]), str(cell["variant"]))
+        for cell in cells
+        if cell.get("method") and cell.get("variant")
+    }
+    return variants, {str(cell["dataset"]) for cell in cells if cell.get("dataset")}
 
 
 def time_of_making() -> str:

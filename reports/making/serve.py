@@ -117,6 +117,8 @@ class LivePage:
             tables = tables_of([], [f"{self.folder} cannot be read: {error.strerror}."])
         try:
             return self._render(tables, signature)
+        except ResultsError as error:  # of names that cannot be printed: the reader mends it
+            return self._render(tables_of([], [str(error)]), signature)
         except Exception as error:  # whatever a record holds, the page stays and says it
             broken = tables_of([], [crash_sentence("formats/web", error)])
             return self._render(broken, signature)

@@ -27,6 +27,12 @@ def own_numbers(record: Record, **changes: Any) -> list[dict[str, Any]]:
     return [{**{name: row[name] for name in OWN_COLUMNS}, **changes} for row in record.results]
 
 
+def with_unseeded(record: Record) -> Record:
+    """The same cell, scored among all unseeded entities too."""
+    others = own_numbers(record, candidates="unseeded")
+    return Record.of(record.cell, [*own_numbers(record), *others])
+
+
 def make_record(method: str, score: float, **changes: Any) -> Record:
     """A cell that ended ok with a hits@1 of ``score``, or any other cell by its status."""
     curves = changes.pop("n_points", 0)

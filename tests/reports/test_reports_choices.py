@@ -39,6 +39,12 @@ def _main(records: list[Record], **choices: object) -> Document:
     return made
 
 
+def write(folder: Path, records: list[Record]) -> None:
+    store = ResultStore(folder)
+    for record in records:
+        store.write(record)
+
+
 @pytest.mark.parametrize(
     ("choice", "keys"),
     [
@@ -112,9 +118,7 @@ def test_names_are_read_from_toml(tmp_path: Path) -> None:
 
 
 def test_latex_prints_no_ids(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    for record in RECORDS:
-        store.write(record)
+    write(tmp_path, RECORDS)
     build_reports(tmp_path, formats=("tex", "md"))
     files = (tmp_path / "report").glob("*.tex")
     lines = [line for file in files for line in file.read_text().splitlines()]
@@ -132,6 +136,63 @@ def test_the_readers_names_win_over_those_of_papers() -> None:
     assert [names.method(m) for m in ("mclea", "gcn_align", "image_only")] == [
         *("Ours", "GCN-Align", "image only"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (
+            Names({"eva": "Ours", "mclea": "Ours"}),
+            r"methods eva and mclea would both be printed as 'Ours'.*--methods\.",
+        ),
+        (Names({"mclea": "eva"}), "methods eva and mclea would both be printed as 'eva'"),
+        (
+            Names(variants={"w/o image": ""}),
+            r"variants mclea \(full\) and mclea \(w/o image\) would both be printed as 'mclea'",
+        ),
+        (
+            Names(variants={"w/o image": "full"}),
+            r"variants mclea \(full\) and mclea \(w/o image\) would both be printed as 'full'",
+        ),
+        (
+            Names({"eva": "mclea w/o image"}),
+            r"variants eva \(full\) and mclea \(w/o image\) would both",
+        ),
+        (
+            Names(datasets={"fb15k-db15k": "FB", "synthetic[n=1000]": "FB"}),
+            r"datasets fb15k-db15k and synthetic\[n=1000\] would both be printed as 'FB'",
+        ),
+    ],
+)
+def test_names_that_would_print_two_things_alike_are_refused(
+    tmp_path: Path, names: Names, sentence: str
+) -> None:
+    write(tmp_path, RECORDS)
+    with pytest.raises(ReportError, match=sentence):
+        build_reports(tmp_path, formats=("md",), options=ReportOptions(names=names))
+
+
+def test_equal_names_of_things_that_are_not_shown_together_are_no_matter(tmp_path: Path) -> None:
+    write(tmp_path, RECORDS)
+    names = Names({"eva": "Ours", "mclea": "Ours"}, {"w/o image": "", "full": "the whole"})
+    options = ReportOptions(names=names, methods=("mclea",), variants=("w/o image",))
+    build_reports(tmp_path, formats=("md",), options=options)
+    assert "| Ours |  |" in (tmp_path / "report/main_table.md").read_text()
+
+
+def test_two_methods_of_one_papers_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:
+    names = paper_names(Names(), ["mclea", "m_clea", "eva"])
+    assert [names.method(m) for m in ("mclea", "m_clea", "eva")] == [
+        *("MCLEA (mclea)", "MCLEA (m_clea)", "EVA"),
+    ]
+    write(tmp_path, [make_record("mclea", 0.5), make_record("m_clea", 0.2)])
+    build_reports(tmp_path, formats=("tex",))
+    assert r"MCLEA (m\_clea)" in (tmp_path / "report/main_table.tex").read_text()
+
+
+def test_a_name_that_the_reader_chose_stays_beside_the_same_one_of_a_paper() -> None:
+    names = paper_names(Names({"mine": "MCLEA"}), ["mclea", "mine"])
+    assert [names.method(m) for m in ("mclea", "mine")] == ["MCLEA (mclea)", "MCLEA"]
 
 
 def test_the_full_method_stands_for_its_method() -> None:

@@ -67,6 +67,25 @@ def test_an_epochs_time_is_without_set_up_where_the_record_tells_it() -> None:
     assert (found["time", "s per epoch"], found["time", "training, s"]) == ("1.50", "25.0")
 
 
+def test_set_up_counts_in_full_in_the_time_to_the_best_epoch() -> None:
+    # 600 s of set-up, then ten epochs of 1 s, the first of which is the best.
+    timed = {**TRAINED, "fit_s": 610.0, "epoch_s": 1.0, "best_epoch": 1}
+    (table,) = _document([make_record("a", 0.5, **timed)]).tables
+    found = dict(zip(table.columns, texts(table)["a", "cpu", "1"], strict=True))
+    assert found["time", "to best, s"] == "601"
+
+
+def test_repeats_share_one_rule_for_the_seconds_of_an_epoch() -> None:
+    timed = {**TRAINED, "fit_s": 610.0}
+    records = [
+        make_record("a", 0.5, **timed, epoch_s=1.0),
+        make_record("a", 0.5, repeat=2, **timed),
+    ]
+    (table,) = _document(records).tables
+    found = dict(zip(table.columns, texts(table)["a", "cpu", "2"], strict=True))
+    assert found["time", "s per epoch"] == "61.0"
+
+
 def test_energy_is_a_column_where_a_cell_has_it() -> None:
     used = {"energy_kwh": 0.0123, "co2_kg": 0.00045}
     plain = make_record("b", 0.5, **TRAINED)

@@ -95,6 +95,12 @@ def test_ranks_have_no_price() -> None:
     assert len(document.tables) == 1
 
 
+def test_mean_ranks_have_one_digit_as_in_every_report() -> None:
+    records = [make_record("a", ratio, seed_ratio=ratio) for ratio in (0.2, 0.4)]
+    (table,) = _document(records, metrics=("mean_rank",)).tables
+    assert [cell.plain for cell in table.rows[0].cells] == ["82.0", "64.0"]
+
+
 def test_a_ratio_without_a_number_is_crossed_by_a_dotted_line() -> None:
     document = _document(ratio_records(has_gaps=True))
     canvas = Canvas()

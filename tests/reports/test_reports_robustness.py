@@ -83,6 +83,38 @@ def test_one_value_is_no_curve() -> None:
     assert "two or more values" in made.reason
 
 
+def test_a_published_split_and_random_ones_share_no_curve_and_a_note_names_what_is_left() -> None:
+    records = _records("eva", {"[image_ratio=0.2]": 0.1, "": 0.5})
+    records += [
+        make_record("eva", 0.8, dataset_version="version", split="published", key="published")
+    ]
+    document = _document(records)
+    (table,) = document.tables
+    assert [cell.plain for cell in table.rows[0].cells] == [".100", ".500", ".300"]
+    assert (
+        "In no curve of image_ratio, for there is no other value with the same split, seed ratio "
+        "and rules: fb15k-db15k, published split, 20 % seeds, strict protocol."
+    ) in document.notes
+
+
+def test_a_curve_of_the_published_split_says_so() -> None:
+    records = [
+        make_record("eva", score, dataset=dataset, dataset_version=dataset, split="published")
+        for dataset, score in (("fb15k-db15k", 0.5), ("fb15k-db15k[image_ratio=0.2]", 0.1))
+    ]
+    (table,) = _document(records).tables
+    assert table.title == ("image_ratio: fb15k-db15k, published split, 20 % seeds, strict protocol")
+
+
+def test_two_values_of_unlike_splits_are_no_curve_and_both_are_named() -> None:
+    records = _records("eva", {"[image_ratio=0.2]": 0.1})
+    records += [make_record("eva", 0.8, split="published", key="published")]
+    made = robustness.build(tables_of(records), ReportOptions(csls=0))
+    assert isinstance(made, Missing)
+    assert "fb15k-db15k, published split, 20 % seeds" in made.reason
+    assert "fb15k-db15k[image_ratio=0.2], 20 % seeds" in made.reason
+
+
 def test_an_address_is_told_from_its_transform() -> None:
     address = "synthetic[dangling=0.2,n=300]"
     assert split_transform(address, "dangling") == ("synthetic[n=300]", 0.2)

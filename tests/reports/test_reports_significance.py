@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -15,7 +16,7 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, with_unseeded
 from tests.reports.studies_factory import TIMEOUT, many_places, pair_record
 
 
@@ -172,6 +173,38 @@ def test_the_reference_is_tested_against_every_other_method() -> None:
     assert _row(effects, "a").cells[1].plain == "-.018"
 
 
+@pytest.mark.parametrize(
+    ("metric", "difference"), [("hits@1", "-0.208 Hits@1"), ("mean_rank", "+18.675 MR")]
+)
+def test_a_reference_that_loses_is_called_worse(metric: str, difference: str) -> None:
+    text = _texts(_document(THREE, reference="c", metrics=(metric,)))
+    assert (
+        f"c is worse than a on fb15k-db15k at 20 % (strict protocol, no names): {difference}"
+        in (text)
+    )
+    assert "is better than" not in text
+
+
+def test_a_reference_that_loses_by_little_is_not_shown_to_be_worse() -> None:
+    assert "b is not shown to be worse than a on" in _texts(_document(THREE, reference="b"))
+
+
+def test_the_paired_test_speaks_of_the_repeats_that_both_have() -> None:
+    """a has the better mean of all its repeats, b wins each of the three that both have."""
+    a, b = [0.30, 0.31, 0.32, 0.60, 0.62, 0.64], [0.35, 0.36, 0.38]
+    document = _document([*_repeated("a", a), *_repeated("b", b)], test="paired")
+    test = stats.ttest_rel(a[:3], b)
+    low, high = test.confidence_interval(0.95)
+    assert (
+        "a is worse than b on fb15k-db15k at 20 % (strict protocol, no names): -0.053 Hits@1, "
+        f"95 % interval [{low:.3f}, {high:.3f}], p = {test.pvalue:.4f} after Holm, "
+        "3 shared repeats."
+    ) in _texts(document)
+    mean, *effect, _p = [cell.plain for cell in _row(document.tables[0], "b").cells]
+    assert (mean, effect[0]) == (".363", "-.053")
+    assert any("over the repeats that both have" in note for note in document.notes)
+
+
 def test_the_reference_meets_methods_with_other_input_when_asked() -> None:
     records = [*THREE, *_repeated("d", [0.60, 0.62, 0.61, 0.60], names="yes")]
     apart = significance.build(tables_of(records), ReportOptions(csls=0, reference="d"))
@@ -270,6 +303,47 @@ def test_a_method_on_few_places_cannot_turn_the_order() -> None:
     ranks = _document(records, complete="methods").tables[-2]
     assert ranks.rows[0].labels[0] == "b"
     assert sum("is left out: no number of c" in note for note in ranks.notes) == 5
+
+
+def _places(scores: list[dict[str, float]]) -> list[Record]:
+    """Methods with one score in each of many places."""
+    return [
+        make_record(name, score, dataset=f"synthetic[n={1000 + place}]")
+        for place, own in enumerate(scores)
+        for name, score in own.items()
+    ]
+
+
+def test_wilcoxons_verdict_follows_its_signed_ranks_and_not_the_average_ranks() -> None:
+    """b wins 20 places by much, a wins 12 by little with c in between."""
+    wide = [{"a": 0.5, "b": 0.7 + 0.001 * place, "c": 0.1} for place in range(20)]
+    gaps = [0.001 + 0.0001 * place for place in range(12)]
+    narrow = [{"a": 0.5 + 2 * gap, "b": 0.5, "c": 0.5 + gap} for gap in gaps]
+    document = _document(_places([*wide, *narrow]))
+    ranks, pairs = document.tables[-2:]
+    assert [row.labels[0] for row in ranks.rows] == ["a", "b", "c"]
+    text = _texts(document)
+    assert "b is better than a, whose average rank is not worse" in text
+    assert "a is better than b" not in text
+    assert pairs.notes == (
+        "Better and worse are told by the average rank. Wilcoxon's test, which weighs places by "
+        "how much the two differ, speaks for the other one: b against a.",
+    )
+
+
+def test_a_place_joins_its_family_whatever_else_it_was_scored_among() -> None:
+    """Two of five places have numbers among all unseeded entities, too."""
+    records = [
+        with_unseeded(record) if record.cell["dataset"] < "synthetic[n=1002]" else record
+        for record in many_places(("eva", "loginmea", "mclea"))
+    ]
+    document = _document(records)
+    ranks = document.tables[-2]
+    assert ranks.title == "Hits@1 over places: strict protocol, candidates=test, no names"
+    assert len(ranks.columns) == 1 + 5
+    (unranked,) = re.findall(r"Hits@1 over places: [^.]*\.", _texts(document))
+    assert "candidates=unseeded" in unranked
+    assert "those with most numbers have 2 places in common" in unranked
 
 
 def test_too_few_places_for_ranks_is_said() -> None:

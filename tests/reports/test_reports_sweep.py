@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,14 +13,41 @@ from mmea_bench.reports.core.figures.heat_map import is_geometric
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
+from tests.reports.analyses_factory import texts
 from tests.reports.reports_factory import make_record
-from tests.reports.studies_factory import TIMEOUT, grid_records, line_records, overridden
+from tests.reports.studies_factory import (
+    PAIR_SCORING,
+    TIMEOUT,
+    grid_records,
+    line_records,
+    overridden,
+)
 
 
 def _document(records: list[Record]) -> Document:
     made = sweep.build(tables_of(records), ReportOptions(csls=0))
     assert isinstance(made, Document)
     return made
+
+
+def _with_reduced_precision() -> list[Record]:
+    """Two points, and the first once more in another precision, which is no override."""
+    points = [overridden(0.6, tau1=0.1, n_points=1), overridden(0.5, tau1=0.2, n_points=1)]
+    reduced = make_record(
+        "mclea",
+        0.7,
+        variant="full[precision=bf16,tau1=0.1]",
+        overrides=json.dumps({"tau1": 0.1}),
+        n_points=1,
+    )
+    return [*points, reduced]
+
+
+def _two_inferences(record: Record, scores: Mapping[str, float]) -> Record:
+    """The cell with an F1 of predicted pairs for each inference."""
+    number = {**PAIR_SCORING, "metric": "f1", "direction": "pairs", "n": 90}
+    numbers = [{**number, "inference": way, "value": f1} for way, f1 in scores.items()]
+    return Record.of(record.cell, numbers)
 
 
 def test_one_parameter_at_a_time_has_a_line_each() -> None:
@@ -70,6 +98,51 @@ def test_a_variant_has_a_map_of_its_own() -> None:
         "mclea",
         "mclea w/o ICL",
     ]
+
+
+def test_a_parameter_that_some_points_lack_has_its_default_there() -> None:
+    records = [overridden(0.6, tau1=0.1), overridden(0.5, tau1=0.2)]
+    records += [overridden(0.2, tau1=0.1, epochs=5)]
+    (table,) = _document(records).tables
+    assert texts(table) == {("mclea",): [".600", ".500"], ("mclea[epochs=5]",): [".200", "–"]}
+
+
+def test_precision_and_partitions_tell_points_apart_as_parameters_do() -> None:
+    table = _document(_with_reduced_precision()).tables[0]
+    assert texts(table) == {
+        ("mclea",): [".600", ".500"],
+        ("mclea[precision=bf16]",): [".700", "–"],
+    }
+
+
+def test_partitions_are_swept_as_parameters_are() -> None:
+    records = [
+        make_record("mclea", score, variant=f"full[partitions={n}]")
+        for n, score in ((2, 0.5), (10, 0.4))
+    ]
+    (table,) = _document(records).tables
+    assert [words[1] for words in table.columns] == ["partitions=2", "partitions=10"]
+    assert texts(table) == {("mclea",): [".500", ".400"]}
+
+
+def test_a_point_that_fits_no_sweep_is_named() -> None:
+    records = [overridden(x * y, tau1=x, tau2=y) for x in (0.1, 1.0) for y in (0.2, 0.4)]
+    document = _document([*records, overridden(0.3, tau1=0.1, epochs=5)])
+    assert (
+        "In no sweep, for nothing with a number gives other values to the same settings: "
+        "mclea[tau1=0.1,epochs=5]."
+    ) in document.notes
+
+
+def test_each_inference_has_a_map_of_its_own() -> None:
+    records = [
+        _two_inferences(overridden(0.2, tau1=a, tau2=b), {"one-threshold": 0.2, "two": 0.8})
+        for a in (1, 2)
+        for b in (1, 2)
+    ]
+    maps = {table.title.partition(", F1")[0]: table for table in _document(records).tables}
+    assert list(maps) == ["mclea, one-threshold", "mclea, two"]
+    assert list(texts(maps["mclea, two"]).values()) == [[".800", ".800"], [".800", ".800"]]
 
 
 def test_words_and_switches_have_a_table_and_no_line() -> None:
@@ -125,6 +198,13 @@ def test_the_setting_is_chosen_by_validation_and_its_test_number_stands_beside()
     (row,) = made.tables[-1].rows
     assert row.labels == ("mclea", "tau1=0.2", "tau1=0.1")
     assert [cell.mean for cell in row.cells] == pytest.approx([0.9, 0.3, 0.4])
+
+
+def test_the_setting_chosen_by_validation_is_all_that_was_set() -> None:
+    table = _document(_with_reduced_precision()).tables[-1]
+    (row,) = table.rows
+    assert row.labels == ("mclea", "precision=bf16, tau1=0.1", "precision=bf16, tau1=0.1")
+    assert row.cells[2].mean == pytest.approx(0.7)
 
 
 def test_of_mean_ranks_the_smallest_is_the_luckiest() -> None:

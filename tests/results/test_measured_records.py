@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,25 @@ def test_a_newer_record_of_the_same_cell_replaces_the_older(tmp_path: Path) -> N
     assert len(added.replaced) == 1
     assert [each.key for each in ResultStore(to).records()] == ["k2"]
     assert set(read_provenance(to)) == {"k2"}
+
+
+def test_other_candidates_or_stopping_rules_stand_beside_the_reference(tmp_path: Path) -> None:
+    usual = {"candidates": "test", "csls": [0, 3], "patience": 5}
+    settings = [usual, {**usual, "candidates": "all"}, {**usual, "patience": 10}]
+    to = tmp_path / "measured"
+    for key, own in zip(("k1", "k2", "k3"), settings, strict=True):
+        each = record(key, protocol_settings=json.dumps(own))
+        added = add_runs([run(tmp_path / key, each)], to, MACHINE)
+        assert added.replaced == []
+    assert {each.key for each in ResultStore(to).records()} == {"k1", "k2", "k3"}
+
+
+def test_more_csls_sizes_make_no_other_cell(tmp_path: Path) -> None:
+    to = tmp_path / "measured"
+    for key, sizes in (("k1", [0, 3]), ("k2", [0, 3, 10])):
+        each = record(key, protocol_settings=json.dumps({"candidates": "test", "csls": sizes}))
+        add_runs([run(tmp_path / key, each)], to, MACHINE)
+    assert {each.key for each in ResultStore(to).records()} == {"k2"}
 
 
 def test_a_failed_repeat_is_kept_but_takes_no_place_of_a_good_one(tmp_path: Path) -> None:

@@ -40,14 +40,25 @@ def summary(comparing: Comparing) -> str:
     for each in comparing.differences:
         counts[each.verdict] = counts.get(each.verdict, 0) + 1
     words = "; ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
-    n_lonely = sum(len(each.repeats) for each in comparing.unpaired)
-    have = "cell has" if n_lonely == 1 else "cells have"
-    lonely = f" {n_lonely} {have} no partner." if n_lonely else ""
+    lonely = _lonely(comparing, "no partner", is_part=False)
+    lonely += _lonely(comparing, "numbers without a partner", is_part=True)
     pairs = _counted(comparing.changes.n_pairs, "pair")
     return (
         f"{comparing.labels[1]} against {comparing.labels[0]}: "
         f"{_counted(len(comparing.differences), 'number')} of {pairs} of cells: {words}.{lonely}"
     )
+
+
+def _lonely(comparing: Comparing, what: str, *, is_part: bool) -> str:
+    """How many cells are listed as not compared, at all or in part."""
+    cells = {
+        (each.side, each.method, each.variant, each.place, repeat)
+        for each in comparing.unpaired
+        for repeat in each.repeats
+        if each.is_part == is_part
+    }
+    have = "cell has" if len(cells) == 1 else "cells have"
+    return f" {len(cells)} {have} {what}." if cells else ""
 
 
 def _counted(number: int, noun: str) -> str:

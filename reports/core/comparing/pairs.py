@@ -1,17 +1,24 @@
-"""Which numbers of two sides belong together, and why others do not."""
+"""Which numbers of two sides belong together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from mmea_bench.reports.core.comparing.sides import Kind, Side, Sides
+from mmea_bench.reports.core.comparing.unpaired import (
+    Unpaired,
+    ended_badly,
+    lonely,
+    not_shown,
+    with_is_paired,
+)
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import shown_numbers
-from mmea_bench.reports.core.rows.select import choose_csls, percent
+from mmea_bench.reports.core.rows.select import choose_csls
 from mmea_bench.results.core.schema import NO_DECODER, RANK_METRICS
 from mmea_bench.results.core.table import Tables
 
@@ -31,27 +38,6 @@ _NUMBER = ("metric", "direction")
 _SETTING = ("protocol", "names", "iterative", "simulated_text")
 
 
-@dataclass(frozen=True)
-class Unpaired:
-    """Cells of one side that have no partner.
-
-    Attributes:
-        side: Label of the side that has them.
-        method: Method.
-        variant: Variant, with its overrides.
-        place: Dataset and seed ratio.
-        repeats: Their repeats.
-        why: Why there is no partner.
-    """
-
-    side: str
-    method: str
-    variant: str
-    place: str
-    repeats: tuple[int, ...]
-    why: str
-
-
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Numbers of both sides that belong together.
@@ -60,7 +46,7 @@ class Pairs:
         numbers: One row for each pair: the columns of ``GROUP``, ``repeat``, ``metric``, ``first``
             and ``second`` (values), ``first_key``, ``second_key``, ``on_test`` (whether one of
             both chose its checkpoint on test links).
-        unpaired: Cells without a partner.
+        unpaired: Cells that are not compared, or not with all of their numbers.
     """
 
     numbers: pd.DataFrame
@@ -102,14 +88,15 @@ def pair_numbers(sides: Sides, options: ReportOptions, despite: tuple[str, ...] 
         on_test=merged["on_test"] | merged["on_test_2"],
         name=_names(sides.kind, merged),
     )
-    paired = (set(numbers["first_key"]), set(numbers["second_key"]))
-    lonely = [
-        *_lonely(sides.first, first, sides.second.label, second, paired[0], order),
-        *_lonely(sides.second, second, sides.first.label, first, paired[1], order),
-        *_ended_badly(sides.first),
-        *_ended_badly(sides.second),
+    frames = [with_is_paired(*pair, keys) for pair in ((first, second), (second, first))]
+    shown = list(zip((sides.first, sides.second), frames, strict=True))
+    unpaired = [
+        *lonely(*shown[0], *shown[1], order),
+        *lonely(*shown[1], *shown[0], order),
+        *(each for side, own in shown for each in not_shown(side, own, options)),
+        *(each for side in (sides.first, sides.second) for each in ended_badly(side)),
     ]
-    return Pairs(numbers, tuple(lonely))
+    return Pairs(numbers, tuple(unpaired))
 
 
 def setting_words(row: Mapping[str, object]) -> str:
@@ -220,82 +207,3 @@ def _names(kind: Kind, merged: pd.DataFrame) -> list[str]:
         return [str(variant) for variant in merged["pair_variant"]]
     pairs = zip(merged["pair_method"], merged["pair_variant"], strict=True)
     return [str(m) if v == "full" else f"{m} ({v})" for m, v in pairs]
-
-
-def _lonely(
-    side: Side,
-    own: pd.DataFrame,
-    other_label: str,
-    others: pd.DataFrame,
-    paired: set[str],
-    order: list[str],
-) -> Iterator[Unpaired]:
-    """Cells of a side whose numbers found no partner, with the first thing that is not there."""
-    cells = own[~own["key"].isin(paired)].drop_duplicates(["key", "rules", "inference"])
-    repeats: dict[tuple[str, str, str, str], list[int]] = {}
-    for row in cells.to_dict("records"):
-        why = _why(row, others, order, other_label)
-        place = _place(str(row["dataset"]), float(row["seed_ratio"]))
-        key = (str(row["method"]), str(row["variant"]), place, why)
-        repeats.setdefault(key, []).append(int(row["repeat"]))
-    for (method, variant, place, why), found in repeats.items():
-        yield Unpaired(side.label, method, variant, place, tuple(sorted(set(found))), why)
-
-
-def _place(dataset: str, ratio: float) -> str:
-    return f"{dataset}, {percent(ratio)}"
-
-
-_WORDS = {
-    "pair_method": "method",
-    "dataset": "dataset",
-    "seed_ratio": "seed ratio",
-    "pair_variant": "variant",
-    "dataset_version": "content of the dataset",
-    "protocol": "protocol",
-    "names": "names read",
-    "iterative": "pseudo-labels learned",
-    "simulated_text": "simulated features",
-    "rules": "way of scoring",
-    "inference": "inference",
-}
-
-
-def _why(row: Mapping[object, object], others: pd.DataFrame, order: list[str], label: str) -> str:
-    rest = others
-    for column in order:
-        narrowed = rest[rest[column] == row[column]]
-        if narrowed.empty:
-            there = sorted({_value(column, value) for value in rest[column]})
-            listed = ", ".join(there[:4]) + (", ..." if len(there) > 4 else "")
-            return _words(column, _value(column, row[column]), label, listed)
-        rest = narrowed
-    return f"no metric in common with {label}"
-
-
-def _words(column: str, own: str, label: str, listed: str) -> str:
-    if column == "repeat":
-        return f"{label} has no such repeat, only {listed}"
-    if column == "split_seed":
-        return f"{label} has another split in this repeat"
-    return f"{_WORDS[column]} {own}; {label} has {listed or 'no numbers'}"
-
-
-def _value(column: str, value: object) -> str:
-    if column == "seed_ratio":
-        return percent(float(str(value)))
-    if column == "split_seed":
-        return "unknown" if value == -1.0 else f"{float(str(value)):.0f}"
-    return str(value) or "none"
-
-
-def _ended_badly(side: Side) -> Iterator[Unpaired]:
-    cells = side.tables.cells
-    for row in cells[cells["status"] != "ok"].to_dict("records"):
-        reason = row["reason"] if isinstance(row["reason"], str) else ""
-        words = str(row["status"]).replace("_", " ")
-        first_line = reason.splitlines()[0] if reason else ""
-        why = f"{words}: {first_line}" if first_line else words
-        place = _place(str(row["dataset"]), float(row["seed_ratio"]))
-        name = (str(row["method"]), str(row["variant"]))
-        yield Unpaired(side.label, *name, place, (int(row["repeat"]),), why)

@@ -12,11 +12,11 @@ from mmea_bench.reports.core.comparing.changes import Changes, find_changes
 from mmea_bench.reports.core.comparing.pairs import (
     GROUP,
     Pairs,
-    Unpaired,
     pair_numbers,
     setting_words,
 )
 from mmea_bench.reports.core.comparing.sides import Sides
+from mmea_bench.reports.core.comparing.unpaired import Unpaired
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import STOPPED_ON_TEST, metric_style
@@ -76,7 +76,7 @@ class Comparing:
         kind: What was compared: folders, variants, methods or commits.
         changes: What differs between paired cells.
         differences: What came of it, by metric.
-        unpaired: What has no partner, and why.
+        unpaired: What is not compared, and why.
         options: Choices of the reader.
         problems: Sentences about records that could not be read.
     """

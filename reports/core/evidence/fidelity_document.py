@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from mmea_bench.reports.core.document import (
@@ -22,7 +22,8 @@ from mmea_bench.reports.core.evidence.fidelity import (
     Fidelity,
     FidelityRow,
 )
-from mmea_bench.reports.core.published.document import signed
+from mmea_bench.reports.core.published.document import labels_of, signed
+from mmea_bench.reports.core.published.verdicts import CheckRow
 from mmea_bench.reports.core.rows.select import percent
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.measured.remarks import RELEASED
@@ -35,21 +36,26 @@ COLUMNS = (
 
 
 def fidelity_document(found: Fidelity, command: str = "") -> Document:
-    """One table per dataset and seed ratio, and the list of what was not measured.
+    """One table per dataset with its split, seed ratio and protocol, and what was not measured.
 
     Args:
         found: The rows.
         command: How the page is made again.
     """
     blocks: list[Block] = [Text(summary(found))]
-    places = groupby(found.rows, key=lambda row: (row.check.dataset, row.check.seed_ratio))
-    for (dataset, ratio), rows in places:
-        title = f"{dataset}, {percent(ratio)} seeds"
+    labels = labels_of([row.check for row in found.rows])
+    for title, rows in groupby(found.rows, key=lambda row: _title(row.check, labels)):
         blocks.append(Table(title, COLUMNS, rows=tuple(Row(texts(row)) for row in rows)))
     if found.not_measured:
         blocks.append(_not_measured(found))
     made = (f"Made by {command}. Edit the records or the remarks, not this page.",) * bool(command)
     return Document(NAME, "Fidelity to the printed numbers", tuple(blocks), (*made, *_notes(found)))
+
+
+def _title(row: CheckRow, labels: Mapping[tuple[str, str], str]) -> str:
+    # The settings of the protocol are said where they are not the usual ones.
+    protocol = "" if row.protocol == "paper" else f", {row.protocol} protocol"
+    return f"{labels[row.dataset, row.dataset_version]}, {percent(row.seed_ratio)} seeds{protocol}"
 
 
 def summary(found: Fidelity) -> str:

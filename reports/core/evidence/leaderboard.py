@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from mmea_bench.reports.core.certain import explained, with_certain
-from mmea_bench.reports.core.document import NOTHING, Block, Cell, Document, Row, Table, Text
+from mmea_bench.reports.core.document import Block, Document, Table, Text
+from mmea_bench.reports.core.evidence.leaderboard_rows import Entries, board_table, csls_words
 from mmea_bench.reports.core.evidence.order import dataset_order
 from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.published.measured import made_up_inputs
 from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION
-from mmea_bench.reports.core.rows.remarks import partial_copies
+from mmea_bench.reports.core.published.settings import with_own_protocols
 from mmea_bench.reports.core.rows.select import (
-    DEFAULT_CSLS,
     PAIRS,
     choose_csls,
     current_cells,
@@ -26,20 +23,15 @@ from mmea_bench.reports.core.rows.select import (
     percent,
     with_sections,
 )
-from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import NO_DECODER
 from mmea_bench.results.core.table import Tables
 
 NAME = "leaderboard"
-RANK_COLUMNS = ("hits@1", "hits@10", "mrr")
-PAIR_COLUMNS = ("f1", "precision", "recall")
-STAND_IN, PARTIAL, FAILED = "*", "‡", "§"
 
 _BOARD = [
     *("protocol", "dataset", "dataset_version", "seed_ratio", "input", "decoded", "simulated"),
     *("candidates", "ties"),
 ]
-_ROW = ["method", "variant", "similarity", "inference", "csls", "decoder"]
 
 
 @dataclass(frozen=True)
@@ -57,39 +49,28 @@ class Board:
     table: Table
 
 
-def boards(tables: Tables, names: Names = BY_ID) -> list[Board]:
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """What a board is about, whether or not it has any rows."""
+
+    order: tuple[object, ...]
+    title: str
+    dataset: str
+    entries: Entries
+
+
+def boards(tables: Tables, names: Names = BY_ID, most_rows: int | None = None) -> list[Board]:
     """The rankings of all results, each method scored by its own similarity.
 
     Names or none, pseudo-labels or none, decoders, simulated inputs, protocols, rules of scoring,
     datasets and seed ratios each have boards of their own.
+
+    Args:
+        tables: The reference runs.
+        names: How methods and datasets are printed.
+        most_rows: How many rows of each board are shown; None for all.
     """
-    current = current_cells(tables).tables
-    cells = current.cells
-    shown = with_sections(in_own_similarity(current))
-    shown = shown[shown["direction"].isin((PUBLISHED_DIRECTION, PAIRS)) & (shown["modality"] == "")]
-    if shown.empty:
-        return []
-    csls = choose_csls(set(shown.loc[shown["is_ranked"], "csls"]), None)
-    shown = shown[~shown["is_ranked"] | (shown["csls"] == csls)]
-    simulated = {key: " ".join(made_up_inputs(own)[0]) for key, own in cells.groupby("key")}
-    inputs = zip(shown["names"], shown["iterative"], strict=True)
-    shown = shown.assign(
-        simulated=shown["key"].map(simulated),
-        input=[", ".join(input_words(*words)) for words in inputs],
-        # The parameters of a decoder belong to the method, as its similarity does.
-        decoded=shown["decoder"].str.partition("[")[0].replace(NO_DECODER, ""),
-        candidates=shown["candidates"].fillna("test"),
-        ties=shown["ties"].fillna(""),
-    )
-    labels = dataset_labels(shown, names)
-    made = []
-    for place, group in shown.groupby(_BOARD, sort=True):
-        words: dict[str, Any] = dict(zip(_BOARD, place, strict=True))
-        title = _title(words, labels[words["dataset"], words["dataset_version"]])
-        made.append(
-            (_order(words), Board(title, words["dataset"], _table(title, group, cells, names)))
-        )
-    return [board for _order_of, board in sorted(made, key=lambda pair: pair[0])]
+    return _boards(_places(tables, names), most_rows)
 
 
 def leaderboard(tables: Tables, command: str = "", names: Names = BY_ID) -> Document:
@@ -100,21 +81,56 @@ def leaderboard(tables: Tables, command: str = "", names: Names = BY_ID) -> Docu
         command: How the page is made again.
         names: How methods and datasets are printed.
     """
-    blocks: list[Block] = [board.table for board in boards(tables, names)]
+    places = _places(tables, names)
+    blocks: list[Block] = [board.table for board in _boards(places)]
     if not blocks:
         blocks = [Text("Nothing has been measured yet.")]
     made = (f"Made by {command} from the records alone.",) * bool(command)
-    return Document(NAME, "Leaderboard", tuple(blocks), (*made, *_notes()))
+    return Document(NAME, "Leaderboard", tuple(blocks), (*made, *_notes(places)))
 
 
 def first_lines(tables: Tables, most_boards: int = 4, most_rows: int = 5) -> Document:
     """The first rows of the boards of the first dataset, for a page that has room for no more."""
-    found = boards(tables)
-    of_first = [board for board in found if board.dataset == found[0].dataset][:most_boards]
-    blocks = tuple(
-        replace(board.table, rows=board.table.rows[:most_rows], notes=()) for board in of_first
+    found = boards(tables, most_rows=most_rows)
+    of_first = [board.table for board in found if board.dataset == found[0].dataset]
+    return Document(NAME, "Leaderboard", tuple(of_first[:most_boards]))
+
+
+def _boards(places: list[_Place], most_rows: int | None = None) -> list[Board]:
+    return [
+        Board(place.title, place.dataset, board_table(place.title, place.entries, most_rows))
+        for place in places
+        if len(place.entries.numbers)
+    ]
+
+
+def _places(tables: Tables, names: Names) -> list[_Place]:
+    current = current_cells(with_own_protocols(tables)).tables
+    shown = with_sections(in_own_similarity(current))
+    shown = shown[shown["direction"].isin((PUBLISHED_DIRECTION, PAIRS)) & (shown["modality"] == "")]
+    if shown.empty:
+        return []
+    csls = choose_csls(set(shown.loc[shown["is_ranked"], "csls"]), None)
+    simulated = {key: " ".join(made_up_inputs(own)[0]) for key, own in current.cells.groupby("key")}
+    inputs = zip(shown["names"], shown["iterative"], strict=True)
+    shown = shown.assign(
+        simulated=shown["key"].map(simulated),
+        input=[", ".join(input_words(*words)) for words in inputs],
+        # The parameters of a decoder belong to the method, as its similarity does.
+        decoded=shown["decoder"].str.partition("[")[0].replace(NO_DECODER, ""),
+        candidates=shown["candidates"].fillna("test"),
+        ties=shown["ties"].fillna(""),
     )
-    return Document(NAME, "Leaderboard", blocks)
+    labels = dataset_labels(shown, names)
+    found = []
+    for place, group in shown.groupby(_BOARD, sort=True):
+        words: dict[str, Any] = dict(zip(_BOARD, place, strict=True))
+        title = _title(words, labels[words["dataset"], words["dataset_version"]])
+        is_scored_so = ~group["is_ranked"] | (group["csls"] == csls)
+        numbers, others = group[is_scored_so], group[~is_scored_so]
+        entries = Entries(numbers, others, csls, current.cells, tables.cells, names)
+        found.append(_Place(_order(words), title, words["dataset"], entries))
+    return sorted(found, key=lambda place: place.order)
 
 
 def _order(words: dict[str, Any]) -> tuple[object, ...]:
@@ -136,89 +152,18 @@ def _title(words: dict[str, Any], dataset: str) -> str:
     return ", ".join(filter(None, (*parts, f"{words['protocol']} protocol", candidates)))
 
 
-def _table(title: str, group: pd.DataFrame, cells: pd.DataFrame, names: Names) -> Table:
-    is_pairs = bool((group["inference"] != "").all())
-    metrics = [m for m in (PAIR_COLUMNS if is_pairs else RANK_COLUMNS) if m in set(group["metric"])]
-    rows = []
-    for place, own in group[group["metric"].isin(metrics)].groupby(_ROW, sort=True):
-        values = {
-            str(metric): with_certain(_cell(numbers.groupby("repeat")["value"].mean()), numbers)
-            for metric, numbers in own.groupby("metric")
-        }
-        of_row = cells[cells["key"].isin(set(own["key"]))]
-        rows.append(
-            _row(
-                _name(place, group, names),
-                tuple(values.get(metric, Cell()) for metric in metrics),
-                of_row,
-                cells,
-            )
-        )
-    rows.sort(key=lambda row: (-(row.cells[0].mean or 0.0), row.labels))
-    best = [row.cells[0].mean for row in rows]
-    ranked = [
-        replace(row, labels=(str(best.index(row.cells[0].mean) + 1), *row.labels)) for row in rows
-    ]
-    columns = tuple((METRIC_NAMES[metric],) for metric in metrics)
-    labels = ("rank", "method", "repeats", "minutes")
-    own_cells = cells[cells["key"].isin(set(group["key"]))]
-    notes = tuple(_table_notes(ranked, own_cells))
-    return explained(Table(title, labels, ("metric",), columns, tuple(ranked), notes))
-
-
-def _name(place: tuple[Any, ...], group: pd.DataFrame, names: Names) -> str:
-    """Method and variant, with the words of scoring in which its own rows differ."""
-    row = dict(zip(_ROW, place, strict=True))
-    same = group[(group["method"] == row["method"]) & (group["variant"] == row["variant"])]
-    words = {
-        "similarity": str(row["similarity"]),
-        "inference": str(row["inference"]),
-        "csls": f"CSLS {row['csls']}",
-        "decoder": str(row["decoder"]),
-    }
-    told = [word for column, word in words.items() if same[column].nunique() > 1]
-    return ", ".join((names.of(row["method"], row["variant"]), *told))
-
-
-def _row(name: str, made: tuple[Cell, ...], own: pd.DataFrame, cells: pd.DataFrame) -> Row:
-    is_partial = bool(own["partial_copy"].notna().any())
-    marks = STAND_IN * bool(made_up_inputs(own)[1]) + PARTIAL * is_partial
-    marks += FAILED * bool(_n_failed(own, cells))
-    seconds = own["fit_s"].astype(float) + own["eval_s"].fillna(0.0).astype(float)
-    minutes = NOTHING if seconds.isna().all() else f"{seconds.mean() / 60:.1f}"
-    n = max(cell.n for cell in made)
-    return Row((name + f" {marks}" * bool(marks), str(n), minutes), made)
-
-
-def _cell(values: pd.Series[float]) -> Cell:
-    sd = float(values.std(ddof=1)) if len(values) >= 2 else None
-    return Cell(float(values.mean()), sd, len(values))
-
-
-def _n_failed(own: pd.DataFrame, cells: pd.DataFrame) -> int:
-    same = ["method", "variant", "dataset", "seed_ratio", "protocol"]
-    first = own.iloc[0]
-    beside = cells[(cells[same] == first[same]).all(axis=1)]
-    failed = beside[~beside["status"].isin(("ok", "skipped"))]
-    return len(set(failed["repeat"]) - set(own["repeat"]))
-
-
-def _table_notes(rows: Sequence[Row], own: pd.DataFrame) -> Iterator[str]:
-    marks = {mark for row in rows for mark in row.labels[1].rpartition(" ")[2]}
-    if STAND_IN in marks:
-        yield f"{STAND_IN} {'; '.join(made_up_inputs(own)[1])}."
-    if PARTIAL in marks:
-        yield f"{PARTIAL} {'; '.join(partial_copies(own))}"
-    if FAILED in marks:
-        yield f"{FAILED} another repeat failed, and is not in the mean."
-
-
-def _notes() -> tuple[str, ...]:
-    return (
+def _notes(places: list[_Place]) -> Iterator[str]:
+    yield (
         "Boards never mix methods that read entity names with those that do not, pseudo-labels "
-        "with none, decoded scores with ranked ones, or simulated inputs with measured ones.",
-        f"Source to target, each method by its own similarity, CSLS of k = {DEFAULT_CSLS} where "
-        "links are ranked by scores: one rule for all, not what each paper printed with; that is "
-        "in the fidelity table.",
-        "Mean ± standard deviation over repeats. Minutes are training and scoring of one repeat.",
+        "with none, decoded scores with ranked ones, or simulated inputs with measured ones."
     )
+    csls = places[0].entries.csls if places else None
+    scored = "" if csls is None else f", {csls_words(csls)} where links are ranked by scores"
+    yield (
+        f"Source to target, each method by its own similarity{scored}: one rule for all, not what "
+        "each paper printed with; that is in the fidelity table."
+    )
+    yield "Mean ± standard deviation over repeats. Minutes are training and scoring of one repeat."
+    for place in places:
+        if not len(place.entries.numbers):
+            yield f"{place.title}: {place.entries.left_out}"

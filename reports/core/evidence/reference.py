@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION
+from mmea_bench.reports.core.published.settings import with_own_protocols
 from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
@@ -119,7 +120,7 @@ def reference_curve(tables: Tables, run: Run) -> ReferenceCurve:
     Of epochs that not all repeats have, those of the most repeats count, so that a band never
     narrows because a repeat is missing.
     """
-    current = current_cells(tables).tables
+    current = current_cells(with_own_protocols(tables)).tables
     keys = set(run.rows(current.cells)["key"])
     curves = current.curves[current.curves["key"].isin(keys)]
     own = curves[(curves["metric"] == CURVE_METRIC) & (curves["links"] == "test")]
@@ -148,7 +149,7 @@ def own_numbers(tables: Tables, run: Run, metrics: Sequence[str]) -> dict[str, l
     CSLS as in the main table, source to target. For runs without a printed number, whose scoring
     no source decides.
     """
-    current = current_cells(tables).tables
+    current = current_cells(with_own_protocols(tables)).tables
     own = with_sections(run.rows(in_own_similarity(current)))
     own = own[own["direction"].isin((PUBLISHED_DIRECTION, PAIRS)) & (own["modality"] == "")]
     ranked = own[own["is_ranked"]]

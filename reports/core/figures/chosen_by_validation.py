@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import Names
-from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, overrides_of
+from mmea_bench.reports.core.rows.comparison import Comparison, metric_style
+from mmea_bench.reports.core.swept_points import settings_words
 from mmea_bench.reports.core.words import LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
@@ -38,12 +39,13 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
     own = comparison.numbers[comparison.numbers["metric"] == metric]
     own = own.assign(validation=own["key"].map(scores))
     rows = []
-    for (method, base), group in own.groupby(["method", "base"], sort=True):
-        means = group.groupby("overrides")[["validation", "value"]].mean()
+    for (method, base, way), group in own.groupby(["method", "base", "inference"], sort=True):
+        # A variant names all that was set: parameters, and also precision and partitions.
+        means = group.groupby("variant")[["validation", "value"]].mean()
         if len(means) < 2 or group["validation"].isna().any():
             continue
         validation, reached = (
-            {str(words): float(mean) for words, mean in means[column].items()}
+            {str(variant): float(mean) for variant, mean in means[column].items()}
             for column in ("validation", "value")
         )
         chosen = max(validation, key=validation.__getitem__)
@@ -53,18 +55,19 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             Cell(validation[chosen], style="fraction"),
             *(
                 with_certain(
-                    Cell(reached[words], style=metric_style(metric)),
-                    group[group["overrides"] == words],
+                    Cell(reached[variant], style=metric_style(metric)),
+                    group[group["variant"] == variant],
                 )
-                for words in (chosen, luckiest)
+                for variant in (chosen, luckiest)
             ),
         )
-        labels = (names.of(str(method), str(base)), _words(chosen), _words(luckiest))
+        name = names.of(str(method), str(base)) + (f", {way}" if way else "")
+        labels = (name, settings_words(chosen), settings_words(luckiest))
         rows.append(Row(labels, cells))
     if not rows:
         return None
-    name = METRIC_NAMES[metric]
-    columns = (("chosen", "validation MRR"), ("chosen", name), ("best on test", name))
+    shown = METRIC_NAMES[metric]
+    columns = (("chosen", "validation MRR"), ("chosen", shown), ("best on test", shown))
     return explained(
         Table(
             f"Chosen by validation: {comparison.title}",
@@ -74,8 +77,3 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             tuple(rows),
         )
     )
-
-
-def _words(overrides: object) -> str:
-    found = overrides_of(str(overrides))
-    return ", ".join(f"{name}={value}" for name, value in found.items()) or "default"

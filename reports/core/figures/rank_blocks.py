@@ -199,7 +199,22 @@ def _pairs(tests: RankTests, title: str, correction: str) -> Table:
         ("group", "number"),
         columns,
         rows,
+        tuple(_turned(tests)),
     )
+
+
+def _turned(tests: RankTests) -> Iterator[str]:
+    """Which small p of Wilcoxon's speak for the method that is worse by its average rank."""
+    turned = [
+        f"{second} against {first}"
+        for (first, second), p in tests.wilcoxon.items()
+        if p < LEVEL and tests.wilcoxon_lead[first, second] < 0
+    ]
+    if turned:
+        yield (
+            "Better and worse are told by the average rank. Wilcoxon's test, which weighs places "
+            f"by how much the two differ, speaks for the other one: {', '.join(turned)}."
+        )
 
 
 def _sentences(tests: RankTests, correction: str) -> Iterator[str]:
@@ -226,8 +241,10 @@ def _sentences(tests: RankTests, correction: str) -> Iterator[str]:
         )
     shown = [
         f"{first} is better than {second}"
+        if tests.wilcoxon_lead[first, second] > 0
+        else f"{second} is better than {first}, whose average rank is not worse"
         for (first, second), p in tests.wilcoxon_corrected.items()
         if p < LEVEL
     ]
     if shown:
-        yield f"Wilcoxon's test {CORRECTION_NAMES[correction]}: {', '.join(shown)}."
+        yield f"Wilcoxon's test {CORRECTION_NAMES[correction]}: {'; '.join(shown)}."

@@ -8,14 +8,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mmea_bench.reports.core.document import Cell, format_number
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.published.settings import own_protocols, usual_words_dropped
 from mmea_bench.reports.core.published.verdicts import VERDICTS, CheckRow
-from mmea_bench.reports.core.rows.select import name_of
+from mmea_bench.reports.core.rows.identity import protocol_name
+from mmea_bench.reports.core.rows.select import PUBLISHED, name_of
 from mmea_bench.results.core.disk.files import read_regular
 from mmea_bench.results.core.safe_text import unguarded
 
@@ -23,9 +25,31 @@ MISSING = "missing"
 _TEXTS = ("method", "variant", "dataset", "protocol", "setting", "metric")
 _COLUMNS = (*_TEXTS, "seed_ratio", "verdict")
 
-CellId = tuple[str, str, str, str, str, str, float]
-"""Method, variant, dataset, protocol, setting, metric and seed ratio. The version of the dataset is
-no part of it: a mended copy must not lose its baseline."""
+
+class CellId(NamedTuple):
+    """What a cell of a check is known by.
+
+    The version of the dataset is no part of it: a mended copy must not lose its baseline.
+
+    Attributes:
+        method: Catalogue name.
+        variant: Variant with its overrides in brackets.
+        dataset: Dataset address.
+        protocol: Rules of training and stopping, without what is usual.
+        setting: Printed setting.
+        metric: What was measured.
+        seed_ratio: Training share of the anchor links.
+        split: ``published``; empty for one that was drawn.
+    """
+
+    method: str
+    variant: str
+    dataset: str
+    protocol: str
+    setting: str
+    metric: str
+    seed_ratio: float
+    split: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,7 @@ class Regression:
         setting: Printed setting.
         metric: What was measured.
         seed_ratio: Training share of the anchor links.
+        split: ``published``; empty for one that was drawn.
         now: The verdict now, or ``missing``.
         detail: The numbers now, or why there are none.
     """
@@ -64,6 +89,7 @@ class Regression:
     setting: str
     metric: str
     seed_ratio: float
+    split: str
     now: str
     detail: str
 
@@ -125,7 +151,9 @@ def _baseline_row(row: Mapping[str, Any], number: int) -> BaselineRow:
     except (TypeError, ValueError):
         raise ValueError(f"row {number} has no number in 'seed_ratio'") from None
     method, variant, dataset, protocol, setting, metric = (str(texts[name]) for name in _TEXTS)
-    cell = (method, variant, dataset, protocol, setting, metric, _rounded(ratio))
+    protocol = usual_words_dropped(protocol)
+    place = (method, variant, dataset, protocol, setting, metric, _rounded(ratio))
+    cell = CellId(*place, _split_of(str(row.get("dataset_version") or "")))
     return BaselineRow(cell, str(texts["verdict"]))
 
 
@@ -135,7 +163,8 @@ def regressions(
     """Cells that the baseline had as reproduced and that are not reproduced now.
 
     ``better`` is not ``reproduced``: a number that has left the published one upwards has changed
-    too, and may as well be a leak.
+    too, and may as well be a leak. Where a cell has several rows, of versions of the dataset, all
+    of them must be reproduced.
 
     Args:
         baseline: Of ``read_baseline``.
@@ -149,17 +178,22 @@ def regressions(
     found = []
     for cell in wanted:
         there = now.get(cell, [])
-        if any(row.verdict == "reproduced" for row in there):
-            continue
-        verdict = there[0].verdict if there else MISSING
-        detail = _numbers(there[0]) if there else _why_missing(cell, cells)
-        found.append(Regression(*cell, verdict, detail))
+        worse = [row for row in there if row.verdict != "reproduced"]
+        if not there:
+            found.append(Regression(*cell, MISSING, _why_missing(cell, cells)))
+        elif worse:
+            version = f"version {worse[0].dataset_version[:6]}: " if len(there) > 1 else ""
+            found.append(Regression(*cell, worse[0].verdict, version + _numbers(worse[0])))
     return found
 
 
 def _cell_of(row: CheckRow) -> CellId:
     texts = (row.method, row.variant, row.dataset, row.protocol, row.setting, row.metric)
-    return (*texts, _rounded(row.seed_ratio))
+    return CellId(*texts, _rounded(row.seed_ratio), _split_of(row.dataset_version))
+
+
+def _split_of(version: str) -> str:
+    return "published" if version.endswith(PUBLISHED) else ""
 
 
 def _rounded(ratio: float) -> float:
@@ -170,22 +204,27 @@ def _numbers(row: CheckRow) -> str:
     numbers = Cell(row.mean, row.sd, row.n).plain
     if row.published is not None:
         numbers += f", published {format_number(row.published, 'fraction')}"
-    return f"{numbers}; {row.reason}" if row.reasons else numbers
+    failed = f"{row.n_failed} repeat(s) failed" * bool(row.n_failed)
+    return "; ".join(filter(None, (numbers, failed, row.reason)))
 
 
 def _why_missing(cell: CellId, cells: pd.DataFrame) -> str:
-    method, variant, dataset, protocol, _setting, _metric, ratio = cell
     own = cells[
-        (cells["method"] == method)
-        & (cells["variant"] == variant)
-        & (cells["dataset"] == dataset)
-        & (cells["protocol"] == protocol)
-        & ((cells["seed_ratio"] - ratio).abs() < 1e-9)
+        (cells["method"] == cell.method)
+        & (cells["variant"] == cell.variant)
+        & (cells["dataset"] == cell.dataset)
+        & ((cells["split"] == "published") == bool(cell.split))
+        & ((cells["seed_ratio"] - cell.seed_ratio).abs() < 1e-9)
     ]
+    protocols = own_protocols(own)
+    own = own[protocols.map(protocol_name) == protocol_name(cell.protocol)]
     if own.empty:
         return "not in these results"
     failed = own[own["status"] != "ok"]
-    if failed.empty:
-        return "there is no such number in these results"
-    first = failed.iloc[0]
-    return f"{str(first['status']).replace('_', ' ')}: {' '.join(str(first['reason']).split())}"
+    if len(failed):
+        first = failed.iloc[0]
+        return f"{str(first['status']).replace('_', ' ')}: {' '.join(str(first['reason']).split())}"
+    there = sorted(set(protocols[own.index]))
+    if cell.protocol not in there:
+        return f"in these results as {', '.join(there)} only"
+    return "there is no such number in these results"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+
+import pandas as pd
 
 from mmea_bench.reports.core.document import (
     NOTHING,
@@ -19,7 +21,7 @@ from mmea_bench.reports.core.document import (
 from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.published.baseline import Regression
 from mmea_bench.reports.core.published.verdicts import VERDICTS, Check, CheckRow
-from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.rows.select import dataset_labels, percent
 from mmea_bench.reports.core.words import METRIC_NAMES
 
 NAME = "published_check"
@@ -112,16 +114,20 @@ def signed(difference: float) -> str:
 
 
 def sections(rows: Sequence[CheckRow], names: Names = BY_ID) -> list[Section]:
-    """The rows by place, in their order; a dataset's version shows where there are several."""
-    versions: dict[str, set[str]] = {}
-    for row in rows:
-        versions.setdefault(row.dataset, set()).add(row.dataset_version)
+    """The rows by place, in their order; versions and published splits have their own."""
+    labels = labels_of(rows, names)
     found = []
-    for title, group in groupby(rows, key=lambda row: _title(row, versions, names)):
+    for title, group in groupby(rows, key=lambda row: _title(row, labels)):
         own = tuple(group)
         texts = dict.fromkeys(reason.text for row in own for reason in row.reasons)
         found.append(Section(title, own, {text: _letter(i) for i, text in enumerate(texts)}, names))
     return found
+
+
+def labels_of(rows: Sequence[CheckRow], names: Names = BY_ID) -> dict[tuple[str, str], str]:
+    """Printed name of each (dataset, version) of some rows, as ``dataset_labels`` has it."""
+    places = [(row.dataset, row.dataset_version) for row in rows]
+    return dataset_labels(pd.DataFrame(places, columns=["dataset", "dataset_version"]), names)
 
 
 def check_document(
@@ -173,7 +179,7 @@ def regression_texts(regression: Regression) -> tuple[str, ...]:
     """One regression in words: what, where, and what is there now."""
     return (
         regression.name,
-        regression.dataset,
+        regression.dataset + f", {regression.split} split" * bool(regression.split),
         percent(regression.seed_ratio),
         f"{regression.setting}, {regression.protocol}",
         METRIC_NAMES.get(regression.metric, regression.metric),
@@ -187,9 +193,8 @@ def _regression_table(regressions: Sequence[Regression]) -> Table:
     return Table("No longer reproduced", REGRESSION_COLUMNS, rows=rows)
 
 
-def _title(row: CheckRow, versions: dict[str, set[str]], names: Names) -> str:
-    several = len(versions[row.dataset]) > 1
-    name = names.dataset(row.dataset) + (f" @{row.dataset_version[:6]}" if several else "")
+def _title(row: CheckRow, labels: Mapping[tuple[str, str], str]) -> str:
+    name = labels[row.dataset, row.dataset_version]
     return f"{name}, {percent(row.seed_ratio)} seeds, {row.protocol} protocol"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.published.attempts import Failures, failures
 from mmea_bench.reports.core.published.match import Place, Reason
 from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, Scoring
 from mmea_bench.reports.core.rows.comparison import overrides_of
@@ -23,7 +24,6 @@ _GROUP = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "protocol"),
     *("names", "iterative", "inference", "ties"),
 ]
-_CELLS = ["method", "variant", "dataset", "seed_ratio", "protocol"]
 _USUAL_TIES = "realistic"
 
 
@@ -40,7 +40,7 @@ class Measured:
         numbers: Columns ``repeat``, ``metric``, ``value``, and ``scoring`` (a ``Scoring``).
         reasons: What speaks against any comparison with published numbers.
         remark: What the reader must know; empty for nothing.
-        n_failed: Repeats of the same that did not end ok.
+        failures: Repeats of the same that did not end ok.
     """
 
     place: Place
@@ -51,7 +51,7 @@ class Measured:
     numbers: pd.DataFrame
     reasons: tuple[Reason, ...]
     remark: str
-    n_failed: int
+    failures: Failures
 
     @property
     def method(self) -> str:
@@ -69,13 +69,16 @@ class Measured:
         return chosen.groupby("repeat")["value"].mean()
 
 
-def measured_numbers(tables: Tables, csls: int | None = None) -> Iterator[Measured]:
+def measured_numbers(
+    tables: Tables, csls: int | None = None, runs: pd.DataFrame | None = None
+) -> Iterator[Measured]:
     """Everything that may have a published counterpart, in a fixed order.
 
     Args:
         tables: Results with one cell per identity (``current_cells``).
         csls: Only scores of this neighbourhood size are compared; None takes all, and each printed
             number chooses.
+        runs: Cells of all that was run, also what was run again; those of ``tables`` if None.
 
     Raises:
         ReportError: If there are ranks, but none was scored with ``csls``.
@@ -98,21 +101,11 @@ def measured_numbers(tables: Tables, csls: int | None = None) -> Iterator[Measur
     cells = tables.cells.set_index("key")
     for _place, group in shown.groupby(_GROUP, sort=True):
         own = cells.loc[sorted(set(group["key"]))]
-        yield _measured_of(group, own, _n_failed(own, tables.cells))
+        failed = failures(set(own.index), tables.cells if runs is None else runs)
+        yield _measured_of(group, own, failed)
 
 
-def _n_failed(own: pd.DataFrame, cells: pd.DataFrame) -> int:
-    """Repeats that stand beside these cells and did not end ok; a skipped one never began."""
-    first = own.iloc[0]
-    is_same = (cells[_CELLS] == first[_CELLS]).all(axis=1)
-    is_version = cells["dataset_version"].isna() | (
-        cells["dataset_version"] == first["dataset_version"]
-    )
-    beside = cells[is_same & is_version & ~cells["status"].isin(("ok", "skipped"))]
-    return len(set(beside["repeat"]) - set(own["repeat"]))
-
-
-def _measured_of(group: pd.DataFrame, cells: pd.DataFrame, n_failed: int) -> Measured:
+def _measured_of(group: pd.DataFrame, cells: pd.DataFrame, failed: Failures) -> Measured:
     first = group.iloc[0]
     place = Place(
         str(first["method"]),
@@ -134,7 +127,7 @@ def _measured_of(group: pd.DataFrame, cells: pd.DataFrame, n_failed: int) -> Mea
         group[["repeat", "metric", "value", "scoring"]],
         tuple(_own_reasons(cells, place, str(first["ties"]))),
         "the checkpoint was chosen on the test links, as in the released code" * is_on_test,
-        n_failed,
+        failed,
     )
 
 

@@ -20,6 +20,7 @@ from mmea_bench.reports.core.published.match import (
 )
 from mmea_bench.reports.core.published.measured import METRICS, Measured, measured_numbers
 from mmea_bench.reports.core.published.scoring import Choice, Scoring, choose
+from mmea_bench.reports.core.published.settings import with_own_protocols
 from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, current_cells, name_of
 from mmea_bench.reports.core.statistics.statistics import CONFIDENCE
 from mmea_bench.results.core.published_scoring import PrintedScoring
@@ -45,7 +46,7 @@ class CheckRow:
         dataset: Dataset address.
         dataset_version: Content hash of the dataset.
         seed_ratio: Training share of the anchor links.
-        protocol: Rules of training and stopping.
+        protocol: Rules of training and stopping, in words of the cell alone.
         setting: Names or not, iterative or not, and how pairs were predicted.
         metric: What was measured.
         scoring: Similarity, CSLS and decoder of ours, in words.
@@ -53,7 +54,7 @@ class CheckRow:
         mean: Mean over repeats.
         sd: Sample standard deviation, None for one repeat.
         n: Repeats that ended ok.
-        n_failed: Repeats that did not.
+        n_failed: Repeats that did not, or no longer do.
         plain: Mean without CSLS, None if that was not scored or is ``mean`` itself.
         published: The number to compare with, None if there is none for the seed ratio.
         source: Where it is printed.
@@ -180,11 +181,11 @@ def check_rows(
     for kind in despite:
         if kind not in REASON_KINDS:
             raise ReportError(f"Unknown reason '{kind}'. Valid: {', '.join(REASON_KINDS)}.")
-    current = current_cells(tables)
+    current = current_cells(with_own_protocols(tables))
     numbers = PublishedNumbers(published, scoring)
     rows: list[CheckRow] = []
     without: list[tuple[str, str, str]] = []
-    for measured in measured_numbers(current.tables, csls):
+    for measured in measured_numbers(current.tables, csls, tables.cells):
         found = list(_rows_of(measured, numbers, frozenset(despite)))
         rows += found
         if not found:
@@ -249,7 +250,7 @@ def _row(
     verdict: Verdict = "not comparable"
     if best is not None and all(reason.kind in despite for reason in reasons):
         verdict = verdict_of(
-            mean - best.value, sd, len(values), best.tolerance, n_failed=measured.n_failed
+            mean - best.value, sd, len(values), best.tolerance, n_failed=measured.failures.n
         )
     place = measured.place
     assumption = choice.assumption if best else ""
@@ -268,7 +269,7 @@ def _row(
         mean=mean,
         sd=sd,
         n=len(values),
-        n_failed=measured.n_failed,
+        n_failed=measured.failures.n,
         plain=float(plain.mean()) if len(plain) else None,
         published=best.value if best else None,
         source=best.source if best else "",
@@ -281,10 +282,10 @@ def _row(
 
 
 def _failed_remark(measured: Measured, n_ok: int) -> str:
-    if not measured.n_failed:
-        return ""
-    n_all = n_ok + measured.n_failed
-    return f"{measured.n_failed} of {n_all} repeats failed, so it cannot count as reproduced"
+    n_without, n_again = measured.failures
+    words = [f"{n_without} of {n_ok + n_without} repeats failed"] * bool(n_without)
+    words += [f"{n_again} of {n_ok} repeats failed when run again"] * bool(n_again)
+    return f"{' and '.join(words)}, so it cannot count as reproduced" if words else ""
 
 
 def _trust_remark(printed: Printed | None) -> str:

@@ -59,7 +59,8 @@ class Comparison:
         seed_ratio: Share of the anchor links, None where all ratios are together.
         protocol: Name of the protocol.
         rules: Rules of scoring that its numbers share.
-        conditions: The protocol, and those rules that tell numbers of the same place apart.
+        conditions: The protocol, and those of the rules that not all numbers of the protocol
+            share: alike in every place of equal protocol and rules, whatever else a place has.
     """
 
     title: str
@@ -130,8 +131,8 @@ def comparisons(
     numbers = numbers[numbers["modality"] == ""]
     labels = dataset_labels(numbers, options.names)
     place = _PLACE[:-1] if all_ratios else _PLACE
-    by_place = numbers.groupby([name for name in place if name != "rules"])["rules"]
-    rules_of = {tuple(map(str, key)): set(own) for key, own in by_place}
+    rules_at = _rules_by(numbers, [name for name in place if name != "rules"])
+    rules_under = _rules_by(numbers, ["protocol"])
     for key, group in numbers.groupby(place, sort=True):
         metrics = _metrics(group, options)
         group = group[group["metric"].isin(metrics)]
@@ -141,18 +142,23 @@ def comparisons(
         label = labels.get((dataset, version), dataset)
         ratio = None if all_ratios else float(str(key[4]))
         seeds = "" if ratio is None else f", {percent(ratio)} seeds"
-        own_words = _distinct_words(rules, rules_of[(protocol, *map(str, key[2:]))])
-        conditions = ", ".join((f"{protocol} protocol", *own_words))
-        title = f"{label}{seeds}, {conditions}"
+        head = f"{label}{seeds}, {protocol} protocol"
+        title = _with_words(head, rules, rules_at[(protocol, *map(str, key[2:]))])
+        conditions = _with_words(f"{protocol} protocol", rules, rules_under[(protocol,)])
         yield Comparison(
             title, slug_of(title), group, metrics, label, ratio, protocol, rules, conditions
         )
 
 
-def _distinct_words(rules: str, all_rules: set[str]) -> list[str]:
-    """Words of these rules that not all rules have."""
+def _rules_by(numbers: pd.DataFrame, columns: list[str]) -> dict[tuple[str, ...], set[str]]:
+    """All rules under which there are numbers, by the values of these columns."""
+    return {tuple(map(str, key)): set(own) for key, own in numbers.groupby(columns)["rules"]}
+
+
+def _with_words(head: str, rules: str, all_rules: set[str]) -> str:
+    """The head and the words of these rules that not all rules have."""
     shared = set.intersection(*(set(other.split()) for other in all_rules))
-    return [word for word in rules.split() if word not in shared]
+    return ", ".join((head, *(word for word in rules.split() if word not in shared)))
 
 
 def name_marks(numbers: pd.DataFrame) -> str:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from mmea_bench.reports.core.document import Block, Document, Figure, Row, Table
-from mmea_bench.reports.core.names import Names
-from mmea_bench.reports.core.rows.select import percent
-from mmea_bench.results.core.plans.completeness import Counts
+from mmea_bench.reports.core.document import Block, Document, Figure, Table
+from mmea_bench.reports.core.names import Names, in_words
+from mmea_bench.reports.core.rows.comparison import SIMULATED, STOPPED_ON_TEST, bracket
+from mmea_bench.reports.core.rows.identity import protocol_name
+from mmea_bench.reports.core.rows.select import current_cells, percent
+from mmea_bench.reports.core.swept_points import settings_of, without_settings
 from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.table import Tables
 
 INCOMPLETE = "°"
 INCOMPLETE_NOTE = f"{INCOMPLETE} incomplete: some of its planned cells failed or are missing."
-_COLUMNS = ("method", "variant", "dataset", "seed_ratio")
-_PERCENT = re.compile(r"\d(?:[\d.]*) %")
+_HARMLESS = ("ok", "skipped")
+_NAMING = ("method", "variant")
+_MARKS = SIMULATED + STOPPED_ON_TEST
+_CHOSEN = "setting chosen"
+"""Label of tables whose rows stand for a variant in all of its settings."""
+
+Pair = tuple[str, str]
+"""Method and variant."""
 
 
 def state_sentence(tables: Tables) -> str:
@@ -43,68 +52,215 @@ def with_state(document: Document, tables: Tables, names: Names) -> Document:
     notes = (state_sentence(tables), *document.notes)
     if counts.is_complete:
         return replace(document, notes=notes)
-    gaps = list(_gaps(tables, names))
+    folder = _folder(tables, names)
     sentence = f"Incomplete: {counts.sentence()}."
-    blocks = tuple(_stated(block, sentence, gaps) for block in document.blocks)
+    blocks = tuple(_stated(block, sentence, folder) for block in document.blocks)
     return replace(document, notes=notes, blocks=blocks)
 
 
-@dataclass(frozen=True)
-class _Gap:
-    """A method on a dataset at a seed ratio that lacks cells, in printed words."""
-
-    method: str
-    variant: str
-    whole: str
-    dataset: str
-    ratio: str
-
-    def is_in(self, table: Table, row: Row) -> bool:
-        """Whether a row stands for it; what a table does not tell apart is not asked."""
-        title = " ".join((table.title, *(word for words in table.columns for word in words)))
-        places = " ".join((title, *row.labels))
-        ratios = set(_PERCENT.findall(places))
-        return (
-            self._names(table, row, title)
-            and self.dataset in places
-            and (not ratios or self.ratio in ratios)
-        )
-
-    def _names(self, table: Table, row: Row, title: str) -> bool:
-        labels = dict(zip(table.label_names, row.labels, strict=True))
-        variant = labels.get("variant", "").partition(", ")[0]
-        if "method" not in labels:
-            return variant == self.variant and title.startswith(self.method)
-        if "variant" in labels:
-            return (labels["method"], variant) == (self.method, self.variant)
-        name = labels["method"].partition(", ")[0].rstrip("†‡")
-        return name_key(name) == name_key(self.whole)
-
-
-def _gaps(tables: Tables, names: Names) -> Iterator[_Gap]:
-    by_row: dict[tuple[object, ...], Counts] = tables.completeness.by(*_COLUMNS)
-    for (method, variant, dataset, ratio), counts in by_row.items():
-        if counts.is_complete or None in (method, variant, dataset, ratio):
-            continue
-        pair = (str(method), str(variant))
-        yield _Gap(
-            names.method(pair[0]),
-            names.variant(*pair),
-            names.of(*pair),
-            names.dataset(str(dataset)),
-            percent(float(str(ratio))),
-        )
-
-
-def _stated(block: Block, sentence: str, gaps: list[_Gap]) -> Block:
+def _stated(block: Block, sentence: str, folder: _Folder) -> Block:
     if isinstance(block, Figure):
         return replace(block, notes=(*block.notes, sentence), stamp=sentence)
     if not isinstance(block, Table) or not block.columns:
         return block
-    lacking = [any(gap.is_in(block, row) for gap in gaps) for row in block.rows]
+    lacking = _lacking(block, folder)
     rows = tuple(
         replace(row, marks=(*row.marks, INCOMPLETE)) if lacks else row
         for row, lacks in zip(block.rows, lacking, strict=True)
     )
     notes = (*block.notes, sentence, *((INCOMPLETE_NOTE,) if any(lacking) else ()))
     return replace(block, rows=rows, notes=notes)
+
+
+class _Cells(NamedTuple):
+    """Cells that differ in nothing but their repeat."""
+
+    method: str
+    variant: str
+    dataset: str
+    seed_ratio: float
+    protocol: str
+
+    @property
+    def pair(self) -> Pair:
+        return self.method, self.variant
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Everything that tables may print, and what of it lacks cells.
+
+    A row holds texts, not keys. Each text is looked up among the printed names of all that the
+    folder has, so that it is read as the one thing it names, not as whatever it contains.
+
+    Attributes:
+        names: How things are printed.
+        known: All cells that were run or planned.
+        gaps: Those of them that failed or are missing.
+    """
+
+    names: Names
+    known: frozenset[_Cells]
+    gaps: frozenset[_Cells]
+
+    @property
+    def pairs(self) -> frozenset[Pair]:
+        """Every method and variant."""
+        return frozenset(cells.pair for cells in self.known)
+
+
+def _folder(tables: Tables, names: Names) -> _Folder:
+    columns = [*_Cells._fields, "repeat", "status"]
+    current = current_cells(tables).tables.cells
+    known, gaps, there = set(), set(), set()
+    for *words, repeat, status in current[columns].itertuples(index=False, name=None):
+        cells = _Cells(*words)
+        known.add(cells)
+        there.add((*cells[:-1], protocol_name(cells.protocol), repeat))
+        if status not in _HARMLESS:
+            gaps.add(cells)
+    for planned in tables.completeness.words("missing"):
+        if not set(columns[:-1]) <= set(planned):
+            continue  # plans of older versions say keys alone
+        cells = _Cells(*(planned[column] for column in _Cells._fields))
+        known.add(cells)
+        # A cell that was run under another key, of changed code, is there.
+        if (*cells[:-1], protocol_name(cells.protocol), planned["repeat"]) not in there:
+            gaps.add(cells)
+    return _Folder(names, frozenset(known), frozenset(gaps))
+
+
+def _lacking(table: Table, folder: _Folder) -> list[bool]:
+    """Whether each row stands for cells that lack; what a table does not tell is not asked."""
+    if not folder.gaps:
+        return [False] * len(table.rows)
+    meanings = _meanings(table, folder)
+    shared = [table.title, *(word for words in table.columns for word in words)]
+    protocols = _protocols_in(table.title, folder)
+    forms = _dataset_forms(folder, _swept(table))
+    found = []
+    for row in table.rows:
+        labels = dict(zip(table.label_names, row.labels, strict=True))
+        pairs = _pairs_of(labels, meanings)
+        texts = [*shared, *(text for of, text in labels.items() if of not in _NAMING)]
+        datasets, ratios = _datasets_in(texts, forms), _ratios_in(texts, folder)
+        found.append(
+            any(
+                gap.pair in pairs
+                and gap.dataset in datasets
+                and (not ratios or gap.seed_ratio in ratios)
+                and (not protocols or any(_agree(gap.protocol, told) for told in protocols))
+                for gap in folder.gaps
+            )
+        )
+    return found
+
+
+def _meanings(table: Table, folder: _Folder) -> Mapping[str, Mapping[str, set[Pair]]]:
+    """Printed method, empty where it has no column of its own, to name to what that means."""
+    found: dict[str, dict[str, set[Pair]]] = {}
+    for method, name, pair in _entries(table, folder):
+        found.setdefault(method, {}).setdefault(name, set()).add(pair)
+    return found
+
+
+def _entries(table: Table, folder: _Folder) -> Iterator[tuple[str, str, Pair]]:
+    names, labels = folder.names, set(table.label_names)
+    pairs = folder.pairs
+    parameters = _swept(table) & {name for pair in pairs for name in settings_of(pair[1], "{}")}
+    study = _study(table.title, folder)
+    for method, variant in pairs:
+        pair, base = (method, variant), variant.partition("[")[0]
+        if labels.issuperset(_NAMING):
+            yield names.method(method), names.variant(*pair), pair
+        elif "variant" in labels and (method, bracket(variant)) == study:
+            yield "", names.variant(method, base), pair
+        elif "method" in labels and _CHOSEN in labels:
+            yield "", names.of(method, base), pair
+        elif "method" in labels and parameters:
+            if not parameters.isdisjoint(settings_of(variant, "{}")):
+                yield "", names.of(method, without_settings(variant, parameters)), pair
+        elif "method" in labels:
+            yield "", names.of(*pair), pair
+
+
+def _pairs_of(
+    labels: Mapping[str, str], meanings: Mapping[str, Mapping[str, set[Pair]]]
+) -> set[Pair]:
+    """What a row stands for by its labels."""
+    method, variant = (labels.get(name, "") for name in _NAMING)
+    if set(_NAMING) <= set(labels):
+        return _looked_up(variant, meanings.get(method, {}))
+    return _looked_up(variant or method, meanings.get("", {}))
+
+
+def _swept(table: Table) -> set[str]:
+    """What the columns give values to: parameters of a method, or options of a dataset."""
+    words = (word.partition("=") for words in table.columns for word in words)
+    return {name for name, sign, _ in words if sign}
+
+
+def _study(title: str, folder: _Folder) -> Pair | None:
+    """Method and shared settings of an ablation, with which its title begins."""
+    heads = {}
+    for method, variant in folder.pairs:
+        name, settings = folder.names.method(method), bracket(variant)
+        if settings:
+            words = in_words(f"full[{settings}]")
+            name += f" ({words})" if folder.names.in_words else f" [{settings}]"
+        heads[name] = (method, settings)
+    found = [name for name in heads if re.match(rf"{re.escape(name)}[{_MARKS}]*: ", title)]
+    return heads[max(found, key=len)] if found else None
+
+
+def _looked_up(text: str, entries: Mapping[str, set[Pair]]) -> set[Pair]:
+    """What a label means: a whole name, with marks or with how it was scored behind a comma."""
+    bare = text.rstrip(_MARKS)
+    longest = max((name for name in entries if bare.startswith(f"{name}, ")), key=len, default="")
+    for name in (text, bare, longest):
+        if name in entries:
+            return entries[name]
+    # Tables of papers print names in their own way.
+    alike = [pairs for name, pairs in entries.items() if name_key(name) == name_key(bare)]
+    return alike[0] if len(alike) == 1 else set()
+
+
+def _dataset_forms(folder: _Folder, swept: Collection[str]) -> dict[str, set[str]]:
+    """Printed dataset to what it means; options that columns tell are not in its name."""
+    forms: dict[str, set[str]] = {}
+    for address in {cells.dataset for cells in folder.known}:
+        for shown in {address, without_settings(address, swept)}:
+            forms.setdefault(folder.names.dataset(shown), set()).add(address)
+    return forms
+
+
+def _datasets_in(texts: Iterable[str], forms: Mapping[str, set[str]]) -> set[str]:
+    longest_first = sorted(filter(None, forms), key=len, reverse=True)
+    if not longest_first:
+        return set()
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w\[-])")
+    return {address for text in texts for name in pattern.findall(text) for address in forms[name]}
+
+
+def _ratios_in(texts: Iterable[str], folder: _Folder) -> set[float]:
+    """Seed ratios that are named; a share that anything else has is followed by other words."""
+    printed = {percent(cells.seed_ratio): cells.seed_ratio for cells in folder.known}
+    pattern = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, printed))})(?= seeds|,|$)")
+    return {printed[name] for text in texts for name in pattern.findall(text)}
+
+
+def _protocols_in(title: str, folder: _Folder) -> set[str]:
+    known = {cells.protocol for cells in folder.known}
+    return {name for name in known if re.search(rf"(?<![\w-]){re.escape(name)} protocol", title)}
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two protocols may be one: a cell that failed early does not tell all its settings."""
+    settings = [settings_of(protocol, "{}") for protocol in (one, other)]
+    words = [{name for name, value in own.items() if value == ""} for own in settings]
+    shared = settings[0].keys() & settings[1].keys()
+    return (
+        protocol_name(one) == protocol_name(other)
+        and all(settings[0][name] == settings[1][name] for name in shared)
+        and (words[0] == words[1] or not all(words))
+    )

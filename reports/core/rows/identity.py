@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,13 @@ CELL_IDENTITY = [
 """Columns of cells.csv, ``protocol`` as ``with_protocol_settings`` has it."""
 
 _SAID_BY_NUMBERS = ("csls", "decoders")
-"""Settings that add numbers to a cell and change none; each number says its own."""
+"""Settings that add numbers to a cell; each number says its own."""
+
+_STOP_CSLS = "stop_csls"
+"""CSLS size of the curves, told where a score chose the checkpoint."""
+
+CHOOSING_LINKS = ("valid", "test")
+"""Links whose scores choose a checkpoint."""
 
 _WAY = ["candidates", "ties", "csls", "decoder"]
 """How a number was scored, as far as a user chooses it; the similarity belongs to the method."""
@@ -42,11 +47,8 @@ def with_protocol_settings(tables: Tables) -> Tables:
     the name stays as it is. Doing it twice changes nothing.
     """
     cells = tables.cells
-    known = {
-        key: _told(text)
-        for key, text in zip(cells["key"], cells["protocol_settings"], strict=True)
-        if isinstance(text, str)
-    }
+    rows = zip(cells["key"], cells["protocol_settings"], cells["stopped_on"], strict=True)
+    known = {key: _told(text, stop) for key, text, stop in rows if isinstance(text, str)}
     label_of: dict[str, str] = {}
     for protocol, own in cells.groupby("protocol")["key"]:
         settings = {key: known[key] for key in own if key in known}
@@ -65,9 +67,14 @@ def with_protocol_settings(tables: Tables) -> Tables:
     return replace(tables, results=labelled(tables.results), cells=labelled(cells))
 
 
-def _told(text: str) -> dict[str, str]:
-    """The settings that only the cell tells, as words."""
-    found: Mapping[str, Any] = json.loads(text)
+def _told(text: str, stopped_on: object) -> dict[str, str]:
+    """The settings that only the cell tells, as words.
+
+    The last CSLS size is among them where it chose the checkpoint, as that of the curves.
+    """
+    found: dict[str, Any] = json.loads(text)
+    if stopped_on in CHOOSING_LINKS and found.get("csls"):
+        found[_STOP_CSLS] = found["csls"][-1]
     return {
         str(name): value if isinstance(value, str) else json.dumps(value)
         for name, value in found.items()
@@ -76,9 +83,17 @@ def _told(text: str) -> dict[str, str]:
 
 
 def _differing(settings: list[dict[str, str]]) -> list[str]:
-    """Names of the settings with several values; one that some lack counts too, sorted."""
+    """Names of the settings with several values, sorted.
+
+    One that some cells lack counts, too, but for the size that chose a checkpoint: the last epoch
+    is chosen by none.
+    """
     names = {name for own in settings for name in own}
-    return sorted(name for name in names if len({own.get(name) for own in settings}) > 1)
+
+    def values(name: str) -> set[str | None]:
+        return {own.get(name) for own in settings if name in own or name != _STOP_CSLS}
+
+    return sorted(name for name in names if len(values(name)) > 1)
 
 
 def newest_numbers(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -36,6 +36,9 @@ class RankTests:
         nemenyi: p of each pair, the better method first.
         wilcoxon: p of Wilcoxon's signed-rank test of each pair.
         wilcoxon_corrected: The same, corrected for the number of pairs.
+        wilcoxon_lead: What the test is made of: ranks of the places, by the size of the difference,
+            that the first of the pair wins minus those that the second wins. Negative where the
+            second leads, as it can with the worse average rank.
         tied_places: Places where two or more methods share a rank.
     """
 
@@ -49,6 +52,7 @@ class RankTests:
     nemenyi: Mapping[Pair, float]
     wilcoxon: Mapping[Pair, float]
     wilcoxon_corrected: Mapping[Pair, float]
+    wilcoxon_lead: Mapping[Pair, float]
     tied_places: tuple[str, ...]
 
 
@@ -81,7 +85,8 @@ def rank_tests(values: pd.DataFrame, correction: str) -> RankTests | str:
     chi_square, friedman = stats.friedmanchisquare(*(by_place[name] for name in names))
     strength, strength_p = _iman_davenport(float(chi_square), n_places, n_methods)
     pairs = list(combinations(names, 2))
-    wilcoxon = wilcoxon_of_pairs(values[names].to_numpy(dtype=float).T)
+    by_method = values[names].to_numpy(dtype=float).T
+    wilcoxon = wilcoxon_of_pairs(by_method)
     nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(-values[names].round(12).to_numpy())
     place_of = {name: position for position, name in enumerate(names)}
     return RankTests(
@@ -98,6 +103,7 @@ def rank_tests(values: pd.DataFrame, correction: str) -> RankTests | str:
         },
         wilcoxon=dict(zip(pairs, wilcoxon, strict=True)),
         wilcoxon_corrected=dict(zip(pairs, corrected(wilcoxon, correction), strict=True)),
+        wilcoxon_lead=dict(zip(pairs, leads_of_pairs(by_method), strict=True)),
         tied_places=tuple(
             str(place) for place, ranks in by_place.iterrows() if ranks.nunique() < n_methods
         ),
@@ -166,10 +172,7 @@ def wilcoxon_of_pairs(values: NDArray[np.float64]) -> list[float]:
     """
     known: dict[tuple[float, bytes], float] = {}
     found = []
-    for row, own in enumerate(values):
-        # Values that differ by rounding alone are ties.
-        differences = (own - values[row + 1 :]).round(12)
-        ranks = stats.rankdata(np.abs(differences), axis=1)
+    for differences, ranks in _differences(values):
         signed = np.sort(np.sign(differences) * ranks, axis=1)
         for difference, signs in zip(differences, signed, strict=True):
             distinct = np.unique(np.abs(signs))
@@ -179,6 +182,33 @@ def wilcoxon_of_pairs(values: NDArray[np.float64]) -> list[float]:
                 known[key] = _wilcoxon(difference)
             found.append(known[key])
     return found
+
+
+def leads_of_pairs(values: NDArray[np.float64]) -> list[float]:
+    """Sum of the signed ranks of every pair of rows, in the order of ``combinations``.
+
+    Places where both are equal count for nothing, as in Wilcoxon's test; positive where the first
+    row of the pair is the larger one.
+
+    Args:
+        values: [n_methods, n_places].
+    """
+    found: list[float] = []
+    for differences, ranks in _differences(values):
+        # Zeros have the lowest ranks, which the test does not give away.
+        n_equal = (differences == 0).sum(axis=1, keepdims=True)
+        found += (np.sign(differences) * (ranks - n_equal)).sum(axis=1).tolist()
+    return found
+
+
+def _differences(
+    values: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Each row minus all later ones, and the ranks of the sizes: [n_later, n_places] both."""
+    for row, own in enumerate(values):
+        # Values that differ by rounding alone are ties.
+        differences = (own - values[row + 1 :]).round(12)
+        yield differences, stats.rankdata(np.abs(differences), axis=1)
 
 
 def _wilcoxon(differences: NDArray[np.float64]) -> float:

@@ -45,16 +45,12 @@ def mean_interval(values: Values) -> tuple[float, float] | None:
 
 
 @dataclass(frozen=True)
-class TwoSampleTests:
-    """Tests of whether two methods differ in the mean over repeats.
+class Effect:
+    """By how much two methods differ.
 
     Attributes:
         difference: Mean of the first minus mean of the second.
-        interval: Welch's 95 % interval of the difference.
-        student: Two-sided p of the t-test with equal variances.
-        welch: Two-sided p of the t-test with unequal variances.
-        paired: Two-sided p of the test on differences by repeat; None where fewer than two
-            repeats match or all differ alike.
+        interval: 95 % interval of the difference.
         hedges_g: Standardised difference, corrected for few repeats.
         hedges_interval: 95 % interval of Hedges' g.
         n_repeats: Repeats of the first and of the second.
@@ -62,12 +58,41 @@ class TwoSampleTests:
 
     difference: float
     interval: tuple[float, float]
-    student: float
-    welch: float
-    paired: float | None
     hedges_g: float
     hedges_interval: tuple[float, float]
     n_repeats: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TwoSampleTests:
+    """Tests of whether two methods differ in the mean over repeats.
+
+    Attributes:
+        student: Two-sided p of the t-test with equal variances.
+        welch: Two-sided p of the t-test with unequal variances.
+        paired: Two-sided p of the test on differences by repeat; None where fewer than two
+            repeats match or all differ alike.
+        of_all: The effect over all repeats, with Welch's interval.
+        of_shared: The effect over the repeats that both have, with Student's interval of the
+            differences by repeat; None where there is no paired test.
+    """
+
+    student: float
+    welch: float
+    paired: float | None
+    of_all: Effect
+    of_shared: Effect | None
+
+    def effect(self, test: str) -> Effect:
+        """The effect over the repeats that a test is made of.
+
+        Unlike repeats may turn the sign: the better one in each shared repeat need not have the
+        better mean of all.
+
+        Args:
+            test: ``student``, ``welch`` or ``paired``.
+        """
+        return self.of_shared if test == "paired" and self.of_shared else self.of_all
 
 
 def two_sample_tests(
@@ -96,18 +121,23 @@ def two_sample_tests(
 def _tests(first: Values, second: Values, pairs: tuple[Values, Values] | None) -> TwoSampleTests:
     student = stats.ttest_ind(first, second)
     welch = stats.ttest_ind(first, second, equal_var=False)
-    interval = welch.confidence_interval(CONFIDENCE)
-    paired = None
+    of_all = _effect(first, second, welch)
+    paired, of_shared = None, None
     if pairs is not None and len(pairs[0]) >= 2 and (pairs[0] - pairs[1]).std() > SAME:
-        paired = float(stats.ttest_rel(*pairs).pvalue)
+        by_repeat = stats.ttest_rel(*pairs)
+        paired, of_shared = float(by_repeat.pvalue), _effect(*pairs, by_repeat)
+    return TwoSampleTests(float(student.pvalue), float(welch.pvalue), paired, of_all, of_shared)
+
+
+def _effect(first: Values, second: Values, test: Any) -> Effect:
+    """The effect over these repeats, with the interval of this test of them."""
+    interval = test.confidence_interval(CONFIDENCE)
     sizes = (len(first), len(second))
+    student = stats.ttest_ind(first, second)
     g, g_interval = hedges_g(float(student.statistic), sizes)
-    return TwoSampleTests(
+    return Effect(
         float(first.mean() - second.mean()),
         (float(interval.low), float(interval.high)),
-        float(student.pvalue),
-        float(welch.pvalue),
-        paired,
         g,
         g_interval,
         sizes,

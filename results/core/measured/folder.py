@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ MOST_BYTES = 5 * 10**6
 """Of all records together; whoever installs the program downloads them."""
 
 _IDENTITY = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol", "split")
+_ADD_NUMBERS = ("csls", "decoders")
+"""Settings of a protocol that only add numbers to a cell; all others belong to what it is."""
 
 
 @dataclass
@@ -51,9 +54,10 @@ def add_runs(
 ) -> Added:
     """Adds slim copies of the records of some runs to the folder of reference runs.
 
-    A record of the same cell (method, variant, dataset, seed ratio, repeat, protocol, split)
-    replaces the one that is there, unless it failed and that one did not. A failed repeat is
-    taken: it counts against its cell. A skipped one says nothing and is left out.
+    A record of the same cell (method, variant, dataset, seed ratio, repeat, protocol with its
+    settings, split) replaces the one that is there, unless it failed and that one did not. One
+    that was scored among other candidates, or stopped by another rule, stands beside it. A failed
+    repeat is taken: it counts against its cell. A skipped one says nothing and is left out.
 
     Args:
         folders: Results folders of runs; they stay as they are.
@@ -148,7 +152,16 @@ def _wins(record: Record, there: Record, added: Added) -> bool:
 
 
 def _identity(record: Record) -> tuple[Any, ...]:
-    return tuple(record.cell[name] for name in _IDENTITY)
+    return (*(record.cell[name] for name in _IDENTITY), _settings(record))
+
+
+def _settings(record: Record) -> str:
+    """The settings of its protocol that tell a record from others; "" where it says none."""
+    text = record.cell["protocol_settings"]
+    if not isinstance(text, str):
+        return ""
+    found = json.loads(text)
+    return json.dumps({n: found[n] for n in sorted(found) if n not in _ADD_NUMBERS})
 
 
 def _when(record: Record) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from mmea_bench.reports.core.comparing.document import comparing_document
+from mmea_bench.reports.core.comparing.document import comparing_document, summary
 from mmea_bench.reports.core.comparing.result import Comparing, compare
 from mmea_bench.reports.core.comparing.sides import read_sides
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
-from tests.reports.reports_factory import make_record
+from tests.reports.reports_factory import make_record, own_numbers
 
 OPTIONS = ReportOptions(metrics=("hits@1",))
 NOISE = (0.0, 0.02, -0.01, 0.01)
@@ -158,6 +158,79 @@ def test_repeats_of_one_side_and_failed_cells_are_listed(tmp_path: Path) -> None
         ("before", (3, 4), "after has no such repeat, only 1, 2"),
         ("after", (9,), "failed: ValueError: no luck"),
     ]
+
+
+def decoded(records: list[Record]) -> list[Record]:
+    """The records with the numbers of a decoder beside their own."""
+    return [
+        Record.of(
+            each.cell,
+            [
+                *own_numbers(each),
+                *(
+                    {**number, "csls": 0, "decoder": "sinkhorn"}
+                    for number in own_numbers(each)
+                    if number["csls"] == 3
+                ),
+            ],
+        )
+        for each in records
+    ]
+
+
+def test_decoded_numbers_of_one_side_are_listed(tmp_path: Path) -> None:
+    records = repeats("eva", 0.4)
+    found = compared(folders(tmp_path, decoded(records), records))
+    assert [each.paired.n for each in found.differences] == [4]
+    usual = "candidates=test ties=realistic"
+    assert [(each.side, each.repeats, each.why, each.is_part) for each in found.unpaired] == [
+        (
+            *("before", (1, 2, 3, 4)),
+            *(f"way of scoring {usual} decoder=sinkhorn; after has {usual}", True),
+        )
+    ]
+    assert summary(found).endswith("4 cells have numbers without a partner.")
+
+
+def test_a_metric_of_one_side_is_listed(tmp_path: Path) -> None:
+    records = repeats("eva", 0.4)
+    less = [
+        Record.of(each.cell, [n for n in own_numbers(each) if n["metric"] != "mrr"])
+        for each in records
+    ]
+    options = ReportOptions(metrics=("hits@1", "mrr"))
+    found = compare(read_sides(folders(tmp_path, records, less)), options)
+    assert [(each.side, each.repeats, each.why) for each in found.unpaired] == [
+        ("before", (1, 2, 3, 4), "metric MRR; after has Hits@1")
+    ]
+
+
+def test_a_method_without_the_csls_size_that_is_compared_is_listed(tmp_path: Path) -> None:
+    records = repeats("eva", 0.4, all_csls=(0,)) + repeats("mclea", 0.5)
+    found = compared(folders(tmp_path, records, records))
+    assert [each.name for each in found.differences] == ["mclea"]
+    assert [(each.side, each.method, each.repeats, each.why) for each in found.unpaired] == [
+        (side, "eva", (1, 2, 3, 4), "scored with csls=0 only; csls=3 is compared")
+        for side in ("before", "after")
+    ]
+
+
+def test_a_cell_without_the_metrics_that_are_compared_is_listed(tmp_path: Path) -> None:
+    eva, mclea = repeats("eva", 0.4), repeats("mclea", 0.5)
+    others = [
+        Record.of(each.cell, [n for n in own_numbers(each) if n["metric"] == "mrr"]) for each in eva
+    ]
+    found = compared(folders(tmp_path, [*others, *mclea], mclea))
+    assert [(each.side, each.method, each.why) for each in found.unpaired] == [
+        ("before", "eva", "no number in the metrics and the direction that are compared")
+    ]
+
+
+def test_a_failed_cell_that_was_run_again_and_ended_ok_is_not_listed(tmp_path: Path) -> None:
+    records = repeats("eva", 0.4)
+    failed = {"status": "failed", "reason": "crash", "finished_at": "2025-01-01T00:00:00Z"}
+    old = make_record("eva", 0, repeat=2, key="old", **failed)
+    assert compared(folders(tmp_path, records, [*records, old])).unpaired == ()
 
 
 def test_another_split_in_the_same_repeat_is_no_pair(tmp_path: Path) -> None:

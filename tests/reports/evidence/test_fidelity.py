@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -129,6 +130,21 @@ def test_the_page_has_a_table_for_each_dataset_in_the_papers_order() -> None:
     assert all(len(row.labels) == len(COLUMNS) for table in tables for row in table.rows)
     assert summary(found).startswith("3 rows of 1 methods: 3 meet the goal")
     assert "mmea-bench fidelity" in document.notes[0]
+
+
+def test_a_published_split_and_other_settings_have_tables_of_their_own() -> None:
+    often = json.dumps({"eval_every": 1})
+    found = made(
+        measured_cell(0.3),
+        measured_cell(0.3, key="p", split="published"),
+        measured_cell(0.3, key="e", protocol_settings=often, stopped_on="test"),
+        rows=[published_row(0.3)],
+    )
+    assert [table.title for table in fidelity_document(found).tables] == [
+        "fb15k-db15k, 20 % seeds",
+        "fb15k-db15k, published split, 20 % seeds",
+        "fb15k-db15k, 20 % seeds, paper[eval_every=1] protocol",
+    ]
 
 
 def test_a_row_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -35,6 +36,15 @@ def repeat(n: int, curve: dict[int, float], **changes: Any) -> Record:
         for direction in ("src2tgt", "tgt2src")
     ]
     return Record.of(cell.cell, numbers_of(cell), points)
+
+
+def test_the_reference_is_found_beside_cells_of_other_settings() -> None:
+    settings = [json.dumps({"candidates": name}) for name in ("test", "both")]
+    own = repeat(1, {10: 0.2}, protocol_settings=settings[0])
+    other = repeat(2, {10: 0.9}, protocol_settings=settings[1], method="kecg")
+    tables = tables_of([own, other])
+    assert reference_curve(tables, RUN).points == (BandPoint(10, 0.2, 0.2, 0.2),)
+    assert own_numbers(tables, RUN, ("hits@1",)) == {"hits@1": [0.3]}
 
 
 def test_the_band_is_median_and_range_of_the_repeats() -> None:

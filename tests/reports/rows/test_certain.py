@@ -15,6 +15,8 @@ from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore, read_tables
 from tests.reports.reports_factory import make_record, own_numbers
 
+PROTOCOL_PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -114,3 +116,7 @@ def test_only_hits_among_the_links_own_entities_can_be_known_to_be_certain(folde
     assert set(rows.loc[certain_rows(rows), "metric"]) == {"hits@10"}
     assert not certain_rows(rows.assign(candidates="unseeded")).any()
     assert not certain_rows(rows.assign(n=11)).any()
+
+
+def test_the_page_on_the_protocol_names_the_mark() -> None:
+    assert f"mark it with {CERTAIN}." in " ".join(PROTOCOL_PAGE.read_text(encoding="utf-8").split())

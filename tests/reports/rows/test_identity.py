@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from mmea_bench.reports import main_table
 from mmea_bench.reports.core.document import Document, Table
@@ -60,6 +61,29 @@ def merged(folder: Path, *parts: list[Record]) -> Tables:
     return read_tables(folder / "joint")
 
 
+@pytest.mark.parametrize(
+    ("stopped_on", "protocols"),
+    [("valid", {"strict[stop_csls=0]", "strict[stop_csls=10]"}), ("last", {"strict"})],
+)
+def test_the_csls_size_that_chose_a_checkpoint_tells_cells_apart(
+    stopped_on: str, protocols: set[str]
+) -> None:
+    tables = tables_of(
+        [
+            *scored("a", (0.4,), stopped_on=stopped_on),
+            *scored("b", (0.3,), stopped_on=stopped_on, protocol_settings=settings(csls=[0, 10])),
+        ]
+    )
+    assert set(with_protocol_settings(tables).cells["protocol"]) == protocols
+
+
+def test_the_last_epoch_is_no_other_choice_than_that_by_the_curves() -> None:
+    tables = tables_of(
+        [*scored("a", (0.4,), stopped_on="test"), *scored("b", (0.3,), stopped_on="last")]
+    )
+    assert set(with_protocol_settings(tables).cells["protocol"]) == {"strict"}
+
+
 def test_other_candidates_do_not_replace_repeats_of_a_merged_folder(tmp_path: Path) -> None:
     newer = {"finished_at": "2027-01-01T00:00:00Z", "candidates": "unseeded"}
     tables = merged(
@@ -92,9 +116,10 @@ def test_another_stopping_rule_is_another_row() -> None:
 
 
 def test_neighbourhood_sizes_of_two_runs_stand_beside_each_other() -> None:
-    other = {"all_csls": (3,), "protocol_settings": settings(csls=[3])}
+    """Where no score chose the epoch: both runs trained alike."""
+    other = {"all_csls": (3,), "protocol_settings": settings(csls=[3]), "stopped_on": "last"}
     records = [
-        *scored("a", (0.41, 0.42, 0.43)),
+        *scored("a", (0.41, 0.42, 0.43), stopped_on="last"),
         *scored("b", (0.5,), finished_at="2027-01-01T00:00:00Z", **other),
     ]
     current = current_cells(tables_of(records))

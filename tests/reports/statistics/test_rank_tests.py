@@ -16,6 +16,7 @@ from mmea_bench.reports.core.statistics.rank_tests import (
     can_wilcoxon_show,
     cliques,
     critical_difference,
+    leads_of_pairs,
     rank_tests,
     wilcoxon_of_pairs,
 )
@@ -71,6 +72,27 @@ def test_wilcoxon_by_hand() -> None:
     assert _tests(THREE_BY_FIVE).wilcoxon["a", "b"] == pytest.approx(4 / 32)
     # One way in all places: 2 / 2^5.
     assert _tests(THREE_BY_FIVE).wilcoxon["a", "c"] == pytest.approx(2 / 32)
+
+
+def test_the_lead_of_a_pair_by_hand() -> None:
+    # a against b: places of the ranks 2, 3, 4 and 5 are won, that of rank 1 is lost.
+    assert _tests(THREE_BY_FIVE).wilcoxon_lead["a", "b"] == pytest.approx(2 + 3 + 4 + 5 - 1)
+
+
+def test_the_lead_can_go_to_the_method_with_the_worse_average_rank() -> None:
+    """The second wins eight places widely, the first five narrowly with a third in between."""
+    wide = [{"a": 0.5, "b": 0.7 + place / 100, "c": 0.1} for place in range(8)]
+    narrow = [{"a": 0.5 + place / 500, "b": 0.5, "c": 0.5 + place / 1000} for place in range(1, 6)]
+    found = _tests(pd.DataFrame([*wide, *narrow]))
+    assert list(found.ranks)[:2] == ["a", "b"]
+    assert found.wilcoxon_lead["a", "b"] < 0
+
+
+def test_equal_places_count_for_nothing_in_the_lead() -> None:
+    """As in the test itself, which gives the lowest ranks to the differences that are some."""
+    # Of the differences 0, 0, 0, -.3, +.1, +.2: ranks 3 against 1 and 2; with the zeros 6 to 4 + 5.
+    first, second = np.array([1, 1, 1, 0.2, 0.6, 0.7]), np.array([1, 1, 1, 0.5, 0.5, 0.5])
+    assert leads_of_pairs(np.array([first, second])) == pytest.approx([1 + 2 - 3])
 
 
 def test_nemenyi_calls_those_different_that_lie_a_critical_difference_apart() -> None:

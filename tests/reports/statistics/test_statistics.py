@@ -30,8 +30,8 @@ def test_crosseas_ten_runs_give_the_printed_p_value() -> None:
     assert found.student == pytest.approx(2.126e-17, rel=1e-3)
     assert found.welch == pytest.approx(1.85e-16, rel=1e-2)
     assert found.paired == pytest.approx(9.5e-11, rel=1e-2)
-    assert found.difference == pytest.approx(0.7662 - 0.7149)
-    assert found.n_repeats == (10, 10)
+    assert found.of_all.difference == pytest.approx(0.7662 - 0.7149)
+    assert found.of_all.n_repeats == (10, 10)
 
 
 def test_interval_of_a_mean_by_hand() -> None:
@@ -46,7 +46,7 @@ def test_one_value_has_no_interval() -> None:
 
 def test_hedges_g_by_hand() -> None:
     # Pooled variance 1, difference 2, correction 1 - 3 / (4 * 4 - 1) = 0.8.
-    assert _tests([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).hedges_g == pytest.approx(1.6)
+    assert _tests([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).of_all.hedges_g == pytest.approx(1.6)
 
 
 def test_interval_of_hedges_g_puts_the_t_found_at_its_quantiles() -> None:
@@ -103,6 +103,21 @@ def test_what_cannot_be_tested_is_said(
 
 def test_equal_differences_give_no_paired_test() -> None:
     assert _tests([0.5, 0.6], [0.4, 0.5]).paired is None
+
+
+def test_the_paired_effect_is_of_the_shared_repeats_with_students_interval() -> None:
+    """The first has the better mean of all its repeats and loses every shared one."""
+    first, second = np.array([0.30, 0.31, 0.32, 0.60, 0.62]), np.array([0.35, 0.37, 0.36])
+    found = two_sample_tests(first, second, (first[:3], second))
+    assert isinstance(found, TwoSampleTests)
+    # Differences -.05, -.06, -.04: deviation .01, t quantile of 2 degrees of freedom 4.3027.
+    shared, half = found.effect("paired"), 4.3027 * 0.01 / 3**0.5
+    assert shared.difference == pytest.approx(-0.05)
+    assert shared.interval == pytest.approx((-0.05 - half, -0.05 + half), abs=1e-5)
+    # Both deviate by .01, so the difference is -5 of them, times 1 - 3 / (4 * 4 - 1).
+    assert shared.hedges_g == pytest.approx(-5 * 0.8)
+    assert shared.n_repeats == (3, 3)
+    assert found.effect("welch").difference == pytest.approx(0.43 - 0.36)
 
 
 def test_the_interval_of_a_huge_effect_is_bounded_and_joins_the_exact_one() -> None:
