@@ -37,7 +37,8 @@ def run(request: Request, *, quiet: bool) -> RunOutcome:
 def report_outcome(outcome: RunOutcome) -> None:
     """Counts by status, what went wrong and where the tables are, on standard output."""
     console = stdout()
-    counts = _spell_counts(outcome.summary.n_by_status) or "nothing was left to run"
+    none = "nothing was left to run" if outcome.summary.is_complete else "none has ended"
+    counts = _spell_counts(outcome.summary.n_by_status) or none
     n_done = len(outcome.plan.done)
     before = f", {n_done} done before" if n_done else ""
     say(console, f"Cells of this run: {counts}{before}.")

@@ -34,23 +34,27 @@ class MethodTime:
 
 @dataclass(frozen=True)
 class _Time:
-    """Seconds of training and of the last evaluation, and the epochs that were asked for."""
+    """Seconds of training and of the evaluations, epochs that were asked for and that ran."""
 
     fit_s: float
     eval_s: float
     epochs: float | None
+    ran: float | None = None
     epoch_s: float | None = None
 
     def at(self, epochs: object) -> float:
         """Seconds of a training with other ``epochs``, whose epochs take as long.
 
-        What precedes the first epoch is counted once, if the record tells it apart.
+        What precedes the first epoch is counted once, if the record tells it apart. A pilot that
+        stopped early tells which share of what is asked for runs.
         """
-        seconds = self.fit_s + self.eval_s
         if not self.epochs or not isinstance(epochs, int | float):
-            return seconds
-        epoch_s = self.fit_s / self.epochs if self.epoch_s is None else self.epoch_s
-        return max(seconds + epoch_s * (epochs - self.epochs), self.eval_s)
+            return self.fit_s + self.eval_s
+        # Some methods count the epochs of a first stage, too, for which nothing was asked.
+        ran = min(self.ran or self.epochs, self.epochs)
+        epoch_s = self.fit_s / ran if self.epoch_s is None else self.epoch_s
+        set_up = max(0.0, self.fit_s - epoch_s * ran)
+        return set_up + epoch_s * epochs * ran / self.epochs + self.eval_s
 
 
 def pilot_times(
@@ -94,7 +98,8 @@ def _known(
         if cell["status"] != "ok" or cell["fit_s"] is None:
             continue
         epochs = record.configuration.get("parameters", {}).get("epochs")
-        time = _Time(cell["fit_s"], cell["eval_s"] or 0.0, epochs, cell["epoch_s"])
+        lengths = epochs, cell["epochs"], cell["epoch_s"]
+        time = _Time(cell["fit_s"], cell["eval_s"] or 0.0, *lengths)
         base = str(cell["variant"]).partition("[")[0]
         for group in _groups(cell["method"], base, cell["dataset"], cell["seed_ratio"]):
             times.setdefault(group, []).append(time)

@@ -127,10 +127,10 @@ def make_split(
         holds_out = pair.task == "n-mmkg" or protocol.name == "strict"
         needs_valid = protocol.valid_share if holds_out else 0.0
         split = fold_split(pair, fold, needs_valid, split_seed)
-    elif pair.task == "n-mmkg":
-        split = split_pairs(pair.anchor_links, seed_ratio, split_seed)
     elif protocol.valid_from == "others":
         split = split_pairs(pair.anchor_links, seed_ratio, split_seed, protocol.valid_share)
+    elif pair.task == "n-mmkg":
+        split = split_pairs(pair.anchor_links, seed_ratio, split_seed)
     else:
         split = split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
     return with_dangling(split, pair.dangling, split_seed)

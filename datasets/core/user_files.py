@@ -45,7 +45,7 @@ def load_user_file(path: Path, package: str, what: str) -> ModuleType:
     except ImportError as error:
         reason = _moved(error) or _located(error, path)
         raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an exit would end the program without a word
         reason = _located(error, path)
         raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
     return module

@@ -19,11 +19,11 @@ from tests.reports.reports_factory import make_record
 
 
 def pilot(
-    method: str, fit_s: float, epochs: int | None, *, eval_s: float = 1.0, **changes: Any
+    method: str, fit_s: float, asked: int | None, *, eval_s: float = 1.0, **changes: Any
 ) -> Record:
-    cell = {"fit_s": fit_s, "eval_s": eval_s, "peak_memory_mib": 512.0, **changes}
+    cell = {"epochs": asked, "fit_s": fit_s, "eval_s": eval_s, "peak_memory_mib": 512.0, **changes}
     record = make_record(method, 0.5, **cell)
-    parameters = {} if epochs is None else {"epochs": epochs}
+    parameters = {} if asked is None else {"epochs": asked}
     return replace(record, configuration={"parameters": parameters})
 
 
@@ -44,6 +44,12 @@ def test_what_precedes_the_first_epoch_is_counted_once() -> None:
     )
     assert longer == 14.0 + 498 * 1.5 + 3.0
     assert shorter == 14.0 - 1.5 + 3.0
+
+
+def test_a_pilot_that_stopped_early_tells_which_share_of_a_training_runs() -> None:
+    record = pilot("eva", 1.5, 100, eval_s=3.0, epoch_s=0.01, epochs=50)
+    (time,) = pilot_times([(cell(), {"epochs": 400})], [record])
+    assert time.seconds == pytest.approx(1.0 + 0.01 * 200 + 3.0)
 
 
 def test_a_method_without_epochs_takes_what_it_took() -> None:

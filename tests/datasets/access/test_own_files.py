@@ -19,6 +19,7 @@ from mmea_bench.datasets.core.access.catalogue import (
     own_dataset_files,
 )
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.user_files import load_user_file
 
 SMALL_WORLD = '''"""A generated pair under a name of its own."""
 from dataclasses import dataclass
@@ -182,3 +183,9 @@ def test_a_record_is_repeated_with_the_file_beside_it(file: Path) -> None:
     without = CliRunner().invoke(app, words)
     assert without.exit_code == 2
     assert "Unknown dataset 'small-world'" in without.stderr
+
+
+def test_a_file_that_ends_the_program_is_an_error_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(UserError, match="cannot be imported: line 2: SystemExit: 3"):
+        load_user_file(tmp_path / "leaves.py", "leaving", "The")
