@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -86,47 +85,6 @@ def test_one_repeat_has_no_deviation_and_says_so() -> None:
     found = check([measured_cell(0.3)], published_row(0.3))
     assert found.rows[0].sd is None
     assert any("fewer than 3 repeats no number counts" in note for note in found.notes)
-
-
-def test_a_failed_repeat_keeps_a_number_from_reproduced() -> None:
-    failed = measured_cell(0, repeat=4, status="failed", reason="no luck")
-    (row,) = check([*three_repeats(measured_cell(0.3)), failed], published_row(0.3)).rows
-    assert (row.verdict, row.n, row.n_failed) == ("close", 3, 1)
-    assert "1 of 4 repeats failed" in row.remark
-    elsewhere = measured_cell(0, repeat=4, seed_ratio=0.5, status="failed", reason="no luck")
-    (row,) = check([*three_repeats(measured_cell(0.3)), elsewhere], published_row(0.3)).rows
-    assert (row.verdict, row.n_failed) == ("reproduced", 0)
-
-
-def test_repeats_that_fail_when_run_again_keep_a_number_from_reproduced() -> None:
-    good = three_repeats(measured_cell(0.3, finished_at="2026-01-01T00:00:00Z"))
-    ended = {"status": "failed", "reason": "no luck", "dataset_version": None}
-    newer = [
-        measured_cell(0, key=f"n{n}", repeat=n, finished_at="2026-06-01T00:00:00Z", **ended)
-        for n in (1, 2, 3)
-    ]
-    (row,) = check([*good, *newer], published_row(0.3)).rows
-    assert (row.verdict, row.n, row.n_failed) == ("close", 3, 3)
-    assert "3 of 3 repeats failed when run again" in row.remark
-
-
-def test_a_failure_that_was_mended_does_not_count() -> None:
-    good = three_repeats(measured_cell(0.3, finished_at="2026-06-01T00:00:00Z"))
-    older = measured_cell(
-        0, key="old", status="failed", reason="no luck", finished_at="2026-01-01T00:00:00Z"
-    )
-    (row,) = check([*good, older], published_row(0.3)).rows
-    assert (row.verdict, row.n_failed) == ("reproduced", 0)
-
-
-@pytest.mark.parametrize(("candidates", "n_failed"), [("test", 1), ("unseeded", 0)])
-def test_a_failure_counts_against_cells_of_its_own_settings(candidates: str, n_failed: int) -> None:
-    usual = json.dumps({"candidates": "test", "csls": [0, 3]})
-    good = three_repeats(measured_cell(0.3, protocol_settings=usual))
-    own = json.dumps({"candidates": candidates, "csls": [0]})
-    failed = measured_cell(0, repeat=4, status="failed", reason="no luck", protocol_settings=own)
-    (row,) = check([*good, failed], published_row(0.3)).rows
-    assert row.n_failed == n_failed
 
 
 def test_csls_of_three_is_compared_and_the_plain_number_stands_beside() -> None:
