@@ -59,8 +59,8 @@ def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
     if cache_dir is None:
         return dataset.read()
     key = cache_key(dataset)
+    memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
     try:
-        memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
         pair = memory.cache(_read, ignore=["dataset"])(key, dataset)
     except UserError:
         raise

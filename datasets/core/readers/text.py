@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.readers.sizes import LARGEST_UNPACKED_BYTES, read_packed
-from mmea_bench.datasets.core.regular_files import read_regular
+from mmea_bench.datasets.core.regular_files import open_regular, read_regular
 
 LARGEST_ID = 2**31 - 1
 """Ids are stored as int32."""
@@ -73,7 +73,7 @@ def lacking(path: Path) -> str:
 def _is_empty(file: Path) -> bool:
     """Whether a file holds nothing but a byte order mark and blank lines."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        with gzip.open(file) if file.suffix == ".gz" else open_regular(file) as stream:
             start = stream.read(_MOST_BLANKS)
         text = start.decode("utf-8", "replace").removeprefix(_MARK)
         return len(start) < _MOST_BLANKS and not text.strip()

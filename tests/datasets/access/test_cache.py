@@ -56,11 +56,6 @@ def test_the_second_load_parses_nothing(folder: Path, tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
-def test_a_cache_that_cannot_be_made_costs_time_only(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert load_pair(opened(folder), tmp_path / "file" / "cache").source.n_entities > 0
-
-
 def test_a_name_that_appears_beside_the_files_makes_an_entry_stale(folder: Path) -> None:
     (folder / "splits" / "1").mkdir(parents=True)
     (folder / "splits" / "1" / "train_links").write_text("")
