@@ -255,10 +255,11 @@ def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Pa
 
 def _split_links(pair: KGPair) -> list[list[set[tuple[str, str]]]]:
     """Links by name, of each part of each published split: the version says nothing of splits."""
+    if not usable_folds(pair):
+        return []
     sides = (pair.source.entities, pair.target.entities)
     ends = [texts[pair.anchor_links[:, side]] for side, texts in enumerate(sides)]
     return [
         [set(zip(*(end[rows] for end in ends), strict=True)) for rows in parts]
         for parts in ((fold.train, fold.valid, fold.test) for fold in pair.folds)
-        if usable_folds(pair)
     ]

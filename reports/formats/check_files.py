@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from mmea_bench.reports.core.published.baseline import Regression
@@ -82,9 +81,14 @@ def render_check_csv(check: Check) -> str:
 
 def check_json(check: Check, regressions: Sequence[Regression] | None) -> dict[str, Any]:
     """The check as one JSON object; ``regressions`` is null where there was no baseline."""
+    lost = None
+    if regressions is not None:
+        lost = [
+            {**each.cell._asdict(), "now": each.now, "detail": each.detail} for each in regressions
+        ]
     return {
         "counts": check.counts,
-        "regressions": None if regressions is None else [asdict(item) for item in regressions],
+        "regressions": lost,
         "rows": [check_record(row) for row in check.rows],
         "without_published_number": list(check.unmatched),
         "notes": list(check.notes),

@@ -25,6 +25,12 @@ from mmea_bench.results.core.upgrades import schema_1
 
 Row = dict[str, Any]
 
+STOP_CSLS = "stop_csls"
+"""CSLS size of the curves, told where a score chose the checkpoint."""
+
+CHOOSING_LINKS = ("valid", "test")
+"""Links whose scores choose a checkpoint."""
+
 
 @dataclass(frozen=True, eq=True)
 class Record:
@@ -214,3 +220,23 @@ def _check_rows(rows: Sequence[Row], cell: Row, columns: Sequence[Column], what:
 
 def _reject_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
+
+
+def telling_settings(text: object, stopped_on: object = None) -> dict[str, Any]:
+    """The settings of a protocol that belong to what a cell is; none where they are not told.
+
+    CSLS sizes and decoders only add numbers, which say their own. The last size is told as
+    ``stop_csls`` where a score chose the checkpoint: it is that of the curves.
+
+    Args:
+        text: Column ``protocol_settings``.
+        stopped_on: Column ``stopped_on``; None asks for no ``stop_csls``.
+    """
+    if not isinstance(text, str):
+        return {}
+    found: dict[str, Any] = json.loads(text)
+    sizes = found.pop("csls", None)
+    found.pop("decoders", None)
+    if sizes and stopped_on in CHOOSING_LINKS:
+        found[STOP_CSLS] = sizes[-1]
+    return found

@@ -110,22 +110,24 @@ def test_what_is_neither_date_nor_number_has_no_number(text: str) -> None:
     assert math.isnan(number_or_year(text))
 
 
-def test_dates_without_month_or_day_stay_in_the_lists() -> None:
+def dated_view(*values: str) -> TrainView:
+    """``valued_view`` with these values in the source KG."""
     view = valued_view()
-    values = text_array(["1970-0-0", "-2-0-0", "15##-##-##", "-3-8-19"])
-    view = replace(view, source=replace(view.source, attribute_values=values))
+    return replace(view, source=replace(view.source, attribute_values=text_array(list(values))))
+
+
+def test_dates_without_month_or_day_stay_in_the_lists() -> None:
     born, height = 0, 1
-    found = lists_of(view)
+    found = lists_of(dated_view("1970-0-0", "-2-0-0", "15##-##-##", "-3-8-19"))
     assert found[0] == {(born, 1.0), (born, logistic(-2)), (height, logistic(-1))}
     assert found[1:3] == [{(born, 1.0)}, {(height, logistic(-3))}]
 
 
 def test_a_date_may_carry_its_type() -> None:
-    view = valued_view()
-    values = text_array(["1970-04-01^^<http://x#date>", "1970", '"-2"^^<http://x#int>', "-3"])
-    view = replace(view, source=replace(view.source, attribute_values=values))
     born, height = 0, 1
-    found = lists_of(view)
+    found = lists_of(
+        dated_view("1970-04-01^^<http://x#date>", "1970", '"-2"^^<http://x#int>', "-3")
+    )
     assert found[0] == {(born, 1.0), (height, logistic(-1))}
     assert found[1:3] == [{(born, logistic(-2))}, {(height, logistic(-3))}]
 

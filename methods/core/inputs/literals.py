@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,6 +89,16 @@ def is_float(text: str) -> bool:
     return True
 
 
+def numbers_of(texts: Iterable[str]) -> NDArray[np.float64]:
+    """``number_of`` what each text says, [n]; quotes or a type around a number are no part of it.
+
+    Each distinct text is parsed once.
+    """
+    listed = list(texts)
+    numbers = {text: number_of(parse_literal(text).text) for text in dict.fromkeys(listed)}
+    return np.array([numbers[text] for text in listed], dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class AttributeValues:
     """The attribute triples of both KGs with their values, in the order of ``JointGraph``.
@@ -107,13 +118,11 @@ class AttributeValues:
 
     @classmethod
     def of(cls, view: TrainView, graph: JointGraph) -> AttributeValues:
-        """The values of a view whose union is ``graph``; each distinct text is parsed once."""
+        """The values of a view whose union is ``graph``."""
         stored = [*view.source.attribute_values, *view.target.attribute_values]
         texts = [text if text.strip() else "" for text in stored]
-        numbers = {text: number_of(parse_literal(text).text) for text in dict.fromkeys(texts)}
-        values = np.array([numbers[text] for text in texts], dtype=np.float64)
         entities, attributes = graph.attributes.T
-        return cls(entities, attributes, texts, values)
+        return cls(entities, attributes, texts, numbers_of(texts))
 
     def __len__(self) -> int:
         """Number of attribute triples."""

@@ -21,7 +21,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.literals import number_of, parse_literal
+from mmea_bench.methods.core.inputs.literals import numbers_of
 
 _SMALLEST_WIDTH = 1e-3
 FitBy = Literal["moments", "robust"]
@@ -205,9 +205,7 @@ def numeric_values(graph: KnowledgeGraph) -> NDArray[np.float64]:
     a number, as where a file gives the type without quotes, are no part of it.
     """
     shape = (graph.n_entities, graph.n_attributes)
-    written = graph.attribute_values
-    number = {raw: number_of(parse_literal(raw).text) for raw in dict.fromkeys(written)}
-    numbers = np.array([number[raw] for raw in written], dtype=np.float64)
+    numbers = numbers_of(graph.attribute_values)
     usable = np.isfinite(numbers)
     rows, columns = graph.attribute_triples[usable].astype(np.int64).T
     totals, counts = np.zeros(shape), np.zeros(shape)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from mmea_bench.results.core.record import telling_settings
+
+_UNTOLD = json.dumps({})
 _PLACE = ["method", "variant", "dataset", "seed_ratio", "protocol"]
-_ADD_NUMBERS = ("csls", "decoders")
-"""Settings that add numbers to a cell: with others it is the same training that failed."""
 
 
 class Failures(NamedTuple):
@@ -49,7 +50,7 @@ def failures(keys: Collection[str], cells: pd.DataFrame) -> Failures:
     versions = cells["dataset_version"]
     is_same &= versions.isna() | versions.isin(set(own["dataset_version"]))
     settings = cells["protocol_settings"].map(_settings)
-    is_same &= (settings == "") | settings.isin(set(settings[own.index]))
+    is_same &= (settings == _UNTOLD) | settings.isin(set(settings[own.index]))
     failed = cells[is_same & ~cells["status"].isin(("ok", "skipped"))]
     ended = _when(own).groupby(own["repeat"]).max().to_dict()
     repeats = list(zip(failed["repeat"], _when(failed), strict=True))
@@ -58,11 +59,7 @@ def failures(keys: Collection[str], cells: pd.DataFrame) -> Failures:
 
 
 def _settings(text: object) -> str:
-    """The settings of a protocol that belong to what a cell is; "" where they are not told."""
-    if not isinstance(text, str):
-        return ""
-    found = json.loads(text)
-    return json.dumps({n: found[n] for n in sorted(found) if n not in _ADD_NUMBERS})
+    return json.dumps(telling_settings(text), sort_keys=True)
 
 
 def _when(cells: pd.DataFrame) -> pd.Series[str]:

@@ -70,33 +70,19 @@ class Regression:
     """A cell that was reproduced and no longer is.
 
     Attributes:
-        method: Catalogue name.
-        variant: Variant with its overrides in brackets.
-        dataset: Dataset address.
-        protocol: Rules of training and stopping.
-        setting: Printed setting.
-        metric: What was measured.
-        seed_ratio: Training share of the anchor links.
-        split: ``published``; empty for one that was drawn.
+        cell: Which one.
         now: The verdict now, or ``missing``.
         detail: The numbers now, or why there are none.
     """
 
-    method: str
-    variant: str
-    dataset: str
-    protocol: str
-    setting: str
-    metric: str
-    seed_ratio: float
-    split: str
+    cell: CellId
     now: str
     detail: str
 
     @property
     def name(self) -> str:
         """Printed name of method and variant."""
-        return name_of(self.method, self.variant)
+        return name_of(self.cell.method, self.cell.variant)
 
 
 def read_baseline(path: Path) -> list[BaselineRow]:
@@ -180,10 +166,10 @@ def regressions(
         there = now.get(cell, [])
         worse = [row for row in there if row.verdict != "reproduced"]
         if not there:
-            found.append(Regression(*cell, MISSING, _why_missing(cell, cells)))
+            found.append(Regression(cell, MISSING, _why_missing(cell, cells)))
         elif worse:
             version = f"version {worse[0].dataset_version[:6]}: " if len(there) > 1 else ""
-            found.append(Regression(*cell, worse[0].verdict, version + _numbers(worse[0])))
+            found.append(Regression(cell, worse[0].verdict, version + _numbers(worse[0])))
     return found
 
 

@@ -177,12 +177,13 @@ def document_notes(check: Check) -> tuple[str, ...]:
 
 def regression_texts(regression: Regression) -> tuple[str, ...]:
     """One regression in words: what, where, and what is there now."""
+    cell = regression.cell
     return (
         regression.name,
-        regression.dataset + f", {regression.split} split" * bool(regression.split),
-        percent(regression.seed_ratio),
-        f"{regression.setting}, {regression.protocol}",
-        METRIC_NAMES.get(regression.metric, regression.metric),
+        cell.dataset + f", {cell.split} split" * bool(cell.split),
+        percent(cell.seed_ratio),
+        f"{cell.setting}, {cell.protocol}",
+        METRIC_NAMES.get(cell.metric, cell.metric),
         regression.now,
         regression.detail,
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 import pandas as pd
 
 from mmea_bench.reports.core.remembered import remembered
-from mmea_bench.reports.core.rows.identity import protocol_name, with_words
+from mmea_bench.reports.core.rows.identity import (
+    protocol_name,
+    with_words,
+    words_of_settings,
+)
+from mmea_bench.results.core.record import CHOOSING_LINKS
 from mmea_bench.results.core.table import Tables
 
 USUAL_SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -70,15 +73,11 @@ def own_protocols(cells: pd.DataFrame) -> pd.Series[str]:
 
 
 def _own_protocol(protocol: str, settings: object, stopped_on: object) -> str:
-    if not isinstance(settings, str):
-        return protocol
-    found: dict[str, Any] = json.loads(settings)
-    if sizes := found.get("csls"):
-        found["stop_csls"] = sizes[-1]
+    chosen = stopped_on in CHOOSING_LINKS
     words = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in found.items()
-        if stopped_on in ("valid", "test") or name not in _OF_A_CHOICE
+        name: word
+        for name, word in words_of_settings(settings, stopped_on).items()
+        if chosen or name not in _OF_A_CHOICE
     }
     told = [f"{name}={words[name]}" for name in sorted(words) if not _is_idle(name, words[name])]
     return with_words(protocol, ",".join(told)) if told else protocol

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
+from mmea_bench.results.core.record import STOP_CSLS, telling_settings
 from mmea_bench.results.core.table import Tables
 
 CELL_IDENTITY = [
     *("method", "variant", "dataset", "dataset_version", "seed_ratio", "repeat", "protocol"),
 ]
 """Columns of cells.csv, ``protocol`` as ``with_protocol_settings`` has it."""
-
-_SAID_BY_NUMBERS = ("csls", "decoders")
-"""Settings that add numbers to a cell; each number says its own."""
-
-_STOP_CSLS = "stop_csls"
-"""CSLS size of the curves, told where a score chose the checkpoint."""
-
-CHOOSING_LINKS = ("valid", "test")
-"""Links whose scores choose a checkpoint."""
 
 _WAY = ["candidates", "ties", "csls", "decoder"]
 """How a number was scored, as far as a user chooses it; the similarity belongs to the method."""
@@ -48,7 +39,9 @@ def with_protocol_settings(tables: Tables) -> Tables:
     """
     cells = tables.cells
     rows = zip(cells["key"], cells["protocol_settings"], cells["stopped_on"], strict=True)
-    known = {key: _told(text, stop) for key, text, stop in rows if isinstance(text, str)}
+    known = {
+        key: words_of_settings(text, stop) for key, text, stop in rows if isinstance(text, str)
+    }
     label_of: dict[str, str] = {}
     for protocol, own in cells.groupby("protocol")["key"]:
         settings = {key: known[key] for key in own if key in known}
@@ -67,18 +60,11 @@ def with_protocol_settings(tables: Tables) -> Tables:
     return replace(tables, results=labelled(tables.results), cells=labelled(cells))
 
 
-def _told(text: str, stopped_on: object) -> dict[str, str]:
-    """The settings that only the cell tells, as words.
-
-    The last CSLS size is among them where it chose the checkpoint, as that of the curves.
-    """
-    found: dict[str, Any] = json.loads(text)
-    if stopped_on in CHOOSING_LINKS and found.get("csls"):
-        found[_STOP_CSLS] = found["csls"][-1]
+def words_of_settings(text: object, stopped_on: object) -> dict[str, str]:
+    """``telling_settings``, each value as a word."""
     return {
-        str(name): value if isinstance(value, str) else json.dumps(value)
-        for name, value in found.items()
-        if name not in _SAID_BY_NUMBERS
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in telling_settings(text, stopped_on).items()
     }
 
 
@@ -91,7 +77,7 @@ def _differing(settings: list[dict[str, str]]) -> list[str]:
     names = {name for own in settings for name in own}
 
     def values(name: str) -> set[str | None]:
-        return {own.get(name) for own in settings if name in own or name != _STOP_CSLS}
+        return {own.get(name) for own in settings if name in own or name != STOP_CSLS}
 
     return sorted(name for name in names if len(values(name)) > 1)
 

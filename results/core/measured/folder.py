@@ -15,7 +15,7 @@ from mmea_bench.results.core.measured.provenance import (
     write_provenance,
 )
 from mmea_bench.results.core.measured.slim import slim
-from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.record import Record, telling_settings
 from mmea_bench.results.core.store import ResultStore
 
 MEASURED_FOLDER = Path(__file__).resolve().parents[2] / "measured"
@@ -24,8 +24,6 @@ MOST_BYTES = 5 * 10**6
 """Of all records together; whoever installs the program downloads them."""
 
 _IDENTITY = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol", "split")
-_ADD_NUMBERS = ("csls", "decoders")
-"""Settings of a protocol that only add numbers to a cell; all others belong to what it is."""
 
 
 @dataclass
@@ -152,16 +150,8 @@ def _wins(record: Record, there: Record, added: Added) -> bool:
 
 
 def _identity(record: Record) -> tuple[Any, ...]:
-    return (*(record.cell[name] for name in _IDENTITY), _settings(record))
-
-
-def _settings(record: Record) -> str:
-    """The settings of its protocol that tell a record from others; "" where it says none."""
-    text = record.cell["protocol_settings"]
-    if not isinstance(text, str):
-        return ""
-    found = json.loads(text)
-    return json.dumps({n: found[n] for n in sorted(found) if n not in _ADD_NUMBERS})
+    settings = telling_settings(record.cell["protocol_settings"])
+    return (*(record.cell[name] for name in _IDENTITY), json.dumps(settings, sort_keys=True))
 
 
 def _when(record: Record) -> str:

@@ -219,21 +219,22 @@ def test_values_follow_the_attribute_triples_of_the_union_graph() -> None:
     np.testing.assert_array_equal(values.numbers, [1990, 1991, np.nan, 1.7, np.nan])
 
 
-def test_a_text_is_what_the_reader_stored() -> None:
+def values_stored(*stored: str) -> AttributeValues:
+    """The values of ``small_view`` with these in the source KG."""
     view = small_view()
-    stored = ['"Heroes"', "C^^2", " x ", "  "]
-    source = dataclasses.replace(view.source, attribute_values=text_array(stored))
+    source = dataclasses.replace(view.source, attribute_values=text_array(list(stored)))
     view = dataclasses.replace(view, source=source)
-    texts = AttributeValues.of(view, JointGraph.of(view)).texts
+    return AttributeValues.of(view, JointGraph.of(view))
+
+
+def test_a_text_is_what_the_reader_stored() -> None:
+    texts = values_stored('"Heroes"', "C^^2", " x ", "  ").texts
     assert texts == ['"Heroes"', "C^^2", " x ", "", "1"]  # blanks alone say nothing
 
 
 def test_a_number_may_stand_in_quotes_or_carry_a_type() -> None:
-    view = small_view()
-    stored = ['"178.0"^^<http://x#double>', "12^^xsd:integer", '"7"@en', '"x"']
-    source = dataclasses.replace(view.source, attribute_values=text_array(stored))
-    view = dataclasses.replace(view, source=source)
-    numbers = AttributeValues.of(view, JointGraph.of(view)).numbers
+    stored = ('"178.0"^^<http://x#double>', "12^^xsd:integer", '"7"@en', '"x"')
+    numbers = values_stored(*stored).numbers
     np.testing.assert_array_equal(numbers, [178, 12, 7, np.nan, 1])
 
 
