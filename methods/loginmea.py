@@ -89,6 +89,10 @@ class LoginMEAParams(SeedTrainingParams):
     promote_every: int = 50  # code
     eval_every: int = 50  # script
 
+    def __post_init__(self) -> None:
+        if STRUCTURE in self.modalities:
+            raise ValueError("structure is propagated, not fused: leave it out of modalities")
+
 
 class LoginMEA(Method):
     """LoginMEA as its released code describes it; ``as described`` follows the paper's text.

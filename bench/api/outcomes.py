@@ -19,13 +19,13 @@ class PlanOutcome:
         plan: Cells, those done and those missing.
         folder: Results folder.
         seconds: About how long the missing cells take; None where nothing is known yet.
-        pilot: By method, where a pilot was given.
+        times: By method, judged by the pilot, else by the cells of the folder; empty without any.
     """
 
     plan: Plan
     folder: Path
     seconds: float | None
-    pilot: tuple[MethodTime, ...] = ()
+    times: tuple[MethodTime, ...] = ()
 
 
 @dataclass(frozen=True)

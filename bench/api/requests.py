@@ -91,9 +91,9 @@ def _planned(request: Request, pilot: Path | None) -> PlanOutcome:
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
-    if pilot is None:
-        to_train = (cell for _key, cell in plan.to_train)
-        return PlanOutcome(plan, folder, _estimator(store).seconds(to_train, request.jobs))
+    records = records or list(store.records())
+    if not records:
+        return PlanOutcome(plan, folder, None)
     methods = dict(configured_cells(plan, place.method_files))
     work = ((cell, asdict(methods[key].params)) for key, cell in plan.to_train)
     times = pilot_times(work, records)

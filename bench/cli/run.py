@@ -73,26 +73,38 @@ def show_plan(request: Request, pilot: Path | None = None, *, as_json: bool) -> 
     planned = plan_request(request, pilot)
     plan, folder, seconds = planned.plan, planned.folder, planned.seconds
     if as_json:
-        print_json({**_plan_json(plan, folder, seconds), "pilot": list(map(asdict, planned.pilot))})
+        times = [] if pilot is None else list(map(asdict, planned.times))
+        print_json({**_plan_json(plan, folder, seconds), "pilot": times})
         return
     for title, rows in _plan_tables(plan):
         print_table(title, rows)
-    if planned.pilot:
-        print_table(*_pilot_table(planned.pilot))
+    if pilot is not None:
+        print_table(*_pilot_table(planned.times))
     console = stdout()
     left = "unknown until a cell of this folder has ended"
     if not plan.to_train:
         left = "none"
     elif seconds is not None:
         left = f"about {spell_duration(seconds)} with --jobs {request.jobs}"
-    if planned.pilot:
-        left += f", from the epochs of {pilot}"
-        unknown = [one.method for one in planned.pilot if one.seconds is None]
-        left += f", without {', '.join(unknown)}, of which it has no cell" if unknown else ""
+        left += _grounds(planned.times, pilot or folder)
+    elif planned.times:
+        left = f"unknown, since {pilot or folder} has no cell of these methods"
     say(console, f"{spell_plan(plan)}. Time left: {left}. Results: {folder}")
     remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
     for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks):
         say(console, f"Note: {sentence}")
+
+
+def _grounds(times: Sequence[MethodTime], place: Path) -> str:
+    """What an estimate rests on, and what it leaves out."""
+    text = f", from the epochs of {place}"
+    unknown = [one.method for one in times if one.seconds is None]
+    if unknown:
+        text += f", without {', '.join(unknown)}, of which it has no cell"
+    elsewhere = {name: None for one in times if one.seconds is not None for name in one.elsewhere}
+    if elsewhere:
+        text += f"; for lack of cells on {', '.join(elsewhere)}, those on other datasets count"
+    return text
 
 
 def _pilot_table(times: Sequence[MethodTime]) -> tuple[list[str], list[list[str]]]:
@@ -104,7 +116,7 @@ def _pilot_table(times: Sequence[MethodTime]) -> tuple[list[str], list[list[str]
             one.method,
             str(one.n_cells),
             "-" if one.seconds is None else f"{one.seconds / 3600:.1f}",
-            f"{one.memory_mib / 1024:.1f}",
+            "-" if one.memory_mib is None else f"{one.memory_mib / 1024:.1f}",
             f"{one.gpu_memory_mib / 1024:.1f}" if one.gpu_memory_mib else "-",
         ]
         for one in ordered

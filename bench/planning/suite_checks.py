@@ -22,18 +22,17 @@ from mmea_bench.bench.planning.values.suite_values import (
     build_protocol,
     configure,
     no_parameters,
-    no_values,
     number_or_none,
     partitions,
     timeout_or_none,
 )
 from mmea_bench.bench.planning.values.toml_values import (
-    as_table,
     as_texts,
     as_whole,
     merged,
     parameter_table,
     printed_names,
+    sections_of_others,
     split_kinds,
 )
 from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
@@ -106,6 +105,8 @@ class SuiteChecker:
             names=self._try({}, printed_names, raw.get("names", {})),
             left_out=tuple(self._left_out),
         )
+        if methods and "methods" not in changes:
+            self._problems.extend(sections_of_others(table, methods))
         self._check_settings(suite)
         if self._problems:
             raise UserError(self._report())
@@ -265,19 +266,18 @@ class SuiteChecker:
         given = raw.get("grid", {})
         if given == PUBLISHED:
             types = {method: self._type(method) for method in methods}
-            table: Table = {m: dict(kind.grid) for m, kind in types.items() if kind is not None}
+            table: Parameters = {m: dict(kind.grid) for m, kind in types.items() if kind}
         elif isinstance(given, Mapping):
-            table = given
+            table = self._try(no_parameters(), parameter_table, given, "grid")
         else:
             self._problems.append(
                 '`grid` must be "published" or tables such as `[grid.mclea]` with lists of values.'
             )
             return {}
         grids: dict[str, dict[str, tuple[object, ...]]] = {}
-        for method, parameters in self._by_method(table, methods).items():
+        for method, values in self._by_method(table, methods).items():
             if chosen and methods and method not in methods:
                 self._problems.append(unknown_name("method in --grid", method, methods))
-            values = self._try(no_values(), as_table, f"grid.{method}", parameters)
             checked = {
                 name: tuple(self._value(method, name, value) for value in self._list(name, listed))
                 for name, listed in values.items()
@@ -292,11 +292,11 @@ class SuiteChecker:
                 grids[method] = checked
         return grids
 
-    def _by_method(self, table: Table, methods: tuple[str, ...]) -> Table:
+    def _by_method(self, table: Parameters, methods: tuple[str, ...]) -> Parameters:
         """The grid by method; a parameter for every method goes to those that have it."""
         if ANY not in table:
             return table
-        shared = self._try(no_values(), as_table, f"grid.{ANY}", table[ANY])
+        shared = table[ANY]
         self._check_shared(shared, methods)
         types = {method: self._type(method) for method in methods}
         by_method = dict(table)
@@ -305,8 +305,7 @@ class SuiteChecker:
             fields = getattr(getattr(kind, "Params", None), "__dataclass_fields__", {})
             own = {name: values for name, values in shared.items() if name in fields}
             if own:
-                given = self._try(no_values(), as_table, f"grid.{method}", table.get(method, {}))
-                by_method[method] = {**own, **given}
+                by_method[method] = {**own, **table.get(method, {})}
         return by_method
 
     def _grid_mode(self, raw: Table) -> GridMode:

@@ -22,6 +22,7 @@ from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.core.read_files import files_of_parameters
 from mmea_bench.methods.core.search_space import Dimension
+from mmea_bench.methods.core.settings import check_modalities
 from mmea_bench.methods.core.training_log import TrainingLog
 
 StopRule = Literal["last", "valid", "test"]
@@ -259,17 +260,15 @@ class Method(ABC):
         search_space: Parameter to the values that a tuning may try, its default among them; where
             it is empty, a tuning takes ``grid`` and the usual ranges of ``docs/tuning.md``.
         variants: Name as the paper prints it to the overrides that make it.
-        no_op_variants: Variants that leave the vectors as they are (such as another way of
-            scoring), with the reason; of all others the battery shows that they change them.
-        idle_variants: Variants in which some trainable parameters learn nothing (such as the
-            weight of a loss that is left out), with the reason; in the full method and in all
-            others the battery shows that each of them learns.
-        waits_for_device: Why the steps of a training wait for a GPU, where they do; empty for all
-            others, of which the battery shows that they do not.
+        no_op_variants: Variants that leave the vectors as they are, such as another scoring, with
+            the reason; of all others the battery shows that they change them.
+        idle_variants: Variants in which trainable parameters learn nothing, such as the weight of a
+            loss that is left out, with the reason; of all others the battery shows that each does.
+        waits_for_device: Why the steps of a training wait for a GPU; the battery shows that those
+            of others, where it is empty, do not.
         test_params: Overrides with which the test battery takes seconds.
         paper_stop: Checkpoint rule of the released code, used by the protocol ``paper``.
-        paper_stop_score: By which number that rule chooses, where it is not ``last``; None is the
-            protocol's.
+        paper_stop_score: Number by which it chooses, if not ``last``; None is the protocol's.
         published_scoring: How its published numbers were scored; the protocol ``paper`` scores with
             it beside the common rules. None where no source states it.
         published_settings: Pattern of dataset names (such as ``fb15k-*``) to the overrides that its
@@ -316,13 +315,15 @@ class Method(ABC):
                 None applies none.
 
         Raises:
-            UserError: If the variant or a parameter does not exist, or a value does not fit.
+            UserError: If variant, parameter or modality do not exist, or a value does not fit.
         """
         if variant != FULL and variant not in cls.variants:
             raise UserError(unknown_name(f"variant of {name}", variant, [FULL, *cls.variants]))
         published = cls.published_for(published_for)[1] if published_for else {}
         chosen = {**published, **cls.variants.get(variant, {}), **(overrides or {})}
-        return cls(build_options(f"parameter of {name}", cls.Params, chosen))
+        params = build_options(f"parameter of {name}", cls.Params, chosen)
+        check_modalities(name, params, cls.modalities)
+        return cls(params)
 
     @classmethod
     def published_for(cls, dataset: str) -> tuple[str, Mapping[str, object]]:
@@ -340,7 +341,7 @@ class Method(ABC):
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why the method cannot run on a dataset with these modalities; None if it can.
 
-        Either a required modality is lacking, or there is none of those that are encoded.
+        A required modality is lacking, or there is none of those that are encoded.
         """
         lacking = [modality for modality in self.requires if modality not in modalities]
         if lacking:
@@ -375,8 +376,7 @@ class Method(ABC):
     def used_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Modalities that this configuration reads of a dataset that offers ``offered``.
 
-        The encoded ones, the required ones and ``further_modalities``. The view that ``fit`` gets
-        holds these alone.
+        Encoded and required ones and ``further_modalities``, all that the view of ``fit`` holds.
         """
         read = (*self.chosen_modalities(offered), *self.requires, *self.further_modalities)
         return tuple(modality for modality in dict.fromkeys(read) if modality in offered)

@@ -10,6 +10,7 @@ from mmea_bench.bench.battery.failures import CheckFailedError
 from mmea_bench.bench.battery.fits import fit_on, hits_at_10
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_split, tiny_view
 from mmea_bench.bench.battery.trainings import check_reads_declared
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.methods.clamea import CLAMEA
 from mmea_bench.methods.core.base import FULL, Method, RunContext
@@ -141,3 +142,31 @@ def test_a_method_says_whether_it_gets_as_far_as_pseudo_labels(
     method: Method, iterative: bool
 ) -> None:
     assert method.is_iterative is iterative
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        (name, parameter)
+        for name, method in METHODS.items()
+        for parameter in ("modalities", "output")
+        if isinstance(getattr(method.Params(), parameter, None), tuple)
+    ],
+)
+def test_a_misspelt_modality_is_not_left_out(name: str, parameter: str) -> None:
+    """It would train without it, under a row that names it."""
+    known = getattr(METHODS[name].Params(), parameter)
+    misspelt = (*known, known[0][:-1])
+
+    with pytest.raises(UserError, match=f"'{parameter}' of {name}.*Did you mean '{known[0]}'"):
+        METHODS[name].configure(name, FULL, {parameter: misspelt})
+
+
+def test_a_modality_said_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="names image 2 times"):
+        EVA.configure("eva", FULL, {"modalities": ("image", "structure", "image")})
+
+
+def test_loginmea_does_not_fuse_the_structure_that_it_propagates() -> None:
+    with pytest.raises(UserError, match="leave it out of modalities"):
+        LoginMEA.configure("loginmea", FULL, {"modalities": ("structure", "image")})

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.pair import MODALITIES
 from mmea_bench.methods.core.base import FULL, Method
@@ -57,16 +58,16 @@ def find_target(
     Args:
         published: What the sources print.
         reference: Shipped runs, None for none.
-        run: Method and dataset.
+        run: Method and dataset, in any spelling that a run takes.
         seed_ratio: Where the user says it; else a ratio that is printed.
         setting: Words of ``SETTING_WORDS`` that must hold.
         variant: Where the user says it; else the one that the printed number is about.
 
     Raises:
-        UserError: If method or variant do not exist, no variant has the setting, or no seed ratio
-            is known.
+        UserError: If method, dataset or variant do not exist, no variant has the setting, or no
+            seed ratio is known.
     """
-    method, dataset = run[0].replace("-", "_"), run[1]
+    method, dataset = run[0].replace("-", "_"), open_dataset(run[1]).address
     kind = get_method(method)
     for word in setting:
         if word not in SETTING_WORDS:

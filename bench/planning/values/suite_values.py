@@ -84,8 +84,3 @@ def partitions(value: object) -> int:
 def no_parameters() -> Parameters:
     """Parameters of no method."""
     return {}
-
-
-def no_values() -> dict[str, object]:
-    """Values of no parameter."""
-    return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import cast, get_args
 
 from mmea_bench.bench.scoring.protocol import SplitKind
@@ -50,25 +50,44 @@ def as_table(key: str, value: object) -> dict[str, object]:
     return dict(value)
 
 
-def parameter_table(value: object) -> dict[str, dict[str, object]]:
+def parameter_table(value: object, key: str = "set") -> dict[str, dict[str, object]]:
     """Method to parameter to value, from ``"mclea.epochs" = 10`` or ``[set.mclea] epochs = 10``.
+
+    Args:
+        value: What stands below ``key``.
+        key: ``set``, or ``grid``, whose values are lists.
 
     Raises:
         UserError: If an entry names no method or no parameter.
     """
     table: dict[str, dict[str, object]] = {}
-    for key, given in as_table("set", value).items():
-        method, dot, parameter = key.partition(".")
+    for name, given in as_table(key, value).items():
+        method, dot, parameter = name.partition(".")
         if dot and parameter:
             table.setdefault(_method(method), {})[parameter] = given
         elif isinstance(given, Mapping):
             table.setdefault(_method(method), {}).update(cast("Mapping[str, object]", given))
         else:
+            sample = "[100, 200]" if key == "grid" else "100"
             raise UserError(
-                f'Cannot read {shown(key)} in `set`. Write `"method.parameter" = value`, '
-                'such as `"mclea.epochs" = 100`; "*" stands for every method.'
+                f'Cannot read {shown(name)} in `{key}`. Write `"method.parameter" = value`, '
+                f'such as `"mclea.epochs" = {sample}`; "*" stands for every method.'
             )
     return table
+
+
+def sections_of_others(suite: Mapping[str, object], methods: Collection[str]) -> Iterator[str]:
+    """A sentence for each section of a suite that is about a method which it does not list."""
+    for key in ("set", "grid", "variants"):
+        sections = suite.get(key)
+        if not isinstance(sections, Mapping):
+            continue
+        for method in dict.fromkeys(_method(str(name).partition(".")[0]) for name in sections):
+            if method != "*" and method not in methods:
+                yield (
+                    f"`{key}` has a section for {method}, which `methods` does not list. List it "
+                    "there, or take the section out."
+                )
 
 
 def split_kinds(

@@ -55,6 +55,13 @@ def test_the_seed_ratio_is_the_smallest_that_is_printed() -> None:
     assert found.printed[0].value == pytest.approx(0.053)
 
 
+@pytest.mark.parametrize("spelling", ["FB15K-DB15K", "fb15k_db15k", "fb15k-db15k[]"])
+def test_every_spelling_of_a_dataset_finds_its_printed_number(spelling: str) -> None:
+    found = target("gcn-align", spelling)
+    assert found.run == Run("gcn_align", "full", "fb15k-db15k", 0.2)
+    assert found.printed[0].value == pytest.approx(0.053)
+
+
 def test_without_a_printed_ratio_the_reference_decides_then_the_dataset() -> None:
     assert target("seu", "dbp15k-zh-en").run.seed_ratio == pytest.approx(0.3)
     kept = measured_cell(0.3, method="seu", dataset="dbp15k-zh-en", seed_ratio=0.4)

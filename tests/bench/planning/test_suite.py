@@ -114,6 +114,29 @@ def test_parameters_are_set_in_any_form_of_toml(load: Any, lines: tuple[str, ...
     assert suite.overrides["beta"] == {}
 
 
+@pytest.mark.parametrize(
+    "lines", [("[grid.alpha]", "tau = [0.1, 1]"), ("[grid]", '"alpha.tau" = [0.1, 1]')]
+)
+def test_a_grid_is_given_in_any_form_of_toml(load: Any, lines: tuple[str, ...]) -> None:
+    assert load(toml(*lines)).grid["alpha"] == {"tau": (0.1, 1.0)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("[set.mclea]", "epochs = 1"),
+        ("[grid.mclea]", "tau1 = [1]"),
+        ("[variants]", 'mclea = "all"'),
+    ],
+)
+def test_a_section_about_a_method_that_is_not_listed_is_no_wish_to_pass_over(
+    load: Any, lines: tuple[str, ...]
+) -> None:
+    with pytest.raises(UserError, match="section for mclea, which `methods` does not list"):
+        load(toml(*lines))
+    assert load(toml(*lines), {"methods": "alpha"}).methods == ("alpha",)
+
+
 def test_a_star_sets_every_method_and_a_name_wins_over_it(load: Any) -> None:
     suite = load(toml("[set]", '"*.epochs" = 7', '"beta.epochs" = 9'))
     assert suite.overrides == {"alpha": {"epochs": 7}, "beta": {"epochs": 9}}

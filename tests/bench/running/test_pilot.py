@@ -15,6 +15,7 @@ from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.running.pilot import pilot_times
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.store import ResultStore
 from tests.reports.reports_factory import make_record
 
 
@@ -52,6 +53,18 @@ def test_a_pilot_that_stopped_early_tells_which_share_of_a_training_runs() -> No
     assert time.seconds == pytest.approx(1.0 + 0.01 * 200 + 3.0)
 
 
+def test_points_of_the_learning_curve_cost_a_scoring_each() -> None:
+    """A pilot of three epochs was scored twice: one point of its curve, and its end."""
+    record = pilot("eva", 3.0, 3, eval_s=4.0)
+    record = replace(record, curves=[{"epoch": 3, "links": links} for links in ("valid", "test")])
+    longer, by_protocol = (
+        pilot_times([(one, {"epochs": 500, "eval_every": 50})], [record])[0].seconds
+        for one in (cell(), replace(cell(), protocol=Protocol(eval_every=100)))
+    )
+    assert longer == 500 * 1.0 + 4.0 / 2 * (10 + 1)
+    assert by_protocol == 500 * 1.0 + 4.0 / 2 * (5 + 1)
+
+
 def test_a_method_without_epochs_takes_what_it_took() -> None:
     (time,) = pilot_times([(cell("seu"), {})], [pilot("seu", 4.0, None)])
     assert time.seconds == 5.0
@@ -68,10 +81,17 @@ def test_the_most_similar_cells_of_the_pilot_decide() -> None:
     assert seconds == pytest.approx([21.0, 16.0, 41.0, 1 + 70 / 3])
 
 
-def test_a_method_that_the_pilot_lacks_has_no_time() -> None:
+def test_a_method_that_the_pilot_lacks_has_no_time_and_no_memory() -> None:
     failed = make_record("mclea", 0.0, status="failed", reason="x")
     times = pilot_times([(cell(), {}), (cell("mclea"), {})], [pilot("eva", 1.0, 1), failed])
     assert [(one.method, one.seconds is None) for one in times] == [("eva", False), ("mclea", True)]
+    assert times[1].memory_mib is None
+
+
+def test_datasets_that_the_pilot_lacks_are_named() -> None:
+    planned = [(cell(dataset=name), {}) for name in ("fb15k-db15k", "dbp15k-ja-en")]
+    (time,) = pilot_times(planned, [pilot("eva", 1.0, 1)])
+    assert time.elsewhere == ("dbp15k-ja-en",)
 
 
 def invoke(*arguments: str) -> Result:
@@ -99,6 +119,25 @@ def test_the_plan_prints_hours_by_method_and_names_what_it_does_not_know(
         "timed": False,
         "name_match": True,
     }
+
+
+def test_without_a_pilot_the_cells_of_the_folder_tell_how_long_more_epochs_take(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    asked = ["--repeats", "1", "--cache-dir", str(tmp_path / "cache"), "--out", str(out)]
+    asked += ["--seed-ratios", "0.3"]
+    trained = [*asked, "--methods", "mclea", "--datasets", "synthetic[n=100]"]
+    assert invoke("run", "--no-report", *trained, "--set", "epochs=3").exit_code == 0
+
+    planned = invoke("plan", *trained, "--set", "epochs=300000", "--json")
+    other = invoke("plan", *asked, "--datasets", "synthetic[n=120]", "--methods", "mclea,eva")
+
+    (fit,) = (record.cell["fit_s"] for record in ResultStore(out).records())
+    assert json.loads(planned.stdout)["estimated_s"] > 100 * fit
+    words = " ".join(other.output.split())
+    assert "without eva, of which it has no cell" in words
+    assert "for lack of cells on synthetic[n=120], those on other datasets count" in words
 
 
 def test_a_pilot_without_cells_is_refused(tmp_path: Path) -> None:
