@@ -30,7 +30,7 @@ def sentences() -> Iterator[None]:
     except UserError as error:
         echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USER_ERROR) from None
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         text = spell_disk_error(error)
         if text is None:
             raise

@@ -38,20 +38,7 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
         UserError: If there is no such suite or the file is not TOML.
     """
     if name_or_file.endswith(".toml"):
-        path = Path(name_or_file)
-        try:
-            n_bytes = path.stat().st_size if path.is_file() else -1
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"Suite file {shown(name_or_file)} cannot be opened: {error}."
-            ) from None
-        if n_bytes < 0:
-            raise UserError(f"Suite file {path} does not exist.")
-        if n_bytes > LARGEST_SUITE_BYTES:
-            raise UserError(
-                f"{path} has {n_bytes} bytes; a suite has at most {LARGEST_SUITE_BYTES}. "
-                "Split it, or name the right file."
-            )
+        path = _own_file(name_or_file)
     elif name_or_file in suite_names():
         path = SUITES_FOLDER / f"{name_or_file}.toml"
     else:
@@ -67,13 +54,33 @@ def read_suite_table(name_or_file: str) -> tuple[str, dict[str, object]]:
         raise UserError(
             f"{path} is no UTF-8 text (byte {error.start}), as TOML is. Save it in that encoding."
         ) from None
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise UserError(f"Suite file {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
         raise UserError(f"{path} is not valid TOML: {shown(error, quote='')}.") from None
     except RecursionError:
         raise UserError(f"{path} nests its lists or tables too deeply. {_FLAT}") from None
     if not _is_flat(table):
         raise UserError(f"{path} nests its lists or tables too deeply. {_FLAT}")
     return path.stem, table
+
+
+def _own_file(name: str) -> Path:
+    """The user's file, if there is one of the size of a suite."""
+    path = Path(name)
+    try:
+        n_bytes = path.stat().st_size if path.is_file() else -1
+    except (OSError, ValueError) as error:
+        raise UserError(f"Suite file {shown(name)} cannot be opened: {error}.") from None
+    if n_bytes < 0:
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"Suite file {path} {what}.")
+    if n_bytes > LARGEST_SUITE_BYTES:
+        raise UserError(
+            f"{path} has {n_bytes} bytes; a suite has at most {LARGEST_SUITE_BYTES}. "
+            "Split it, or name the right file."
+        )
+    return path
 
 
 def _is_flat(value: object, levels_left: int = DEEPEST_SUITE) -> bool:

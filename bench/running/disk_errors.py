@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
 
 from mmea_bench.results.core.disk.files import UnusableFileError
 
 _OTHER_FOLDER = "Give another folder with --out (results) or --cache-dir (parsed data)."
 
+
+_LOOP = re.compile(r"Symlink loop from '(.*)'")
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space and run the same command again.",
@@ -24,8 +27,11 @@ _REMEDIES = {
 }
 
 
-def spell_disk_error(error: OSError) -> str | None:
+def spell_disk_error(error: OSError | RuntimeError) -> str | None:
     """A sentence for a full, read-only, forbidden or broken disk; None for any other error."""
+    if isinstance(error, RuntimeError):  # so Python 3.12 and older tell of a link to itself
+        loop = _LOOP.match(str(error))
+        return None if loop is None else f"{loop[1]} is a link to itself. {_OTHER_FOLDER}"
     if isinstance(error, UnusableFileError):
         return (
             f"{error.filename} cannot be read: {error.strerror}. Remove it, or name another file."

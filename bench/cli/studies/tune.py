@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -246,6 +247,7 @@ def _notes(outcome: TuningOutcome) -> Iterator[str]:
     elif outcome.suites:
         yield "Measure both on the test links with ordinary runs:"
         for path in outcome.suites:
-            yield f"  mmea-bench run --suite {path} --out {path.with_suffix('')}"
-        first, second = (path.with_suffix("") for path in (outcome.suites[1], outcome.suites[0]))
-        yield f"  mmea-bench compare {first} {second}"
+            words = ["mmea-bench", "run", "--suite", str(path), "--out", str(path.with_suffix(""))]
+            yield f"  {shlex.join(words)}"
+        sides = (str(path.with_suffix("")) for path in (outcome.suites[1], outcome.suites[0]))
+        yield f"  {shlex.join(['mmea-bench', 'compare', *sides])}"

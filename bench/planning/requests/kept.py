@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.keeping import EMBEDDINGS, PREDICTIONS, Keeping
@@ -59,9 +60,10 @@ def keeping_notes(plan: Plan, keeping: Keeping) -> Iterator[str]:
     for kind in keeping.kinds:
         lacking = sorted(plan.done - _keys_with(keeping, kind))
         if lacking:
+            where = quote(str(keeping.folder))
             yield (
                 f"{len(lacking)} cells that are done have no {kind} kept, and are not trained anew "
-                f"for them: `mmea-bench predict {keeping.folder} {lacking[0]} --keep {kind}`."
+                f"for them: `mmea-bench predict {where} {lacking[0]} --keep {kind}`."
             )
 
 

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Sequence
+from errno import ENOTDIR
 from pathlib import Path
 
 import joblib
@@ -59,7 +60,10 @@ def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
     if cache_dir is None:
         return dataset.read()
     key = cache_key(dataset)
-    memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
+    try:
+        memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
+    except FileNotFoundError as error:  # below /proc, where nobody can make a folder
+        raise NotADirectoryError(ENOTDIR, error.strerror, str(cache_dir)) from None
     try:
         pair = memory.cache(_read, ignore=["dataset"])(key, dataset)
     except UserError:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -102,8 +103,9 @@ def read_predictions(folder: Path, key: str, *, with_candidates: bool = False) -
     path = predictions_path(folder, key)
     if not path.is_file():
         raise ResultsError(
-            f"{folder} holds no predictions of cell {key}. `mmea-bench predict {folder} {key}` "
-            "makes them; `mmea-bench run --keep predictions` keeps them from the start."
+            f"{folder} holds no predictions of cell {key}. `mmea-bench predict "
+            f"{quote(str(folder))} {key}` makes them; `mmea-bench run --keep predictions` keeps "
+            "them from the start."
         )
     names = ["scoring", "source", "target", *(f"rank_{way}" for way in DIRECTIONS)]
     if with_candidates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from safetensors import SafetensorError
@@ -54,8 +55,8 @@ def load_embeddings(folder: Path, key: str) -> KeptEmbeddings:
     path, entities = embeddings_paths(folder, key)
     if not path.is_file():
         raise ResultsError(
-            f"{folder} holds no vectors of cell {key}. `mmea-bench predict {folder} {key} "
-            "--keep embeddings` makes them."
+            f"{folder} holds no vectors of cell {key}. `mmea-bench predict {quote(str(folder))} "
+            f"{key} --keep embeddings` makes them."
         )
     try:
         content = read_regular(path, _MOST_BYTES)

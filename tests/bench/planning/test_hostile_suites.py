@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from mmea_bench.bench.planning import suite_files
 from mmea_bench.bench.planning.load_suite import load_suite
-from mmea_bench.bench.planning.suite_files import LARGEST_SUITE_BYTES
+from mmea_bench.bench.planning.suite_files import LARGEST_SUITE_BYTES, read_suite_table
 from mmea_bench.datasets.core.errors import UserError
 from tests.fuzz.limits import bounded
 
@@ -86,3 +88,24 @@ def test_a_suite_in_another_encoding_is_a_sentence(tmp_path: Path) -> None:
     path.write_text('title = "Müller"\n' + PLAN, encoding="latin-1")
     with pytest.raises(UserError, match=r"is no UTF-8 text \(byte 10\), as TOML is"):
         load_suite(str(path))
+
+
+def test_a_folder_is_no_suite(tmp_path: Path) -> None:
+    folder = tmp_path / "mine.toml"
+    folder.mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        read_suite_table(str(folder))
+
+
+def test_a_suite_that_cannot_be_read_is_not_called_bad_toml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("repeats = 1", encoding="utf-8")
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(suite_files, "read_regular", refuse)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+        read_suite_table(str(path))

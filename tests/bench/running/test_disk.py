@@ -99,3 +99,24 @@ def test_a_limit_on_the_size_of_files_ends_the_run_with_a_sentence(tmp_path: Pat
 
 def test_a_defect_of_the_program_keeps_its_traceback() -> None:
     assert spell_disk_error(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None
+
+
+def test_a_results_folder_that_links_to_itself_is_a_sentence(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    words = ["run", "--methods", "name_match", "--datasets", "synthetic[n=100]", "--no-report"]
+    done = CliRunner().invoke(app, [*words, "--repeats", "1", "--out", str(loop)])
+    assert done.exit_code == 2
+    assert "Give another folder with --out" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc on this system")
+def test_a_cache_folder_that_nobody_can_make_is_a_sentence() -> None:
+    words = ["plan", "--methods", "name_match", "--datasets", "synthetic[n=100]"]
+    done = CliRunner().invoke(app, [*words, "--cache-dir", "/proc/nothing"])
+    assert done.exit_code == 2
+    assert "/proc/nothing cannot be written or read" in done.stderr
+
+
+def test_any_other_runtime_error_is_a_defect() -> None:
+    assert spell_disk_error(RuntimeError("a tensor has no rows")) is None
