@@ -146,10 +146,9 @@ def counting_adjacency(graph: JointGraph, device: torch.device | None = None) ->
     counted = coo_matrix((ones, (heads, tails)), shape=(size, size)).tocsr()
     cells = (counted + counted.T + identity(size, dtype=np.float32, format="csr")).tocsr()
     cells.sort_indices()
-    rows, columns = np.repeat(np.arange(size), np.diff(cells.indptr)), cells.indices
-    values = symmetric_normalised(rows, columns.astype(np.int64), cells.data, size)
-    pattern = SparsePattern(rows, columns.astype(np.int64), (size, size), device)
-    return FixedMatrix(pattern, torch.from_numpy(values))
+    rows = np.repeat(np.arange(size), np.diff(cells.indptr))
+    values = symmetric_normalised(rows, cells.indices.astype(np.int64), cells.data, size)
+    return FixedMatrix(SparsePattern.of_csr(cells, device), torch.from_numpy(values))
 
 
 class StructureAspect(nn.Module):

@@ -59,6 +59,12 @@ class SparsePattern:
         self._transposed_starts = _starts(self.columns[self._by_column], shape[1])
         self._transposed_rows = self.rows[self._by_column].int()
 
+    @classmethod
+    def of_csr(cls, cells: csr_matrix, device: torch.device | None = None) -> SparsePattern:
+        """The cells of compressed sparse rows, whose columns are sorted."""
+        rows = np.repeat(np.arange(cells.shape[0]), np.diff(cells.indptr))
+        return cls(rows, cells.indices.astype(np.int64), cells.shape, device)
+
     @cached_property
     def _numpy_starts(self) -> NDArray[np.int64]:
         """First edge of each row, and the number of all, [n_rows + 1]."""

@@ -111,9 +111,7 @@ def relation_loss(layers: Sequence[Tensor], distances: Tensor, window: RelationW
     places = np.concatenate([relations, relations]), np.concatenate([heads, tails])
     sparse = csr_matrix((shares, places), shape=(n_relations, len(layers[0])))
     sparse.sort_indices()
-    rows = np.repeat(np.arange(n_relations), np.diff(sparse.indptr))
-    columns = sparse.indices.astype(np.int64)
-    pattern = SparsePattern(rows, columns, sparse.shape, layers[0].device)
+    pattern = SparsePattern.of_csr(sparse, layers[0].device)
     means = FixedMatrix(pattern, torch.from_numpy(sparse.data))
     squares = torch.stack([(means @ each).square().sum(dim=1) for each in layers]).mean(dim=0)
     # A mean of nothing has no direction; the root there has no slope either.

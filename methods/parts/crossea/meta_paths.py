@@ -230,6 +230,4 @@ def _sampled(matrix: csr_array, cap: int, generator: np.random.Generator) -> csr
 
 def sparse_pattern(matrix: csr_array, device: torch.device) -> SparsePattern:
     """The existing cells of a matrix."""
-    matrix = matrix.sorted_indices()
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return SparsePattern(rows, matrix.indices.astype(np.int64), matrix.shape, device)
+    return SparsePattern.of_csr(matrix.sorted_indices(), device)

@@ -211,9 +211,7 @@ def fitted_weights(
     weights = torch.zeros(counts.shape[1], 1, requires_grad=True)
     if not len(cells):
         return weights.detach().numpy()[:, 0]
-    rows = np.repeat(np.arange(len(cells)), np.diff(counts.indptr))
-    pattern = SparsePattern(rows, counts.indices.astype(np.int64), counts.shape)
-    matrix = FixedMatrix(pattern, torch.from_numpy(counts.data))
+    matrix = FixedMatrix(SparsePattern.of_csr(counts), torch.from_numpy(counts.data))
     loss = LinkLoss(cells, links, shape)
     adam = torch.optim.Adam([weights], lr=choice.learning_rate)
     for _ in range(choice.n_steps):

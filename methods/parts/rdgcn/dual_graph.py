@@ -49,8 +49,7 @@ def dual_adjacency(
         shares = (common.data / either).astype(np.float32)
         total = total + csr_matrix((shares, (common.row, common.col)), shape=total.shape)
     total.sort_indices()
-    rows = np.repeat(np.arange(graph.n_relations), np.diff(total.indptr))
-    pattern = SparsePattern(rows, total.indices.astype(np.int64), total.shape, device)
+    pattern = SparsePattern.of_csr(total, device)
     return pattern, torch.from_numpy(total.data).to(device)
 
 
