@@ -37,7 +37,7 @@ from mmea_bench.methods.parts.pcmea.texts import TEXT_OF, text_features
 from mmea_bench.methods.parts.pcmea.training import Calibration, CopyParams, train_pcmea
 
 MODALITIES = ("structure", "relation", "attribute", "image")
-ORDER = ("image", "attribute", "relation", "structure", "attribute text", "relation text")
+ORDER = ("image", "attribute", "relation", "structure", "attribute_text", "relation_text")
 """Order of the fusion."""
 
 

@@ -32,6 +32,8 @@ from mmea_bench.bench.battery.small_pairs import (
     tiny_view,
     with_few_images,
 )
+from mmea_bench.bench.scoring.counterparts import counterpart_notes
+from mmea_bench.bench.scoring.fusion_weights import fusion_weights
 from mmea_bench.bench.scoring.returned import checked
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.model.pair import MODALITIES, KGPair
@@ -114,7 +116,10 @@ def check_learns(method_type: type[Method]) -> None:
 
 
 def check_output(method_type: type[Method], task: str) -> None:
-    """One finite row per entity, on each task that the method declares."""
+    """One finite row per entity, on each task that the method declares.
+
+    So are vectors by modality, under names that a result table takes, and weights are shares.
+    """
     pair = tiny_pair(task)
     _check_rows(fit(applicable(brief(method_type), pair), pair), pair)
 
@@ -216,3 +221,5 @@ def _check_rows(alignment: Alignment, pair: KGPair) -> None:
         checked(alignment, pair.sizes)
     except (UserError, DivergedError) as error:
         raise CheckFailedError(str(error)) from error
+    notes = (*counterpart_notes(alignment), fusion_weights(alignment)[1])
+    require(not any(notes), "; ".join(filter(None, notes)))

@@ -12,9 +12,11 @@ from mmea_bench.bench.scoring.evaluate import Ids, Scored
 from mmea_bench.methods.core.base import Alignment, DivergedError, Embeddings
 from mmea_bench.methods.core.score_blocks import check_vectors
 from mmea_bench.methods.core.similarity import ScoreBlocks, ScoreMatrix
+from mmea_bench.results.core.schema import is_word
 
 JOINT = "joint"
 N_COUNTERPARTS = 10
+NO_WORD = "modality's name must be a word of printable letters"
 
 
 def counterpart_cosines(scored: Scored, links: Ids) -> dict[str, list[float]]:
@@ -50,6 +52,8 @@ def _fault(alignment: Alignment, modality: str) -> str:
         sizes = len(alignment.source), len(alignment.target)
     else:
         sizes = alignment.n_source, alignment.n_target
+    if not is_word(modality):
+        return f"a {NO_WORD}"
     source, target = alignment.by_modality[modality]
     shapes = tuple(source.shape), tuple(target.shape)
     if shapes != tuple((n, *source.shape[-1:]) for n in sizes):

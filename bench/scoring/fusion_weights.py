@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from mmea_bench.bench.scoring.counterparts import NO_WORD
 from mmea_bench.bench.scoring.scorers import Number
 from mmea_bench.methods.core.base import Alignment, Embeddings
-from mmea_bench.results.core.schema import WEIGHT
+from mmea_bench.results.core.schema import WEIGHT, is_word
 
 
 def fusion_weights(alignment: Alignment) -> tuple[list[Number], str]:
@@ -20,7 +21,7 @@ def fusion_weights(alignment: Alignment) -> tuple[list[Number], str]:
 
     Returns:
         One number per modality, and a sentence if the method's weights cannot be shares (negative
-        or not finite, or all 0); without weights neither.
+        or not finite, or all 0) or a name cannot stand in a table; without weights neither.
     """
     weights = alignment.modality_weights
     if not weights:
@@ -28,6 +29,8 @@ def fusion_weights(alignment: Alignment) -> tuple[list[Number], str]:
     total = sum(weights.values())
     if not math.isfinite(total) or total <= 0 or min(weights.values()) < 0:
         return [], f"modality weights left out, since they are no shares: {dict(weights)}"
+    if not all(map(is_word, weights)):
+        return [], f"modality weights left out, since a {NO_WORD}: {dict(weights)}"
     if isinstance(alignment, Embeddings):
         n = len(alignment.source) + len(alignment.target)
     else:

@@ -29,7 +29,8 @@ class CurveMonitor:
 
     Attributes:
         points: Rows of the learning curves, without the columns of the cell.
-        seconds: Time spent scoring.
+        seconds: Time spent scoring, in earlier attempts of an interrupted training too.
+        seconds_here: The part of this attempt.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class CurveMonitor:
     ) -> None:
         self._stop_on, self._scorer, self._sizes = stop_on, scorer, sizes
         self.points: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.seconds = self.seconds_here = 0.0
 
     def __call__(self, epoch: int, loss: float, embeddings: Alignment) -> float | None:
         """Records one point per link set; returns the score to choose by, or None."""
@@ -49,7 +50,9 @@ class CurveMonitor:
             self._record(epoch, loss, links, point.shown)
             if links == self._stop_on:
                 chosen = point.stop_score
-        self.seconds += time.perf_counter() - started
+        passed = time.perf_counter() - started
+        self.seconds += passed
+        self.seconds_here += passed
         return chosen
 
     def curve(self, kept: Curve | None = None) -> Curve:
@@ -88,7 +91,7 @@ class EpochClock:
 
     def __call__(self, epoch: int, n_epochs: int, loss: float) -> None:
         """Notes that an epoch has ended."""
-        self._last = time.perf_counter() - self._monitor.seconds
+        self._last = time.perf_counter() - self._monitor.seconds_here
         if not self._n_ticks:
             self._first = self._last
         self._n_ticks += 1

@@ -369,7 +369,8 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _is_word(text: str) -> bool:
+def is_word(text: str) -> bool:
+    """Whether the text can stand in a column of words: printable, and without spaces."""
     return text.isprintable() and " " not in text
 
 
@@ -377,16 +378,12 @@ _LARGEST_FLOAT = sys.float_info.max  # a comparison, because isfinite() fails fo
 
 _KINDS: Mapping[str, tuple[frozenset[type], str, Callable[[Any], bool]]] = {
     "text": (frozenset({str}), "text of whole characters", _is_text),
-    "word": (frozenset({str}), "a word of printable letters", _is_word),
+    "word": (frozenset({str}), "a word of printable letters", is_word),
     "json": (frozenset({str}), "JSON text of an object", _is_json),
     # Larger integers do not fit the tables' 64-bit columns.
     "int": (frozenset({int}), "a whole number from 0 to 2^63 - 1", lambda v: 0 <= v < 2**63),
     "float": (frozenset({float, int}), "a finite number", lambda v: abs(v) <= _LARGEST_FLOAT),
-    "fraction": (
-        frozenset({float, int}),
-        "a fraction between 0 and 1",
-        lambda value: 0.0 <= value <= 1.0,
-    ),
+    "fraction": (frozenset({float, int}), "a fraction between 0 and 1", lambda v: 0 <= v <= 1),
 }
 
 

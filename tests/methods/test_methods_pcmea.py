@@ -127,7 +127,7 @@ def test_the_released_text_vector_is_that_of_the_first_token() -> None:
 
 def adapter(attention: str, generator: torch.Generator, *, is_graph: bool = False) -> TokenAdapter:
     params = taken_from(params_of(attention=attention), AdapterParams)
-    dims = {"structure": 4, "image": 6} if is_graph else {"relation": 4, "relation text": 4}
+    dims = {"structure": 4, "image": 6} if is_graph else {"relation": 4, "relation_text": 4}
     return TokenAdapter(dims, params, is_graph=is_graph, generator=generator)
 
 
@@ -140,7 +140,7 @@ def network(module: TokenAdapter, rows: Tensor) -> Tensor:
 def test_a_token_adapter_attends_to_itself_and_its_text(generator: torch.Generator) -> None:
     module = adapter("tokens", generator)
     own, text = (torch.randn(3, 4, generator=generator) for _ in range(2))
-    found = module({"relation": own, "relation text": text}, None)
+    found = module({"relation": own, "relation_text": text}, None)
     normed = [layer_norm(rows, (4,)) for rows in (own, text)]
     attended = module.attention(normed[0], torch.stack(normed, dim=1))
     expected = own + attended
@@ -153,7 +153,7 @@ def test_attention_to_itself_alone_keeps_the_sums_of_the_default(
 ) -> None:
     module = adapter("itself", generator)
     own, text = (torch.randn(3, 4, generator=generator) for _ in range(2))
-    found = module({"relation": own, "relation text": text}, None)
+    found = module({"relation": own, "relation_text": text}, None)
     expected = own + module.attention.output(layer_norm(own, (4,)) @ module.attention.value)
     torch.testing.assert_close(found, expected + network(module, expected))
 
@@ -177,7 +177,7 @@ def test_the_released_adapter_is_a_linear_map_and_does_not_read_the_text(
 ) -> None:
     module = adapter("single", generator)
     own, text = (torch.randn(3, 4, generator=generator) for _ in range(2))
-    found = module({"relation": own, "relation text": text}, None)
+    found = module({"relation": own, "relation_text": text}, None)
     attended = module.attention.output(layer_norm(own, (4,)) @ module.attention.value)
     expected = 2 * own + attended
     torch.testing.assert_close(found, expected + network(module, expected))
@@ -246,7 +246,7 @@ def test_a_batch_loss_is_the_sum_of_the_formula(
         expected = expected + intra_modal_contrastive_loss(each[:3], each[3:], 0.1)
         kl = inter_modal_alignment_loss((source, target), (each[:3], each[3:]), 4.0)
         expected = expected + 0.1 * 0.1 * kl
-    for name in ("image", "attribute text", "relation text", "structure"):
+    for name in ("image", "attribute_text", "relation_text", "structure"):
         critic, own = losses.critics[name], encoded[name]
         if shuffled:
             sides = [information_loss(critic.of_all(own[at], joint[at])) for at in rows.T]

@@ -17,7 +17,7 @@ from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 from mmea_bench.methods.parts.pcmea.encoder import AdaptedEncoder
 
-INFORMED = ("image", "attribute text", "relation text", "structure")
+INFORMED = ("image", "attribute_text", "relation_text", "structure")
 """Modalities with a mutual-information term."""
 
 

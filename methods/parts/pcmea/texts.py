@@ -19,7 +19,7 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s._/#]+")
 _MOST_LETTERS = 2048  # of a relation text; released code
 
-TEXT_OF = {"attribute": "attribute text", "relation": "relation text"}
+TEXT_OF = {"attribute": "attribute_text", "relation": "relation_text"}
 """Modality to the modality of its text."""
 
 

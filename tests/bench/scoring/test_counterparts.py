@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmea_bench.bench.scoring.counterparts import counterpart_cosines
+from mmea_bench.bench.scoring.counterparts import counterpart_cosines, counterpart_notes
 from mmea_bench.bench.scoring.evaluate import Scored, ranking_task
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.bench.scoring.returned import checked
@@ -107,3 +107,13 @@ def test_a_modality_that_cannot_be_compared_is_left_out_with_a_note(
     [note] = final.notes
     assert note.startswith("no cosines of image: ")
     assert why in note
+
+
+def test_a_modality_whose_name_no_table_takes_is_left_out_with_a_note() -> None:
+    """PCMEA's `attribute text` cost a cell all of its numbers."""
+    joint, vectors = torch.eye(30), half_empty(torch.float32)
+    by_modality = {"image": vectors, "attribute text": vectors}
+    found = counterpart_notes(Embeddings(joint, joint, by_modality=by_modality))
+    assert found == (
+        "no cosines of attribute text: a modality's name must be a word of printable letters",
+    )

@@ -25,7 +25,7 @@ def clock_at(
     for number, second in enumerate(seconds, start=1):
         monkeypatch.setattr(time, "perf_counter", lambda now=second: now)
         clock(number, len(seconds), 0.5)
-        monitor.seconds += monitored
+        monitor.seconds_here += monitored
     return clock
 
 
@@ -37,6 +37,19 @@ def test_an_epoch_lasts_as_long_as_those_after_the_first_on_average(
 
 def test_scoring_is_no_part_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock_at([100.0, 101.0, 104.0], monkeypatch, monitored=0.75).epoch_s == 1.25
+
+
+def test_scoring_of_an_earlier_attempt_was_before_this_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A training of several loops takes over the curve of each of them between two ticks."""
+    monitor = silent()
+    clock = EpochClock(monitor)
+    for number in (1, 2, 3):
+        monkeypatch.setattr(time, "perf_counter", lambda now=100.0 + number: now)
+        clock(number, 3, 0.5)
+        monitor.curve(([], 20.0 * number))
+    assert clock.epoch_s == 1.0
 
 
 @pytest.mark.parametrize("seconds", [[], [100.0]])

@@ -65,3 +65,9 @@ def test_a_skipped_cell_still_tells_its_dataset(tmp_path: Path) -> None:
     record = _run(tmp_path, "crossea")
     assert record.cell["status"] == "skipped"
     assert record.dataset
+
+
+def test_weights_under_names_that_no_table_takes_are_left_out_with_a_note() -> None:
+    numbers, note = fusion_weights(_embeddings(**{"image": 1.0, "attribute text": 1.0}))
+    assert numbers == []
+    assert "must be a word of printable letters" in note
