@@ -16,6 +16,10 @@ from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.store import ResultStore
 
 
+class TrainingEndedError(UserError):
+    """The training was repeated as asked, and did not end well."""
+
+
 @dataclass(frozen=True)
 class PredictOutcome:
     """A cell that was trained again for what was not kept of it.
@@ -25,12 +29,14 @@ class PredictOutcome:
         comparison: Whether its numbers are those of the record, in a sentence.
         equals_record: Whether they are, to the last bit.
         files: What is kept now.
+        not_kept: What the repetition notes, where not everything that was asked for is kept; "".
     """
 
     key: str
     comparison: str
     equals_record: bool
     files: list[Path]
+    not_kept: str = ""
 
 
 def predict_cell(
@@ -49,6 +55,7 @@ def predict_cell(
 
     Raises:
         UserError: If there is no such cell, or it cannot be repeated.
+        TrainingEndedError: If its training did not end well this time.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder. Give the results folder of a run.")
@@ -66,7 +73,7 @@ def predict_cell(
         after = ResultStore(Path(made)).record(new_key)
         if after is None or after.cell["status"] != "ok":
             why = "it was stopped" if after is None else after.cell["reason"]
-            raise UserError(f"The training of {before.key} gave nothing to keep: {why}.")
+            raise TrainingEndedError(f"The training of {before.key} gave nothing to keep: {why}.")
         if after.cell["dataset_version"] != before.cell["dataset_version"]:
             raise UserError(
                 f"The files of {before.cell['dataset']} have changed since cell {before.key} was "
@@ -77,4 +84,5 @@ def predict_cell(
         files = adopt(Path(made), new_key, folder, before, equals_record=equal)
     if not files:
         raise UserError(f"Nothing was kept of {before.key}: {after.cell['notes']}.")
-    return PredictOutcome(before.key, differences(before, after), equal, files)
+    lacking = str(after.cell["notes"] or "") if len(files) < len(set(request.keep)) else ""
+    return PredictOutcome(before.key, differences(before, after), equal, files, lacking)

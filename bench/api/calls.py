@@ -92,6 +92,9 @@ class Result:
     def metric(self, name: str = "hits@1", *, csls: int = 0, direction: str = "src2tgt") -> float:
         """Mean of a metric over all repeats and cells of the folder, without a decoder.
 
+        Each method counts by its own similarity, as in every table. Where links were ranked among
+        several sets of candidates, those among the entities of the test links count.
+
         Args:
             name: Such as ``hits@1``, ``hits@10``, ``mrr``.
             csls: Neighbourhood size of the scores.
@@ -100,13 +103,15 @@ class Result:
         Raises:
             UserError: If no row has such a number.
         """
-        rows = self.results
+        rows = self.tables.in_own_similarity()
         chosen = rows[
             (rows["metric"] == name)
             & (rows["direction"] == direction)
             & (rows["csls"].fillna(0) == csls)
             & (rows["decoder"].fillna("none") == "none")
         ]
+        is_usual = chosen["candidates"].fillna("") == "test"
+        chosen = chosen[is_usual | (not is_usual.any())]
         if not len(chosen):
             known = sorted(set(rows["metric"].dropna()))
             raise UserError(
@@ -325,8 +330,14 @@ def _several(given: Any) -> tuple[Any, ...]:
 def _named(given: Sequence[str | Path]) -> tuple[list[str], list[Path]]:
     """Names, where a Python file stands for what it defines, and those files."""
     files = [Path(name) for name in given if str(name).endswith(".py")]
-    names = [Path(name).stem if str(name).endswith(".py") else str(name) for name in given]
+    names = [Path(name).stem if str(name).endswith(".py") else _spelled(name) for name in given]
     return names, files
+
+
+def _spelled(name: str | Path) -> str:
+    """A name as given; a path drops the ``./`` that tells a folder from a dataset of its name."""
+    is_bare = isinstance(name, Path) and len(name.parts) == 1 and name.is_dir()
+    return f"./{name}" if is_bare else str(name)
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -114,7 +114,7 @@ def _check_rules(similarity: str, csls: int, ks: Sequence[int], candidates: str,
             raise UserError(unknown_name(kind, str(given), known))
     if not isinstance(csls, int) or csls < 0:
         raise UserError(f"csls takes a number of neighbours from 0 on, not {shown(csls)}.")
-    if not ks or any(not isinstance(k, int) or k < 1 for k in ks):
+    if not isinstance(ks, Sequence) or not ks or any(not isinstance(k, int) or k < 1 for k in ks):
         raise UserError(f"ks takes numbers from 1 on, such as (1, 10), not {shown(str(ks))}.")
 
 
@@ -135,7 +135,9 @@ def _n_candidates(task: RankingTask) -> tuple[int, int]:
 
 def _vectors(side: str, given: Vectors) -> Tensor:
     """Checked vectors in single precision, or half precision as they came."""
-    array = given.detach() if isinstance(given, Tensor) else np.asarray(given)
+    array = given.detach() if isinstance(given, Tensor) else _array(f"The {side} vectors", given)
+    if isinstance(array, Tensor) and array.layout != torch.strided:
+        raise UserError(f"The {side} vectors are sparse; give them as `vectors.to_dense()`.")
     if array.ndim != 2 or not len(array):
         raise UserError(
             f"The {side} vectors need the shape [n_{side}, dim], not {tuple(array.shape)}."
@@ -152,11 +154,18 @@ def _vectors(side: str, given: Vectors) -> Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: it may be read-only
 
 
+def _array(what: str, given: object) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError):
+        raise UserError(f"{what} need rows of equal length, as an array has them.") from None
+
+
 def _links(name: str, given: Links | None, sizes: tuple[int, int]) -> NDArray[np.int64]:
     """Checked links, [n, 2]; none where none are given."""
     if given is None:
         return np.empty((0, 2), dtype=np.int64)
-    array = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    array = given.detach().cpu().numpy() if isinstance(given, Tensor) else _array(name, given)
     if array.size == 0:
         return np.empty((0, 2), dtype=np.int64)
     if array.ndim != 2 or array.shape[1] != 2:

@@ -146,7 +146,7 @@ def _run(
     planned = planned_identities(plan.cells)
     with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
         settings = replace(settings, executor=executor)
-        stale = stale_keys(store, plan.cells)
+        stale = stale_keys(store, plan.cells, plan.without_data)
         _check_others(folder, claims, planned, stale, fresh=request.fresh)
         remove_old(place.cache_dir)
         if not quiet:

@@ -31,13 +31,15 @@ def _verdict(job: Job, ending: Ending) -> tuple[str, str]:
     if ending.how == "lost":
         return "failed", "the server that starts cells was killed each time that this cell ran"
     code = ending.exit_code
+    others = "by hand, by a batch system or by another program"
     if ending.is_kill:
         if ending.n_memory_kills:
             return "out_of_memory", "killed by the kernel for lack of memory"
-        others = "by hand, by a batch system or by another program"
         if ending.n_memory_kills is None:
             return "failed", f"killed from outside (SIGKILL): for lack of memory, {others}"
         return "failed", f"killed from outside (SIGKILL), not for lack of memory: {others}"
+    if ending.is_from_outside:
+        return "failed", f"ended from outside (SIGTERM): {others}"
     if code is not None and code < 0:
         return "failed", f"the process died of signal {_signal_name(-code)}"
     return "failed", f"the process ended with exit code {code} before it had a result"

@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mmea_bench.bench.cells.private_files import (
     PRIVATE_FILE,
     NotPrivateError,
@@ -53,6 +55,8 @@ class CellStates(TrainingStates):
         curve: Reads the points and seconds of the learning curve, or sets them where some are
             given; they are kept too.
         static: Objects that every attempt has anyway, by name.
+        device: Where the training runs: a state of another device is not gone on with. Its vectors
+            lie there, and its numbers would be of both.
     """
 
     def __init__(
@@ -62,8 +66,9 @@ class CellStates(TrainingStates):
         every_s: float,
         curve: Callable[[Curve | None], Curve],
         static: Mapping[str, object],
+        device: str = "cpu",
     ) -> None:
-        self.static = static
+        self.static, self._device = static, device
         self.notes: list[str] = []
         self._root, self._folder = cache_dir / FOLDER, cache_dir / FOLDER / key
         self._curve, self._every_s = curve, every_s
@@ -119,6 +124,7 @@ class CellStates(TrainingStates):
             "points": points,
             "monitor_seconds": monitor_seconds,
             "versions": library_versions(),
+            "device": self._device,
         }
         content = json.dumps(header).encode() + b"\n" + snapshot
         try:
@@ -167,7 +173,13 @@ class CellStates(TrainingStates):
             return nothing
         head, _, snapshot = content.partition(b"\n")
         header = json.loads(head)
-        return (header, snapshot) if header["versions"] == library_versions() else nothing
+        if header["versions"] != library_versions():
+            return nothing
+        device = header.get("device", self._device)  # of before it was noted
+        if device != self._device:
+            self._refusal = f"it was made on {device}, and this attempt runs on {self._device}"
+            return nothing
+        return header, snapshot
 
     def _own_key(self) -> bytes:
         """This user's signing key, made at the first use."""
@@ -196,7 +208,18 @@ def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates 
     static = {"view": view, "source": view.source, "target": view.target}
     # A training holds its states; the curve of the test links must not hang on them.
     curve = sealed(monitor.curve)
-    return CellStates(job.cache_dir, job.key, job.states_every_s, curve, static)
+    key, every_s, device = job.key, job.states_every_s, _device_of(job)
+    return CellStates(job.cache_dir, key, every_s, curve, static, device)
+
+
+def _device_of(job: Job) -> str:
+    """Where a job trains, with how many GPUs it sees: a state holds a generator for each."""
+    n_gpus = torch.cuda.device_count()
+    on_gpu = n_gpus > 0 if job.device == "auto" else job.device.startswith("cuda")
+    if not on_gpu:
+        return "cpu" if not n_gpus else f"cpu beside {n_gpus} GPUs"
+    number = job.device.partition(":")[2] if job.gpu is None else ""
+    return f"GPU {number or 0} of {n_gpus}"
 
 
 def points_of(states: CellStates) -> Callable[[], Sequence[Mapping[str, Any]]]:

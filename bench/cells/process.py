@@ -39,6 +39,11 @@ _POLL_S = 0.1
 _LOOK_S = 0.5
 _TAIL_CHARACTERS = 2000
 _MOST_STARTS = 5
+_ENDED_BY_OTHERS = (
+    -getattr(signal, "SIGKILL", 9),
+    -signal.SIGTERM,
+    worker.EXIT_STOPPED,  # what a training answers to SIGTERM, once its state is kept
+)
 
 TickListener = Callable[[Tick], None]
 
@@ -72,6 +77,13 @@ class Ending:
     def is_kill(self) -> bool:
         """Whether somebody else than us killed the process, which says nothing of the cell."""
         return self.how == "gone" and self.exit_code == -getattr(signal, "SIGKILL", 9)
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether it says nothing of the cell: others ended its process, or none was started."""
+        if self.how == "gone":
+            return self.exit_code in _ENDED_BY_OTHERS
+        return self.how in ("lost", "refused")
 
 
 class Launcher:
@@ -136,11 +148,15 @@ class Launcher:
             watch, group = _Watch(job, process, is_wanted), process.pid
             server = Server.of(process) if self._has_server else None
             how, record = self._listen(process, ours, watch, listener)
-            keep_s = 0.0 if job.states_every_s is None else watch.keep_state_s()
-            exit_code = self._end(process, ours, how, keep_s)
-        if how == "gone" and server is not None and server.took_along(exit_code):
-            how = "lost"
-            kill_group(group)  # what the cell has started is not told of the server's end
+            if how == "stopped" and job.states_every_s is not None:
+                record = self._ask_to_stop(process, ours, watch.keep_state_s())
+                # A cell that nobody wants has nobody to take its record.
+                how = "record" if record is not None and self.is_stopped else how
+            exit_code = self._end(process, how)
+        if how == "gone":
+            kill_group(group)  # what the cell has started is not told of its end
+            if server is not None and server.took_along(exit_code):
+                how = "lost"
         kills = n_memory_kills()
         n_kills = None if kills is None or kills_before is None else kills - kills_before
         return Ending(how, record, exit_code, _take_log(log_path), n_kills)
@@ -193,15 +209,15 @@ class Launcher:
             if crossed is not None:
                 return crossed, None
 
-    def _end(
-        self, process: BaseProcess, pipe: Connection, how: str, keep_state_s: float
-    ) -> int | None:
+    def _ask_to_stop(self, process: BaseProcess, pipe: Connection, seconds: float) -> Record | None:
+        """Lets a cell keep its state; its record if it was past its last epoch."""
+        with self._bookkeeping:
+            process.terminate()
+        return _wait_for_state(process, pipe, seconds)
+
+    def _end(self, process: BaseProcess, how: str) -> int | None:
         if how in ("record", "gone"):
             wait([process.sentinel], timeout=_EXIT_LIMIT_S)
-        elif how == "stopped" and keep_state_s:
-            with self._bookkeeping:
-                process.terminate()
-            _wait_for_state(process, pipe, keep_state_s)
         with self._bookkeeping:
             kill(process)
         wait([process.sentinel])
@@ -212,19 +228,27 @@ class Launcher:
         return exit_code
 
 
-def _wait_for_state(process: BaseProcess, pipe: Connection, seconds: float) -> None:
-    """Waits for a stopped cell, which still tells of its last epoch: a shut pipe would end it."""
+def _wait_for_state(process: BaseProcess, pipe: Connection, seconds: float) -> Record | None:
+    """Waits for a stopped cell, which still tells of its last epoch: a shut pipe would end it.
+
+    Returns:
+        Its record, where it ended by itself meanwhile.
+    """
     limit = time.monotonic() + seconds
     listened: list[Connection] = [pipe]
     while (left := limit - time.monotonic()) > 0:
         ready = wait([*listened, process.sentinel], timeout=left)
-        if process.sentinel in ready:
-            return
         if pipe in ready:
             try:
-                pipe.recv()
+                message = pipe.recv()
             except (EOFError, OSError):
                 listened = []
+                continue
+            if isinstance(message, Record):
+                return message
+        elif process.sentinel in ready:
+            break
+    return None
 
 
 class _Watch:

@@ -146,7 +146,7 @@ def part_seed(rng_seed: int, number: int) -> int:
 
 def _add(whole: TrainingLog, part: TrainingLog) -> None:
     """Adds what a part's training reports to what those before it did."""
-    if part.first_pseudo_epoch:
+    if part.is_iterative:  # what was promoted after a part's last epoch trained nothing
         whole.pseudo_labels_from(whole.epochs + part.first_pseudo_epoch)
     whole.best_epoch = whole.epochs + part.best_epoch
     whole.epochs += part.epochs

@@ -193,9 +193,9 @@ def _take(done: Done, store: ResultStore, progress: Progress, summary: RunSummar
         progress.cell_stopped(done.job)
         return
     record = _write(done.job, record_of(done.job, done.ending), store)
-    # A kill says nothing against the training: the next run goes on where it was.
-    was_killed = done.ending.is_kill or record.cell["status"] == "out_of_memory"
-    if done.job.cache_dir is not None and not was_killed:
+    # That says nothing against the training: the next run goes on where it was.
+    goes_on = done.ending.is_from_outside or record.cell["status"] == "out_of_memory"
+    if done.job.cache_dir is not None and not goes_on:
         forget_cell(done.job.cache_dir, done.job.key)
     summary.n_by_status[record.cell["status"]] += 1
     progress.cell_ended(done.job, record, done.seconds)

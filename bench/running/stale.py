@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,21 @@ SUPERSEDED_FOLDER = "superseded"
 Identity = tuple[Any, ...]
 
 
-def stale_keys(store: ResultStore, cells: Sequence[tuple[str, Cell]]) -> list[str]:
+def stale_keys(
+    store: ResultStore, cells: Sequence[tuple[str, Cell]], without_data: Container[str] = ()
+) -> list[str]:
     """Keys of records of these cells that were made under another key, sorted.
 
     Such a record would stand beside the new one in every table and count as one more repeat.
+
+    Args:
+        store: The records.
+        cells: Every cell of the plan with its key.
+        without_data: Datasets that are not there now. Their cells give no numbers, and a disk that
+            is not mounted must not take those away that they gave before.
     """
     current = {key for key, _cell in cells}
-    planned = {_identity_of_cell(cell) for _key, cell in cells}
+    planned = {_identity_of_cell(cell) for _key, cell in cells if cell.dataset not in without_data}
     return sorted(
         record.key
         for record in store.records()

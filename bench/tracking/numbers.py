@@ -21,6 +21,7 @@ _COSTS = tuple(
     for column in CELL_COLUMNS
     if column.kind in ("int", "float") and column.name not in _COUNTS
 )
+_FURTHER = ("similarity", "candidates", "ties", "inference")
 _WORDS = {"csls": (0, "csls"), "decoder": ("none", ""), "modality": (None, "")}
 """Column of scoring to its plain value, which is not spelled, and what stands before another."""
 
@@ -57,16 +58,20 @@ def final_numbers(record: Record) -> dict[str, float]:
     """Every number of a record by a name of its own, and what the cell cost.
 
     ``final/hits@1/mean`` is a plain number; CSLS, decoder and modality follow where there are any
-    (``final/hits@1/mean/csls3``), further words of scoring where two numbers would share a name.
+    (``final/hits@1/mean/csls3``). Where two numbers would share a name, the later one says in what
+    else it was scored otherwise: ``final/hits@1/mean/manhattan`` beside that of the own similarity.
     """
     numbers: dict[str, float] = {}
+    plain_rows: dict[str, Mapping[str, Any]] = {}
     for row in record.results:
         name = f"final/{row['metric']}/{row['direction']}"
         for column, (plain, prefix) in _WORDS.items():
             if row.get(column) not in (plain, None):
                 name += f"/{prefix}{row[column]}"
-        if name in numbers:
-            name += f"/{row['candidates'] or ''} {row['inference'] or ''}".rstrip()
+        beside = plain_rows.setdefault(name, row)
+        name += "".join(
+            f"/{row.get(word) or 'none'}" for word in _FURTHER if row.get(word) != beside.get(word)
+        )
         numbers[name] = float(row["value"])
     for column in _COSTS:
         if record.cell.get(column) is not None:

@@ -15,7 +15,6 @@ from mmea_bench.bench.planning.plan import Place, Plan, make_plan
 from mmea_bench.bench.planning.request import RUNS_FOLDER
 from mmea_bench.bench.planning.requests.folder_names import folder_name
 from mmea_bench.bench.planning.requests.outlook import with_outlook
-from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.preloaded import preloaded_modules
 from mmea_bench.bench.running.runner import RunSummary, stopped_by_signals
 from mmea_bench.bench.sharing.claims import Claims
@@ -112,7 +111,8 @@ def tune(
     studies, left_out = _studies(plan, place)
     if not studies:
         raise UserError("\n".join(left_out) or "There is nothing to tune.")
-    _announce(plan, suite, request.budget, left_out, folder, say)
+    _announce(plan, [cell for _key, cell, _space in studies], request.budget, left_out, say)
+    say(f"Folder: {folder}")
     make_folder(folder)
     n_at_once = min(place.n_jobs, len(studies))
     preload = preloaded_modules({cell.method for _key, cell, _space in studies}, place.method_files)
@@ -168,16 +168,18 @@ def _studies(plan: Plan, place: Place) -> tuple[list[tuple[str, Cell, Space]], t
 
 def _announce(
     plan: Plan,
-    suite: Suite,
+    cells: Sequence[Cell],
     budget: Budget,
     left_out: Sequence[str],
-    folder: Path,
     say: Callable[[str], None],
 ) -> None:
-    n_studies = len(plan.cells)
+    n_methods, n_datasets = (
+        len({getattr(cell, name) for cell in cells}) for name in ("method", "dataset")
+    )
+    places = f" on {n_datasets} datasets" * (n_datasets > 1)
     say(
-        f"Tuning {n_studies} method{'s' * (n_studies > 1)} with {budget.words} each, by "
-        f"{suite.protocol.stop_metric} on validation links. Folder: {folder}"
+        f"Tuning {n_methods} method{'s' * (n_methods > 1)}{places} with {budget.words} each, by "
+        f"{cells[0].protocol.stop_metric} on validation links."
     )
     for sentence in left_out:
         say(f"Left out: {sentence}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +16,7 @@ from mmea_bench.methods.core.base import FULL
 from mmea_bench.results.core.disk.files import write_atomic
 
 SUMMARY = "tuning.json"
+_HASH_DIGITS = 6
 
 
 def write_files(folder: Path, tuned: Sequence[Tuned], budget: Budget) -> list[Path]:
@@ -27,14 +30,27 @@ def write_files(folder: Path, tuned: Sequence[Tuned], budget: Budget) -> list[Pa
     for each in tuned:
         if each.best is not None:
             by_dataset.setdefault(each.cell.dataset, []).append(each)
+    words = _file_words(by_dataset)
     for dataset, own in by_dataset.items():
         for kind in ("tuned", "default"):
-            path = folder / f"{kind}_{_file_word(dataset)}.toml"
+            path = folder / f"{kind}_{words[dataset]}.toml"
             write_atomic(path, suite_text(own, kind, budget).encode("utf-8"))
             written.append(path)
     content = json.dumps(summary(tuned, budget), indent=1, default=str)
     write_atomic(folder / SUMMARY, content.encode("utf-8"))
     return written
+
+
+def results_folder(suite: Path) -> Path:
+    """Where a written suite is run.
+
+    Other values get another folder: in one of earlier values ``compare`` would find two settings
+    of a method on one side, and could not tell which of them is to be held against the other side.
+    """
+    values = tomllib.loads(suite.read_text(encoding="utf-8")).get("set")
+    if not values:
+        return suite.with_suffix("")
+    return suite.with_name(f"{suite.stem}_{_digits(json.dumps(values, sort_keys=True))}")
 
 
 def suite_text(tuned: Sequence[Tuned], kind: str, budget: Budget) -> str:
@@ -87,12 +103,25 @@ def _description(kind: str, budget: Budget) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value as TOML; JSON's numbers, texts, lists and truth values are TOML too."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=True)
+    """A value as TOML; JSON's numbers, texts, lists and truth values are TOML too.
+
+    Letters stand as they are: JSON escapes some of them in pairs, which TOML does not know.
+    """
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def _file_word(dataset: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.+]+", "-", dataset.rstrip("/").rpartition("/")[2]).strip("-.")
+def _file_words(datasets: Iterable[str]) -> dict[str, str]:
+    """Each dataset to its part of a file name; two folders of one name stay apart."""
+    found: dict[str, str] = {}
+    for dataset in datasets:
+        last = dataset.rstrip("/").rpartition("/")[2]
+        word = re.sub(r"[^A-Za-z0-9_.+]+", "-", last).strip("-.")
+        found[dataset] = f"{word}_{_digits(dataset)}" if word in found.values() else word
+    return found
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
 
 
 def summary(tuned: Sequence[Tuned], budget: Budget) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from mmea_bench.bench.tuning.sampler import Finished, Study
 from mmea_bench.bench.tuning.space import Space, spell_space
 from mmea_bench.bench.tuning.trials import TrialRunner, trial_cell
 
-_SHORTEST_TRIAL_S = 1.0
+SHORTEST_TRIAL_S = 1.0
+"""With less of a budget in time left, no trial begins."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,16 @@ class Budget:
         """Whether another trial may begin."""
         if self.n_trials is not None:
             return len(finished) < self.n_trials
-        return self.seconds_left(finished) >= _SHORTEST_TRIAL_S
+        return self.seconds_left(finished) >= SHORTEST_TRIAL_S
+
+    def within(self, finished: list[Finished]) -> list[Finished]:
+        """The trials of this budget; an earlier, larger one may have left more of them."""
+        counted: list[Finished] = []
+        for trial in finished:
+            if not self.is_left(counted):
+                break
+            counted.append(trial)
+        return counted
 
     def seconds_left(self, finished: list[Finished]) -> float:
         """Of a budget in time."""
@@ -141,6 +151,7 @@ def tune_method(rules: Rules, key: str, cell: Cell, space: Space) -> Tuned:
         done = study.tell(trial, ran.status, ran.value, ran.seconds, ran.reason, ran.key)
         finished = study.finished
         rules.listener(cell, done, Tuned(cell, space, tuple(finished), is_complete=False).best)
+    finished = budget.within(finished)
     simulated = simulated_of(runner, finished)
     return Tuned(cell, space, tuple(finished), not budget.is_left(finished), simulated)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,25 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Merge:
             aside.append(loser[1])
     for _folder, record in chosen.values():
         store.write(record)
-    for number, record in enumerate(aside, 1):
-        ResultStore(out / CONFLICTS_FOLDER / str(number)).write(record)
+    for place, record in enumerate(aside, 1):
+        _set_aside(out / CONFLICTS_FOLDER, place, record)
     merge.n_records = len(chosen)
     store.write_tables()
     _write_names(sources, out)
     merge.twins = _twins(record for _folder, record in chosen.values())
     return merge
+
+
+def _set_aside(folder: Path, place: int, record: Record) -> None:
+    """Keeps a record that does not count, beside those that earlier joints have set aside.
+
+    These may lie in none of the folders that are given now: no other record gives way to this one.
+    """
+    before = (ResultStore(each).record(record.key) for each in folder.glob("*"))
+    if any(each is not None and _numbers(each) == _numbers(record) for each in before):
+        return
+    stores = (ResultStore(folder / str(number)) for number in count(place))
+    next(each for each in stores if not each.path_of(record.key).exists()).write(record)
 
 
 def _write_names(folders: Sequence[Path], out: Path) -> None:

@@ -87,6 +87,15 @@ class Tables:
         values = zip(*(self.cells[column].tolist() for column in columns), strict=True)
         return completeness(self.planned, [dict(zip(columns, row, strict=True)) for row in values])
 
+    def in_own_similarity(self) -> pd.DataFrame:
+        """The results that compare methods: each by its own similarity.
+
+        Under the protocol ``paper`` a cell may be scored by the similarity of its published
+        numbers, too; these numbers are for the comparison with the published ones alone.
+        """
+        own = self.results["key"].map(self.cells.set_index("key")["own_similarity"])
+        return self.results[own.isna() | (self.results["similarity"] == own)]
+
 
 def tables_of(records: Sequence[Record], problems: Sequence[str] = ()) -> Tables:
     """The tables of some records; row order does not depend on the order of the records."""

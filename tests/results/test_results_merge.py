@@ -52,6 +52,24 @@ def test_different_numbers_are_a_conflict_and_both_are_kept(tmp_path: Path) -> N
     assert values == [0.4, 0.5]
 
 
+def test_a_later_conflict_takes_the_place_of_none_before(tmp_path: Path) -> None:
+    """The record set aside first lies in none of the folders of the second joint."""
+    parts = {
+        name: fill(tmp_path / name, make_record("mclea", score))
+        for name, score in (("a", 0.4), ("b", 0.5), ("c", 0.6))
+    }
+    out = tmp_path / "out"
+    merge_folders([parts["a"], parts["b"]], out)
+    for _again in range(2):
+        merge_folders([parts["c"]], out)
+    aside = [
+        record.results[0]["value"]
+        for folder in sorted((out / "conflicts").iterdir())
+        for record in ResultStore(folder).records()
+    ]
+    assert aside == [0.5, 0.6]
+
+
 def test_a_cell_that_ended_ok_wins_over_one_that_failed(tmp_path: Path) -> None:
     ok = make_record("mclea", 0.4)
     first = fill(tmp_path / "a", failed("mclea", key=ok.key))

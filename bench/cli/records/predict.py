@@ -18,7 +18,7 @@ from mmea_bench.bench.cli.texts import (
     user_errors,
 )
 from mmea_bench.bench.planning.request import Request
-from mmea_bench.bench.running.console import say
+from mmea_bench.bench.running.console import echo, say
 from mmea_bench.results.core.predictions.limits import DEFAULT_CANDIDATES
 
 EXIT_DIFFERS = 1
@@ -45,7 +45,7 @@ def predict_command(  # noqa: PLR0913 - typer wants every option in the signatur
     or the training did not end well; 2: it cannot be repeated.
     """
     with user_errors():
-        from mmea_bench.bench.predict import predict_cell
+        from mmea_bench.bench.predict import TrainingEndedError, predict_cell
 
         request = Request(
             keep=tuple(split_list(keep) or ("predictions",)),
@@ -54,7 +54,11 @@ def predict_command(  # noqa: PLR0913 - typer wants every option in the signatur
             data_root=data_root,
             cache_dir=cache_dir,
         )
-        outcome = predict_cell(folder, key, request, stderr(), quiet=as_json)
+        try:
+            outcome = predict_cell(folder, key, request, stderr(), quiet=as_json)
+        except TrainingEndedError as error:
+            echo(f"Error: {error}", err=True)
+            raise typer.Exit(EXIT_DIFFERS) from None
     if as_json:
         print_json(
             {
@@ -62,10 +66,13 @@ def predict_command(  # noqa: PLR0913 - typer wants every option in the signatur
                 "equals_record": outcome.equals_record,
                 "comparison": outcome.comparison,
                 "files": [str(path) for path in outcome.files],
+                "not_kept": outcome.not_kept,
             }
         )
     else:
         say(stdout(), outcome.comparison)
         for path in outcome.files:
             say(stdout(), str(path))
+        if outcome.not_kept:
+            say(stderr(), f"Warning: not all of it is kept: {outcome.not_kept}")
     raise typer.Exit(0 if outcome.equals_record else EXIT_DIFFERS)

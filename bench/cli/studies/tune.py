@@ -119,7 +119,7 @@ def tune_command(  # noqa: PLR0913 - typer wants every option in the signature
         request = TuningRequest(changes, _budget(trials, minutes), place, seed, timeout, out)
         display = _Display(request.budget, quiet=as_json)
         outcome = tune(request, display, display.say)
-    _show(outcome, as_json=as_json)
+    _show(outcome, _further_words(files, data_root), as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -153,12 +153,17 @@ def _sizes(csls: int) -> list[int]:
 
 
 def _budget(trials: int | None, minutes: float | None) -> Budget:
-    from mmea_bench.bench.tuning.tuner import Budget
+    from mmea_bench.bench.tuning.tuner import SHORTEST_TRIAL_S, Budget
 
     if (trials is None) == (minutes is None):
         raise UserError("Give the budget of each method: --trials N, or --minutes M.")
     if minutes is not None and not 0 < minutes < math.inf:
         raise UserError(f"--minutes must be above 0 and finite, not {minutes:g}.")
+    if minutes is not None and 60.0 * minutes < SHORTEST_TRIAL_S:
+        raise UserError(
+            f"--minutes {minutes:g} is less than the {SHORTEST_TRIAL_S:g} s that a trial needs to "
+            "begin. Give more."
+        )
     return Budget(trials, None if minutes is None else 60.0 * minutes)
 
 
@@ -199,7 +204,13 @@ def _spell(values: object) -> str:
     )
 
 
-def _show(outcome: TuningOutcome, *, as_json: bool) -> None:
+def _further_words(files: tuple[Path, ...], data_root: Path | None) -> list[str]:
+    """What the printed runs need besides their suites: own methods, and where the data lie."""
+    words = [word for path in files for word in ("--method-file", str(path))]
+    return words if data_root is None else [*words, "--data-root", str(data_root)]
+
+
+def _show(outcome: TuningOutcome, further: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json(outcome.as_json())
         return
@@ -209,7 +220,7 @@ def _show(outcome: TuningOutcome, *, as_json: bool) -> None:
     headers = ["method", "dataset", "trials", "pruned", "failed", "minutes"]
     headers += [f"default {name}", f"tuned {name}", "gain", "tuned values"]
     print_table(headers, [list(_row(each)) for each in outcome.tuned])
-    for sentence in _notes(outcome):
+    for sentence in (*_notes(outcome), *_next_steps(outcome, further)):
         say(console, sentence)
 
 
@@ -244,10 +255,18 @@ def _notes(outcome: TuningOutcome) -> Iterator[str]:
         yield f"Left out: {sentence}"
     if outcome.signal_number is not None:
         yield "Stopped. Run the same command again to go on."
-    elif outcome.suites:
-        yield "Measure both on the test links with ordinary runs:"
-        for path in outcome.suites:
-            words = ["mmea-bench", "run", "--suite", str(path), "--out", str(path.with_suffix(""))]
-            yield f"  {shlex.join(words)}"
-        sides = (str(path.with_suffix("")) for path in (outcome.suites[1], outcome.suites[0]))
+
+
+def _next_steps(outcome: TuningOutcome, further: list[str]) -> Iterator[str]:
+    """The commands that measure both suites of each dataset, and compare them."""
+    from mmea_bench.bench.tuning.files import results_folder
+
+    if outcome.signal_number is not None or not outcome.suites:
+        return
+    yield "Measure both on the test links with ordinary runs:"
+    for tuned, default in zip(outcome.suites[::2], outcome.suites[1::2], strict=True):
+        for suite in (tuned, default):
+            words = ["run", "--suite", str(suite), "--out", str(results_folder(suite)), *further]
+            yield f"  {shlex.join(['mmea-bench', *words])}"
+        sides = (str(results_folder(suite)) for suite in (default, tuned))
         yield f"  {shlex.join(['mmea-bench', 'compare', *sides])}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.keeping import EMBEDDINGS, PREDICTIONS, Keeping
@@ -92,7 +93,7 @@ def _keys_with(keeping: Keeping, kind: str) -> set[str]:
 
 
 def keep_twins(plan: Plan, store: ResultStore, keeping: Keeping) -> list[str]:
-    """Gives cells whose training another one had that one's predictions under their own key.
+    """Gives cells whose training another one had what that one kept, under their own key.
 
     Args:
         plan: The plan whose cells were run.
@@ -100,21 +101,33 @@ def keep_twins(plan: Plan, store: ResultStore, keeping: Keeping) -> list[str]:
         keeping: What is kept.
 
     Returns:
-        Sentences on predictions that cannot be read.
+        Sentences on files that cannot be read.
     """
     problems: list[str] = []
-    if not keeping.keeps(PREDICTIONS):
-        return problems
     cells = dict(plan.cells)
     for key, leader in plan.twins.items():
-        if predictions_path(store.folder, leader).is_file() and store.record(key) is not None:
-            try:
-                found = read_predictions(store.folder, leader, with_candidates=True)
-            except ResultsError as error:
-                problems.append(str(error))
-            else:
-                write_predictions(store.folder, renamed(found, key, cell_words(cells[key])))
+        if store.record(key) is None:
+            continue
+        words = cell_words(cells[key])
+        for kind, copy in ((PREDICTIONS, _copy_predictions), (EMBEDDINGS, _copy_vectors)):
+            if keeping.keeps(kind):
+                try:
+                    copy(store.folder, leader, key, words)
+                except ResultsError as error:
+                    problems.append(str(error))
     return problems
+
+
+def _copy_predictions(folder: Path, leader: str, key: str, words: Mapping[str, Any]) -> None:
+    if predictions_path(folder, leader).is_file():
+        found = read_predictions(folder, leader, with_candidates=True)
+        write_predictions(folder, renamed(found, key, words))
+
+
+def _copy_vectors(folder: Path, leader: str, key: str, words: Mapping[str, Any]) -> None:
+    if embeddings_paths(folder, leader)[0].is_file():
+        found = load_embeddings(folder, leader)
+        write_embeddings(folder, key, replace(found, words={**found.words, **words}))
 
 
 def adopt(made: Path, key: str, folder: Path, record: Record, *, equals_record: bool) -> list[Path]:
@@ -139,7 +152,9 @@ def adopt(made: Path, key: str, folder: Path, record: Record, *, equals_record: 
             write_facts(folder, read_facts(made, version))
         files.append(write_predictions(folder, found))
     if embeddings_paths(made, key)[0].is_file():
-        files.append(write_embeddings(folder, record.key, load_embeddings(made, key)))
+        vectors = load_embeddings(made, key)
+        marked = {**vectors.words, "equals_record": equals_record}
+        files.append(write_embeddings(folder, record.key, replace(vectors, words=marked)))
     return files
 
 

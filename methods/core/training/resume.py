@@ -83,7 +83,8 @@ def _random_states() -> dict[str, object]:
         "numpy": np.random.get_state(),  # noqa: NPY002 - a method's library may use it
         "python": random.getstate(),
     }
-    if torch.cuda.is_available():
+    # Asking a GPU for its state would start it for a training on the CPU.
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states["cuda"] = torch.cuda.get_rng_state_all()
     return states
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,10 @@ from typer.testing import CliRunner
 from mmea_bench.bench import api
 from mmea_bench.bench.api import Result, UserError
 from mmea_bench.bench.cli.app import app
+from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.store import ResultStore
 from tests.bench.conftest import MethodMaker
+from tests.reports.reports_factory import make_record, own_numbers
 
 DATASET = "synthetic[n=100]"
 NUMBERS = ["metric", "direction", "csls", "repeat", "value"]
@@ -44,6 +48,24 @@ def test_a_run_gives_tables_and_a_number(result: Result) -> None:
     assert result.metric("mrr", csls=3, direction="mean") == chosen["value"].mean()
     with pytest.raises(UserError, match=r"no number hits@2 .* Metrics there: hits@1, hits@10"):
         result.metric("hits@2")
+
+
+def test_a_metric_is_of_one_way_of_scoring(tmp_path: Path) -> None:
+    """Protocol `paper` adds a similarity, and a protocol may have several sets of candidates."""
+    record = make_record("gcn_align", 0.4, own_similarity="cosine")
+    own = [row for row in own_numbers(record) if row["metric"] == "hits@1"]
+    others = ({"similarity": "manhattan", "value": 0.9}, {"candidates": "unseeded", "value": 0.1})
+    numbers = [*own, *({**row, **changes} for row in own for changes in others)]
+    ResultStore(tmp_path).write(Record.of(record.cell, numbers))
+    result = Result(SimpleNamespace(folder=tmp_path))  # type: ignore[arg-type]
+    assert result.metric("hits@1") == 0.4
+
+
+def test_a_path_is_a_folder_also_where_a_dataset_has_its_name(here: Path) -> None:
+    """Paths drop the ``./`` that tells ``./fb15k-db15k`` from the published dataset."""
+    (here / "fb15k-db15k").mkdir()
+    with pytest.raises(UserError, match="has none of the known layouts; it holds nothing"):
+        api.load_dataset(Path("./fb15k-db15k"))
 
 
 def test_the_command_line_finds_the_cells_of_the_call_done(result: Result) -> None:

@@ -100,6 +100,10 @@ def test_torch_and_numpy_give_the_same_ranks(similarity: Any) -> None:
         ({"ties": "lucky"}, "Unknown tie rule 'lucky'"),
         ({"csls": -1}, "csls takes a number of neighbours from 0 on"),
         ({"ks": (0,)}, "ks takes numbers from 1 on"),
+        ({"ks": 5}, "ks takes numbers from 1 on"),
+        ({"links": [[0, 1], [2]]}, "links need rows of equal length"),
+        ({"source_vectors": [[0.0, 1.0], [2.0]]}, "source vectors need rows of equal length"),
+        ({"source_vectors": torch.tensor(SOURCE).to_sparse()}, "source vectors are sparse"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence(changes: dict[str, Any], sentence: str) -> None:

@@ -11,6 +11,7 @@ from mmea_bench.bench.cells import memory_kills
 from mmea_bench.bench.cells.failures import record_of
 from mmea_bench.bench.cells.memory_kills import n_memory_kills
 from mmea_bench.bench.cells.process import Ending
+from mmea_bench.bench.cells.worker import EXIT_STOPPED
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.scoring.protocol import Protocol
@@ -34,6 +35,13 @@ def test_a_kill_is_for_lack_of_memory_only_if_the_kernel_says_so(
     cell = record_of(JOB, ending).cell
     assert cell["status"] == status
     assert reason in cell["reason"]
+
+
+@pytest.mark.parametrize("exit_code", [-signal.SIGTERM, EXIT_STOPPED])
+def test_a_cell_that_others_asked_to_end_says_so(exit_code: int) -> None:
+    cell = record_of(JOB, Ending("gone", exit_code=exit_code)).cell
+    assert cell["status"] == "failed"
+    assert cell["reason"].startswith("ended from outside (SIGTERM): by hand")
 
 
 def test_the_kernels_count_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

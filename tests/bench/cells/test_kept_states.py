@@ -11,9 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmea_bench.bench.cells.execute import execute_cell
-from mmea_bench.bench.cells.kept_states import FOLDER, CellStates, forget_cell, remove_old
+from mmea_bench.bench.cells.kept_states import (
+    FOLDER,
+    CellStates,
+    _device_of,
+    forget_cell,
+    remove_old,
+)
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.scoring.monitor import Curve
@@ -175,6 +182,40 @@ def test_a_state_of_other_library_versions_is_not_read(
         "mmea_bench.bench.cells.kept_states.library_versions", lambda: {"torch": "0"}
     )
     assert states(tmp_path).next_training() is None
+
+
+def test_a_state_of_another_device_is_not_read_and_the_notes_say_so(tmp_path: Path) -> None:
+    """Its vectors lie on that device: the optimiser would mix them with those of this one."""
+    first = CellStates(tmp_path, "key", 0.0, Monitor().curve, {}, "GPU 0 of 1")
+    first.next_training()
+    first.keep(5, b"state")
+    again = states(tmp_path)
+    assert again.next_training() is None
+    assert again.notes == [
+        "a kept state was not read: it was made on GPU 0 of 1, and this attempt runs on cpu"
+    ]
+    assert again.seconds_before == 0.0
+    on_gpu = CellStates(tmp_path, "key", 0.0, Monitor().curve, {}, "GPU 0 of 1")
+    assert on_gpu.next_training() == (5, b"state")
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "asked", "gpu", "device"),
+    [
+        (0, "auto", None, "cpu"),
+        (1, "auto", 0, "GPU 0 of 1"),
+        (1, "cuda:3", 3, "GPU 0 of 1"),  # the process sees the one that it was given
+        (4, "cuda:3", None, "GPU 3 of 4"),
+        (4, "cpu", None, "cpu beside 4 GPUs"),  # whose generators are part of the state
+    ],
+)
+def test_a_state_is_of_the_device_that_the_process_sees(
+    n_gpus: int, asked: str, gpu: int | None, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    cell = Cell("walk", "full", (), "synthetic[n=100]", 0.3, 1, Protocol())
+    job = Job(cell, "key", "suite", None, None, device=asked, gpu=gpu)
+    assert _device_of(job) == device
 
 
 def test_a_full_disk_is_noted_and_tried_no_more(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -14,6 +15,7 @@ from mmea_bench.results.core.predictions.store import kept_keys, read_prediction
 from mmea_bench.results.core.predictions.vectors import load_embeddings
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
+from tests.bench.conftest import MethodMaker
 
 CELL = ("--methods", "name_match", "--datasets", "synthetic[n=100]", "--seed-ratios", "0.3")
 RUN = ("run", "--no-report", *CELL)
@@ -61,6 +63,31 @@ def test_a_run_keeps_what_is_asked_and_says_its_size_before(tmp_path: Path) -> N
     assert "for every 300 columns" in before
 
 
+def test_cells_of_one_training_have_the_same_kept_under_either_key(tmp_path: Path) -> None:
+    suite = tmp_path / "twins.toml"
+    lines = ('grid_mode = "one at a time"', "[grid.mclea]", "tau1 = [0.1]", "tau2 = [4.0]")
+    lines = (
+        'methods = ["mclea"]',
+        'datasets = ["synthetic[n=100]"]',
+        "seed_ratios = [0.3]",
+        *lines,
+    )
+    suite.write_text("\n".join(lines))
+    folder, cache = tmp_path / "out", str(tmp_path / "cache")
+    words = ("--suite", str(suite), "--repeats", "1", "--set", "epochs=2", "--cache-dir", cache)
+    kept = ("--keep", "predictions,embeddings", "--out", str(folder))
+    ended = invoke("run", "--no-report", *words, *kept)
+    assert ended.exit_code == 0, ended.output
+    first, second = (record.key for record in ResultStore(folder).records())
+    assert kept_keys(folder) == {first, second}
+    vectors = [load_embeddings(folder, key) for key in (first, second)]
+    np.testing.assert_array_equal(vectors[0].source, vectors[1].source)
+    assert {each.words["variant"] for each in vectors} == {
+        "full[epochs=2,tau1=0.1]",
+        "full[epochs=2,tau2=4.0]",
+    }
+
+
 def test_a_done_cell_is_not_trained_anew_silently(done: Path) -> None:
     again = run(done, "--keep", "predictions")
     assert "1 cells that are done have no predictions kept" in again.output.replace("\n", " ")
@@ -92,10 +119,38 @@ def test_predict_says_where_numbers_differ(done: Path) -> None:
     columns = content["results"]["columns"]
     content["results"]["rows"][0][columns.index("value")] = 0.123
     path.write_text(json.dumps(content))
-    made = predict(done, record.key)
+    made = predict(done, record.key, "--keep", "predictions,embeddings")
     assert made.exit_code == 1, made.output
     assert "differ from the record" in made.output
     assert not read_predictions(done, record.key).equals_record
+    assert load_embeddings(done, record.key).words["equals_record"] == "False"
+
+
+def test_a_repetition_that_fails_is_told_and_ends_with_1(
+    tmp_path: Path, make_method: MethodMaker
+) -> None:
+    folder, flag = tmp_path / "out", tmp_path / "flag"
+    method = make_method("fails", f"if Path({str(flag)!r}).exists(): raise ValueError('no luck')")
+    words = ("--datasets", "synthetic[n=100]", "--seed-ratios", "0.3", "--repeats", "1")
+    places = ("--out", str(folder), "--cache-dir", str(tmp_path / "cache"))
+    ended = invoke("run", "--no-report", "--method-file", str(method), *words, *places)
+    assert ended.exit_code == 0, ended.output
+    flag.touch()
+    made = predict(folder, only_record(folder).key)
+    assert made.exit_code == 1, made.output
+    assert "gave nothing to keep" in made.output
+    assert "no luck" in made.output
+
+
+def test_predict_says_what_it_could_not_keep(tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    folder = tmp_path / "out"
+    assert run(folder, "--ranking", "approximate[k=20]").exit_code == 0
+    made = predict(folder, only_record(folder).key, "--keep", "predictions,embeddings")
+    assert made.exit_code == 0, made.output
+    said = " ".join(made.stderr.split())
+    assert "Warning: not all of it is kept" in said
+    assert "no predictions are kept: they are made under exact ranking only" in said
 
 
 def test_wrong_requests_are_sentences(done: Path, tmp_path: Path) -> None:

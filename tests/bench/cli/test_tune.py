@@ -43,6 +43,7 @@ def test_a_tuning_gives_a_table_suites_and_goes_on(tmp_path: Path) -> None:
         (("seu", "--dataset", DATASET, "--trials", 1, "--minutes", 1), "--trials N, or --minutes"),
         (("seu", "--dataset", DATASET, "--minutes", "nan"), "--minutes must be above 0"),
         (("seu", "--dataset", DATASET, "--minutes", "-1"), "--minutes must be above 0"),
+        (("seu", "--dataset", DATASET, "--minutes", ".01"), "less than the 1 s that a trial needs"),
         (("seo", "--dataset", DATASET, "--trials", 1), "Did you mean 'seu'?"),
         (("seu", "--dataset", "dbp", "--trials", 1), "dbp"),
         (("seu", "--dataset", DATASET, "--trials", 1, "--metric", "f1"), "--metric takes mrr"),
@@ -72,3 +73,16 @@ def test_a_broken_journal_is_a_sentence(tmp_path: Path) -> None:
     done = tune("seu", "--dataset", DATASET, "--trials", 1, "--out", tmp_path)
     assert done.exit_code == 2
     assert "is no journal of a tuning" in done.stderr
+
+
+def test_what_is_said_next_serves_every_dataset_with_its_data(tmp_path: Path) -> None:
+    out, data = tmp_path / "out", tmp_path / "data"
+    places = ("--out", out, "--cache-dir", tmp_path / "c", "--data-root", data)
+    datasets = ("--dataset", "synthetic[n=60]", "--dataset", "synthetic[n=70]")
+    done = tune("seu", *datasets, "--csls", 0, "--trials", 1, *places)
+    assert done.exit_code == 0, done.output
+    assert "Tuning 1 method on 2 datasets with 1 trials each" in done.stderr
+    for n in (60, 70):
+        tuned, default = (f"{out}/{kind}_synthetic-n-{n}" for kind in ("tuned", "default"))
+        assert f"run --suite {tuned}.toml --out {tuned} --data-root {data}\n" in done.stdout
+        assert f"mmea-bench compare {default} {tuned}\n" in done.stdout

@@ -145,6 +145,22 @@ def test_the_monitor_chooses_the_checkpoint_of_each_part(view: TrainView, walk: 
     assert torch.equal(chosen, offered[2])
 
 
+def test_pseudo_labels_after_the_last_epoch_of_each_part_train_nothing(view: TrainView) -> None:
+    """The epochs of further parts made such a row ``iterative=yes``."""
+
+    class PromotesLast(Method):
+        def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
+            ctx.log.epochs = 4
+            ctx.log.pseudo_labels_from(5)
+            sides = (view.source.n_entities, view.target.n_entities)
+            return Embeddings(*(torch.ones(n, 2) for n in sides))
+
+    ctx = RunContext(1)
+    partitioned(PromotesLast(NoParams()), 2).fit(view, ctx)
+    assert ctx.log.epochs == 8
+    assert not ctx.log.is_iterative
+
+
 class _Store(TrainingStates):
     """Keeps states in memory; asks to stop in one epoch."""
 

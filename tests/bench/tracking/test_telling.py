@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from mmea_bench.bench import api
 from mmea_bench.bench.cli.app import app
 from mmea_bench.bench.running.progress import SilentProgress
+from mmea_bench.bench.tracking.numbers import final_numbers
 from mmea_bench.bench.tracking.telling import TellingProgress
 from mmea_bench.bench.tracking.tracker import TrackedCell, TrackedRun, Tracker
 from mmea_bench.results.core.record import Record
@@ -68,6 +69,19 @@ def test_a_tracker_hears_everything_once_and_in_order(tmp_path: Path, console: C
         ("end", "ok"),
         ("over", {"ok": 1}),
     ]
+
+
+def test_a_further_number_is_named_by_what_it_was_scored_by() -> None:
+    """Under `paper` a cell is also scored by the similarity of its published numbers."""
+    made = record(job(), {})
+    words = {"metric": "hits@1", "direction": "mean", "decoder": "none", "csls": 0}
+    words |= {"ties": "realistic", "inference": None}
+    results = [
+        {**words, "candidates": "test", "similarity": similarity, "value": value}
+        for similarity, value in (("cosine", 0.5), ("manhattan", 0.25))
+    ]
+    numbers = final_numbers(replace(made, results=results))
+    assert (numbers[FINAL], numbers[f"{FINAL}/manhattan"]) == (0.5, 0.25)
 
 
 def test_a_loss_that_is_not_finite_is_left_out(tmp_path: Path, console: Console) -> None:

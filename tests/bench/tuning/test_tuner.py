@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from mmea_bench.bench.planning.cell import Cell
 from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.tuning.files import suite_text, summary
+from mmea_bench.bench.tuning.files import results_folder, suite_text, summary, write_files
 from mmea_bench.bench.tuning.sampler import Finished
 from mmea_bench.bench.tuning.space import space_of
 from mmea_bench.bench.tuning.trials import Ran
@@ -52,6 +53,13 @@ def test_a_budget_of_trials_is_used_and_added_to(tmp_path: Path) -> None:
     assert (len(first.trials), len(more.trials)) == (3, 5)
     assert more.trials[:3] == first.trials
     assert tune(tmp_path, FakeRunner(), Budget(n_trials=5)).trials == more.trials
+
+
+def test_a_smaller_budget_counts_no_trial_of_a_larger_one(tmp_path: Path) -> None:
+    """Else a method that an earlier, longer tuning had would be compared with more trials."""
+    every = tune(tmp_path, FakeRunner(), Budget(n_trials=5))
+    assert tune(tmp_path, FakeRunner(), Budget(n_trials=2)).trials == every.trials[:2]
+    assert tune(tmp_path, FakeRunner(), Budget(seconds=150.0)).trials == every.trials[:3]
 
 
 def test_a_budget_of_time_bounds_the_last_trial(tmp_path: Path) -> None:
@@ -119,3 +127,31 @@ def test_the_summary_has_every_trial() -> None:
     (method,) = content["methods"]
     assert (method["default"], method["tuned"]) == (0.4, 0.4)
     assert [trial["status"] for trial in method["trials"]] == ["ok", "failed"]
+
+
+def test_a_suite_names_folders_in_every_script() -> None:
+    """JSON escapes letters beyond the first plane in pairs, which are no TOML."""
+    found = tuned(finished(1, 0.4))
+    found = replace(found, cell=replace(found.cell, dataset="./\N{GRINNING FACE}"))
+    text = suite_text([found], "tuned", Budget(n_trials=1))
+    assert tomllib.loads(text)["datasets"] == ["./\N{GRINNING FACE}"]
+
+
+def test_folders_of_one_name_have_suites_of_their_own(tmp_path: Path) -> None:
+    found = tuned(finished(1, 0.4))
+    both = [replace(found, cell=replace(found.cell, dataset=f"./{at}/pair")) for at in "ab"]
+    suites = write_files(tmp_path, both, Budget(n_trials=1))
+    assert [tomllib.loads(path.read_text())["datasets"] for path in suites] == [
+        *(["./a/pair"], ["./a/pair"], ["./b/pair"], ["./b/pair"])
+    ]
+
+
+def test_other_tuned_values_are_run_in_another_folder(tmp_path: Path) -> None:
+    """A larger budget that found better ones must not stand beside the old ones in one folder."""
+    first, second = finished(2, 0.5, margin=2.0), finished(3, 0.6, margin=4.0)
+    folders = []
+    for n_trials, trials in ((2, (first,)), (3, (first, second)), (4, (first, second))):
+        found = tuned(finished(1, 0.4), *trials)
+        suite, _default = write_files(tmp_path, [found], Budget(n_trials=n_trials))
+        folders.append(results_folder(suite))
+    assert folders[0] != folders[1] == folders[2]
