@@ -35,6 +35,7 @@ from mmea_bench.reports.core.rows.comparison import (
     Comparison,
     comparisons,
     mark_notes,
+    metric_style,
     repeat_cell,
     shown_numbers,
     slug_of,
@@ -206,7 +207,8 @@ def _table(comparison: Comparison, numbers: pd.DataFrame, metric: str) -> Table:
         costs = own.drop_duplicates("key")
         costs = costs.assign(epoch_s=_epoch_s(costs))
         cells = [_cost_cell(costs[column], column) for column in priced.values()]
-        result = with_certain(repeat_cell(own.groupby("repeat")["value"].mean()), own)
+        reached = repeat_cell(own.groupby("repeat")["value"].mean(), metric_style(metric))
+        result = with_certain(reached, own)
         labels = (str(name), str(device), str(own["repeat"].nunique()))
         is_new = above not in (None, device)
         marks = (BESIDE,) * bool(own["is_beside"].any())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from mmea_bench.reports.core.figures.style import (
 )
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE
+from mmea_bench.reports.core.rows.comparison import SIMULATED, SIMULATED_NOTE, slug_of
 from mmea_bench.reports.core.rows.curves import chosen_points
 from mmea_bench.reports.core.rows.lacking import cannot_be_made, lacking_notes
 from mmea_bench.reports.core.rows.select import (
@@ -49,7 +48,7 @@ _STAR: Mapping[str, Any] = {
 }
 _BESIDE_IN = 0.28  # the marker before a label, and the air around both
 _DASHES: Mapping[str, Literal["-", "--"]] = {"valid": "-", "test": "--"}
-_PLACE = ["protocol", "dataset_label", "seed_ratio"]
+_PLACE = ["protocol", "dataset_label", "seed_ratio", "rules"]
 _OF_CELLS = (
     *("key", "protocol", "dataset_version", "simulated_features", "best_epoch", "stopped_on"),
 )
@@ -83,14 +82,13 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     labels = dataset_labels(curves, options.names)
     pairs = zip(curves["dataset"], curves["dataset_version"], strict=True)
     curves = curves.assign(dataset_label=[labels.get(pair, pair[0]) for pair in pairs])
-    figures = [
-        _figure(
-            points,
-            f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol",
-            options.names,
-        )
-        for (protocol, dataset, ratio), points in curves.groupby(_PLACE, sort=True)
-    ]
+    n_rules = curves.groupby(_PLACE[:-1])["rules"].transform("nunique")
+    figures = []
+    for (protocol, dataset, ratio, rules), points in curves.groupby(_PLACE, sort=True):
+        title = f"{dataset}, {percent(float(str(ratio)))} seeds, {protocol} protocol"
+        # Among other candidates a number says something else.
+        told = str(rules) if n_rules[points.index[0]] > 1 else ""
+        figures.append(_figure(points, title, told, options.names))
     notes = (
         *_notes(curves),
         *((SIMULATED_NOTE,) if curves["simulated_features"].notna().any() else ()),
@@ -100,7 +98,8 @@ def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     return Document(NAME, "Learning curves", tuple(figures), notes)
 
 
-def _figure(points: pd.DataFrame, title: str, names: Names) -> Figure:
+def _figure(points: pd.DataFrame, title: str, rules: str, names: Names) -> Figure:
+    title = ", ".join(filter(None, (title, rules)))
     draw = partial(_draw, points=points, title=textwrap.fill(title, _TITLE_LETTERS), names=names)
     n_lines = len(points[["method", "variant"]].drop_duplicates())
     height = max(_HEIGHT_IN, _HEIGHT_IN * n_lines / _N_LABELS)
@@ -108,14 +107,14 @@ def _figure(points: pd.DataFrame, title: str, names: Names) -> Figure:
     # The words of the legend stand in the place of the labels, too.
     width = lines_width([*labels.values(), _LEGEND_WORDS])
     notes = short_names(labels, names).notes
-    return Figure(_slug(points), title, draw, width, height, notes)
+    return Figure(_slug(points, rules), title, draw, width, height, notes)
 
 
-def _slug(points: pd.DataFrame) -> str:
-    """Dataset, seed ratio and protocol as part of a file name."""
+def _slug(points: pd.DataFrame, rules: str) -> str:
+    """Dataset, seed ratio, protocol and rules as part of a file name."""
     place = points.iloc[0]
     words = f"{place['dataset_label']} {100 * place['seed_ratio']:.10g} {place['protocol']}"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    return slug_of(f"{words} {rules}")
 
 
 def _labels(points: pd.DataFrame, names: Names) -> dict[tuple[str, str], str]:

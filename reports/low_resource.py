@@ -14,6 +14,7 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Miss
 from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.lines import (
     draw_lines,
+    lines_height,
     lines_width,
     method_names,
     under_short_names,
@@ -36,6 +37,7 @@ from mmea_bench.results.core.table import Tables
 
 NAME = "low_resource"
 _HEIGHT_IN = 2.4
+_MOST_DIGITS = 4
 _SHARES = tuple(metric for metric in RANK_METRICS if metric != "mean_rank")
 """Metrics that grow with the seeds and lie in [0, 1]."""
 
@@ -78,9 +80,8 @@ def _figure(
 ) -> Figure:
     points, cut = under_short_names(numbers, names)
     draw = partial(_draw, numbers=points, metric=metric, title=comparison.title, reach=reach)
-    return Figure(
-        comparison.slug, comparison.title, draw, lines_width(points["name"]), _HEIGHT_IN, cut
-    )
+    size = lines_width(points["name"]), lines_height(points["name"], _HEIGHT_IN)
+    return Figure(comparison.slug, comparison.title, draw, *size, cut)
 
 
 def _draw(
@@ -176,8 +177,8 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
             notes.append(f"{name}: not reached up to {highest}.")
         else:
             cells = (
-                Cell(price.measured, style="percent"),
-                Cell(price.ratio, style="percent"),
+                Cell(price.measured, style="percent", digits=_digits(price.measured)),
+                Cell(price.ratio, style="percent", digits=_digits(price.measured)),
                 Cell(price.n_seeds, style="count"),
             )
             if price.is_bound:
@@ -197,6 +198,12 @@ def _price_table(comparison: Comparison, numbers: pd.DataFrame, metric: str, rea
     notes += list(_price_rules(numbers))
     title = f"Seeds to reach {METRIC_NAMES[metric]} {reach:g}: {comparison.title}"
     return Table(title, ("method",), ("group", "number"), columns, tuple(rows), tuple(notes))
+
+
+def _digits(ratio: float) -> int:
+    """Digits behind the point of a percentage that show a ratio as it was run, one at least."""
+    behind = percent(ratio).removesuffix(" %").partition(".")[2]
+    return min(max(1, len(behind)), _MOST_DIGITS)
 
 
 def _skipped(own: set[float], price: Price, all_ratios: set[float]) -> list[float]:

@@ -22,7 +22,6 @@ from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
-    in_own_similarity,
     percent,
     scoring_heading,
     with_sections,
@@ -52,7 +51,7 @@ the similarity where one method was scored with several, and how pairs were pred
 def build(tables: Tables, options: ReportOptions) -> Document | Missing:
     """Mean and deviation over repeats, one table per protocol, scoring rules and dataset."""
     current = current_cells(tables)
-    cells, results = current.tables.cells, in_own_similarity(current.tables)
+    cells, results = current.tables.cells, current.tables.in_own_similarity()
     if cells.empty:
         return Missing("No cell has been run yet. Run a suite first.")
     shown = results[

@@ -14,6 +14,7 @@ from mmea_bench.reports.core.document import Block, Cell, Document, Figure, Miss
 from mmea_bench.reports.core.drawing import Canvas
 from mmea_bench.reports.core.figures.lines import (
     draw_lines,
+    lines_height,
     lines_width,
     method_names,
     under_short_names,
@@ -195,8 +196,9 @@ def _shown_metrics(found: set[str], options: ReportOptions) -> list[str]:
 
 def _figure(curve: _Curve) -> Figure:
     points, notes = under_short_names(curve.points, curve.names)
-    draw, width = partial(_draw, curve=curve, points=points), lines_width(points["name"])
-    return Figure(slug_of(curve.title), curve.title, draw, width, _HEIGHT_IN, notes)
+    draw = partial(_draw, curve=curve, points=points)
+    size = lines_width(points["name"]), lines_height(points["name"], _HEIGHT_IN)
+    return Figure(slug_of(curve.title), curve.title, draw, *size, notes)
 
 
 def _draw(canvas: Canvas, curve: _Curve, points: pd.DataFrame) -> None:

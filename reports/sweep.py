@@ -20,6 +20,7 @@ from mmea_bench.reports.core.figures.chosen_by_validation import (
 from mmea_bench.reports.core.figures.heat_map import Grid, draw_map, is_geometric, map_size
 from mmea_bench.reports.core.figures.lines import (
     draw_lines,
+    lines_height,
     lines_width,
     method_names,
     under_short_names,
@@ -210,7 +211,8 @@ def _line(sweep: _Sweep, parameter: str) -> Iterator[Block]:
     if all(_is_number(value) for value in values):
         own, cut = under_short_names(rows, sweep.names)
         draw = partial(_draw_line, own=own, parameter=parameter, metric=sweep.metric, title=title)
-        yield Figure(slug_of(title), title, draw, lines_width(own["name"]), _HEIGHT_IN, cut)
+        size = lines_width(own["name"]), lines_height(own["name"], _HEIGHT_IN)
+        yield Figure(slug_of(title), title, draw, *size, cut)
     table_rows = tuple(
         Row(
             (str(name),),

@@ -119,9 +119,11 @@ class Table:
     def without_title_level(self) -> Table:
         """Without the outermost header level where one word spans all columns.
 
-        For narrow formats; the title says that word.
+        For narrow formats; the title says that word. A metric that it does not say stays.
         """
         if len(self.level_names) < 2 or len(self.header(0)) != 1:
+            return self
+        if self.level_names[0] == "metric" and self.columns[0][0] not in self.title:
             return self
         return replace(
             self,
@@ -225,13 +227,13 @@ def format_number(value: float, style: NumberStyle, digits: int = 3) -> str:
         value: The number.
         style: ``fraction`` has no leading zero, ``decimal`` has one, ``rank`` has one digit,
             ``effect`` two; ``p_value`` has four, or five significant ones where it is smaller;
-            ``percent`` has one, ``count`` none, and commas between thousands.
-        digits: Behind the point of a fraction or a decimal.
+            ``count`` has none, and commas between thousands.
+        digits: Behind the point of a fraction, a decimal or a percentage.
     """
     if style == "p_value":
         return f"{value:.4f}" if value >= SMALLEST_PLAIN_P else f"{value:.4e}"
     if style == "percent":
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.{digits}f} %"
     if style == "count":
         return f"{value:,.0f}"
     text = f"{value:.{_DIGITS.get(style, digits)}f}"

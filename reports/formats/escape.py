@@ -138,9 +138,13 @@ def latex(text: str) -> str:
 
     A letter that the standard fonts lack stands as its code point, such as (U+65B9).
     """
+    # A letter and its accent may be two characters, as in names of files.
+    text = unicodedata.normalize("NFC", text)
     # Two hyphens, as in an option of the command line, would print as a dash.
     text = re.sub("-(?=-)", f"-{_NO_LIGATURE}", text)
-    return " ".join("".join(_latex_letter(letter) for letter in text).split())
+    made = " ".join("".join(_latex_letter(letter) for letter in text).split())
+    # A row that starts with a star would be read as an option of the line break above.
+    return f"{{*}}{made[1:]}" if made.startswith("*") else made
 
 
 def _latex_letter(letter: str) -> str:

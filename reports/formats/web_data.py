@@ -20,7 +20,6 @@ from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
-    in_own_similarity,
     percent,
     with_sections,
 )
@@ -80,7 +79,7 @@ def page_data(tables: Tables, options: ReportOptions) -> dict[str, Any]:
         [current.cells, never_run(current)] if len(current.cells) else [current.cells],
         ignore_index=True,
     )
-    numbers = _leaderboard_numbers(in_own_similarity(current))
+    numbers = _leaderboard_numbers(current.in_own_similarity())
     rows_of, places_of = _row_ids(numbers, cells), _place_ids(numbers, cells)
     runs_of: dict[tuple[RowId, PlaceId], list[int]] = {}
     for position in cells.sort_values(["repeat", "key"], kind="stable").index:

@@ -6,10 +6,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
-from mmea_bench.reports.core.document import Document
+from mmea_bench.reports.core.document import Block, Document, Figure
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.names import BY_ID, check_distinct, names_of
 from mmea_bench.reports.core.options import ReportOptions
@@ -241,8 +242,28 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
     outcome = entry.build(tables, options)
     if not isinstance(outcome, Document):
         return outcome.reason
-    chosen = replace(outcome, notes=(*choice_notes(options), *outcome.notes))
+    notes = (*choice_notes(options), *outcome.notes)
+    chosen = replace(outcome, blocks=_with_own_names(outcome.blocks), notes=notes)
     return with_state(chosen, tables, options.names)
+
+
+def _with_own_names(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks, with a number behind the name of a figure that one before it has.
+
+    Names of figures are names of files, from which signs are gone: those of MCLEA and MCLEA+, or
+    of tau=1 and tau=-1, are the same.
+    """
+    taken: set[str] = set()
+    made: list[Block] = []
+    for block in blocks:
+        if not isinstance(block, Figure):
+            made.append(block)
+            continue
+        numbered = (f"{block.name}-{number}" for number in count(2))
+        name = next(name for name in chain([block.name], numbered) if name not in taken)
+        taken.add(name)
+        made.append(replace(block, name=name))
+    return tuple(made)
 
 
 def crash_sentence(name: str, error: Exception) -> str:

@@ -225,3 +225,10 @@ def test_failed_cells_are_named_and_unknown_costs_are_gaps() -> None:
     assert "a 20 % repeat 2 (failed)" in notes_of(document)
     made = cost.build(tables_of(records[1:]), ReportOptions())
     assert isinstance(made, Missing)
+
+
+def test_mean_ranks_have_one_digit_as_in_every_report() -> None:
+    tables = tables_of([make_record("a", 0.5, **TRAINED)])
+    made = cost.build(tables, ReportOptions(csls=0, metrics=("mean_rank",)))
+    assert isinstance(made, Document)
+    assert made.tables[0].rows[0].cells[-1].plain == "55.0"

@@ -233,3 +233,30 @@ def test_small_numbers_have_room_for_their_ticks() -> None:
     records = [with_curves("a", [0.0001, 0.0004], losses=[2.0, 1.0])]
     (figure,) = _document(records).figures
     assert layout_problems(figure) == []
+
+
+def test_curves_among_other_candidates_have_a_figure_of_their_own() -> None:
+    among_test = with_curves("a", [0.2, 0.4])
+    others = {"candidates": "unseeded"}
+    key = {"key": "among-all"}
+    among_all = Record.of(
+        {**among_test.cell, **key},
+        own_numbers(among_test, **others),
+        [{**point, **others, **key} for point in among_test.curves],
+    )
+    figures = _document([among_test, among_all]).figures
+    assert [figure.title.rpartition(", ")[2] for figure in figures] == [
+        "candidates=test ties=realistic",
+        "candidates=unseeded ties=realistic",
+    ]
+
+
+def test_datasets_in_any_script_have_files_of_their_own() -> None:
+    datasets = ("数据一", "数据二", "x" * 300)
+    records = [
+        with_curves("a", [0.2], dataset=dataset, key=f"key-{number}")
+        for number, dataset in enumerate(datasets)
+    ]
+    names = [figure.name for figure in _document(records).figures]
+    assert len(set(names)) == len(datasets)
+    assert max(len(name.encode()) for name in names) < 160

@@ -10,9 +10,12 @@ from mmea_bench.reports import low_resource
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.figures.style import line_styles
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats.latex import render_latex
+from mmea_bench.reports.formats.markdown import render_markdown
 from mmea_bench.reports.low_resource import price_of
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
+from tests.reports.figure_checks import layout_problems
 from tests.reports.reports_factory import make_record
 from tests.reports.studies_factory import ratio_records
 
@@ -131,3 +134,25 @@ def test_the_dashed_line_says_what_it_is_and_one_method_has_one_look() -> None:
     look = line_styles([("mclea", "full")])["mclea", "full"]
     markers = {line.get_marker() for line in canvas.axes[0].lines} - {"None", ""}
     assert markers == {look.marker}
+
+
+def test_texts_say_the_metric_of_a_table_whose_title_does_not() -> None:
+    document = _document([make_record("a", ratio, seed_ratio=ratio) for ratio in (0.2, 0.5)])
+    assert "| method | Hits@1 20 % | Hits@1 50 % |" in render_markdown(document)
+    assert r"\multicolumn{2}{c}{Hits@1}" in (render_latex(document) or "")
+
+
+def test_a_price_shows_a_ratio_as_it_was_run() -> None:
+    # .5 lies at two thirds of the way from .3 to .6.
+    records = [make_record("a", s, seed_ratio=r) for r, s in ((0.0025, 0.3), (0.0125, 0.6))]
+    (row,) = _document(records).tables[1].rows
+    assert [cell.plain for cell in row.cells[:2]] == ["1.25 %", "0.92 %"]
+
+
+def test_labels_of_many_methods_stay_in_the_figure() -> None:
+    records = [
+        make_record(f"method{number}", ratio + 0.01 * number, seed_ratio=ratio)
+        for number in range(24)
+        for ratio in (0.2, 0.5)
+    ]
+    assert layout_problems(_document(records).figures[0]) == []

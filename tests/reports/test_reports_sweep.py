@@ -220,3 +220,13 @@ def test_of_mean_ranks_the_smallest_is_the_luckiest() -> None:
 def test_a_sweep_without_validation_chooses_nothing() -> None:
     records = [overridden(0.3 + x / 100, tau1=x) for x in (0.1, 1.0)]
     assert not any("Chosen by validation" in table.title for table in _document(records).tables)
+
+
+def test_numbers_of_chosen_settings_say_their_repeats() -> None:
+    records = [
+        overridden(0.3 + x / 10, repeat=repeat, tau1=x, n_points=2)
+        for x in (1, 2)
+        for repeat in (1, 2, 3)
+    ]
+    (row,) = _document(records).tables[-1].rows
+    assert [cell.n for cell in row.cells] == [3, 3, 3]

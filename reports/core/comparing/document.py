@@ -117,8 +117,9 @@ def signed(value: float, style: NumberStyle = "fraction") -> str:
 def _notes(comparing: Comparing) -> Iterator[str]:
     first, second = comparing.labels
     options = comparing.options
+    split = "whatever their split" if "data" in comparing.despite else "of the same split"
     yield (
-        f"Difference: {second} minus {first} in the same repeats of the same split, "
+        f"Difference: {second} minus {first} in the same repeats {split}, "
         f"{DIRECTION_NAMES[options.direction]}; mean, and Student's 95 % interval of it."
     )
     correction = CORRECTION_NAMES[options.correction]

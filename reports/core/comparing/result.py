@@ -79,6 +79,7 @@ class Comparing:
         unpaired: What is not compared, and why.
         options: Choices of the reader.
         problems: Sentences about records that could not be read.
+        despite: In what paired cells may differ although it changes what a number means.
     """
 
     labels: tuple[str, str]
@@ -88,6 +89,7 @@ class Comparing:
     unpaired: tuple[Unpaired, ...]
     options: ReportOptions
     problems: tuple[str, ...] = ()
+    despite: tuple[str, ...] = ()
 
     @property
     def n_worse(self) -> int:
@@ -146,6 +148,7 @@ def compare(sides: Sides, options: ReportOptions, despite: tuple[str, ...] = ())
         pairs.unpaired,
         options,
         tuple(problems),
+        despite,
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from mmea_bench.reports.core.comparing.sides import Side
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.identity import CELL_IDENTITY
-from mmea_bench.reports.core.rows.select import current_cells, in_own_similarity, percent
+from mmea_bench.reports.core.rows.select import current_cells, percent
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.schema import DANGLING_METRICS, NO_DECODER, RANK_METRICS
 
@@ -100,7 +100,7 @@ def not_shown(side: Side, own: pd.DataFrame, options: ReportOptions) -> Iterator
         options: With the CSLS size that is compared.
     """
     current = current_cells(side.tables).tables
-    results = in_own_similarity(current)
+    results = current.in_own_similarity()
     asked = results[
         results["metric"].isin({*RANK_METRICS, *DANGLING_METRICS}.intersection(options.metrics))
         & (results["direction"] == options.direction)

@@ -18,7 +18,6 @@ from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
-    in_own_similarity,
     input_words,
     percent,
     with_sections,
@@ -106,7 +105,7 @@ def _boards(places: list[_Place], most_rows: int | None = None) -> list[Board]:
 
 def _places(tables: Tables, names: Names) -> list[_Place]:
     current = current_cells(with_own_protocols(tables)).tables
-    shown = with_sections(in_own_similarity(current))
+    shown = with_sections(current.in_own_similarity())
     shown = shown[shown["direction"].isin((PUBLISHED_DIRECTION, PAIRS)) & (shown["modality"] == "")]
     if shown.empty:
         return []

@@ -16,7 +16,6 @@ from mmea_bench.reports.core.rows.select import (
     PAIRS,
     choose_csls,
     current_cells,
-    in_own_similarity,
     with_sections,
 )
 from mmea_bench.results.core.table import Tables
@@ -150,7 +149,7 @@ def own_numbers(tables: Tables, run: Run, metrics: Sequence[str]) -> dict[str, l
     no source decides.
     """
     current = current_cells(with_own_protocols(tables)).tables
-    own = with_sections(run.rows(in_own_similarity(current)))
+    own = with_sections(run.rows(current.in_own_similarity()))
     own = own[own["direction"].isin((PUBLISHED_DIRECTION, PAIRS)) & (own["modality"] == "")]
     ranked = own[own["is_ranked"]]
     csls = choose_csls(set(ranked["csls"]), None)

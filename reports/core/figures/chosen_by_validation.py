@@ -48,14 +48,15 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             {str(variant): float(mean) for variant, mean in means[column].items()}
             for column in ("validation", "value")
         )
+        n_repeats = group.groupby("variant")["repeat"].nunique().to_dict()
         chosen = max(validation, key=validation.__getitem__)
         best = min if metric in LESS_IS_BETTER else max
         luckiest = best(reached, key=reached.__getitem__)
         cells = (
-            Cell(validation[chosen], style="fraction"),
+            Cell(validation[chosen], n=n_repeats[chosen], style="fraction"),
             *(
                 with_certain(
-                    Cell(reached[variant], style=metric_style(metric)),
+                    Cell(reached[variant], n=n_repeats[variant], style=metric_style(metric)),
                     group[group["variant"] == variant],
                 )
                 for variant in (chosen, luckiest)

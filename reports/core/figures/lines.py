@@ -16,6 +16,7 @@ from mmea_bench.reports.core.drawing import Axes, Canvas
 from mmea_bench.reports.core.figures.short_names import shared_looks, short_names
 from mmea_bench.reports.core.figures.style import (
     COLUMN_WIDTH_IN,
+    LABEL_IN,
     LineEnd,
     LineStyle,
     grid_lines,
@@ -34,6 +35,7 @@ _LEFT_IN = 0.55
 _TICK_GAP_IN = 0.03
 _MARKER_IN = 0.24  # the marker before a label, and some air behind it
 _NARROWEST_PANEL_IN = 1.2
+_AROUND_IN = 0.86  # a title of three lines above, the axis below
 _BAND = 0.15  # how much of a band covers what lies below
 _N_MARKERS = 6
 _NAME_COLUMNS = ("method", "variant", "inference", "simulated", "on_test")
@@ -82,6 +84,11 @@ def name_styles(numbers: pd.DataFrame) -> dict[str, LineStyle]:
 def lines_width(names: Iterable[str]) -> float:
     """Width in inches of a figure of lines: a column, or more where names are long."""
     return max(COLUMN_WIDTH_IN, _LEFT_IN + _NARROWEST_PANEL_IN + _labels_in(names))
+
+
+def lines_height(names: Iterable[str], least: float) -> float:
+    """Height in inches of a figure of lines: the least, or more where so many labels need it."""
+    return max(least, _AROUND_IN + LABEL_IN * len(set(map(str, names))))
 
 
 def _labels_in(names: Iterable[str]) -> float:

@@ -18,6 +18,9 @@ COLUMN_WIDTH_IN = 3.4
 LABEL_SIZE = 6.5
 """Points of ticks and labels."""
 
+LABEL_IN = 8.5 / 72.0
+"""Height in inches that a label of that size takes below another."""
+
 _LARGEST_TITLE = 0.45
 """Share of a figure's height; a longer title is cut, for it stands in full in its document."""
 _TITLE_LETTERS = 62  # as many of 6.5 pt fit into the width of a column
@@ -199,8 +202,7 @@ def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
         ends: Label to the end of its line.
     """
     low, high = axes.get_ylim()
-    height_pt = axes.bbox.height / axes.figure.dpi * 72.0
-    gap = 8.5 / height_pt  # one line of 6.5 pt text
+    gap = LABEL_IN / (axes.bbox.height / axes.figure.dpi)
     order = sorted(ends, key=lambda name: ends[name].y)
     wanted = [(ends[name].y - low) / (high - low) for name in order]
     for name, place in zip(order, spread(wanted, gap), strict=True):

@@ -91,6 +91,8 @@ def families(
         The families, and sentences on predictions that cannot be used.
     """
     cells = current_cells(tables).tables.cells
+    # Of a protocol with several settings, the settings too: they are no one system.
+    protocols = dict(zip(cells["key"], cells["protocol"], strict=True))
     wanted = sorted(set(cells.loc[cells["status"] == "ok", "key"]) & kept_keys(folder))
     found: dict[tuple[Any, ...], list[Predictions]] = {}
     notes: list[str] = []
@@ -100,7 +102,8 @@ def families(
         except ResultsError as error:
             notes.append(f"{error} Not shown.")
             continue
-        found.setdefault(tuple(kept.words.get(name) for name in _PLACE), []).append(kept)
+        words = {**kept.words, "protocol": protocols[key]}
+        found.setdefault(tuple(words.get(name) for name in _PLACE), []).append(kept)
         if not kept.equals_record:
             method = kept.words["method"]
             notes.append(

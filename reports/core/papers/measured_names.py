@@ -14,7 +14,6 @@ from mmea_bench.reports.core.papers.layouts import RowName
 from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
-    in_own_similarity,
     scoring_heading,
     with_sections,
 )
@@ -126,7 +125,7 @@ def _is_meant(rows: pd.DataFrame, wanted: Wanted) -> pd.Series[bool]:
 def measured_groups(tables: Tables, options: ReportOptions) -> Iterator[MeasuredNumbers]:
     """Everything that may stand in a published table, by protocol and scoring rules."""
     current = current_cells(tables).tables
-    results = in_own_similarity(current)
+    results = current.in_own_similarity()
     shown = results[
         results["metric"].isin((*RANK_METRICS, *PAIR_METRICS))
         & results["direction"].isin((options.direction, _PAIRS))
@@ -163,8 +162,9 @@ def _one_version(shown: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     counts = counts.sort_values(["dataset", "n", "dataset_version"], ascending=[True, False, True])
     kept = counts.drop_duplicates("dataset")
     others = counts.loc[~counts.index.isin(kept.index), "dataset"].unique()
-    versions = set(kept["dataset_version"])
-    return shown[shown["dataset_version"].isin(versions)], tuple(str(name) for name in others)
+    # By dataset: the version that one leaves out may be the content of another.
+    versions = shown["dataset"].map(kept.set_index("dataset")["dataset_version"])
+    return shown[shown["dataset_version"] == versions], tuple(str(name) for name in others)
 
 
 def _in_order(rows: pd.DataFrame, wanted: Wanted) -> list[str]:

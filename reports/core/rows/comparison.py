@@ -19,7 +19,6 @@ from mmea_bench.reports.core.rows.select import (
     choose_csls,
     current_cells,
     dataset_labels,
-    in_own_similarity,
     percent,
     with_sections,
 )
@@ -96,7 +95,7 @@ def shown_numbers(tables: Tables, options: ReportOptions) -> pd.DataFrame:
     Decoded numbers have no such size to choose; their rules keep them apart from all others.
     """
     current = current_cells(tables).tables
-    results = with_sections(in_own_similarity(current))
+    results = with_sections(current.in_own_similarity())
     is_decoded = results["decoder"] != NO_DECODER
     is_of_ranks = results["metric"].isin((*RANK_METRICS, *DANGLING_METRICS))
     csls = choose_csls(set(results.loc[is_of_ranks & ~is_decoded, "csls"]), options.csls)

@@ -115,17 +115,6 @@ def files_version(versions: pd.Series[str]) -> pd.Series[str]:
     return versions.str.removesuffix(PUBLISHED)
 
 
-def in_own_similarity(tables: Tables) -> pd.DataFrame:
-    """The results that compare methods: each by its own similarity.
-
-    Under the protocol ``paper`` a cell may be scored by the similarity of its published numbers,
-    too; these numbers are for the comparison with the published ones alone.
-    """
-    own = tables.results["key"].map(tables.cells.set_index("key")["own_similarity"])
-    is_own = own.isna() | (tables.results["similarity"] == own)
-    return tables.results[is_own]
-
-
 def with_sections(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with columns ``section``, ``rules`` and ``is_ranked``, and no empty ``inference``.
 

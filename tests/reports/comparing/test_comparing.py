@@ -350,3 +350,12 @@ def test_one_repeat_is_said_to_show_nothing(tmp_path: Path) -> None:
     assert found.differences[0].verdict == "one repeat: nothing can be shown"
     assert found.exit_code == 0
     assert any("It may be chance" in note for note in comparing_document(found).tables[-1].notes)
+
+
+def test_pairs_of_other_splits_are_not_said_to_share_one(tmp_path: Path) -> None:
+    before = repeats("mclea", 0.4)
+    after = [Record.of({**each.cell, "split_seed": 9}, own_numbers(each)) for each in before]
+    paths = folders(tmp_path, before, after)
+    assert compared(paths).differences == ()
+    notes = comparing_document(compared(paths, ("data",))).tables[-1].notes
+    assert "in the same repeats whatever their split" in notes[0]

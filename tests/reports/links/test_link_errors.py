@@ -138,6 +138,18 @@ def test_repeats_that_not_all_have_are_left_out(folder: Path) -> None:
     assert family.notes == ("Left out: repeats 2, which not all systems have.",)
 
 
+def test_settings_of_one_protocol_are_no_one_system(folder: Path) -> None:
+    """Such cells meet in joined folders; one of the two would hide the other."""
+    for patience in (5, 10):
+        settings = json.dumps({"patience": patience})
+        words = {"key": f"gamma-{patience}", "protocol_settings": settings}
+        ResultStore(folder).write(make_record("gamma", 0.5, **PLACE, **words))
+        write_predictions(folder, made_predictions(words["key"], ALPHA, "gamma"))
+    found, _notes = families(folder, read_tables(folder), ReportOptions())
+    shown = {key for family in found for each in family.systems for key in each.keys.values()}
+    assert {"gamma-5", "gamma-10"} <= shown
+
+
 def test_the_report_shows_three_tables_and_a_sentence(folder: Path) -> None:
     document = build(read_tables(folder), ReportOptions())
     assert isinstance(document, Document)

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import Names
+from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.escape import latex, markdown
 from mmea_bench.reports.making import catalogue
 from mmea_bench.reports.making.build import build_reports, render_terminal
@@ -73,6 +75,22 @@ def test_single_figure_takes_the_name_of_the_report(tmp_path: Path) -> None:
     ResultStore(tmp_path).write(make_record("a", 0.2, n_points=3))
     summary = build_reports(tmp_path, only=["learning-curves"], formats=("pdf",))
     assert [path.name for path in summary.files] == ["report.md", "learning_curves.pdf"]
+
+
+def test_figures_of_names_that_differ_in_signs_alone_have_files_of_their_own(
+    tmp_path: Path,
+) -> None:
+    store = ResultStore(tmp_path)
+    for method, score in (("mclea", 0.5), ("eva", 0.3)):
+        store.write(make_record(method, score))
+        store.write(make_record(method, score / 2, variant="w/o image"))
+    names = Names({"mclea": "MCLEA", "eva": "MCLEA+"})
+    summary = build_reports(
+        tmp_path, only=["ablation"], formats=("svg",), options=ReportOptions(names=names)
+    )
+    first, second = (path for path in summary.files if path.suffix == ".svg")
+    assert second.stem == f"{first.stem}-2"
+    assert first.read_bytes() != second.read_bytes()
 
 
 def test_broken_record_is_named_in_the_report(tmp_path: Path) -> None:
@@ -162,6 +180,15 @@ def test_special_characters_are_escaped() -> None:
         r"\textbar{}"
     )
     assert markdown("a_b|c*\nd<e>") == r"a\_b\|c\* d\<e\>"
+
+
+def test_a_star_is_no_option_of_the_line_break_above() -> None:
+    assert latex("*ours") == "{*}ours"
+    assert latex("EVA*") == "EVA*"
+
+
+def test_an_accent_that_is_a_character_of_its_own_stays() -> None:
+    assert latex("Me\u0301thode") == r"M\'{e}thode"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

@@ -278,3 +278,12 @@ def test_numbers_of_two_dataset_versions_are_not_mixed() -> None:
     table = table_of(measured(records), "LoginMEA (ECAI 2024), Table 1")
     assert labels(table) == ["EVA"]
     assert any("another version" in note for note in table.notes)
+
+
+def test_a_version_that_is_left_out_stays_out_where_another_dataset_has_its_content() -> None:
+    other = {"dataset_version": "bbbbbbbbbbbb", "all_csls": (3,)}
+    records = [make_record("eva", 0.2, repeat=repeat, all_csls=(3,)) for repeat in (1, 2)]
+    records.append(make_record("eva", 0.8, repeat=3, **other))
+    records.append(make_record("eva", 0.5, dataset="fb15k-yago15k", **other))
+    table = table_of(measured(records), "MCLEA (COLING 2022), Table 2")
+    assert table.rows[0].cells[0].plain == ".220 ± .000"
