@@ -91,7 +91,8 @@ def show_plan(request: Request, pilot: Path | None = None, *, as_json: bool) -> 
         left = f"unknown, since {pilot or folder} has no cell of these methods"
     say(console, f"{spell_plan(plan)}. Time left: {left}. Results: {folder}")
     remarks = [sentence for sentences in plan.remarks.values() for sentence in sentences]
-    for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks):
+    too_long = _too_long(planned.times, plan.suite.timeout_s)
+    for sentence in (*plan.suite.left_out, *plan.without_data.values(), *remarks, *too_long):
         say(console, f"Note: {sentence}")
 
 
@@ -105,6 +106,19 @@ def _grounds(times: Sequence[MethodTime], place: Path) -> str:
     if elsewhere:
         text += f"; for lack of cells on {', '.join(elsewhere)}, those on other datasets count"
     return text
+
+
+def _too_long(times: Sequence[MethodTime], limit: float | None) -> Iterator[str]:
+    """Of which methods the cells would not end in the time that the suite allows."""
+    from mmea_bench.bench.running.estimate import spell_duration
+
+    for one in times:
+        seconds = (one.seconds or 0.0) / max(1, one.n_cells)
+        if limit is not None and seconds > limit:
+            yield (
+                f"a cell of {one.method} takes about {spell_duration(seconds)}, and is stopped "
+                f"after {spell_duration(limit)}; `run --timeout` allows it more."
+            )
 
 
 def _pilot_table(times: Sequence[MethodTime]) -> tuple[list[str], list[list[str]]]:

@@ -121,23 +121,37 @@ def test_the_plan_prints_hours_by_method_and_names_what_it_does_not_know(
     }
 
 
-def test_without_a_pilot_the_cells_of_the_folder_tell_how_long_more_epochs_take(
-    tmp_path: Path,
-) -> None:
-    out = tmp_path / "out"
-    asked = ["--repeats", "1", "--cache-dir", str(tmp_path / "cache"), "--out", str(out)]
-    asked += ["--seed-ratios", "0.3"]
-    trained = [*asked, "--methods", "mclea", "--datasets", "synthetic[n=100]"]
+@pytest.fixture
+def asked(tmp_path: Path) -> list[str]:
+    """Options of a run whose folder holds a short training of MCLEA."""
+    words = ["--repeats", "1", "--seed-ratios", "0.3", "--out", str(tmp_path / "out")]
+    words += ["--cache-dir", str(tmp_path / "cache")]
+    trained = [*words, "--methods", "mclea", "--datasets", "synthetic[n=100]"]
     assert invoke("run", "--no-report", *trained, "--set", "epochs=3").exit_code == 0
+    return words
 
+
+def test_without_a_pilot_the_cells_of_the_folder_tell_how_long_more_epochs_take(
+    asked: list[str], tmp_path: Path
+) -> None:
+    trained = [*asked, "--methods", "mclea", "--datasets", "synthetic[n=100]"]
     planned = invoke("plan", *trained, "--set", "epochs=300000", "--json")
     other = invoke("plan", *asked, "--datasets", "synthetic[n=120]", "--methods", "mclea,eva")
 
-    (fit,) = (record.cell["fit_s"] for record in ResultStore(out).records())
+    (fit,) = (record.cell["fit_s"] for record in ResultStore(tmp_path / "out").records())
     assert json.loads(planned.stdout)["estimated_s"] > 100 * fit
     words = " ".join(other.output.split())
     assert "without eva, of which it has no cell" in words
     assert "for lack of cells on synthetic[n=120], those on other datasets count" in words
+
+
+def test_cells_that_will_not_end_in_their_time_are_named(asked: list[str], tmp_path: Path) -> None:
+    suite = tmp_path / "hurried.toml"
+    suite.write_text('methods = ["mclea"]\ndatasets = ["synthetic[n=100]"]\ntimeout_s = 60\n')
+    planned = invoke("plan", "--suite", str(suite), *asked, "--set", "epochs=3000000")
+    words = " ".join(planned.output.split())
+    assert "a cell of mclea takes about" in words
+    assert "is stopped after 1 min 00 s; `run --timeout` allows it more" in words
 
 
 def test_a_pilot_without_cells_is_refused(tmp_path: Path) -> None:
