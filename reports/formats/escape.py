@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from mmea_bench.results.core.safe_text import guarded, plain
@@ -142,9 +142,13 @@ def latex(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     # Two hyphens, as in an option of the command line, would print as a dash.
     text = re.sub("-(?=-)", f"-{_NO_LIGATURE}", text)
-    made = " ".join("".join(_latex_letter(letter) for letter in text).split())
-    # A row that starts with a star would be read as an option of the line break above.
-    return f"{{*}}{made[1:]}" if made.startswith("*") else made
+    return " ".join("".join(_latex_letter(letter) for letter in text).split())
+
+
+def latex_row(cells: Iterable[str]) -> str:
+    """Escaped cells as a row of a table; a star at its start is no option of the break above."""
+    row = " & ".join(cells)
+    return f"{{*}}{row[1:]}" if row.startswith("*") else row
 
 
 def _latex_letter(letter: str) -> str:

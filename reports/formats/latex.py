@@ -129,7 +129,7 @@ def _header_rows(table: Table) -> list[str]:
             else escape.latex(word)
             for word, span in spans
         ]
-        lines.append(" & ".join([*map(escape.latex, labels), *words]) + r" \\")
+        lines.append(escape.latex_row([*map(escape.latex, labels), *words]) + r" \\")
         if not is_last:
             lines.append(_cmidrules([span for _, span in spans], n_labels + 1))
     return lines
@@ -156,7 +156,7 @@ def _latex_rows(table: Table) -> list[str]:
     above: Row | None = None
     for number, row in enumerate(table.rows):
         cells = [column[number] for column in columns]
-        lines.append(" & ".join([*_labels(table, row, above), *cells]) + end)
+        lines.append(escape.latex_row([*_labels(table, row, above), *cells]) + end)
         above = row
     return lines
 

@@ -78,11 +78,11 @@ def test_a_broken_journal_is_a_sentence(tmp_path: Path) -> None:
 def test_what_is_said_next_serves_every_dataset_with_its_data(tmp_path: Path) -> None:
     out, data = tmp_path / "out", tmp_path / "data"
     places = ("--out", out, "--cache-dir", tmp_path / "c", "--data-root", data)
-    datasets = ("--dataset", "synthetic[n=60]", "--dataset", "synthetic[n=70]")
+    datasets = ("--dataset", "synthetic[n=100]", "--dataset", "synthetic[n=120]")
     done = tune("seu", *datasets, "--csls", 0, "--trials", 1, *places)
     assert done.exit_code == 0, done.output
     assert "Tuning 1 method on 2 datasets with 1 trials each" in done.stderr
-    for n in (60, 70):
+    for n in (100, 120):
         tuned, default = (f"{out}/{kind}_synthetic-n-{n}" for kind in ("tuned", "default"))
         assert f"run --suite {tuned}.toml --out {tuned} --data-root {data}\n" in done.stdout
         assert f"mmea-bench compare {default} {tuned}\n" in done.stdout

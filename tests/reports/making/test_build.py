@@ -12,7 +12,7 @@ from rich.console import Console
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.formats.escape import latex, markdown
+from mmea_bench.reports.formats.escape import latex, latex_row, markdown
 from mmea_bench.reports.making import catalogue
 from mmea_bench.reports.making.build import build_reports, render_terminal
 from mmea_bench.results.core.errors import ResultsError
@@ -183,8 +183,8 @@ def test_special_characters_are_escaped() -> None:
 
 
 def test_a_star_is_no_option_of_the_line_break_above() -> None:
-    assert latex("*ours") == "{*}ours"
-    assert latex("EVA*") == "EVA*"
+    assert latex_row([latex("*ours"), ".5"]) == "{*}ours & .5"
+    assert latex_row([latex("EVA*"), "*"]) == "EVA* & *"
 
 
 def test_an_accent_that_is_a_character_of_its_own_stays() -> None:
