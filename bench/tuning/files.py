@@ -13,7 +13,7 @@ from typing import Any
 
 from mmea_bench.bench.tuning.tuner import Budget, Tuned
 from mmea_bench.methods.core.base import FULL
-from mmea_bench.results.core.disk.files import write_atomic
+from mmea_bench.results.core.disk.files import read_regular, write_atomic
 
 SUMMARY = "tuning.json"
 _HASH_DIGITS = 6
@@ -47,7 +47,7 @@ def results_folder(suite: Path) -> Path:
     Other values get another folder: in one of earlier values ``compare`` would find two settings
     of a method on one side, and could not tell which of them is to be held against the other side.
     """
-    values = tomllib.loads(suite.read_text(encoding="utf-8")).get("set")
+    values = tomllib.loads(read_regular(suite).decode("utf-8")).get("set")
     if not values:
         return suite.with_suffix("")
     return suite.with_name(f"{suite.stem}_{_digits(json.dumps(values, sort_keys=True))}")
