@@ -205,7 +205,7 @@ def _train(
     monitor = CurveMonitor(stop_rule, scorer, pair.sizes)
     seed_links = trained_links(pair, split.seed_links)
     view = train_view(pair, seed_links, method.used_modalities(pair.modalities))
-    states = cell_states(job, monitor, view)
+    states = cell_states(job, monitor, view, _device(job))
     if states is not None and listener is not None:
         listener(states)
     clock = EpochClock(monitor, tick)

@@ -201,25 +201,25 @@ class CellStates(TrainingStates):
         return read_private(path)
 
 
-def cell_states(job: Job, monitor: CurveMonitor, view: TrainView) -> CellStates | None:
+def cell_states(
+    job: Job, monitor: CurveMonitor, view: TrainView, device: torch.device
+) -> CellStates | None:
     """What keeps the state of a job's trainings; None where the job keeps none."""
     if job.states_every_s is None or job.cache_dir is None:
         return None
     static = {"view": view, "source": view.source, "target": view.target}
     # A training holds its states; the curve of the test links must not hang on them.
     curve = sealed(monitor.curve)
-    key, every_s, device = job.key, job.states_every_s, _device_of(job)
-    return CellStates(job.cache_dir, key, every_s, curve, static, device)
+    key, every_s, words = job.key, job.states_every_s, device_words(device)
+    return CellStates(job.cache_dir, key, every_s, curve, static, words)
 
 
-def _device_of(job: Job) -> str:
-    """Where a job trains, with how many GPUs it sees: a state holds a generator for each."""
+def device_words(device: torch.device) -> str:
+    """Where a cell trains, with how many GPUs it sees: a state holds a generator for each."""
     n_gpus = torch.cuda.device_count()
-    on_gpu = n_gpus > 0 if job.device == "auto" else job.device.startswith("cuda")
-    if not on_gpu:
-        return "cpu" if not n_gpus else f"cpu beside {n_gpus} GPUs"
-    number = job.device.partition(":")[2] if job.gpu is None else ""
-    return f"GPU {number or 0} of {n_gpus}"
+    if device.type == "cuda":
+        return f"GPU {device.index or 0} of {n_gpus}"
+    return f"cpu beside {n_gpus} GPUs" if n_gpus else "cpu"
 
 
 def points_of(states: CellStates) -> Callable[[], Sequence[Mapping[str, Any]]]:

@@ -39,8 +39,9 @@ _POLL_S = 0.1
 _LOOK_S = 0.5
 _TAIL_CHARACTERS = 2000
 _MOST_STARTS = 5
+_KILLED = -getattr(signal, "SIGKILL", 9)
 _ENDED_BY_OTHERS = (
-    -getattr(signal, "SIGKILL", 9),
+    _KILLED,
     -signal.SIGTERM,
     worker.EXIT_STOPPED,  # what a training answers to SIGTERM, once its state is kept
 )
@@ -76,7 +77,7 @@ class Ending:
     @property
     def is_kill(self) -> bool:
         """Whether somebody else than us killed the process, which says nothing of the cell."""
-        return self.how == "gone" and self.exit_code == -getattr(signal, "SIGKILL", 9)
+        return self.how == "gone" and self.exit_code == _KILLED
 
     @property
     def is_from_outside(self) -> bool:

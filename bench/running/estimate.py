@@ -55,12 +55,11 @@ class Estimator:
         """Whether a cell of the same method has ended."""
         return (cell.method,) in self._seconds
 
-    def seconds(self, cells: Iterable[Cell], n_jobs: int = 1) -> float | None:
-        """Expected time for these cells with so many at once; None where nothing is known."""
+    def seconds(self, cells: Iterable[Cell]) -> float | None:
+        """Expected time for these cells, one after the other; None where nothing is known."""
         if not self._seconds:
             return None
-        total = sum(self.seconds_of(cell.method, cell.dataset) or 0.0 for cell in cells)
-        return total / max(1, n_jobs)
+        return sum(self.seconds_of(cell.method, cell.dataset) or 0.0 for cell in cells)
 
 
 def spell_duration(seconds: float) -> str:

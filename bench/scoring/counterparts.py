@@ -16,7 +16,7 @@ from mmea_bench.results.core.schema import is_word
 
 JOINT = "joint"
 N_COUNTERPARTS = 10
-NO_WORD = "modality's name must be a word of printable letters"
+NO_WORD = "a modality's name must be a word of printable letters"
 
 
 def counterpart_cosines(scored: Scored, links: Ids) -> dict[str, list[float]]:
@@ -53,7 +53,7 @@ def _fault(alignment: Alignment, modality: str) -> str:
     else:
         sizes = alignment.n_source, alignment.n_target
     if not is_word(modality):
-        return f"a {NO_WORD}"
+        return NO_WORD
     source, target = alignment.by_modality[modality]
     shapes = tuple(source.shape), tuple(target.shape)
     if shapes != tuple((n, *source.shape[-1:]) for n in sizes):

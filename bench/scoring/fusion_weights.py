@@ -30,7 +30,7 @@ def fusion_weights(alignment: Alignment) -> tuple[list[Number], str]:
     if not math.isfinite(total) or total <= 0 or min(weights.values()) < 0:
         return [], f"modality weights left out, since they are no shares: {dict(weights)}"
     if not all(map(is_word, weights)):
-        return [], f"modality weights left out, since a {NO_WORD}: {dict(weights)}"
+        return [], f"modality weights left out, since {NO_WORD}: {dict(weights)}"
     if isinstance(alignment, Embeddings):
         n = len(alignment.source) + len(alignment.target)
     else:

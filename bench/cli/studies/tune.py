@@ -265,8 +265,8 @@ def _next_steps(outcome: TuningOutcome, further: list[str]) -> Iterator[str]:
         return
     yield "Measure both on the test links with ordinary runs:"
     for tuned, default in zip(outcome.suites[::2], outcome.suites[1::2], strict=True):
-        for suite in (tuned, default):
-            words = ["run", "--suite", str(suite), "--out", str(results_folder(suite)), *further]
+        folders = {suite: str(results_folder(suite)) for suite in (tuned, default)}
+        for suite, folder in folders.items():
+            words = ["run", "--suite", str(suite), "--out", folder, *further]
             yield f"  {shlex.join(['mmea-bench', *words])}"
-        sides = (str(results_folder(suite)) for suite in (default, tuned))
-        yield f"  {shlex.join(['mmea-bench', 'compare', *sides])}"
+        yield f"  {shlex.join(['mmea-bench', 'compare', folders[default], folders[tuned]])}"

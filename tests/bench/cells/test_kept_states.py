@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmea_bench.bench.cells.execute import execute_cell
+from mmea_bench.bench.cells.execute import _device, execute_cell
 from mmea_bench.bench.cells.kept_states import (
     FOLDER,
     CellStates,
-    _device_of,
+    device_words,
     forget_cell,
     remove_old,
 )
@@ -213,9 +213,10 @@ def test_a_state_is_of_the_device_that_the_process_sees(
     n_gpus: int, asked: str, gpu: int | None, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_gpus > 0)
     cell = Cell("walk", "full", (), "synthetic[n=100]", 0.3, 1, Protocol())
     job = Job(cell, "key", "suite", None, None, device=asked, gpu=gpu)
-    assert _device_of(job) == device
+    assert device_words(_device(job)) == device
 
 
 def test_a_full_disk_is_noted_and_tried_no_more(

@@ -111,8 +111,12 @@ def test_one_part_ranks_as_the_whole(csls: int) -> None:
 def test_no_pair_that_was_cut_outranks_one_of_a_part(similarity: Similarity, csls: int) -> None:
     """Also with neighbourhoods larger than a part, whose means then hold the outside score."""
     parts = random_parts(4)
+    check_cut_pairs_are_behind(parts, in_parts(parts, similarity), csls)
+
+
+def check_cut_pairs_are_behind(parts: Parts, scores: PartScores, csls: int) -> None:
     links = np.stack([np.arange(N_TARGET)] * 2, axis=1)
-    ranks = ranks_of(in_parts(parts, similarity), links, csls)
+    ranks = ranks_of(scores, links, csls)
     n_inside = np.array([(parts.target == part).sum() for part in parts.source[:N_TARGET]])
     is_cut = parts.source[:N_TARGET] != parts.target
     assert (ranks[is_cut] > n_inside[is_cut]).all()
@@ -177,12 +181,7 @@ def test_runs_of_columns_keep_neighbourhoods_of_their_own(csls: int) -> None:
 @pytest.mark.parametrize("csls", [3, 40])
 def test_runs_of_columns_lift_no_pair_that_was_cut(csls: int) -> None:
     parts = random_parts(4)
-    links = np.stack([np.arange(N_TARGET)] * 2, axis=1)
-    ranks = ranks_of(in_runs(parts), links, csls)
-    n_inside = np.array([(parts.target == part).sum() for part in parts.source[:N_TARGET]])
-    is_cut = parts.source[:N_TARGET] != parts.target
-    assert (ranks[is_cut] > n_inside[is_cut]).all()
-    assert (ranks[~is_cut] <= n_inside[~is_cut]).all()
+    check_cut_pairs_are_behind(parts, in_runs(parts), csls)
 
 
 def test_parts_with_different_runs_of_columns_are_one_sentence() -> None:
