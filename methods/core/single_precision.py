@@ -30,7 +30,7 @@ def in_single(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
     """A ``forward`` or ``backward`` that is left out of autocast, with half precision widened."""
 
     @functools.wraps(function)
-    def widened(ctx: Any, *given: Any) -> ResultT:
+    def outside(ctx: Any, *given: Any) -> ResultT:
         devices = {value.device.type for value in given if isinstance(value, Tensor)}
         autocast = [device for device in devices if torch.is_autocast_enabled(device)]
         if not autocast:
@@ -38,12 +38,17 @@ def in_single(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
         with torch.autocast(autocast[0], enabled=False):
             return function(ctx, *map(_single, given))
 
-    return widened
+    return outside
 
 
 def in_float32(device: torch.device) -> torch.autocast:
     """A region that is left out of autocast, for what is compared and not learned."""
     return torch.autocast(device.type, enabled=False)
+
+
+def widened(values: Tensor) -> Tensor:
+    """Half precision as float32; wider numbers as they are."""
+    return values.float() if values.dtype in HALF_PRECISION else values
 
 
 def comparable(vectors: Tensor, *, as_units: bool) -> Tensor:
@@ -76,5 +81,4 @@ def _units(vectors: Tensor) -> Tensor:
 
 
 def _single(value: object) -> object:
-    is_half = isinstance(value, Tensor) and value.dtype in HALF_PRECISION
-    return value.float() if is_half else value  # type: ignore[attr-defined]
+    return widened(value) if isinstance(value, Tensor) else value

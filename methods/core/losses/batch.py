@@ -14,10 +14,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, relu
 from torch.utils.checkpoint import checkpoint
 
-from mmea_bench.methods.core.losses.contrastive import contrastive_loss
+from mmea_bench.methods.core.losses.contrastive import (
+    batch_logits,
+    contrastive_loss,
+    pair_log_probabilities,
+)
 
-_MASKED = -1e9
-"""Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
+_KNOWN = -1e9
+"""Logit of a true pair that is no negative."""
 _ROWS_AT_ONCE = 1024
 
 
@@ -100,25 +104,6 @@ def _nca_mean(
     return (repulsion - torch.log1p(attraction * relu(own))).mean()
 
 
-def batch_logits(source: Tensor, target: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Cross-graph and same-graph similarities of a batch, one row per entity.
-
-    Args:
-        source: L2-normalised, [b, dim].
-        target: L2-normalised, [b, dim].
-        temperature: Divides the cosines.
-
-    Returns:
-        For the source and for the target rows: [b, 2b], first the other graph, then the own graph
-        in which an entity's similarity with itself is masked out.
-    """
-    across = source @ target.T / temperature
-    itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
-    same_source = (source @ source.T / temperature).masked_fill(itself, _MASKED)
-    same_target = (target @ target.T / temperature).masked_fill(itself, _MASKED)
-    return torch.cat([across, same_source], dim=1), torch.cat([across.T, same_target], dim=1)
-
-
 def intra_modal_contrastive_loss(
     source: Tensor,
     target: Tensor,
@@ -136,11 +121,7 @@ def intra_modal_contrastive_loss(
     """
     if mean == "of logs":
         return contrastive_loss(source, target, temperature)
-    own = torch.arange(len(source), device=source.device)
-    log_source, log_target = (
-        torch.log_softmax(logits, dim=1)[own, own]
-        for logits in batch_logits(source, target, temperature)
-    )
+    log_source, log_target = pair_log_probabilities(source, target, temperature)
     both = torch.logaddexp(log_source, log_target) - torch.log(torch.tensor(2.0))
     return -both.mean()
 
@@ -178,7 +159,7 @@ def symmetric_contrastive_loss(
     own = torch.arange(len(source), device=source.device)
     if known is not None and known.shape[1]:
         rows, columns = known[:, known[0] != known[1]].to(logits.device)
-        logits = logits.index_put((rows, columns), logits.new_tensor(_MASKED))
+        logits = logits.index_put((rows, columns), logits.new_tensor(_KNOWN))
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 
 

@@ -7,7 +7,50 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmea_bench.methods.core.single_precision import in_single
+from mmea_bench.methods.core.single_precision import in_float32, in_single, widened
+
+_MASKED = -1e9
+"""Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
+_SHARPEST = 1 / 60
+"""Temperature below which exponentials of cosines need a shift to stay finite in float32."""
+_ROWS_AT_ONCE = 256
+"""Rows of a strip on a CPU, whose elementwise work then stays within its caches."""
+_ROWS_ON_DEVICE = 4096
+
+
+def batch_logits(source: Tensor, target: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Cross-graph and same-graph similarities of a batch, one row per entity.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: Divides the cosines.
+
+    Returns:
+        For the source and for the target rows: [b, 2b], first the other graph, then the own graph
+        in which an entity's similarity with itself is masked out.
+    """
+    across = source @ target.T / temperature
+    itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
+    same_source = (source @ source.T / temperature).masked_fill(itself, _MASKED)
+    same_target = (target @ target.T / temperature).masked_fill(itself, _MASKED)
+    return torch.cat([across, same_source], dim=1), torch.cat([across.T, same_target], dim=1)
+
+
+def pair_log_probabilities(source: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Log-probability with which each entity picks its partner among both graphs' rows.
+
+    Args:
+        source: L2-normalised, [b, dim].
+        target: L2-normalised, [b, dim].
+        temperature: tau.
+
+    Returns:
+        Of source rows and of target rows, [2, b].
+    """
+    own = torch.arange(len(source), device=source.device)
+    logits = batch_logits(source, target, temperature)
+    return torch.stack([torch.log_softmax(each, dim=1)[own, own] for each in logits])
 
 
 def contrastive_loss(
@@ -18,9 +61,9 @@ def contrastive_loss(
 ) -> Tensor:
     """``intra_modal_contrastive_loss`` (mean of logs) with fewer products and less memory.
 
-    Similarities of a graph's own rows are symmetric, so that their gradient needs one product, not
-    two; gradients are formed with the loss, after which the [b, b] matrices are dropped. Equal up
-    to rounding.
+    The similarities of all rows of both graphs are one symmetric matrix of which strips above the
+    diagonal are made; gradients are formed with the loss, after which the strips are dropped.
+    Equal up to rounding. Temperatures below 1/60 take the plain form.
 
     Args:
         source: L2-normalised, [b, dim].
@@ -29,62 +72,75 @@ def contrastive_loss(
         weights: Of source rows and of target rows as anchors, [2, b], with a gradient; a row of
             weight 0 stays a negative, and sums are divided by ``b`` all the same. None is 1 each.
     """
+    if temperature < _SHARPEST:
+        with in_float32(source.device):
+            logs = pair_log_probabilities(widened(source), widened(target), temperature)
+            return _mean(logs, weights)
     loss: Tensor = _ContrastiveLoss.apply(  # type: ignore[no-untyped-call]
-        source, target, temperature, weights
+        torch.cat([source, target]), temperature, weights
     )
     return loss
 
 
 class _ContrastiveLoss(torch.autograd.Function):
+    """Of all rows, those of the source first: ``[2b, dim]``."""
+
     @staticmethod
     @in_single
-    def forward(
-        ctx: Any,
-        source: Tensor,
-        target: Tensor,
-        temperature: float,
-        weights: Tensor | None,
-    ) -> Tensor:
-        size = len(source)
-        across = (source / temperature) @ target.T
-        same_source = ((source / temperature) @ source.T).fill_diagonal_(-torch.inf)
-        same_target = ((target / temperature) @ target.T).fill_diagonal_(-torch.inf)
-        own = across.diagonal().clone()
-        top_source = torch.maximum(across.amax(dim=1), same_source.amax(dim=1))
-        top_target = torch.maximum(across.amax(dim=0), same_target.amax(dim=1))
-        # Exponentials, then probabilities, in place; row i belongs to entity i of its graph, in
-        # ``backwards`` column i to target i.
-        backwards = (across - top_target).exp_()
-        across.sub_(top_source.unsqueeze(1)).exp_()
-        same_source.sub_(top_source.unsqueeze(1)).exp_()
-        same_target.sub_(top_target.unsqueeze(1)).exp_()
-        total_source = across.sum(dim=1) + same_source.sum(dim=1)
-        total_target = backwards.sum(dim=0) + same_target.sum(dim=1)
-        log_source = own - top_source - total_source.log()
-        log_target = own - top_target - total_target.log()
-        n_own: Tensor | int = 2
-        to_weights = weights
-        if weights is not None:
-            to_weights = torch.stack([log_source, log_target]).div_(-2 * size)
-            of_source, of_target = weights
-            log_source, log_target = log_source * of_source, log_target * of_target
-            total_source, total_target = total_source / of_source, total_target / of_target
-            n_own = of_source + of_target
-        across.div_(total_source.unsqueeze(1)).add_(backwards.div_(total_target))
-        across.diagonal().sub_(n_own)
-        same_source.div_(total_source.unsqueeze(1))
-        same_target.div_(total_target.unsqueeze(1))
-        scale = 1 / (2 * size * temperature)
-        ctx.save_for_backward(
-            torch.addmm(across @ target, same_source + same_source.T, source) * scale,
-            torch.addmm(across.T @ source, same_target + same_target.T, target) * scale,
-            to_weights,
-        )
-        return -(log_source.mean() + log_target.mean()) / 2
+    def forward(ctx: Any, rows: Tensor, temperature: float, weights: Tensor | None) -> Tensor:
+        size = len(rows) // 2
+        scaled = rows * temperature**-0.5
+        strips, totals = _exponentials(scaled)
+        own = (scaled[:size] * scaled[size:]).sum(dim=1)
+        logs = own - totals.view(2, size).log()
+        shares = 1 / totals if weights is None else weights.flatten() / totals
+        n_own: Tensor | int = 2 if weights is None else weights.sum(dim=0).unsqueeze(1)
+        gradient = _product(strips, shares, rows)
+        gradient[:size].sub_(n_own * rows[size:])
+        gradient[size:].sub_(n_own * rows[:size])
+        gradient.div_(2 * size * temperature)
+        ctx.save_for_backward(gradient, None if weights is None else logs / (-2 * size))
+        return _mean(logs, weights)
 
     @staticmethod
     @in_single
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        to_source, to_target, to_weights = ctx.saved_tensors
+        to_rows, to_weights = ctx.saved_tensors
         of_weights = None if to_weights is None else gradients[0] * to_weights
-        return gradients[0] * to_source, gradients[0] * to_target, None, of_weights
+        return gradients[0] * to_rows, None, of_weights
+
+
+def _mean(logs: Tensor, weights: Tensor | None) -> Tensor:
+    return -(logs if weights is None else logs * weights).mean(dim=1).sum() / 2
+
+
+def _exponentials(scaled: Tensor) -> tuple[list[tuple[slice, Tensor]], Tensor]:
+    """Exponentials of the products of rows with those at or after them, and all their row sums.
+
+    A strip holds the products of its rows with themselves and all later rows; the diagonal is 0.
+    """
+    n_rows = len(scaled)
+    at_once = _ROWS_AT_ONCE if scaled.device.type == "cpu" else _ROWS_ON_DEVICE
+    strips, totals = [], scaled.new_zeros(n_rows)
+    for start in range(0, n_rows, at_once):
+        chosen = slice(start, min(start + at_once, n_rows))
+        strip = (scaled[chosen] @ scaled[start:].T).exp_()
+        strip.fill_diagonal_(0.0)
+        totals[chosen] += strip.sum(dim=1)
+        totals[chosen.stop :] += strip[:, chosen.stop - start :].sum(dim=0)
+        strips.append((chosen, strip))
+    return strips, totals
+
+
+def _product(strips: list[tuple[slice, Tensor]], shares: Tensor, rows: Tensor) -> Tensor:
+    """Rows times the symmetric matrix of the strips' entries by ``shares[i] + shares[j]``.
+
+    Overwrites the strips.
+    """
+    product = torch.zeros_like(rows)
+    for chosen, strip in strips:
+        strip.mul_(shares[chosen].unsqueeze(1) + shares[chosen.start :])
+        product[chosen].addmm_(strip, rows[chosen.start :])
+        later = strip[:, chosen.stop - chosen.start :]
+        product[chosen.stop :].addmm_(later.T, rows[chosen])
+    return product
