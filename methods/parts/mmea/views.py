@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
@@ -18,6 +17,7 @@ from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
 from mmea_bench.methods.core.layers.value_encoder import Unit, unit_targets
 from mmea_bench.methods.core.losses.margins import logistic_loss, margin_loss
 from mmea_bench.methods.core.losses.translation import translation_distances
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
 from mmea_bench.methods.core.training.negatives import FilteredCorruption, UniformCandidates
 from mmea_bench.methods.core.training.optimisers import adam
@@ -119,7 +119,7 @@ class RelationalView:
     def _losses(self, epoch: int) -> Iterator[Tensor]:
         for batch in self._batches.epoch(epoch):
             self._task.ctx.check_deadline()
-            tables = normalize(self.table, dim=1), normalize(self.relations, dim=1)
+            tables = unit_rows(self.table), unit_rows(self.relations)
             distances = translation_distances(*tables, batch, "squared l2")
             yield margin_loss(*distances, self._task.settings.margin, "sum")
 
@@ -168,7 +168,7 @@ class VisualView:
         settings = self._task.settings
         for drawn in self._task.sampled(torch.arange(len(self._present))):
             rows = drawn[self._present[drawn]].to(self.table.device)
-            own = normalize(self.table[rows], dim=1)
+            own = unit_rows(self.table[rows])
             wanted = torch.tanh(self.dense(self._images[rows]))
             gaps = (own - unit_targets(wanted, settings.unit)).square().sum(dim=1)
             yield settings.image_weight * logistic_loss(gaps)
@@ -201,7 +201,7 @@ class NumericalView:
         everyone = torch.arange(len(facts))
         for rows in shuffled_batches(everyone, task.settings.batch_size, task.shuffles):
             task.ctx.check_deadline()
-            own = normalize(self.table[facts.entities[rows].to(device)], dim=1)
+            own = unit_rows(self.table[facts.entities[rows].to(device)])
             wanted = self.targets(facts.attributes[rows].to(device), facts.numbers[rows].to(device))
             yield logistic_loss((own - wanted).square().sum(dim=1))
 
@@ -239,7 +239,7 @@ class CommonSpace:
 
     def vectors(self) -> Tensor:
         """Unit rows of all entities, [n_entities, dim]."""
-        return normalize(self.table, dim=1)
+        return unit_rows(self.table)
 
     def epoch(self) -> float:
         """Random batches of entities, then random batches of seed links."""
@@ -252,9 +252,9 @@ class CommonSpace:
         Args:
             rows: Entities, [b].
         """
-        own, total = normalize(self.table[rows], dim=1), self.table.new_zeros(())
+        own, total = unit_rows(self.table[rows]), self.table.new_zeros(())
         for name, view in self._views.items():
-            apart = (own - normalize(view.table[rows], dim=1)).square().sum(dim=1)
+            apart = (own - unit_rows(view.table[rows])).square().sum(dim=1)
             total = total + self._shares[name] * (apart * self._has[name][rows]).sum()
         return total
 
@@ -268,9 +268,10 @@ class CommonSpace:
         for _ in range(self._n_steps):
             self._task.ctx.check_deadline()
             drawn = torch.randperm(len(self._pairs), generator=self._task.shuffles)[:size]
-            source, target = self._pairs[drawn].to(self.table.device).unbind(1)
-            gaps = normalize(self.table[source], dim=1) - normalize(self.table[target], dim=1)
-            yield gaps.square().sum()
+            # Both ends at once: each look-up has a gradient of the size of the table.
+            ends = self._pairs[drawn].T.flatten().to(self.table.device)
+            source, target = unit_rows(self.table[ends]).chunk(2)
+            yield (source - target).square().sum()
 
 
 def _marked(rows: Tensor, n_entities: int, ctx: RunContext) -> Tensor:
