@@ -15,12 +15,13 @@ from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
-from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder, HybridVectors
+from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder, HybridVectors, unit_shares
 from mmea_bench.methods.core.hybrid.losses import HybridLosses
 from mmea_bench.methods.core.hybrid.modality_attention import (
     Dropout,
     ModalityTransformerLayer,
     modality_weights,
+    weighted_concatenation,
 )
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
@@ -153,9 +154,11 @@ def test_total_loss_is_the_sum_that_the_released_code_makes() -> None:
         {name: normalize(random(8, 3, rng_seed=10 * f + i), dim=1) for i, name in enumerate(names)}
         for f in range(2)
     ]
-    joint = normalize(random(8, 12, rng_seed=99), dim=1)
+    weights = torch.softmax(random(8, 4, rng_seed=99), dim=1)
+    encoded = HybridVectors(families[0], families[1], weights, unit_shares(families[0], weights))
+    joint = normalize(weighted_concatenation(list(families[0].values()), weights), dim=1)
     positions = torch.tensor([[0, 4], [1, 5], [2, 6], [3, 7]])
-    total = losses(HybridVectors(joint, *families, torch.ones(8, 4) / 4), positions)
+    total = losses(encoded, positions)
 
     def icl(vectors: Tensor) -> float:
         return float(intra_modal_contrastive_loss(vectors[:4], vectors[4:], 0.1))

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridVectors
 from mmea_bench.methods.core.hybrid.losses import HybridLosses
-from mmea_bench.methods.core.inputs.presence import loss_where_present
 from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 
 
@@ -77,24 +76,11 @@ class ConfidentLosses(HybridLosses):
         kept: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Tensor:
         """Total loss of a batch of pairs; arguments as in ``HybridLosses``."""
-        source, target = positions.unbind(dim=1)
-        dynamic, fixed = encoded.dynamic, encoded.joint
-        joints = self._icl(dynamic[source], dynamic[target])
-        joints = joints + self._icl(fixed[source], fixed[target])
         confidences = self._confidences(encoded, positions)
-        early = {
-            name: loss_where_present(
-                self._confident,
-                name,
-                kept,
-                confidences[:, column],
-                encoded.early[name][source],
-                encoded.early[name][target],
-            )
-            for column, name in enumerate(self._modalities)
-        }
+        shares = [encoded.dynamic_shares, encoded.shares]
+        joints, early = self.contrasts(encoded, shares, positions, kept, confidences)
         late = self.late(encoded, positions, kept)
-        terms = [joints, self.weighted(early), self.weighted(late)]
+        terms = [joints.sum(), self.weighted(early), self.weighted(late)]
         total: Tensor = self.balance(torch.stack(terms))
         return total
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridEncoder, HybridVectors
-from mmea_bench.methods.core.hybrid.modality_attention import Dropout
+from mmea_bench.methods.core.hybrid.hybrid_encoder import (
+    HybridEncoder,
+    HybridVectors,
+    unit_shares,
+)
+from mmea_bench.methods.core.hybrid.modality_attention import Dropout, weighted_concatenation
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
 
 
@@ -18,10 +21,15 @@ class GlobalHybridVectors(HybridVectors):
     """As ``HybridVectors``, where ``joint`` is the one with global weights.
 
     Attributes:
-        dynamic: Unit vectors weighted by the transformer, [n_rows, n_modalities * dim].
+        dynamic_shares: As ``shares``, of the joint vectors that the transformer weighs.
     """
 
-    dynamic: Tensor
+    dynamic_shares: Tensor
+
+    @property
+    def dynamic(self) -> Tensor:
+        """Joint vectors weighted by the transformer, [n_rows, n_modalities * dim]."""
+        return weighted_concatenation(list(self.early.values()), self.dynamic_shares)
 
 
 class GlobalHybridEncoder(HybridEncoder):
@@ -43,10 +51,9 @@ class GlobalHybridEncoder(HybridEncoder):
     ) -> GlobalHybridVectors:
         """Vectors of prepared rows, or of all entities; arguments as in ``HybridEncoder``."""
         encoded = super().hybrid(rows, chosen, dropout)
-        joint = normalize(self.fusion(encoded.early), dim=1)
-        return GlobalHybridVectors(
-            joint, encoded.early, encoded.late, encoded.weights, dynamic=encoded.joint
-        )
+        early, late, weights = encoded.early, encoded.late, encoded.weights
+        shares = unit_shares(early, self.fusion.shares())
+        return GlobalHybridVectors(early, late, weights, shares, encoded.shares)
 
     def _weights(self, _encoded: HybridVectors) -> dict[str, float]:
         return self.fusion.weights()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +25,36 @@ class HybridVectors:
     """Unit vectors of some rows; a lacking modality is a zero vector.
 
     Attributes:
-        joint: [n_rows, n_modalities * dim].
         early: Modality to [n_rows, dim], before the transformer.
         late: Modality to [n_rows, dim], after it.
-        weights: [n_rows, n_modalities].
+        weights: Out of the transformer, [n_rows, n_modalities].
+        shares: What the early vectors are scaled by in the joint ones, which then have length 1,
+            [n_rows, n_modalities].
     """
 
-    joint: Tensor
     early: dict[str, Tensor]
     late: dict[str, Tensor]
     weights: Tensor
+    shares: Tensor
+
+    @property
+    def joint(self) -> Tensor:
+        """[n_rows, n_modalities * dim]."""
+        return weighted_concatenation(list(self.early.values()), self.shares)
+
+
+def unit_shares(vectors: Mapping[str, Tensor], weights: Tensor) -> Tensor:
+    """The weights, scaled so that the vectors' concatenation has length 1, [n_rows, n_modalities].
+
+    Args:
+        vectors: Modality to unit vectors (zero rows allowed), [n_rows, dim].
+        weights: Of the modalities in that order, [n_rows, n_modalities] or [n_modalities].
+    """
+    # A unit vector's length is 1 whatever it learns.
+    lengths = [torch.linalg.vector_norm(rows.detach(), dim=1) for rows in vectors.values()]
+    scaled = weights * torch.stack(lengths, dim=1)
+    length: Tensor = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return weights / length.clamp_min(1e-12)
 
 
 class HybridEncoder(ModalityEncoders):
@@ -77,8 +98,7 @@ class HybridEncoder(ModalityEncoders):
             name: masked(normalize(tokens[:, position], dim=1), name, has)
             for position, name in enumerate(self.modalities)
         }
-        joint = weighted_concatenation(list(early.values()), weights)
-        return HybridVectors(normalize(joint, dim=1), early, late, weights)
+        return HybridVectors(early, late, weights, unit_shares(early, weights))
 
     def _presence_table(self, has: Presence, n_rows: int) -> Tensor:
         some = next(iter(has.values()))

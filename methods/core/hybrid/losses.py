@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from mmea_bench.methods.core.hybrid.hybrid_encoder import HybridVectors
+from mmea_bench.methods.core.hybrid.joint_contrast import joint_contrasts
+from mmea_bench.methods.core.hybrid.modality_attention import weighted_concatenation
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER
 from mmea_bench.methods.core.inputs.presence import loss_where_present
-from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
+from mmea_bench.methods.core.losses.contrastive import contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 
 ALWAYS_WEIGHTED = RELEASED_ORDER[:6]
@@ -55,16 +57,60 @@ class HybridLosses(nn.Module):
             positions: Source and target row of each pair, [b, 2].
             kept: Pairs that have a modality, where it is not all of them.
         """
-        source, target = positions.unbind(dim=1)
-        early = {
-            name: loss_where_present(self._icl, name, kept, vectors[source], vectors[target])
-            for name, vectors in encoded.early.items()
-        }
+        (joint,), early = self.contrasts(encoded, [encoded.shares], positions, kept)
         late = self.late(encoded, positions, kept)
-        total = self._icl(encoded.joint[source], encoded.joint[target])
+        total: Tensor = joint
         for losses in (early, late):
             total = total + self.weighted(losses)
         return total
+
+    def contrasts(
+        self,
+        encoded: HybridVectors,
+        shares: Sequence[Tensor],
+        positions: Tensor,
+        kept: Mapping[str, Tensor],
+        confidences: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses of joint vectors and of what they concatenate.
+
+        Args:
+            encoded: Rows of the batch.
+            shares: Of the joint vectors of each kind, [n_rows, n_modalities] each.
+            positions: Source and target row of each pair, [b, 2].
+            kept: Pairs that have a modality, where it is not all of them.
+            confidences: Factors of the pairs in the modalities' losses, [b, n_modalities].
+
+        Returns:
+            Of each kind of joint vectors, [n_kinds], and by modality.
+        """
+        if kept:
+            return self._separate(encoded, shares, positions, kept, confidences)
+        rows = positions.T.flatten()
+        parts = torch.stack([vectors[rows] for vectors in encoded.early.values()])
+        anchors = None if confidences is None else confidences.T.unsqueeze(1).expand(-1, 2, -1)
+        joint, own = joint_contrasts(parts, [each[rows] for each in shares], self._tau, anchors)
+        return joint, dict(zip(encoded.early, own, strict=True))
+
+    def _separate(
+        self,
+        encoded: HybridVectors,
+        shares: Sequence[Tensor],
+        positions: Tensor,
+        kept: Mapping[str, Tensor],
+        confidences: Tensor | None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """As ``contrasts``; modalities that pairs lack are compared among fewer rows."""
+        source, target = positions.unbind(dim=1)
+        joint = (weighted_concatenation(list(encoded.early.values()), each) for each in shares)
+        of_joint = torch.stack([self._icl(rows[source], rows[target]) for rows in joint])
+        own = {}
+        for column, (name, vectors) in enumerate(encoded.early.items()):
+            pairs = [vectors[source], vectors[target]]
+            if confidences is not None:
+                pairs.append(confidences[:, column])
+            own[name] = loss_where_present(self._icl, name, kept, *pairs)
+        return of_joint, own
 
     def late(
         self, encoded: HybridVectors, positions: Tensor, kept: Mapping[str, Tensor]
@@ -90,5 +136,6 @@ class HybridLosses(nn.Module):
         total: Tensor = self.weighting({name: losses.get(name, none) for name in self._weighted})
         return total
 
-    def _icl(self, source: Tensor, target: Tensor) -> Tensor:
-        return intra_modal_contrastive_loss(source, target, self._tau)
+    def _icl(self, source: Tensor, target: Tensor, confidence: Tensor | None = None) -> Tensor:
+        weights = None if confidence is None else confidence.expand(2, -1)
+        return contrastive_loss(source, target, self._tau, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from mmea_bench.methods.core.single_precision import in_float32, in_single, wide
 
 _MASKED = -1e9
 """Logit of a vector with itself; finite, so that zero probabilities stay free of NaN."""
-_SHARPEST = 1 / 60
+SHARPEST = 1 / 60
 """Temperature below which exponentials of cosines need a shift to stay finite in float32."""
 _ROWS_AT_ONCE = 256
 """Rows of a strip on a CPU, whose elementwise work then stays within its caches."""
@@ -72,7 +73,7 @@ def contrastive_loss(
         weights: Of source rows and of target rows as anchors, [2, b], with a gradient; a row of
             weight 0 stays a negative, and sums are divided by ``b`` all the same. None is 1 each.
     """
-    if temperature < _SHARPEST:
+    if temperature < SHARPEST:
         with in_float32(source.device):
             logs = pair_log_probabilities(widened(source), widened(target), temperature)
             return _mean(logs, weights)
@@ -114,20 +115,24 @@ def _mean(logs: Tensor, weights: Tensor | None) -> Tensor:
     return -(logs if weights is None else logs * weights).mean(dim=1).sum() / 2
 
 
+def strips_of(rows: Tensor) -> Iterator[slice]:
+    """Which rows of a symmetric matrix are made at once, [n_rows, dim] by themselves."""
+    at_once = _ROWS_AT_ONCE if rows.device.type == "cpu" else _ROWS_ON_DEVICE
+    for start in range(0, len(rows), at_once):
+        yield slice(start, min(start + at_once, len(rows)))
+
+
 def _exponentials(scaled: Tensor) -> tuple[list[tuple[slice, Tensor]], Tensor]:
     """Exponentials of the products of rows with those at or after them, and all their row sums.
 
     A strip holds the products of its rows with themselves and all later rows; the diagonal is 0.
     """
-    n_rows = len(scaled)
-    at_once = _ROWS_AT_ONCE if scaled.device.type == "cpu" else _ROWS_ON_DEVICE
-    strips, totals = [], scaled.new_zeros(n_rows)
-    for start in range(0, n_rows, at_once):
-        chosen = slice(start, min(start + at_once, n_rows))
-        strip = (scaled[chosen] @ scaled[start:].T).exp_()
+    strips, totals = [], scaled.new_zeros(len(scaled))
+    for chosen in strips_of(scaled):
+        strip = (scaled[chosen] @ scaled[chosen.start :].T).exp_()
         strip.fill_diagonal_(0.0)
         totals[chosen] += strip.sum(dim=1)
-        totals[chosen.stop :] += strip[:, chosen.stop - start :].sum(dim=0)
+        totals[chosen.stop :] += strip[:, chosen.stop - chosen.start :].sum(dim=0)
         strips.append((chosen, strip))
     return strips, totals
 

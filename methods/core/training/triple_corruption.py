@@ -141,7 +141,7 @@ class KnownCodes:
 
     def holds(self, codes: Tensor) -> Tensor:
         """Which of these are known, [n] bool."""
-        found = self._marks[self._places(codes)]
+        found: Tensor = self._marks[self._places(codes)]
         if not len(self._sorted):
             return found
         doubtful = found.nonzero().squeeze(1)
@@ -152,4 +152,5 @@ class KnownCodes:
 
     def _places(self, codes: Tensor) -> Tensor:
         # Multiplication wraps around; the highest bits depend on all others.
-        return ((codes * _GOLDEN) >> (64 - self._bits)) & (2**self._bits - 1)
+        places: Tensor = ((codes * _GOLDEN) >> (64 - self._bits)) & (2**self._bits - 1)
+        return places

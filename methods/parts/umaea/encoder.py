@@ -88,7 +88,7 @@ class ImaginingEncoder(GlobalHybridEncoder):
         # ``vectors`` has no other way to hand it out through the encoders below.
         imagined, self._imagined = self._imagined, None
         return ImaginingVectors(
-            found.joint, found.early, found.late, found.weights, found.dynamic, imagined
+            found.early, found.late, found.weights, found.shares, found.dynamic_shares, imagined
         )
 
     @torch.no_grad()
