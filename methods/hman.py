@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.sparse import coo_matrix, identity
 from torch import Tensor, nn
-from torch.nn.functional import normalize, relu
+from torch.nn.functional import relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
@@ -27,6 +27,7 @@ from mmea_bench.methods.core.layers.graph_layers import GCNLayer, HighwayGate, g
 from mmea_bench.methods.core.layers.sparse import FixedMatrix, SparsePattern
 from mmea_bench.methods.core.layers.weightless_gcn import truncated_normal
 from mmea_bench.methods.core.losses.blocked_pairs import blocked_pair_margin_loss
+from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
 from mmea_bench.methods.core.training.optimisers import sgd
@@ -102,7 +103,7 @@ class HMAN(Method):
         negatives = PairStandIns(*sizes, ctx)
 
         def vectors() -> Tensor:
-            return normalize(torch.cat([aspect() for aspect in aspects], dim=1), dim=1)
+            return unit_rows(torch.cat([aspect() for aspect in aspects], dim=1))
 
         def step(epoch: int) -> float:
             stand_ins = negatives.at(epoch)
@@ -169,7 +170,7 @@ class StructureAspect(nn.Module):
     def forward(self) -> Tensor:
         """[n_entities, dim]."""
         first, second = self.layers
-        hidden = relu(first(normalize(self.table, dim=1), self._adjacency))
+        hidden = relu(first(unit_rows(self.table), self._adjacency))
         found: Tensor = second(hidden, self._adjacency)
         return found
 
