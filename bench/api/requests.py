@@ -16,6 +16,7 @@ from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
 from mmea_bench.bench.metering.energy import check_energy
 from mmea_bench.bench.planning.cell import cell_words
+from mmea_bench.bench.planning.job import Length
 from mmea_bench.bench.planning.keeping import keeping_of
 from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.machine import library_versions
@@ -34,7 +35,7 @@ from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.console import say
 from mmea_bench.bench.running.disk_errors import spell_disk_error
-from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.running.estimate import CellTimes, length_of
 from mmea_bench.bench.running.executor import Executor
 from mmea_bench.bench.running.pilot import pilot_times
 from mmea_bench.bench.running.placement import CellsPerGpu, with_needs
@@ -160,9 +161,9 @@ def _run(
         }
         note_plan(folder, cells, plan.done, cells)
         note_names(folder, plan.suite.names)
-        estimator = _estimator(store)
-        jobs = with_needs(jobs_of(plan, place), estimator)
-        usual = SilentProgress() if quiet else make_progress(console, jobs, request.jobs, estimator)
+        times = CellTimes(store.records())
+        jobs = with_needs(jobs_of(plan, place), times, _lengths(plan, place))
+        usual = SilentProgress() if quiet else make_progress(console, jobs, request.jobs, times)
         facts = TrackedRun(plan.suite.name, folder, len(jobs))
         with telling(display or usual, trackers, facts, console) as progress:
             summary = run_jobs(jobs, store, progress, settings, claims)
@@ -373,7 +374,7 @@ def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> 
         say(console, f"{len(keys)} results of other code, data or rules were moved to {place}.")
 
 
-def _estimator(store: ResultStore) -> Estimator:
-    estimator = Estimator()
-    estimator.learn_records(store.records())
-    return estimator
+def _lengths(plan: Plan, place: Place) -> dict[str, Length]:
+    """How long each cell of a plan trains, by key."""
+    methods = dict(configured_cells(plan, place.method_files))
+    return {key: length_of(cell, asdict(methods[key].params)) for key, cell in plan.cells}

@@ -17,6 +17,19 @@ from mmea_bench.results.core.record import Record
 
 
 @dataclass(frozen=True)
+class Length:
+    """How long a cell trains.
+
+    Attributes:
+        epochs: That are asked for; None where the method has none, or nobody knows.
+        eval_every: Epochs between two points of the learning curve; 0 where there are none.
+    """
+
+    epochs: float | None = None
+    eval_every: int = 0
+
+
+@dataclass(frozen=True)
 class Job:
     """A cell and where to run it.
 
@@ -36,6 +49,7 @@ class Job:
             were not there.
         memory_mib: Memory that such cells took before, 0 if none has been measured.
         gpu_memory_mib: The same for the memory of a GPU.
+        length: Of its training.
         memory_limit_mib: Memory above which the cell is killed, None for no limit.
         gpu: Number of the GPU to use, None for the first or none.
         keeping: What is kept of it besides its record.
@@ -58,6 +72,7 @@ class Job:
     dataset_version: str = ""
     memory_mib: float = 0.0
     gpu_memory_mib: float = 0.0
+    length: Length = Length()
     memory_limit_mib: float | None = None
     gpu: int | None = None
     keeping: Keeping = NOTHING_KEPT

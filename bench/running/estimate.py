@@ -2,64 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.job import Length
 from mmea_bench.results.core.record import Record
 
+Group = tuple[object, ...]
+"""What cells have in common: method, variant, dataset and seed ratio, or fewer of them."""
 
-class Estimator:
-    """Mean seconds per cell: of the same method and dataset, else of the method, else of all."""
 
-    def __init__(self) -> None:
-        self._seconds: dict[tuple[str, ...], list[float]] = {}
-        self._memory: dict[tuple[str, ...], float] = {}
-        self._gpu_memory: dict[tuple[str, ...], float] = {}
+@dataclass(frozen=True)
+class _Time:
+    """Seconds of training and scoring, epochs that were asked for and that ran, curve points."""
 
-    def learn(self, method: str, dataset: str, seconds: float) -> None:
-        """Adds the time of one cell that has ended."""
-        for group in ((method, dataset), (method,), ()):
-            self._seconds.setdefault(group, []).append(seconds)
+    fit_s: float
+    eval_s: float
+    epochs: float | None
+    ran: float | None
+    epoch_s: float | None
+    n_points: int
 
-    def learn_records(self, records: Iterable[Record]) -> None:
-        """Adds the times of earlier records that ended ok, and the memory of all."""
+    @classmethod
+    def of(cls, record: Record) -> _Time:
+        cell = record.cell
+        epochs = record.configuration.get("parameters", {}).get("epochs")
+        n_points = len({point["epoch"] for point in record.curves})
+        scored = cell["eval_s"] or 0.0
+        return cls(cell["fit_s"], scored, epochs, cell["epochs"], cell["epoch_s"], n_points)
+
+    def at(self, length: Length) -> float:
+        """Seconds of a training of another length, whose epochs take as long.
+
+        What precedes the first epoch is counted once, if the record tells it apart. A training that
+        stopped early tells which share of what is asked for runs. Points of the learning curve take
+        as long as the scoring at the end.
+        """
+        if not self.epochs or length.epochs is None:
+            return self.fit_s + self.eval_s
+        # Some methods count the epochs of a first stage, too, for which nothing was asked.
+        ran = min(self.ran or self.epochs, self.epochs)
+        epoch_s = self.fit_s / ran if self.epoch_s is None else self.epoch_s
+        set_up = max(0.0, self.fit_s - epoch_s * ran)
+        will_run = length.epochs * ran / self.epochs
+        return set_up + epoch_s * will_run + self._scoring(will_run, length.eval_every)
+
+    def _scoring(self, will_run: float, every: int) -> float:
+        if not self.n_points or every < 1:
+            return self.eval_s
+        n_points = max(1, math.ceil(will_run / every))
+        return self.eval_s * (n_points + 1) / (self.n_points + 1)
+
+
+class CellTimes:
+    """What cells took that have ended well, and what others will take.
+
+    A cell takes what the most similar ones took: of the same method, variant, dataset and seed
+    ratio, or of as many of these as there are.
+
+    Args:
+        records: Cells that have ended; those that did not end well tell their memory alone.
+    """
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._times: dict[Group, list[_Time]] = {}
+        self._memory: dict[Group, tuple[float, float]] = {}
         for record in records:
-            cell = record.cell
-            if cell["status"] == "ok" and cell["fit_s"] is not None:
-                seconds = cell["fit_s"] + (cell["eval_s"] or 0.0)
-                self.learn(cell["method"], cell["dataset"], seconds)
-            place = (cell["method"], cell["dataset"])
-            for known, column in (
-                (self._memory, "peak_memory_mib"),
-                (self._gpu_memory, "peak_gpu_memory_mib"),
-            ):
-                known[place] = max(known.get(place, 0.0), cell[column] or 0.0)
+            self.learn(record)
 
-    def memory_mib(self, cell: Cell) -> float:
-        """Largest memory of the same method on the same dataset so far; 0 if not measured."""
-        return self._memory.get((cell.method, cell.dataset), 0.0)
+    def learn(self, record: Record) -> None:
+        """Adds a cell that has ended."""
+        cell = record.cell
+        method, dataset = cell["method"], cell["dataset"]
+        found = cell["peak_memory_mib"] or 0.0, cell["peak_gpu_memory_mib"] or 0.0
+        for place in ((method, dataset), (method,)):
+            main, gpu = self._memory.get(place, (0.0, 0.0))
+            self._memory[place] = max(main, found[0]), max(gpu, found[1])
+        if cell["status"] == "ok" and cell["fit_s"] is not None:
+            for group in (*_groups_of(cell), ()):
+                self._times.setdefault(group, []).append(_Time.of(record))
 
-    def gpu_memory_mib(self, cell: Cell) -> float:
-        """As ``memory_mib``, for the memory of a GPU."""
-        return self._gpu_memory.get((cell.method, cell.dataset), 0.0)
+    @property
+    def knows_any(self) -> bool:
+        """Whether any cell has ended well."""
+        return bool(self._times)
 
-    def seconds_of(self, method: str, dataset: str) -> float | None:
-        """Expected time of one cell; None where nothing is known."""
-        for group in ((method, dataset), (method,), ()):
-            if group in self._seconds:
-                return fmean(self._seconds[group])
+    def memory_mib(self, method: str, dataset: str | None = None) -> tuple[float, float] | None:
+        """Largest memory of a process and on a GPU so far, on a dataset or on any; None if unknown.
+
+        Args:
+            method: Catalogue name.
+            dataset: Canonical address.
+        """
+        return self._memory.get((method,) if dataset is None else (method, dataset))
+
+    def knows(self, method: str, dataset: str | None = None) -> bool:
+        """Whether a cell of the method has ended well, on a dataset or on any."""
+        return ((method,) if dataset is None else (method, dataset)) in self._times
+
+    def seconds(self, words: Mapping[str, Any], length: Length | None = None) -> float | None:
+        """Expected seconds of one cell; of all methods together where its own is unknown.
+
+        Args:
+            words: The cell as ``cell_words`` tells it.
+            length: Of its training; None takes those that have ended as they are.
+
+        Returns:
+            None where no cell has ended.
+        """
+        for group in (*_groups_of(words), ()):
+            if group in self._times:
+                return fmean(time.at(length or Length()) for time in self._times[group])
         return None
 
-    def knows(self, cell: Cell) -> bool:
-        """Whether a cell of the same method has ended."""
-        return (cell.method,) in self._seconds
 
-    def seconds(self, cells: Iterable[Cell]) -> float | None:
-        """Expected time for these cells, one after the other; None where nothing is known."""
-        if not self._seconds:
-            return None
-        return sum(self.seconds_of(cell.method, cell.dataset) or 0.0 for cell in cells)
+def length_of(cell: Cell, parameters: Mapping[str, Any]) -> Length:
+    """How long a cell trains, and how often it is scored.
+
+    Args:
+        cell: What is trained.
+        parameters: Of the method, by name.
+    """
+    epochs, every = parameters.get("epochs"), parameters.get("eval_every")
+    every = cell.protocol.eval_every or every
+    return Length(
+        epochs if isinstance(epochs, int | float) else None,
+        every if isinstance(every, int) else 0,
+    )
+
+
+def _groups_of(words: Mapping[str, Any]) -> list[Group]:
+    """From the most alike to the least."""
+    method, dataset = words["method"], words["dataset"]
+    variant = str(words["variant"]).partition("[")[0]
+    return [
+        (method, variant, dataset, words["seed_ratio"]),
+        (method, variant, dataset),
+        (method, dataset),
+        (method,),
+    ]
 
 
 def spell_duration(seconds: float) -> str:

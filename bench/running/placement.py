@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import psutil
 
-from mmea_bench.bench.planning.job import Job
-from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.planning.cell import cell_words
+from mmea_bench.bench.planning.job import Job, Length
+from mmea_bench.bench.running.estimate import CellTimes
 
 CellsPerGpu = int | Literal["auto"]
 _MIB = 2.0**20
@@ -116,18 +118,23 @@ class Gate:
         return [job for job, place in self._running.values() if place == gpu]
 
 
-def with_needs(jobs: Sequence[Job], estimator: Estimator) -> list[Job]:
-    """The jobs with what cells like them needed before, the longest first.
+def with_needs(
+    jobs: Sequence[Job], times: CellTimes, lengths: Mapping[str, Length] = MappingProxyType({})
+) -> list[Job]:
+    """The jobs with their lengths and what cells like them needed before, the longest first.
 
     Long cells first, so that the last one to end is a short one; jobs of which nothing is known
     keep their order.
+
+    Args:
+        jobs: What is to be run.
+        times: Of cells that have ended.
+        lengths: By key.
     """
-    measured = [
-        replace(
-            job,
-            memory_mib=estimator.memory_mib(job.cell),
-            gpu_memory_mib=estimator.gpu_memory_mib(job.cell),
-        )
-        for job in jobs
-    ]
-    return sorted(measured, key=lambda job: -(estimator.seconds([job.cell]) or 0.0))
+    measured = []
+    for job in jobs:
+        memory, on_gpu = times.memory_mib(job.cell.method, job.cell.dataset) or (0.0, 0.0)
+        length = lengths.get(job.key, job.length)
+        measured.append(replace(job, memory_mib=memory, gpu_memory_mib=on_gpu, length=length))
+    expected = {job.key: times.seconds(cell_words(job.cell), job.length) for job in measured}
+    return sorted(measured, key=lambda job: -(expected[job.key] or 0.0))

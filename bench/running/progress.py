@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mmea_bench.bench.cells.messages import Tick
-from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.cell import Cell, cell_words
 from mmea_bench.bench.planning.job import Job
 from mmea_bench.bench.running.console import say
-from mmea_bench.bench.running.estimate import Estimator, spell_duration
+from mmea_bench.bench.running.estimate import CellTimes, spell_duration
 from mmea_bench.bench.sharing.advances import Advances
 from mmea_bench.results.core.record import Record
 
@@ -113,14 +113,14 @@ class _State:
 
     jobs: Sequence[Job]
     n_jobs: int
-    estimator: Estimator
+    times: CellTimes
     n_by_status: Counter[str] = field(default_factory=Counter)
     running: dict[str, _Running] = field(default_factory=dict)
     advances: Advances = field(default_factory=Advances)
-    waiting: dict[str, Cell] = field(default_factory=dict)
+    waiting: dict[str, Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waiting = {job.key: job.cell for job in self.jobs}
+        self.waiting = {job.key: job for job in self.jobs}
 
     @property
     def n_ended(self) -> int:
@@ -135,22 +135,22 @@ class _State:
             running.tick = tick
             self.advances.note(job.key, tick.epoch, tick.n_epochs)
 
-    def end(self, job: Job, record: Record, seconds: float) -> None:
+    def end(self, job: Job, record: Record) -> None:
         status = record.cell["status"]
         self.n_by_status[status] += 1
         self.running.pop(job.key, None)
         self.waiting.pop(job.key, None)
         if status == "ok":
-            self.estimator.learn(job.cell.method, job.cell.dataset, seconds)
+            self.times.learn(record)
 
     def time_left(self) -> str:
-        not_started = [cell for key, cell in self.waiting.items() if key not in self.running]
-        expected = self.estimator.seconds(not_started)
-        if expected is None or not self.waiting:
+        not_started = [job for key, job in self.waiting.items() if key not in self.running]
+        if not (self.times.knows_any and self.waiting):
             return ""
+        expected = sum(self._expected(job) for job in not_started)
         left = [self._left_of(running) for running in self.running.values()]
         seconds = (expected + sum(part or 0.0 for part in left)) / self.n_jobs
-        is_known = None not in left and all(map(self.estimator.knows, not_started))
+        is_known = None not in left and all(map(self._knows, not_started))
         return f"{'about' if is_known else 'more than'} {spell_duration(seconds)} left"
 
     def _left_of(self, running: _Running) -> float | None:
@@ -158,10 +158,16 @@ class _State:
         advance = self.advances.of(running.job.key)
         if advance is not None and advance.seconds_left is not None:
             return advance.seconds_left
-        if not self.estimator.knows(running.job.cell):
+        if not self._knows(running.job):
             return None
         passed = time.monotonic() - running.since
-        return max(0.0, (self.estimator.seconds([running.job.cell]) or 0.0) - passed)
+        return max(0.0, self._expected(running.job) - passed)
+
+    def _expected(self, job: Job) -> float:
+        return self.times.seconds(cell_words(job.cell), job.length) or 0.0
+
+    def _knows(self, job: Job) -> bool:
+        return self.times.knows(job.cell.method)
 
 
 class _CountedProgress(Progress):
@@ -171,15 +177,15 @@ class _CountedProgress(Progress):
         console: Where to print.
         jobs: Every cell of this run.
         n_jobs: Cells at the same time.
-        estimator: Knows the times of earlier cells.
+        times: Of earlier cells.
     """
 
     def __init__(
-        self, console: Console, jobs: Sequence[Job], n_jobs: int, estimator: Estimator
+        self, console: Console, jobs: Sequence[Job], n_jobs: int, times: CellTimes
     ) -> None:
         self._lock = threading.Lock()
         self._console = console
-        self._state = _State(jobs, n_jobs, estimator)
+        self._state = _State(jobs, n_jobs, times)
 
     def cell_started(self, job: Job) -> None:
         """Counts the cell as running."""
@@ -203,7 +209,7 @@ class PlainProgress(_CountedProgress):
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """One line: count, cell, status, time and time left."""
         with self._lock:
-            self._state.end(job, record, seconds)
+            self._state.end(job, record)
             left = self._state.time_left()
         line = (
             f"[{self._state.n_ended}/{len(self._state.jobs)}] {spell_cell(job.cell)}: "
@@ -217,9 +223,9 @@ class LiveProgress(_CountedProgress):
     """A display that redraws itself: bar, counts, time left, and the cells that run now."""
 
     def __init__(
-        self, console: Console, jobs: Sequence[Job], n_jobs: int, estimator: Estimator
+        self, console: Console, jobs: Sequence[Job], n_jobs: int, times: CellTimes
     ) -> None:
-        super().__init__(console, jobs, n_jobs, estimator)
+        super().__init__(console, jobs, n_jobs, times)
         self._since = time.monotonic()
         self._live = Live(
             console=console, get_renderable=self._draw, refresh_per_second=5, transient=True
@@ -235,8 +241,9 @@ class LiveProgress(_CountedProgress):
 
     def cell_ended(self, job: Job, record: Record, seconds: float) -> None:
         """Moves the cell to the counts; what went wrong stays visible above the display."""
+        del seconds
         with self._lock:
-            self._state.end(job, record, seconds)
+            self._state.end(job, record)
         if record.cell["status"] != "ok":
             line = Text(f"{spell_cell(job.cell)}: {spell_ending(record)}")
             line.stylize(_STYLES.get(record.cell["status"], _BAD_STYLE))
@@ -269,12 +276,10 @@ class LiveProgress(_CountedProgress):
         return grid
 
 
-def make_progress(
-    console: Console, jobs: Sequence[Job], n_jobs: int, estimator: Estimator
-) -> Progress:
+def make_progress(console: Console, jobs: Sequence[Job], n_jobs: int, times: CellTimes) -> Progress:
     """The display that fits the console."""
     kind = LiveProgress if console.is_terminal else PlainProgress
-    return kind(console, jobs, n_jobs, estimator)
+    return kind(console, jobs, n_jobs, times)
 
 
 def spell_cell(cell: Cell) -> str:

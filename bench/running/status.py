@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmea_bench.bench.running.estimate import Estimator, spell_duration
+from mmea_bench.bench.running.estimate import CellTimes, spell_duration
 from mmea_bench.bench.sharing.advances import Advance, advances_of
 from mmea_bench.bench.sharing.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
@@ -89,8 +89,7 @@ def folder_status(folder: Path) -> FolderStatus:
     planned = planned_cells(folder)
     if not (records or planned or store.problems):
         raise UserError(f"{folder} holds no records. Give the results folder of a run.")
-    estimator = Estimator()
-    estimator.learn_records(records)
+    times = CellTimes(records)
     runners, advances = claims_of(folder), advances_of(folder)
     names = {record.key: record.cell for record in records} | dict(planned)
     running = [
@@ -103,13 +102,13 @@ def folder_status(folder: Path) -> FolderStatus:
         [record.cell for record in records],
         running,
         found,
-        _seconds_left(estimator, found, running),
+        _seconds_left(times, found, running),
         store.problems,
     )
 
 
 def _seconds_left(
-    estimator: Estimator, found: Completeness, running: list[RunningCell]
+    times: CellTimes, found: Completeness, running: list[RunningCell]
 ) -> float | None:
     """Expected seconds of missing cells; those that run are judged by their own epochs if told."""
     told = {cell.key: cell.advance.seconds_left for cell in running if cell.advance is not None}
@@ -119,7 +118,7 @@ def _seconds_left(
             continue
         seconds = told.get(key)
         if seconds is None:
-            seconds = estimator.seconds_of(str(words.get("method")), str(words.get("dataset")))
+            seconds = times.seconds(words)
         if seconds is None:
             return None
         total += seconds

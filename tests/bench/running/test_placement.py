@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from mmea_bench.bench.planning.cell import Cell
-from mmea_bench.bench.planning.job import Job
-from mmea_bench.bench.running.estimate import Estimator
+from mmea_bench.bench.planning.job import Job, Length
+from mmea_bench.bench.running.estimate import CellTimes
 from mmea_bench.bench.running.placement import Gate, Machine, with_needs
 from mmea_bench.bench.scoring.protocol import Protocol
+from tests.reports.reports_factory import make_record
 
 GPU_MIB = 1000.0
 
@@ -103,17 +104,25 @@ def test_without_a_gpu_no_cell_is_given_one() -> None:
 
 
 def test_longest_cells_first_and_unknown_ones_in_their_order() -> None:
-    estimator = Estimator()
-    estimator.learn("short", "synthetic[n=100]", 1.0)
-    estimator.learn("long", "synthetic[n=100]", 9.0)
-    order = [found.key for found in with_needs([job("short"), job("long")], estimator)]
+    ended = [make_record(name, 0.5, fit_s=seconds) for name, seconds in (("short", 1), ("long", 9))]
+    times = CellTimes(ended)
+    order = [found.key for found in with_needs([job("short"), job("long")], times)]
     assert order == ["long", "short"]
     unknown = [job("x"), job("y")]
-    assert [found.key for found in with_needs(unknown, Estimator())] == ["x", "y"]
+    assert [found.key for found in with_needs(unknown, CellTimes())] == ["x", "y"]
+
+
+def test_a_cell_of_more_epochs_counts_as_longer() -> None:
+    ended = make_record("eva", 0.5, fit_s=10.0, eval_s=0.0, epochs=100)
+    times = CellTimes([replace(ended, configuration={"parameters": {"epochs": 100}})])
+    jobs = [replace(job("a"), cell=replace(job("a").cell, method="eva"))]
+    jobs.append(replace(jobs[0], key="b"))
+    lengths = {"a": Length(100), "b": Length(400)}
+    assert [found.key for found in with_needs(jobs, times, lengths)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_job_keeps_everything_but_its_needs(share: float) -> None:
     given = replace(job("a"), deadline_s=share)
-    (found,) = with_needs([given], Estimator())
+    (found,) = with_needs([given], CellTimes())
     assert found == given
