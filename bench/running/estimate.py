@@ -30,7 +30,8 @@ class _Time:
     @classmethod
     def of(cls, record: Record) -> _Time:
         cell = record.cell
-        epochs = record.configuration.get("parameters", {}).get("epochs")
+        parameters = record.configuration.get("parameters")
+        epochs = _number(parameters.get("epochs")) if isinstance(parameters, dict) else None
         n_points = len({point["epoch"] for point in record.curves})
         scored = cell["eval_s"] or 0.0
         return cls(cell["fit_s"], scored, epochs, cell["epochs"], cell["epoch_s"], n_points)
@@ -129,18 +130,23 @@ def length_of(cell: Cell, parameters: Mapping[str, Any]) -> Length:
     """
     epochs, every = parameters.get("epochs"), parameters.get("eval_every")
     every = cell.protocol.eval_every or every
-    return Length(
-        epochs if isinstance(epochs, int | float) else None,
-        every if isinstance(every, int) else 0,
-    )
+    return Length(_number(epochs), every if isinstance(every, int) else 0)
+
+
+def _number(value: object) -> float | None:
+    """What is a number, and nothing for what is none."""
+    return value if isinstance(value, int | float) else None
 
 
 def _groups_of(words: Mapping[str, Any]) -> list[Group]:
     """From the most alike to the least."""
-    method, dataset = words["method"], words["dataset"]
-    variant = str(words["variant"]).partition("[")[0]
+    # A plan that was read from a folder may hold anything.
+    method, variant, dataset, ratio = (
+        str(words.get(name)) for name in ("method", "variant", "dataset", "seed_ratio")
+    )
+    variant = variant.partition("[")[0]
     return [
-        (method, variant, dataset, words["seed_ratio"]),
+        (method, variant, dataset, ratio),
         (method, variant, dataset),
         (method, dataset),
         (method,),
