@@ -375,6 +375,6 @@ def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> 
 
 
 def _lengths(plan: Plan, place: Place) -> dict[str, Length]:
-    """How long each cell of a plan trains, by key."""
+    """How long each missing cell of a plan trains, by key."""
     methods = dict(configured_cells(plan, place.method_files))
-    return {key: length_of(cell, asdict(methods[key].params)) for key, cell in plan.cells}
+    return {key: length_of(cell, asdict(methods[key].params)) for key, cell in plan.to_run}

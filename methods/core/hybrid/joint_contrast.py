@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmea_bench.methods.core.losses.contrastive import SHARPEST, contrastive_loss, strips_of
+from mmea_bench.methods.core.losses.contrastive import SHARPEST, contrastive_loss, later, strips_of
 from mmea_bench.methods.core.single_precision import in_single
 
 
@@ -70,7 +70,7 @@ class _JointContrasts(torch.autograd.Function):
             joint = torch.stack([_joint_logits(logits, share, rows) for share in shares])
             exponentials = _off_diagonal(torch.cat([joint, logits]).exp_())
             totals[:, rows] += exponentials.sum(dim=2)
-            totals[:, rows.stop :] += _later(exponentials, rows).sum(dim=1)
+            totals[:, rows.stop :] += later(exponentials, rows).sum(dim=1)
             strips += [logits, joint]
         own_parts = (scaled[:, :size] * scaled[:, size:]).sum(dim=2)
         both = shares[:, :size] * shares[:, size:]
@@ -99,7 +99,7 @@ class _JointContrasts(torch.autograd.Function):
         for rows, logits, joint in kept:
             cells = _differentiated(logits, joint, slopes, shares, rows, to_shares)
             to_parts[:, rows].baddbmm_(cells, parts[:, rows.start :])
-            to_parts[:, rows.stop :].baddbmm_(_later(cells, rows).transpose(1, 2), parts[:, rows])
+            to_parts[:, rows.stop :].baddbmm_(later(cells, rows).transpose(1, 2), parts[:, rows])
         pairs = by_loss.view(-1, 1) * anchors.sum(dim=1)
         _subtract_own(pairs, parts, shares, own_parts, to_parts, to_shares)
         to_weights = None
@@ -142,7 +142,7 @@ def _differentiated(
             of_rows, of_columns = shares[kind, rows, part], shares[kind, rows.start :, part]
             crossed = of_kind * cells
             to_shares[kind, rows, part] += crossed @ of_columns
-            to_shares[kind, rows.stop :, part] += _later(crossed, rows).T @ of_rows
+            to_shares[kind, rows.stop :, part] += later(crossed, rows).T @ of_rows
             of_parts[part].addcmul_(of_kind, of_rows.unsqueeze(1) * of_columns)
     return of_parts
 
@@ -180,8 +180,3 @@ def _off_diagonal(strips: Tensor) -> Tensor:
     """Zeros where a row meets itself, in a strip of each of several matrices; the same strips."""
     strips.diagonal(dim1=1, dim2=2).zero_()
     return strips
-
-
-def _later(strip: Tensor, rows: slice) -> Tensor:
-    """The columns after those of the strip's own rows."""
-    return strip[..., rows.stop - rows.start :]

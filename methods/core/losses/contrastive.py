@@ -122,6 +122,16 @@ def strips_of(rows: Tensor) -> Iterator[slice]:
         yield slice(start, min(start + at_once, len(rows)))
 
 
+def later(strip: Tensor, rows: slice) -> Tensor:
+    """The columns of a strip after those of its own rows; they hold for both sides of the matrix.
+
+    Args:
+        strip: Its rows and all after them as columns, [..., n_rows, n_columns].
+        rows: Of the strip.
+    """
+    return strip[..., rows.stop - rows.start :]
+
+
 def _exponentials(scaled: Tensor) -> tuple[list[tuple[slice, Tensor]], Tensor]:
     """Exponentials of the products of rows with those at or after them, and all their row sums.
 
@@ -132,7 +142,7 @@ def _exponentials(scaled: Tensor) -> tuple[list[tuple[slice, Tensor]], Tensor]:
         strip = (scaled[chosen] @ scaled[chosen.start :].T).exp_()
         strip.fill_diagonal_(0.0)
         totals[chosen] += strip.sum(dim=1)
-        totals[chosen.stop :] += strip[:, chosen.stop - chosen.start :].sum(dim=0)
+        totals[chosen.stop :] += later(strip, chosen).sum(dim=0)
         strips.append((chosen, strip))
     return strips, totals
 
@@ -146,6 +156,5 @@ def _product(strips: list[tuple[slice, Tensor]], shares: Tensor, rows: Tensor) -
     for chosen, strip in strips:
         strip.mul_(shares[chosen].unsqueeze(1) + shares[chosen.start :])
         product[chosen].addmm_(strip, rows[chosen.start :])
-        later = strip[:, chosen.stop - chosen.start :]
-        product[chosen.stop :].addmm_(later.T, rows[chosen])
+        product[chosen.stop :].addmm_(later(strip, chosen).T, rows[chosen])
     return product
