@@ -14,6 +14,7 @@ from mmea_bench.bench.planning.suite import (
     Suite,
     settings,
 )
+from mmea_bench.bench.planning.values.contradictions import contradictions, too_many
 from mmea_bench.bench.planning.values.suite_values import (
     ALL,
     Parameters,
@@ -36,7 +37,7 @@ from mmea_bench.bench.planning.values.toml_values import (
     split_kinds,
 )
 from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
-from mmea_bench.bench.scoring.protocol import EXACT, Protocol
+from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.split import LARGEST_SEED_RATIO, SMALLEST_SEED_RATIO
@@ -45,8 +46,6 @@ from mmea_bench.methods.core.catalogue import get_method, method_names
 
 ANY = "*"
 PUBLISHED = "published"
-MOST_CELLS = 100_000
-"""Planning as many takes some seconds; each is a process and a record of its own."""
 MOST_LISTED = 50
 
 P = ParamSpec("P")
@@ -369,20 +368,12 @@ class SuiteChecker:
         """Values that are fine one by one may still contradict each other."""
         if self._problems:
             return
-        if suite.partitions > 1 and suite.protocol.ranking != EXACT:
-            self._problems.append(
-                "Scores of partitions are ranked exactly; leave out `partitions` or `ranking`."
-            )
-        if suite.n_cells > MOST_CELLS:
-            self._problems.append(
-                f"This suite has {suite.n_cells:,} cells, more than {MOST_CELLS:,}. Split it, or "
-                "shorten its `grid`, `seed_ratios` or `repeats`."
-            )
+        types = {name: kind for name in suite.methods if (kind := self._type(name))}
+        self._problems += contradictions(suite.protocol, suite.seed_ratios, suite.partitions, types)
+        if wrong_size := too_many(suite.n_cells):
+            self._problems += wrong_size
             return
-        for method in suite.methods:
-            method_type = self._type(method)
-            if method_type is None:
-                continue
+        for method, method_type in types.items():
             kinds = _kinds_of_datasets(suite, method_type)
             for variant, overrides in settings(suite, method):
                 for dataset in kinds:

@@ -45,6 +45,10 @@ SUITES = {
     "a date": ("seed_ratios = 1979-05-27", "must be a number"),
     "a list for an option": ("[protocol]\neval_every = [[1]]", "must be"),
     "a table for an option": ("[protocol.eval_every]\na = 1", "must be int, not a dict"),
+    "no link to test": (
+        "seed_ratios = [0.3, 0.8]\n[protocol]\nvalid_from = 'others'\nvalid_share = 0.2",
+        "`seed_ratios` of 0.8 and a `valid_share` of 0.2 of all links leave none to test",
+    ),
     "many mistakes": ("\n".join(f"k{n} = 1" for n in range(3000)), "and 2950 more"),
 }
 

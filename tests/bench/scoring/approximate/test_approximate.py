@@ -252,6 +252,13 @@ def test_parts_are_ranked_exactly(make_method: Any) -> None:
         load_suite(None, {"datasets": ["synthetic[n=100]"], **asked}, None, (make_method("a"),))
 
 
+def test_published_numbers_need_as_many_candidates_as_their_csls_has_neighbours() -> None:
+    protocol = {"name": "paper", "csls": [0], "ranking": "approximate[k=2]"}
+    asked = {"methods": ["mclea"], "datasets": ["synthetic[n=100]"], "protocol": protocol}
+    with pytest.raises(UserError, match="mclea are published with CSLS of 3 neighbours"):
+        load_suite(None, asked)
+
+
 def test_a_folder_is_named_anew_only_where_it_is_asked_for(make_method: Any) -> None:
     files = (make_method("alpha"),)
     table = {"datasets": ["synthetic[n=100]"]}
