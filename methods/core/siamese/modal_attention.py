@@ -14,7 +14,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.layers.encoders import Linear, NewLayer, xavier_normal
+from mmea_bench.methods.core.layers.encoders import xavier_linear, xavier_normal
 
 
 def token_attention(
@@ -49,7 +49,6 @@ class TokenAttention(nn.Module):
         n_heads: Heads.
         n_tokens: Tokens that a vector is cut into; ``dim`` must be a multiple of heads x tokens.
         generator: CPU generator of the initial values.
-        new_layer: Makes the output layer.
 
     Reference: CLAMEA, EMNLP Findings 2025, equations 1-3 and 20-22.
     """
@@ -60,12 +59,11 @@ class TokenAttention(nn.Module):
         n_heads: int,
         n_tokens: int,
         generator: torch.Generator,
-        new_layer: NewLayer = Linear,
     ) -> None:
         super().__init__()
         self.n_heads, self.n_tokens = n_heads, n_tokens
         self.value = nn.Parameter(xavier_normal((dim, dim), generator))
-        self.output = new_layer(dim, dim, generator)
+        self.output = xavier_linear(dim, dim, generator)
         # A single token needs no query and no key: they would have no influence.
         n_projections = 0 if n_tokens == 1 else 2
         self.projections = nn.ParameterList(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from mmea_bench.methods.core.layers.encoders import Linear, NewLayer
+from mmea_bench.methods.core.layers.encoders import xavier_linear
 
 LossForm = Literal["per entity", "lineage"]
 """How reconstruction error and divergence are summed, see ``vae_loss``."""
@@ -25,9 +25,9 @@ class ModalVAE(nn.Module):
         latent: Columns of hidden layers and latents.
         scale: Vectors are multiplied by this before encoding, decoded ones divided by it.
         generator: CPU generator of the initial values.
-        new_layer: Makes an affine map of so many columns in and out.
 
-    Reference: CLAMEA, EMNLP Findings 2025, equation 16; layer sizes are those of TMEA's code.
+    Reference: CLAMEA, EMNLP Findings 2025, equation 16; layer sizes and initial values are
+    those of TMEA's code.
     """
 
     def __init__(
@@ -36,16 +36,15 @@ class ModalVAE(nn.Module):
         latent: int,
         scale: float,
         generator: torch.Generator,
-        new_layer: NewLayer = Linear,
     ) -> None:
         super().__init__()
         self.scale = scale
         self.encoder = nn.ModuleList(
-            [new_layer(dim, latent, generator), new_layer(latent, latent, generator)]
+            [xavier_linear(dim, latent, generator), xavier_linear(latent, latent, generator)]
         )
-        self.mean, self.log_variance = (new_layer(latent, latent, generator) for _ in range(2))
-        self.decoder = nn.ModuleList([new_layer(latent, latent, generator) for _ in range(2)])
-        self.output = new_layer(latent, dim, generator)
+        self.mean, self.log_variance = (xavier_linear(latent, latent, generator) for _ in range(2))
+        self.decoder = nn.ModuleList([xavier_linear(latent, latent, generator) for _ in range(2)])
+        self.output = xavier_linear(latent, dim, generator)
 
     def encode(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance (clamped to ±10) of the latents, [n, latent] each."""

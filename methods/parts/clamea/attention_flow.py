@@ -9,7 +9,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
+from mmea_bench.methods.core.layers.encoders import xavier_linear, xavier_normal
 from mmea_bench.methods.core.siamese.modal_attention import token_attention
 
 FusionRule = Literal["Cat", "Wcat", "Dcat", "Wsum", "Dsum"]
@@ -94,7 +94,7 @@ class VectorFusion(nn.Module):
         self.dynamic = DynamicWeights(dim, n_heads, generator) if rule[0] == "D" else None
         self.logits = nn.Parameter(torch.zeros(size)) if rule[0] == "W" else None
         projects = keep_dim and self._concatenates
-        self.linear = Linear(size * dim, dim, generator) if projects else None
+        self.linear = xavier_linear(size * dim, dim, generator) if projects else None
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
         """The fused vector, [n, dim] or, for a concatenation without linear layer, [n, M dim]."""
@@ -147,7 +147,7 @@ class AttentionFlow(nn.Module):
         # With one token neither queries, keys nor gates have any influence.
         has_gates = flows and gated and n_tokens > 1
         self.gates = nn.ModuleList(
-            [Linear(width, width, generator) for _ in range(2)] if has_gates else []
+            [xavier_linear(width, width, generator) for _ in range(2)] if has_gates else []
         )
         self._n_tokens = n_tokens
 
@@ -208,8 +208,8 @@ class _FlowSide(nn.Module):
         # Values, then queries and keys, which a single token does not need.
         count = 1 if n_tokens == 1 else 3
         self.inter, self.within = projections(count), projections(count)
-        self.join = Linear(2 * dim, dim, generator)
-        self.out = Linear(dim, dim, generator)
+        self.join = xavier_linear(2 * dim, dim, generator)
+        self.out = xavier_linear(dim, dim, generator)
 
     def merged(self, other_side: _FlowSide) -> tuple[Tensor, Tensor, Tensor]:
         """Matrices for own and other vectors, [dim, dim], and bias of both flows, one token."""

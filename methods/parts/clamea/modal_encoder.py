@@ -13,7 +13,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.layers.encoders import Linear, xavier_normal
+from mmea_bench.methods.core.layers.encoders import Linear, xavier_linear, xavier_normal
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.parts.clamea.modal_generation import BASE
 from mmea_bench.methods.parts.clamea.modal_interactions import (
@@ -67,7 +67,7 @@ class ModalEncoder(nn.Module):
         self._present[BASE] = torch.ones(graph.n_entities, dtype=torch.bool, device=ctx.device)
         self.linear = nn.ModuleDict(
             {
-                name: Linear(rows.shape[1], params.dim, generator)
+                name: xavier_linear(rows.shape[1], params.dim, generator)
                 for name, rows in self._features.items()
             }
         )

@@ -48,7 +48,7 @@ class Association(nn.Module):
                     dim, n_heads, len(others), generator, xavier_linear
                 )
                 if over_others
-                else TokenAttention(dim, n_heads, 1, generator, xavier_linear)
+                else TokenAttention(dim, n_heads, 1, generator)
                 for name, others in self._others.items()
                 for other in others
             }

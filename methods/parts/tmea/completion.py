@@ -49,7 +49,7 @@ class Completion(nn.Module):
         )
         self.vaes = nn.ModuleDict(
             {
-                name: ModalVAE(dim, latent, 1.0, generator, xavier_linear)
+                name: ModalVAE(dim, latent, 1.0, generator)
                 for name in (*SOURCES, *(_joined(name) for name in SOURCES.values()))
             }
         )
