@@ -145,9 +145,10 @@ def test_nodes_lacking_a_modality_have_zero_vectors_and_weights() -> None:
         assert torch.equal(encoded.weights[:, position] > 0, present)
 
 
-def test_total_loss_is_the_sum_that_the_released_code_makes() -> None:
+@pytest.mark.parametrize("tau", [0.1, 0.01])
+def test_total_loss_is_the_sum_that_the_released_code_makes(tau: float) -> None:
     names = ("image", "attribute", "relation", "structure")
-    losses = HybridLosses(names, MEAformerParams().tau)
+    losses = HybridLosses(names, tau)
     with torch.no_grad():
         losses.weighting.log_variances.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
     families = [
@@ -161,7 +162,7 @@ def test_total_loss_is_the_sum_that_the_released_code_makes() -> None:
     total = losses(encoded, positions)
 
     def icl(vectors: Tensor) -> float:
-        return float(intra_modal_contrastive_loss(vectors[:4], vectors[4:], 0.1))
+        return float(intra_modal_contrastive_loss(vectors[:4], vectors[4:], tau))
 
     expected = icl(joint) + 2 * (0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 0.6)
     for name, early, late in (

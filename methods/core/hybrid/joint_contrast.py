@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmea_bench.methods.core.losses.contrastive import SHARPEST, contrastive_loss, later, strips_of
+from mmea_bench.methods.core.losses.contrastive import SHARPEST, later, strips_of
 from mmea_bench.methods.core.single_precision import in_single
 
 
@@ -26,31 +26,21 @@ def joint_contrasts(
         parts: Unit vectors by modality, those of the sources first, [n_modalities, 2b, dim].
         shares: For each kind of joint vectors the factors of its parts, with which it has length
             1, [2b, n_modalities] each.
-        temperature: tau.
+        temperature: tau, ``SHARPEST`` or more.
         weights: Of the modalities' anchors, [n_modalities, 2, b], with a gradient; None is 1 each.
 
     Returns:
         Losses of the joint vectors, [n_kinds], and of the modalities, [n_modalities].
+
+    Raises:
+        ValueError: If the temperature is lower.
     """
     if temperature < SHARPEST:
-        return _one_by_one(parts, shares, temperature, weights)
+        raise ValueError(f"exponentials of cosines by {temperature} leave single precision")
     losses: Tensor = _JointContrasts.apply(  # type: ignore[no-untyped-call]
         parts, torch.stack(list(shares)), temperature, weights
     )
     return losses[: len(shares)], losses[len(shares) :]
-
-
-def _one_by_one(
-    parts: Tensor, shares: Sequence[Tensor], temperature: float, weights: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    def loss(rows: Tensor, anchors: Tensor | None = None) -> Tensor:
-        source, target = rows.chunk(2)
-        return contrastive_loss(source, target, temperature, anchors)
-
-    joint = [torch.cat(list(each.T.unsqueeze(2) * parts), dim=1) for each in shares]
-    anchors = [None] * len(parts) if weights is None else list(weights)
-    own = [loss(rows, each) for rows, each in zip(parts, anchors, strict=True)]
-    return torch.stack([loss(rows) for rows in joint]), torch.stack(own)
 
 
 class _JointContrasts(torch.autograd.Function):

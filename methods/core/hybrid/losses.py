@@ -13,7 +13,7 @@ from mmea_bench.methods.core.hybrid.joint_contrast import joint_contrasts
 from mmea_bench.methods.core.hybrid.modality_attention import weighted_concatenation
 from mmea_bench.methods.core.inputs.encoded_parts import RELEASED_ORDER
 from mmea_bench.methods.core.inputs.presence import loss_where_present
-from mmea_bench.methods.core.losses.contrastive import contrastive_loss
+from mmea_bench.methods.core.losses.contrastive import SHARPEST, contrastive_loss
 from mmea_bench.methods.core.losses.uncertainty import UncertaintyWeighting
 
 ALWAYS_WEIGHTED = RELEASED_ORDER[:6]
@@ -84,7 +84,7 @@ class HybridLosses(nn.Module):
         Returns:
             Of each kind of joint vectors, [n_kinds], and by modality.
         """
-        if kept:
+        if kept or self._tau < SHARPEST:
             return self._separate(encoded, shares, positions, kept, confidences)
         rows = positions.T.flatten()
         parts = torch.stack([vectors[rows] for vectors in encoded.early.values()])
@@ -100,7 +100,7 @@ class HybridLosses(nn.Module):
         kept: Mapping[str, Tensor],
         confidences: Tensor | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """As ``contrasts``; modalities that pairs lack are compared among fewer rows."""
+        """As ``contrasts``, of joint vectors; modalities that pairs lack have fewer rows."""
         source, target = positions.unbind(dim=1)
         joint = (weighted_concatenation(list(encoded.early.values()), each) for each in shares)
         of_joint = torch.stack([self._icl(rows[source], rows[target]) for rows in joint])
