@@ -14,12 +14,7 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder
-from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
-from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
-from mmea_bench.methods.core.rounds.training import train_in_rounds
-from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.optimisers import rmsprop
+from mmea_bench.methods.core.rounds.dual_training import train_dual_encoder
 
 
 @dataclass(frozen=True)
@@ -77,18 +72,5 @@ class DualAMN(Method):
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Vectors of all entities, [n_entities, 2 (depth + 1) dim] on each side."""
-        params: DualAMNParams = self.params
         graph = JointGraph.of(view)
-        model = DualEncoder(
-            graph,
-            params.dim,
-            params.depth,
-            params.n_proxies,
-            ctx.generator("initial values"),
-            ctx.device,
-        )
-        optimiser = rmsprop(params.learning_rate)(model.parameters())
-        rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
-        settings = taken_from(params, HardSampling)
-        step = HardSampleEpochs(model, lambda: rounds.pairs, optimiser, settings, ctx)
-        return train_in_rounds(model, step, graph.split, rounds, ctx, eval_every=params.eval_every)
+        return train_dual_encoder(view, graph, self.params, graph.split, ctx)

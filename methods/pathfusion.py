@@ -23,13 +23,8 @@ from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
 from mmea_bench.methods.core.inputs.text_method import TextMethod
-from mmea_bench.methods.core.layers.proxy_encoder import DualEncoder
 from mmea_bench.methods.core.pair_scores import PairScores
-from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
-from mmea_bench.methods.core.rounds.steps import HardSampleEpochs, HardSampling
-from mmea_bench.methods.core.rounds.training import train_in_rounds
-from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.optimisers import rmsprop
+from mmea_bench.methods.core.rounds.dual_training import train_dual_encoder
 from mmea_bench.methods.parts.pathfusion.paths import (
     HeldPath,
     ImagePath,
@@ -125,34 +120,11 @@ class PathFusion(TextMethod):
         paths = similarity_paths(view, graph, used, params, ctx)
         if "structure" not in used:
             return summed_scores(graph, None, paths, ctx.device)
-        return _trained(view, graph, paths, params, ctx)
 
+        def align(vectors: Tensor) -> PairScores:
+            return summed_scores(graph, vectors, paths, ctx.device)
 
-def _trained(
-    view: TrainView,
-    graph: JointGraph,
-    paths: Sequence[ScaledPath],
-    params: PathFusionParams,
-    ctx: RunContext,
-) -> PairScores:
-    """Trains Dual-AMN, whose seeds grow by the mutual best pairs of the sums."""
-    model = DualEncoder(
-        graph,
-        params.dim,
-        params.depth,
-        params.n_proxies,
-        ctx.generator("initial values"),
-        ctx.device,
-    )
-    optimiser = rmsprop(params.learning_rate)(model.parameters())
-    rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
-    settings = taken_from(params, HardSampling)
-    step = HardSampleEpochs(model, lambda: rounds.pairs, optimiser, settings, ctx)
-
-    def align(vectors: Tensor) -> PairScores:
-        return summed_scores(graph, vectors, paths, ctx.device)
-
-    return train_in_rounds(model, step, align, rounds, ctx, eval_every=params.eval_every)
+        return train_dual_encoder(view, graph, params, align, ctx)
 
 
 def similarity_paths(
