@@ -23,7 +23,7 @@ from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from, without
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.core.training.pseudo_seeds import LooksBeforeEpochs
 from mmea_bench.methods.parts.desalign.energy import BoundedLosses, EnergyBound
 from mmea_bench.methods.parts.desalign.propagation import (
     doubled_adjacency,
@@ -33,7 +33,7 @@ from mmea_bench.methods.parts.desalign.propagation import (
 
 
 @dataclass(frozen=True)
-class DESAlignParams:
+class DESAlignParams(LooksBeforeEpochs):
     """Hyper-parameters of DESAlign; defaults are its released settings for DBP15K, and names.
 
     The released code has no script for the FB15K pairs.
@@ -67,17 +67,6 @@ class DESAlignParams:
     renew_every: int = 25  # code
     promote_every: int = 50  # code
     eval_every: int = 10  # ours; the code looks every epoch
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted: before an epoch trains."""
-        return IterativeSchedule(
-            self.iterative_start,
-            self.check_every,
-            self.promote_every,
-            self.renew_every,
-            looks_first=True,
-        )
 
 
 _RELEASED = {"energy_weight": 0.0, "interpolated": False, "eval_every": 1}
@@ -130,12 +119,6 @@ class DESAlign(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: DESAlignParams = self.params
-        return params.iterative and params.growth.is_reached(params.epochs)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links; joint vectors of all depths side by side.

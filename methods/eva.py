@@ -128,11 +128,6 @@ class EVA(Method):
     }
 
     @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        return bool(self.params.reaches_pseudo_labels)
-
-    @property
     def further_modalities(self) -> tuple[str, ...]:
         """Images, where they give the seeds."""
         return ("image",) if self.params.unsupervised_pairs else ()

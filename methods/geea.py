@@ -28,7 +28,7 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT, xavier_normal
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
 from mmea_bench.methods.core.settings import taken_from, without
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.core.training.pseudo_seeds import LooksBeforeEpochs
 from mmea_bench.methods.parts.geea.encoder import AveragingEncoder
 from mmea_bench.methods.parts.geea.flows import Generators
 from mmea_bench.methods.parts.geea.losses import AlignmentLosses, GenerativeLosses, LossWeights
@@ -36,7 +36,7 @@ from mmea_bench.methods.parts.geea.training import GEEATraining, TrainingSetting
 
 
 @dataclass(frozen=True)
-class GEEAParams:
+class GEEAParams(LooksBeforeEpochs):
     """Hyper-parameters of GEEA; defaults are those of its released script."""
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
@@ -69,13 +69,6 @@ class GEEAParams:
     check_every: int = 5  # MEAformer's script, from which the code stems
     promote_every: int = 50  # code: ten times as many
     eval_every: int = 2  # script
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted: before an epoch trains."""
-        return IterativeSchedule(
-            self.iterative_start, self.check_every, self.promote_every, looks_first=True
-        )
 
 
 class GEEA(Method):
@@ -121,12 +114,6 @@ class GEEA(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: GEEAParams = self.params
-        return params.iterative and params.growth.is_reached(params.epochs)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

@@ -35,13 +35,13 @@ from mmea_bench.methods.core.settings import taken_from, without
 from mmea_bench.methods.core.training.loop import Schedule, train, warmed_up_cosine
 from mmea_bench.methods.core.training.minibatch import shuffled_batches, total
 from mmea_bench.methods.core.training.optimisers import adamw
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training.pseudo_seeds import PseudoLabelParams, PseudoSeeds
 from mmea_bench.methods.parts.ibmea.encoder import BottleneckEncoder, StructureLatents
 from mmea_bench.methods.parts.ibmea.losses import BottleneckLosses, LossSettings
 
 
 @dataclass(frozen=True)
-class IBMEAParams:
+class IBMEAParams(PseudoLabelParams):
     """Hyper-parameters of IBMEA; defaults are those of its released script for the FB15K pairs."""
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
@@ -70,11 +70,6 @@ class IBMEAParams:
     check_every: int = 5  # script
     promote_every: int = 50  # code
     eval_every: int = 50  # script
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted."""
-        return IterativeSchedule(self.iterative_start, self.check_every, self.promote_every)
 
     def rate(self, optimiser: Optimizer) -> LRScheduler:
         """Schedule of the learning rate, stepped once per epoch."""
@@ -135,12 +130,6 @@ class IBMEA(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: IBMEAParams = self.params
-        return params.iterative and params.growth.is_reached(params.epochs)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

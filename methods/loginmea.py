@@ -179,11 +179,6 @@ class LoginMEA(Method):
     paper_stop: ClassVar[StopRule] = "test"
     paper_stop_score: ClassVar = StopScore("hits@1", "src2tgt")
 
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        return bool(self.params.reaches_pseudo_labels)
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' final vectors."""
         params: LoginMEAParams = self.params

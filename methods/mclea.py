@@ -144,11 +144,6 @@ class MCLEA(Method):
     }
 
     @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        return bool(self.params.reaches_pseudo_labels)
-
-    @property
     def further_modalities(self) -> tuple[str, ...]:
         """The modality that gives the seeds, where no links do."""
         source = self._seed_source

@@ -22,11 +22,11 @@ from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings, TwoPartTraining
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from, without
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.core.training.pseudo_seeds import LooksBeforeEpochs
 
 
 @dataclass(frozen=True)
-class MEAformerParams:
+class MEAformerParams(LooksBeforeEpochs):
     """Hyper-parameters of MEAformer; defaults are its released settings for FB15K-DB15K.
 
     Those of the other datasets stand in ``MEAformer.published_settings``.
@@ -56,17 +56,6 @@ class MEAformerParams:
     renew_every: int = 25  # code
     promote_every: int = 50  # code
     eval_every: int = 1  # script; with iterative learning 2
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted: before an epoch trains."""
-        return IterativeSchedule(
-            self.iterative_start,
-            self.check_every,
-            self.promote_every,
-            self.renew_every,
-            looks_first=True,
-        )
 
 
 _ITERATIVE = {"iterative": True, "epochs": 1000, "weight_decay": 5e-4, "eval_every": 2}
@@ -119,12 +108,6 @@ class MEAformer(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: MEAformerParams = self.params
-        return params.iterative and params.growth.is_reached(params.epochs)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

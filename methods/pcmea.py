@@ -88,6 +88,11 @@ class PCMEAParams(SeedTrainingParams):
             if getattr(self, name) % self.attention_heads:
                 raise ValueError(f"{name} must be a multiple of attention_heads")
 
+    @property
+    def last_growth(self) -> int:
+        """Last epoch at which pairs may be found that join, which calibration delays."""
+        return self.epochs - (0 if self.calibration == "none" else self.promote_every)
+
 
 class PCMEA(TextMethod):
     """PCMEA (interpretation); ``as released`` has the released formulas, slips included."""
@@ -146,13 +151,6 @@ class PCMEA(TextMethod):
         "text_encoder": "hashed",
         "max_tokens": 24,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: PCMEAParams = self.params
-        twice = 0 if params.calibration == "none" else params.promote_every
-        return params.iterative and params.growth.is_reached(params.epochs - twice)
 
     @property
     def text_encoder(self) -> str | None:

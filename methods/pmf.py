@@ -25,7 +25,7 @@ from mmea_bench.methods.core.layers.encoders import DiagonalGAT
 from mmea_bench.methods.core.layers.gat_structure import GATStructure
 from mmea_bench.methods.core.layers.multimodal import ModalityEncoders
 from mmea_bench.methods.core.settings import taken_from, without
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.core.training.pseudo_seeds import LooksBeforeEpochs
 from mmea_bench.methods.parts.pmf.encoder import FreezableEncoder
 from mmea_bench.methods.parts.pmf.freezing import Freezing
 from mmea_bench.methods.parts.pmf.losses import (
@@ -38,7 +38,7 @@ from mmea_bench.methods.parts.pmf.training import StagedTraining, TrainingSettin
 
 
 @dataclass(frozen=True)
-class PMFParams:
+class PMFParams(LooksBeforeEpochs):
     """Hyper-parameters of PMF; defaults are its released settings for the FB15K pairs."""
 
     modalities: tuple[str, ...] = ("structure", "relation", "attribute", "image")
@@ -75,20 +75,14 @@ class PMFParams:
     eval_every: int = 1  # code
 
     @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted: before an epoch trains."""
-        return IterativeSchedule(
-            self.iterative_start,
-            self.check_every,
-            self.promote_every,
-            self.renew_every,
-            looks_first=True,
-        )
-
-    @property
     def all_epochs(self) -> int:
         """Of all stages."""
         return self.iterative_start + self.iterative_epochs if self.iterative else self.epochs
+
+    @property
+    def last_growth(self) -> int:
+        """Last epoch at which pairs may be promoted."""
+        return self.all_epochs
 
 
 class PMF(Method):
@@ -145,12 +139,6 @@ class PMF(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: PMFParams = self.params
-        return params.iterative and params.growth.is_reached(params.all_epochs)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""

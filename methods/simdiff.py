@@ -110,11 +110,6 @@ class SimDiff(Method):
         "eval_every": 20,
     }
 
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        return bool(self.params.reaches_pseudo_labels)
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on the seed links and returns all entities' joint vectors."""
         params: SimDiffParams = self.params

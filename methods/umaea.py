@@ -28,7 +28,7 @@ from mmea_bench.methods.core.hybrid.stages import train_in_stages
 from mmea_bench.methods.core.hybrid.training import TrainingSettings
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.settings import taken_from, without
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule
+from mmea_bench.methods.core.training.pseudo_seeds import LooksBeforeEpochs
 from mmea_bench.methods.parts.umaea.encoder import ImaginingEncoder
 from mmea_bench.methods.parts.umaea.losses import ImaginationLosses, ImaginationWeights
 from mmea_bench.methods.parts.umaea.stages import StageLengths, stages_of
@@ -36,7 +36,7 @@ from mmea_bench.methods.parts.umaea.training import ImaginingTraining
 
 
 @dataclass(frozen=True)
-class UMAEAParams:
+class UMAEAParams(LooksBeforeEpochs):
     """Hyper-parameters of UMAEA; defaults are its released settings for DBP15K, and names.
 
     The released code has no script for the FB15K pairs.
@@ -80,25 +80,21 @@ class UMAEAParams:
     eval_every: int = 1  # code
 
     @property
-    def iterative_start(self) -> int:
+    def iterative_start(self) -> int:  # type: ignore[override]
         """Last epoch of all stages the first time, before pseudo-labels."""
         return self.first_epochs + self.imagines * (self.imagining_epochs + self.tuning_epochs)
+
+    @property
+    def last_growth(self) -> int:
+        """Last epoch at which pairs may be promoted: of a first stage."""
+        # With imagined images two stages follow, in which no pair is promoted.
+        last = self.iterative_start + self.first_epochs if self.imagines else self.epochs
+        return min(last, self.epochs)
 
     @property
     def iterative_learning_rate(self) -> float:
         """Learning rate of the first stage the second time."""
         return self.iterative_factor * self.learning_rate
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted: before an epoch of a first stage."""
-        return IterativeSchedule(
-            self.iterative_start,
-            self.check_every,
-            self.promote_every,
-            self.renew_every,
-            looks_first=True,
-        )
 
 
 class UMAEA(Method):
@@ -146,14 +142,6 @@ class UMAEA(Method):
         "promote_every": 10,
         "eval_every": 20,
     }
-
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        params: UMAEAParams = self.params
-        # With imagined images two stages follow, in which no pair is promoted.
-        last = params.iterative_start + params.first_epochs if params.imagines else params.epochs
-        return params.iterative and params.growth.is_reached(min(last, params.epochs))
 
     def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
         """Why UMAEA cannot run: no usable modality, or nothing to learn to imagine from."""

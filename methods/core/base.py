@@ -355,10 +355,10 @@ class Method(ABC):
     def is_iterative(self) -> bool:
         """Whether this configuration gets as far as learning from pseudo-labels.
 
-        A declaration, for what is said before a training; methods that can iterate override it.
+        Said before a training: ``reaches_pseudo_labels`` of the parameters, where they have it.
         What a finished training did is in ``TrainingLog.is_iterative``.
         """
-        return False
+        return bool(getattr(self.params, "reaches_pseudo_labels", False))
 
     def chosen_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Modalities that this configuration encodes, of a dataset that offers ``offered``.

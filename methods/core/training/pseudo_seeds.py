@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -57,6 +58,47 @@ class IterativeSchedule:
         """Whether the look at this epoch starts a new list."""
         period = self.renew_every or self.promote_every
         return epoch % period == self.check_every % period
+
+
+class PseudoLabelParams:
+    """For parameters of a training that may grow its seeds; the names are those of its fields.
+
+    Without a ``renew_every`` promotions alone start new lists of candidates.
+    """
+
+    epochs: int
+    iterative: bool
+    iterative_start: int
+    check_every: int
+    promote_every: int
+    looks_first: ClassVar[bool] = False
+
+    @property
+    def growth(self) -> IterativeSchedule:
+        """When pseudo-labels are looked for and promoted."""
+        return IterativeSchedule(
+            self.iterative_start,
+            self.check_every,
+            self.promote_every,
+            getattr(self, "renew_every", 0),
+            self.looks_first,
+        )
+
+    @property
+    def last_growth(self) -> int:
+        """Last epoch at which pairs may be promoted."""
+        return self.epochs
+
+    @property
+    def reaches_pseudo_labels(self) -> bool:
+        """Whether pseudo-labels are learned before the last epoch is over."""
+        return self.iterative and self.growth.is_reached(self.last_growth)
+
+
+class LooksBeforeEpochs(PseudoLabelParams):
+    """For parameters of a training that looks before an epoch trains, as MEAformer's code does."""
+
+    looks_first: ClassVar[bool] = True
 
 
 class PseudoSeeds:

@@ -14,7 +14,7 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.training.loop import Schedule, backward_in_batches, train
 from mmea_bench.methods.core.training.optimisers import adamw
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training.pseudo_seeds import PseudoLabelParams, PseudoSeeds
 
 SeedLosses = Callable[[dict[str, Tensor], Tensor], Iterable[Tensor]]
 """Called once per epoch as (modality to [n_rows, dim], positions of the pairs in these rows
@@ -43,7 +43,7 @@ class SeedEncoder(Protocol):
 
 
 @dataclass(frozen=True)
-class SeedTrainingParams:
+class SeedTrainingParams(PseudoLabelParams):
     """Parameters of the loop; a method's own parameters extend them and name their sources.
 
     Attributes:
@@ -79,16 +79,6 @@ class SeedTrainingParams:
             self.eval_every,
             earliest_stop=first_promotion if self.iterative else 0,
         )
-
-    @property
-    def growth(self) -> IterativeSchedule:
-        """When pseudo-labels are looked for and promoted."""
-        return IterativeSchedule(self.iterative_start, self.check_every, self.promote_every)
-
-    @property
-    def reaches_pseudo_labels(self) -> bool:
-        """Whether pseudo-labels are learned before the last epoch is over."""
-        return self.iterative and self.growth.is_reached(self.epochs)
 
 
 def train_on_seeds(
