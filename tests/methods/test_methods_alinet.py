@@ -153,6 +153,8 @@ def encoded(*, training: bool) -> tuple[AliNetEncoder, list[Tensor], list[Tensor
     joint = graph(3, 6, [(0, 0, 1), (1, 1, 2), (3, 2, 4), (4, 3, 5)])
     encoder = AliNetEncoder(6, (5, 4, 3), 0.0, generator(), generator()).train(training)
     near, far = one_hop(joint, PAIRS, CPU), two_hop(joint, 0, CPU)
+    with torch.no_grad():
+        encoder.near.bias.uniform_(generator=generator())  # type: ignore[union-attr]
 
     def scaled(vectors: Tensor) -> Tensor:
         if not training:
@@ -161,7 +163,7 @@ def encoded(*, training: bool) -> tuple[AliNetEncoder, list[Tensor], list[Tensor
         return centred / (vectors.var(dim=0, correction=0) + 1e-3).sqrt()
 
     a, x = near.forward_matrix.to_dense(), encoder.table
-    x1 = scaled(a @ (scaled(x) if training else x) @ encoder.near.weight)
+    x1 = scaled(a @ (scaled(x) if training else x) @ encoder.near.weight + encoder.near.bias)
     x2 = scaled(encoder.far(scaled(x), far))
     gate = torch.tanh(x2 @ encoder.gate).clamp_min(0)
     hidden = torch.tanh((1 - gate) * x1 + gate * x2)

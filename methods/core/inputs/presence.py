@@ -8,10 +8,11 @@ fill it; there the functions below find nothing to mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmea_bench.datasets.core.model.view import TrainView
@@ -21,18 +22,33 @@ Presence = Mapping[str, Tensor]
 
 
 def node_presence(
-    view: TrainView, modalities: Iterable[str], device: torch.device
+    view: TrainView, modalities: Sequence[str], device: torch.device
 ) -> dict[str, Tensor]:
-    """Presence of the feature modalities of an N-MMKG, [n_entities] each; empty for other tasks."""
+    """Presence of the modalities of an N-MMKG's nodes, [n_entities] each; empty for other tasks.
+
+    An image has neither a text nor attributes, whatever facts its dataset states (CrossEA's card
+    on methods that were made for other tasks).
+    """
     if view.task != "n-mmkg":
         return {}
-    return {
-        name: torch.from_numpy(np.concatenate([side.present for side in view.features[name]])).to(
-            device
-        )
+    found = {
+        name: np.concatenate([side.present for side in view.features[name]])
         for name in modalities
         if name in view.features
     }
+    if "attribute" in modalities:
+        found["attribute"] = ~images(view)
+    return {name: torch.from_numpy(present).to(device) for name, present in found.items()}
+
+
+def images(view: TrainView) -> NDArray[np.bool_]:
+    """Which nodes are images, [n_entities]: none where nothing tells."""
+    sides = view.source.n_entities, view.target.n_entities
+    if view.task == "n-mmkg" and "image" in view.features:
+        return np.concatenate([side.present for side in view.features["image"]])
+    if view.task == "n-mmkg" and "text" in view.features:
+        return ~np.concatenate([side.present for side in view.features["text"]])
+    return np.zeros(sum(sides), dtype=np.bool_)
 
 
 def masked(vectors: Tensor, name: str, presence: Presence) -> Tensor:

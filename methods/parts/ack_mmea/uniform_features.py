@@ -14,6 +14,7 @@ from mmea_bench.datasets.core.model.row_keys import distinct_rows
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGraph
 from mmea_bench.methods.core.inputs.literals import AttributeValues, standardised_numbers
+from mmea_bench.methods.core.inputs.presence import images
 from mmea_bench.methods.core.layers.encoders import (
     normal_parameter,
     uniform_parameter,
@@ -71,6 +72,7 @@ class MergedAttributes(nn.Module):
     ) -> None:
         super().__init__()
         values = AttributeValues.of(view, graph)
+        values = values.chosen(~images(view)[values.entities])
         order = np.lexsort((values.attributes, values.entities))
         entities, attributes = values.entities[order], values.attributes[order]
         numbers = standardised_numbers(values.attributes, values.numbers)[order]

@@ -46,8 +46,9 @@ class AliNetEncoder(nn.Module):
         super().__init__()
         n_in, n_hidden, n_out = dims
         self.table = glorot_uniform(n_entities, n_in, generator)
-        # The batch normalisation that follows takes away whatever a bias would add in training.
-        self.near = GCNLayer(n_in, n_hidden, generator, bias=False)
+        # In training the batch normalisation takes its bias away again; what rounding makes of it
+        # counts in evaluation, which does not normalise.
+        self.near = GCNLayer(n_in, n_hidden, generator)
         self.far = TwoHopAttention(n_in, n_hidden, rate, generator, draws)
         self.gate = glorot_uniform(n_hidden, n_hidden, generator)
         self.last = GCNLayer(n_hidden, n_out, generator)

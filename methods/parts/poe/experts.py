@@ -22,6 +22,7 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.literals import numbers_of
+from mmea_bench.methods.core.inputs.presence import images
 
 _SMALLEST_WIDTH = 1e-3
 FitBy = Literal["moments", "robust"]
@@ -180,6 +181,8 @@ def numerical_expert(
         The vectors, or None if no pair of attributes is numeric on enough seed links.
     """
     source, target = numeric_values(view.source), numeric_values(view.target)
+    of_images = images(view)
+    source[of_images[: len(source)]], target[of_images[len(source) :]] = np.nan, np.nan
     if fit_by == "robust":
         source, target = (np.sign(each) * np.log1p(np.abs(each)) for each in (source, target))
     links = np.asarray(view.seed_links, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.features import modality_features
+from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.pair_rows import PairRows
 from mmea_bench.methods.core.inputs.presence import loss_where_present, node_presence, pair_presence
 from mmea_bench.methods.core.layers.fusion import WeightedConcatenation
@@ -47,6 +49,18 @@ def test_only_nodes_lack_modalities_by_definition() -> None:
     device = torch.device("cpu")
     assert node_presence(view, ("image", "structure"), device) == {}
     assert set(node_presence(nodes(), ("image", "text", "structure"), device)) == {"image", "text"}
+
+
+def test_an_image_has_no_attributes_whatever_its_dataset_states() -> None:
+    view, device = nodes(), torch.device("cpu")
+    texts = presence_of(view, "text")
+    assert texts.any()
+    assert not texts.all()
+    facts = torch.from_numpy(JointGraph.of(view).attributes[:, 0])
+    assert not texts[facts].all()
+    assert torch.equal(node_presence(view, ("attribute",), device)["attribute"], texts)
+    without_images = replace(view, features={"text": view.features["text"]})
+    assert torch.equal(node_presence(without_images, ("attribute",), device)["attribute"], texts)
 
 
 def test_pairs_count_where_both_ends_have_the_modality() -> None:
@@ -91,9 +105,9 @@ def test_vectors_of_lacking_modalities_are_zero_in_mclea() -> None:
     method = MCLEA.configure("mclea", "full", {**MCLEA.test_params, "epochs": 5})
     embeddings = method.fit(view, RunContext(rng_seed=1))
     assert {"structure", "relation", "image", "text"} <= set(embeddings.by_modality)
-    for name in ("image", "text"):
+    for name, kind in (("image", "image"), ("text", "text"), ("attribute", "text")):
         vectors = torch.cat(embeddings.by_modality[name])
-        assert torch.equal(vectors.any(dim=1), presence_of(view, name))
+        assert torch.equal(vectors.any(dim=1), presence_of(view, kind))
 
 
 def test_pairs_that_share_an_entity_share_its_row() -> None:
