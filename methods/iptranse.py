@@ -81,8 +81,9 @@ class IPTransE(Method):
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = IPTransEParams
-    # No source states how its rows were scored; this is the interpretation's.
-    published_scoring = Scoring("cosine", csls=0)
+    # No source states how its rows were scored; the interpretation has the cosine, and the code of
+    # `ITransE` the Manhattan distance.
+    published_scoring = Scoring(csls=0)
     variants: ClassVar = {
         "w/o paths": {"path_weight": 0.0},
         "w/o soft labels": {"soft_labels": False},
