@@ -22,20 +22,24 @@ from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
 from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRule, StopScore
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
-from mmea_bench.methods.core.inputs.text_method import TextMethod
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.siamese.pair_losses import ContrastiveForm, modal_contrastive_loss
+from mmea_bench.methods.core.siamese.training import (
+    OutputMethod,
+    PairRoundParams,
+    SiameseSettings,
+    train_siamese,
+)
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
 from mmea_bench.methods.core.siamese.translation import BatchEntities, translation_loss
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
-from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.clamea.modal_encoder import ModalEncoder, modality_inputs
 from mmea_bench.methods.parts.clamea.modal_generation import BASE
 from mmea_bench.methods.parts.clamea.modal_interactions import ORDER, InteractionParams
 
 
 @dataclass(frozen=True)
-class CLAMEAParams(InteractionParams):
+class CLAMEAParams(InteractionParams, PairRoundParams):
     """Hyper-parameters of CLAMEA; those of the network stand in ``InteractionParams``."""
 
     vae_sample: int = 5000  # entities that may train the VAEs besides the seeds; ours, lineage 0
@@ -60,7 +64,7 @@ class CLAMEAParams(InteractionParams):
     eval_every: int = 10  # lineage: 1 from epoch 70 on
 
 
-class CLAMEA(TextMethod):
+class CLAMEA(OutputMethod):
     """CLAMEA by the text of its paper and its lineage, in the reading that learns.
 
     Three defaults depart from the letter, because by it nothing is learned or the paper's own parts
@@ -169,19 +173,6 @@ class CLAMEA(TextMethod):
     paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
     paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)
 
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-pairs are found before the last epoch."""
-        params: CLAMEAParams = self.params
-        return params.iterative and params.iterative_every < params.epochs
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why CLAMEA cannot run: no triples, no encoder, nothing left for the joint vector."""
-        lacking = super().skip_reason(modalities)
-        if lacking is None and not set(self.used_modalities(modalities)) & set(self.params.output):
-            lacking = f"the dataset has none of: {', '.join(self.params.output)}"
-        return lacking
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' joint vectors."""
         params: CLAMEAParams = self.params
@@ -192,27 +183,17 @@ class CLAMEA(TextMethod):
         form = SetForm(params.pseudo_as_seeds)
         sets = TrainingSets(encoder, graph.seed_pairs(view), params.iterative_every, ctx, form)
         losses = Losses(encoder, params, ctx)
-        adam = torch.optim.Adam(encoder.parameters(), lr=params.learning_rate, fused=True)
-        updates = MiniBatchSteps(adam)
 
-        def step(_epoch: int) -> float:
-            """Each batch of triples with all seeds; then one step on all pseudo-pairs."""
-            mean = updates.mean_loss(
-                losses.of_triples(*batch, sets.seeds_of_step(params.sampled_pairs), sets.n_with)
-                for batch in sets.triple_batches(params.batch_size)
-            )
-            pseudo_batches = sets.pseudo_batches(params.pseudo_batch)
-            updates.summed_step(losses.of_pseudo_pairs(rows) for rows in pseudo_batches)
-            return mean
+        def of_batch(triples: Tensor, stand_ins: Tensor, at_head: Tensor) -> Tensor:
+            """All losses of triples and of the seeds."""
+            seeds = sets.seeds_of_step(params.sampled_pairs)
+            return losses.of_triples(triples, stand_ins, at_head, seeds, sets.n_with)
 
-        # Patience begins after the second round: the first pairs are few, and a plateau before
-        # either round must not end the training.
-        second_round = 2 * params.iterative_every if params.iterative else 0
-        schedule = Schedule(
-            params.epochs, None, eval_every=params.eval_every, earliest_stop=second_round
+        settings = taken_from(params, SiameseSettings)
+        of_pairs = losses.of_pseudo_pairs
+        return train_siamese(
+            encoder, sets, of_batch, settings, ctx, of_pseudo_pairs=of_pairs, rounds_waited=2
         )
-        grow = sets.grow if params.iterative else None
-        return train(encoder.parameters(), step, encoder.embeddings, schedule, ctx, grow)
 
 
 class Losses:

@@ -24,13 +24,16 @@ from mmea_bench.methods.core.base import Embeddings, RunContext, Scoring, StopRu
 from mmea_bench.methods.core.inputs.attribute_texts import attribute_name
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_encoders import text_vectors
-from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.siamese.training import (
+    OutputMethod,
+    PairRoundParams,
+    SiameseSettings,
+    train_siamese,
+)
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
 from mmea_bench.methods.core.siamese.translation import BatchEntities, BatchRows, translation_loss
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
-from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.msnea.attribute_lists import attribute_lists
 from mmea_bench.methods.parts.msnea.contrast import views_contrast
 from mmea_bench.methods.parts.msnea.encoder import EncoderParams, Inputs, SiameseEncoder
@@ -40,7 +43,7 @@ VIEWS = ("structure", "image", "attribute")
 
 
 @dataclass(frozen=True)
-class MSNEAParams:
+class MSNEAParams(PairRoundParams):
     """Hyper-parameters of MSNEA; "code" is the released one, "ours" what it leaves open."""
 
     modalities: tuple[str, ...] = VIEWS  # encoded
@@ -62,7 +65,7 @@ class MSNEAParams:
     eval_every: int = 10  # code: 1
 
 
-class MSNEA(TextMethod):
+class MSNEA(OutputMethod):
     """MSNEA as its released code trains it.
 
     ``attribute types`` leaves numbers out, as the comparison in MEAformer's and UMAEA's READMEs ran
@@ -114,19 +117,6 @@ class MSNEA(TextMethod):
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links, after every epoch
     paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)  # code, left to right alone
 
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-pairs are found before the last epoch."""
-        params: MSNEAParams = self.params
-        return params.iterative and params.iterative_every < params.epochs
-
-    def skip_reason(self, modalities: tuple[str, ...]) -> str | None:
-        """Why MSNEA cannot run: no triples, no encoder, nothing left for the joint vector."""
-        lacking = super().skip_reason(modalities)
-        if lacking is None and not set(self.used_modalities(modalities)) & set(self.params.output):
-            lacking = f"the dataset has none of: {', '.join(self.params.output)}"
-        return lacking
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' fused vectors."""
         params: MSNEAParams = self.params
@@ -137,23 +127,13 @@ class MSNEA(TextMethod):
         form = SetForm(pseudo_as_seeds=True, own_relations=True, target_twice=params.target_twice)
         sets = TrainingSets(encoder, graph.seed_pairs(view), params.iterative_every, ctx, form)
         losses = Losses(encoder, params.margin, params.contrastive_margin)
-        updates = MiniBatchSteps(
-            torch.optim.Adam(encoder.parameters(), lr=params.learning_rate, fused=True)
-        )
 
-        def step(_epoch: int) -> float:
-            """Each batch of triples with all seeds."""
-            return updates.mean_loss(
-                losses.of_step(*batch, sets.seeds_of_step(0))
-                for batch in sets.triple_batches(params.batch_size)
-            )
+        def of_batch(triples: Tensor, stand_ins: Tensor, at_head: Tensor) -> Tensor:
+            """All losses of triples and of all seeds."""
+            return losses.of_step(triples, stand_ins, at_head, sets.seeds_of_step(0))
 
-        first_round = params.iterative_every if params.iterative else 0
-        schedule = Schedule(
-            params.epochs, None, eval_every=params.eval_every, earliest_stop=first_round
-        )
-        grow = sets.grow if params.iterative else None
-        return train(encoder.parameters(), step, encoder.embeddings, schedule, ctx, grow)
+        shared = taken_from(params, SiameseSettings)
+        return train_siamese(encoder, sets, of_batch, shared, ctx, rounds_waited=1)
 
 
 def _inputs(

@@ -28,15 +28,14 @@ from mmea_bench.methods.core.inputs.attribute_texts import attribute_vectors, co
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.text_method import TextMethod
 from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.core.siamese.training import PairRoundParams, SiameseSettings, train_siamese
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
-from mmea_bench.methods.core.training.loop import Schedule, train
-from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.parts.tmea.encoder import ORDER, EncoderParams, TokenEncoder
 from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
 
 
 @dataclass(frozen=True)
-class TMEAParams:
+class TMEAParams(PairRoundParams):
     """Hyper-parameters of TMEA; "code" is the released one, "ours" the reading chosen here."""
 
     modalities: tuple[str, ...] = ORDER  # encoded
@@ -137,12 +136,6 @@ class TMEA(TextMethod):
     paper_stop: ClassVar[StopRule] = "valid"  # MRR on validation links
     paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)  # code, left to right alone
 
-    @property
-    def is_iterative(self) -> bool:
-        """Whether pseudo-pairs are found before the last epoch."""
-        params: TMEAParams = self.params
-        return params.iterative and params.iterative_every < params.epochs
-
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on seed links and triples and returns all entities' joint vectors."""
         params: TMEAParams = self.params
@@ -160,27 +153,18 @@ class TMEA(TextMethod):
         seeds = graph.seed_pairs(view)
         sets = TrainingSets(encoder, seeds, params.iterative_every, ctx, form)
         losses = Losses(encoder, taken_from(params, LossParams), ctx)
-        updates = MiniBatchSteps(
-            torch.optim.Adam(encoder.parameters(), lr=params.learning_rate, fused=True)
-        )
 
-        def step(_epoch: int) -> float:
-            """Each batch of triples with the seeds; then one step on all pseudo-pairs."""
-            mean = updates.mean_loss(
-                losses.of_step(*batch, *sets.drawn_seeds(params.sampled_pairs))
-                for batch in sets.triple_batches(params.batch_size)
+        def of_batch(triples: Tensor, stand_ins: Tensor, at_head: Tensor) -> Tensor:
+            """All losses of triples and of the seeds."""
+            return losses.of_step(
+                triples, stand_ins, at_head, *sets.drawn_seeds(params.sampled_pairs)
             )
-            pseudo_batches = sets.pseudo_batches(params.pseudo_batch)
-            updates.summed_step(losses.of_pseudo_pairs(rows) for rows in pseudo_batches)
-            return mean
 
-        # Patience begins after the second round, as in CLAMEA.
-        second_round = 2 * params.iterative_every if params.iterative else 0
-        schedule = Schedule(
-            params.epochs, None, eval_every=params.eval_every, earliest_stop=second_round
+        shared = taken_from(params, SiameseSettings)
+        of_pairs = losses.of_pseudo_pairs
+        return train_siamese(
+            encoder, sets, of_batch, shared, ctx, of_pseudo_pairs=of_pairs, rounds_waited=2
         )
-        grow = sets.grow if params.iterative else None
-        return train(encoder.parameters(), step, encoder.embeddings, schedule, ctx, grow)
 
 
 def _inputs(
