@@ -254,7 +254,8 @@ def show_status(folder: Path, *, as_json: bool) -> None:
 def _spell_missing(status: FolderStatus) -> str:
     from mmea_bench.bench.running.estimate import spell_duration
 
-    n_cells = f"{status.n_missing} cells missing, {len(status.running)} of them running."
+    cells = "1 cell" if status.n_missing == 1 else f"{status.n_missing} cells"
+    n_cells = f"{cells} missing, {len(status.running)} of them running."
     if not status.n_missing:
         return "No cell is missing."
     if status.seconds_left is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mmea_bench.bench.running.estimate import CellTimes, spell_duration
@@ -110,15 +111,21 @@ def folder_status(folder: Path) -> FolderStatus:
 def _seconds_left(
     times: CellTimes, found: Completeness, running: list[RunningCell]
 ) -> float | None:
-    """Expected seconds of missing cells; those that run are judged by their own epochs if told."""
-    told = {cell.key: cell.advance.seconds_left for cell in running if cell.advance is not None}
+    """Expected seconds of missing cells; those that run are judged by their own epochs if told.
+
+    Before any cell has ended the others are taken for such as run.
+    """
+    advances = {cell.key: cell.advance for cell in running if cell.advance is not None}
+    told = {key: advance.seconds_left for key, advance in advances.items()}
+    wholes = [whole for each in advances.values() if (whole := each.whole_seconds) is not None]
+    of_running = fmean(wholes) if wholes else None
     total = 0.0
     for key, words in found.cells.items():
         if found.states[key] != "missing":
             continue
         seconds = told.get(key)
         if seconds is None:
-            seconds = times.seconds(words)
+            seconds = times.seconds(words) if times.knows_any else of_running
         if seconds is None:
             return None
         total += seconds

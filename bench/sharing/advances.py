@@ -34,6 +34,13 @@ class Advance:
     seconds: float
     seconds_left: float | None
 
+    @property
+    def whole_seconds(self) -> float | None:
+        """Expected of all epochs together; None before there is a second one."""
+        if self.seconds_left is None or self.epoch >= self.n_epochs:
+            return None
+        return self.seconds_left * self.n_epochs / (self.n_epochs - self.epoch)
+
     @classmethod
     def read(cls, found: object) -> Advance | None:
         """What a file says of a cell; None where that makes no sense."""
