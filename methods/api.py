@@ -76,7 +76,11 @@ from mmea_bench.methods.core.training.negatives import (
     random_pair_negatives,
 )
 from mmea_bench.methods.core.training.optimisers import adagrad, adam, adamw, rmsprop, sgd
-from mmea_bench.methods.core.training.pseudo_seeds import IterativeSchedule, PseudoSeeds
+from mmea_bench.methods.core.training.pseudo_seeds import (
+    IterativeSchedule,
+    PseudoLabelParams,
+    PseudoSeeds,
+)
 from mmea_bench.methods.core.training.seed_training import SeedTrainingParams, train_on_seeds
 from mmea_bench.methods.core.training.triple_corruption import TripleBatches
 
@@ -107,6 +111,7 @@ __all__ = [
     "NoParams",
     "PairScores",
     "Paper",
+    "PseudoLabelParams",
     "PseudoSeeds",
     "ReflectionGraph",
     "ReflectionLayer",
