@@ -25,8 +25,7 @@ from mmea_bench.methods.core.layers.reflection_encoder import (
     all_layers,
 )
 from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
-from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
-from mmea_bench.methods.core.rounds.training import train_in_rounds
+from mmea_bench.methods.core.rounds.training import TileSettings, train_on_tiles
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.optimisers import adam
 
@@ -97,18 +96,11 @@ class MRAEA(Method):
         if not params.iterative:
             settings = replace(settings, bootstrap_start=params.epochs)
         rounds = Promotions(graph, view, settings, ctx)
-        gradients = TiledMarginGradients(
-            encoder, graph.n_entities, params.margin, params.dropout, ctx
+        tiles, optimiser = (
+            taken_from(params, TileSettings),
+            adam(params.learning_rate, epsilon=1e-7),
         )
-        return train_in_rounds(
-            encoder,
-            lambda _epoch: gradients(rounds.pairs),
-            graph.split,
-            rounds,
-            ctx,
-            eval_every=params.eval_every,
-            optimiser=adam(params.learning_rate, epsilon=1e-7),
-        )
+        return train_on_tiles(encoder, graph, rounds, tiles, optimiser, ctx)
 
 
 class MetaRelationEncoder(nn.Module):

@@ -16,8 +16,7 @@ from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.reflection_encoder import ReflectionEncoder
 from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
-from mmea_bench.methods.core.rounds.steps import TiledMarginGradients
-from mmea_bench.methods.core.rounds.training import train_in_rounds
+from mmea_bench.methods.core.rounds.training import TileSettings, train_on_tiles
 from mmea_bench.methods.core.search_space import Choice, Dimension, Float, Int
 from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.optimisers import rmsprop
@@ -84,15 +83,5 @@ class RREA(Method):
         encoder = ReflectionEncoder(graph, params.dim, params.depth, generator, ctx.device)
         encoder.to(ctx.device)
         rounds = Promotions(graph, view, taken_from(params, RoundSettings), ctx)
-        gradients = TiledMarginGradients(
-            encoder, graph.n_entities, params.margin, params.dropout, ctx
-        )
-        return train_in_rounds(
-            encoder,
-            lambda _epoch: gradients(rounds.pairs),
-            graph.split,
-            rounds,
-            ctx,
-            eval_every=params.eval_every,
-            optimiser=rmsprop(params.learning_rate),
-        )
+        tiles, optimiser = taken_from(params, TileSettings), rmsprop(params.learning_rate)
+        return train_on_tiles(encoder, graph, rounds, tiles, optimiser, ctx)
