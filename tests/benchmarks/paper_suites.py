@@ -44,6 +44,8 @@ LENGTHS = (
     "freeze_epochs",
     "warm_up_epochs",
 )
+OWN_LENGTHS = {"pmf": ("iterative_start", "iterative_epochs")}
+"""Stages whose lengths stand for something else in other methods."""
 MINUTES = "minutes.json"
 
 
@@ -52,6 +54,8 @@ def cuts(methods: Sequence[str]) -> Iterator[str]:
     of_method = {method: get_method(method).configure(method, "full", {}) for method in methods}
     names = {each.name for method in of_method.values() for each in fields(method.params)}
     yield from (f"{name}=1" for name in LENGTHS if name in names)
+    for method in of_method:
+        yield from (f"{method}.{name}=1" for name in OWN_LENGTHS.get(method, ()))
     if "text_encoder" in names:
         yield "text_encoder=hashed"
 
