@@ -60,6 +60,7 @@ from mmea_bench.datasets.core.access.catalogue import (
 )
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.user_files import user_name
+from mmea_bench.methods.core.catalogue import check_own_names
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import NO_SUITE
@@ -235,6 +236,7 @@ def _loaded(request: Request) -> tuple[Suite, Place, Path]:
             "Name a suite with --suite (see `mmea-bench list suites`), or give both --methods "
             "and --datasets."
         )
+    check_own_names(place.method_files)
     changes = request.suite_changes()
     suite = load_suite(request.suite, changes, place.data_root, place.method_files)
     return suite, place, request.out or RUNS_FOLDER / _folder_name(request, suite, place)

@@ -89,6 +89,28 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
     return load(offered[wanted], Method, "method")
 
 
+def check_own_names(method_files: Sequence[Path]) -> None:
+    """Refuses files whose names would hide another method's, in tables and in records.
+
+    Args:
+        method_files: Files of the user.
+
+    Raises:
+        UserError: If two give one name, or one gives that of a method of the project or a package.
+    """
+    known: dict[str, Path] = {}
+    for path in method_files:
+        name = user_name(path)
+        other = known.setdefault(name, path)
+        taken = f"{other} gives too" if other.resolve() != path.resolve() else ""
+        if name in method_names():
+            taken = "is that of another method"
+        if taken:
+            raise UserError(
+                f"Method file {path} gives the name '{name}', which {taken}. Rename the file."
+            )
+
+
 def method_sources(name: str, method_files: Sequence[Path] = ()) -> tuple[Path, ...]:
     """The method's file and every file that it imports, directly or not, sorted.
 

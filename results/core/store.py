@@ -13,16 +13,18 @@ from mmea_bench.results.core.disk.files import (
     TEMPORARY_SUFFIX,
     UnusableFileError,
     make_folder,
+    open_regular,
     read_regular,
     write_atomic,
 )
 from mmea_bench.results.core.errors import NewerSchemaError, ResultsError
-from mmea_bench.results.core.plans.plan_file import planned_cells
+from mmea_bench.results.core.plans.plan_file import PLAN_NAME, is_foreign_plan, planned_cells
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 _STALE_AFTER_S = 3600.0
+_LONGEST_HEADER = 4096
 
 
 class ResultStore:
@@ -77,10 +79,18 @@ class ResultStore:
         stay where they are.
 
         Raises:
-            ResultsError: If records of a newer version are there, which a run would replace, or
-                ``cells`` is a link into another folder, whose records are not ours to move.
+            ResultsError: If records of a newer version are there, which a run would replace,
+                ``cells`` is a link into another folder, whose records are not ours to move, or
+                files of another program stand where the tables or the plan would be written.
         """
         cells = self.folder / "cells"
+        foreign = _foreign_files(self.folder)
+        if foreign and next(self.records(), None) is None:
+            raise ResultsError(
+                f"{self.folder} is no results folder: its {' and '.join(foreign)} "
+                f"{'is' if len(foreign) == 1 else 'are'} of another program and would be "
+                "replaced. Give another folder with --out."
+            )
         if cells.is_symlink():
             raise ResultsError(
                 f"{cells} is a link to {cells.resolve()}: a run would change the records of that "
@@ -206,3 +216,19 @@ def read_tables(folder: Path) -> Tables:
             "Give the results folder of a run, or run a suite first."
         )
     return replace(tables, planned=planned_cells(folder), folder=folder)
+
+
+def _foreign_files(folder: Path) -> list[str]:
+    """Names of files that are no tables and no plan of ours, but called like them."""
+    found = []
+    for name, columns in table.TABLE_COLUMNS.items():
+        try:
+            with open_regular(folder / f"{name}.csv") as file:
+                header = file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace").strip()
+        except OSError:
+            continue
+        if header and header.split(",")[0].strip('"') != columns[0].name:
+            found.append(f"{name}.csv")
+    if is_foreign_plan(folder):
+        found.append(PLAN_NAME)
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.methods.core.catalogue import get_method
+from mmea_bench.methods.core.catalogue import check_own_names, get_method
 
 MOVED = {
     "from mmea_bench.methods.core.joint_graph import JointGraph": "methods",
@@ -42,3 +42,22 @@ def test_what_another_package_lacks_keeps_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a_package_that_nobody_has") as caught:
         get_method("mine", [path])
     assert "api" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("eva.py",), "gives the name 'eva', which is that of another method. Rename the file."),
+        (("a/mine.py", "b/mine.py"), "mine.py gives too"),
+        (("a/my-own.py", "b/my_own.py"), "gives the name 'my_own'"),
+    ],
+)
+def test_a_file_whose_name_hides_another_method_is_refused(
+    tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        check_own_names([tmp_path / name for name in names])
+
+
+def test_a_file_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    check_own_names([tmp_path / "mine.py", tmp_path / "a" / ".." / "mine.py"])

@@ -315,3 +315,27 @@ def test_folders_and_records_of_older_versions_have_no_counts(tmp_path: Path) ->
         "statistic",
         "value",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("results.csv", "year,price\n2024,3\n"),
+        ("cells.csv", '"id";"x"\n'),
+        ("plan.json", '{"title": "our garden"}'),
+        ("plan.json", "[1, 2]"),
+    ],
+)
+def test_files_of_another_program_are_not_replaced(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ResultsError, match=f"its {name} is of another program"):
+        ResultStore(tmp_path).quarantine()
+    assert (tmp_path / name).read_text() == content
+
+
+def test_a_folder_with_records_is_ours_whatever_else_lies_there(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    _fill(store, ["a"])
+    for name, content in (("results.csv", "x,y\n"), ("plan.json", "[]")):
+        (tmp_path / name).write_text(content)
+    assert store.quarantine() == []

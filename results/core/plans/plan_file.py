@@ -41,14 +41,25 @@ def plan_content(folder: Path) -> dict[str, Any]:
     return _content(folder / PLAN_NAME)
 
 
+def is_foreign_plan(folder: Path) -> bool:
+    """Whether the file in the plan's place is JSON, and no plan of ours."""
+    content = _parsed(folder / PLAN_NAME)
+    return content is not None and not (isinstance(content, dict) and "keys" in content)
+
+
 def names_content(folder: Path) -> dict[str, Any]:
     """Printed names that the suite of a folder gave; empty where there are none."""
     return _content(folder / NAMES_FILE)
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_regular(path, LARGEST_PLAN_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    content = _parsed(path)
     return content if isinstance(content, dict) else {}
+
+
+def _parsed(path: Path) -> object:
+    """What a JSON file says; None where it cannot be read."""
+    try:
+        return json.loads(read_regular(path, LARGEST_PLAN_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
