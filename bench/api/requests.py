@@ -139,6 +139,8 @@ def _run(
 ) -> RunOutcome:
     suite, place, folder = _loaded(request)
     settings = _settings(request)
+    if not ClusterRequest(request.scheduler, request.scheduler_file, request.profile):
+        _check_device(request.device)
     store = _writable(folder)
     keeping = replace(keeping_of(request.keep, request.top_k), folder=folder.resolve())
     place = replace(place, keeping=keeping)
@@ -176,6 +178,18 @@ def _run(
     if request.from_record is not None and not quiet:
         _compare(plan, store, find_record(request.from_record, None, RUNS_FOLDER), console)
     return RunOutcome(plan, summary, folder, tables)
+
+
+def _check_device(name: str) -> None:
+    """Refuses a GPU that is not there before anything is written.
+
+    Raises:
+        UserError: If there is no such GPU.
+    """
+    if name.startswith("cuda"):
+        from mmea_bench.bench.cells.execute import device_of  # loads all that trains
+
+        device_of(name)
 
 
 def _writable(folder: Path) -> ResultStore:

@@ -342,11 +342,23 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _device(job: Job) -> torch.device:
-    if job.device == "auto":
+    return device_of(job.device, has_own_gpu=job.gpu is not None)
+
+
+def device_of(name: str, *, has_own_gpu: bool = False) -> torch.device:
+    """The device that a request names.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or one GPU such as ``cuda:1``.
+        has_own_gpu: Whether this process was given a GPU and sees nothing else.
+
+    Raises:
+        UserError: If there is no such GPU.
+    """
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _colon, number = job.device.partition(":")
-    # Of a GPU that was given to the cell, the process sees nothing else.
-    index = 0 if job.gpu is not None else int(number or 0)
+    kind, _colon, number = name.partition(":")
+    index = 0 if has_own_gpu else int(number or 0)
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cuda" and index >= n_gpus:
         found = f"of {n_gpus} " if n_gpus else ""

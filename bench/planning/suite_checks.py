@@ -105,7 +105,12 @@ class SuiteChecker:
             left_out=tuple(self._left_out),
         )
         if methods and "methods" not in changes:
-            self._problems.extend(sections_of_others(table, methods))
+            # A name that does not work is one problem already.
+            given = raw.get("methods")
+            listed = (
+                {str(name).replace("-", "_") for name in given} if isinstance(given, list) else ()
+            )
+            self._problems.extend(sections_of_others(table, {*methods, *listed}))
         self._check_settings(suite)
         if self._problems:
             raise UserError(self._report())
@@ -140,7 +145,7 @@ class SuiteChecker:
     def _methods(self, raw: Table, *, chosen: bool) -> tuple[str, ...]:
         own = self._own_methods()
         if "methods" not in raw:
-            if not own:
+            if not self._files:
                 self._problems.append("No methods are named. Add `methods` (or --methods).")
             return own
         names: list[str] = []

@@ -30,7 +30,8 @@ def load_user_file(path: Path, package: str, what: str) -> ModuleType:
         UserError: If there is no such file, or it cannot be imported; the sentence names its line.
     """
     if not path.is_file():
-        raise UserError(f"{what} file {path} does not exist.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"{what} file {path} {problem}.")
     module_name = f"{package}.{user_name(path)}"
     spec = importlib.util.spec_from_file_location(module_name, path.resolve())
     if spec is None or spec.loader is None:

@@ -85,7 +85,9 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
     offered = _offered()
     if wanted not in offered:
         valid = [*method_names(), *user_files]
-        raise UserError(unknown_name("method", name, valid, "bench list methods"))
+        where = "bench list methods"
+        own = " A file of your own is given with --method-file."
+        raise UserError(unknown_name("method", name, valid, where) + own)
     return load(offered[wanted], Method, "method")
 
 

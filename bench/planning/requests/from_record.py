@@ -41,7 +41,7 @@ def find_record(key: str, folder: Path | None, runs: Path) -> Record:
     if not keys:
         raise UserError(
             f"There is no record '{key}' in {where}. `mmea-bench status DIR --json` and cells.csv "
-            "name the keys of a results folder; give another one with --in DIR."
+            "name the keys of a results folder; DIR/cells/KEY.json is the path of a record."
         )
     if len(keys) > 1:
         raise UserError(f"Several records begin with '{key}': {', '.join(sorted(keys)[:5])}.")

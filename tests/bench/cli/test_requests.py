@@ -15,7 +15,7 @@ from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.requests.folder_names import folder_name
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.datasets.core.errors import UserError
-from mmea_bench.results.core.store import ResultStore, read_tables
+from mmea_bench.results.core.store import ResultStore
 
 HERE = ["--datasets", "synthetic[n=100]", "--repeats", "1", "--seed-ratios", "0.3"]
 
@@ -102,11 +102,13 @@ def test_wrong_requests_are_sentences(sweep: list[str], words: list[str], part: 
     assert part in done.stderr
 
 
-def test_one_gpu_can_be_named(sweep: list[str], tmp_path: Path) -> None:
-    """Without such a GPU the cell fails with a sentence, as ``cuda`` does."""
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
+    sweep: list[str], tmp_path: Path
+) -> None:
     done = invoke("run", "--no-report", *sweep, "--device", "cuda:99")
-    assert done.exit_code == 1
-    assert "No CUDA device 99" in read_tables(tmp_path / "out").cells["reason"][0]
+    assert done.exit_code == 2
+    assert "No CUDA device 99" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_cells_that_will_be_skipped_are_not_counted_as_work(sweep: list[str]) -> None:
