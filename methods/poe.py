@@ -176,7 +176,7 @@ def _experts(
             found["relational"] = relational_expert(graph, pairs, params.relational_dim, ctx)
     if "n" in params.experts and "attribute" in used:
         sizes = params.max_attribute_pairs, params.n_frequencies
-        found["numerical"] = numerical_expert(view, *sizes, ctx, params.gaussians)
+        found["numerical"] = numerical_expert(view, *sizes, ctx, params.gaussians, used)
     if "i" in params.experts:
         for name in FEATURES:
             if name in used:

@@ -37,18 +37,23 @@ def node_presence(
         if name in view.features
     }
     if "attribute" in modalities:
-        found["attribute"] = ~images(view)
+        found["attribute"] = ~images(view, modalities)
     return {name: torch.from_numpy(present).to(device) for name, present in found.items()}
 
 
-def images(view: TrainView) -> NDArray[np.bool_]:
-    """Which nodes are images, [n_entities]: none where nothing tells."""
-    sides = view.source.n_entities, view.target.n_entities
-    if view.task == "n-mmkg" and "image" in view.features:
-        return np.concatenate([side.present for side in view.features["image"]])
-    if view.task == "n-mmkg" and "text" in view.features:
-        return ~np.concatenate([side.present for side in view.features["text"]])
-    return np.zeros(sum(sides), dtype=np.bool_)
+def images(view: TrainView, modalities: Sequence[str]) -> NDArray[np.bool_]:
+    """Which nodes are images, [n_entities]: none in entity alignment, or where nothing tells.
+
+    Args:
+        view: Dataset.
+        modalities: What is read of it; a method that reads neither texts nor images is not told.
+    """
+    if view.task == "n-mmkg":
+        for name in ("image", "text"):
+            if name in modalities and name in view.features:
+                present = np.concatenate([side.present for side in view.features[name]])
+                return present if name == "image" else ~present
+    return np.zeros(view.source.n_entities + view.target.n_entities, dtype=np.bool_)
 
 
 def masked(vectors: Tensor, name: str, presence: Presence) -> Tensor:

@@ -132,6 +132,7 @@ class UniformEncoder(nn.Module):
             merged = MergedAttributes(
                 *(view, graph, settings.dim, settings.n_bins, generator, ctx.device),
                 attends=settings.merge == "attention",
+                modalities=self._names,
             )
             self.inputs[name], present = merged, merged.present
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -55,11 +56,12 @@ class MergedAttributes(nn.Module):
         dim: Columns of a fact.
         n_bins: Of a number.
         attends: Whether facts are weighed; else ``x_e`` is their mean.
+        modalities: What the method reads; images among nodes have no facts where it tells them.
         generator: CPU generator of the initial values, Glorot's.
         device: Where the sums run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what facts are made of
         self,
         view: TrainView,
         graph: JointGraph,
@@ -69,10 +71,11 @@ class MergedAttributes(nn.Module):
         device: torch.device,
         *,
         attends: bool = True,
+        modalities: Sequence[str] = (),
     ) -> None:
         super().__init__()
         values = AttributeValues.of(view, graph)
-        values = values.chosen(~images(view)[values.entities])
+        values = values.chosen(~images(view, modalities)[values.entities])
         order = np.lexsort((values.attributes, values.entities))
         entities, attributes = values.entities[order], values.attributes[order]
         numbers = standardised_numbers(values.attributes, values.numbers)[order]

@@ -6,6 +6,7 @@ Source of the kinds: MMKG (ESWC 2019) and KBlrn (UAI 2018); how each one is made
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,7 +160,12 @@ def principal_directions(rows: Tensor, dim: int, generator: torch.Generator) -> 
 
 
 def numerical_expert(
-    view: TrainView, n_pairs: int, n_frequencies: int, ctx: RunContext, fit_by: FitBy = "moments"
+    view: TrainView,
+    n_pairs: int,
+    n_frequencies: int,
+    ctx: RunContext,
+    fit_by: FitBy = "moments",
+    modalities: Sequence[str] = (),
 ) -> ExpertVectors | None:
     """Gaussians of the differences of numeric attributes, one per pair of attributes.
 
@@ -176,12 +182,13 @@ def numerical_expert(
         fit_by: ``moments`` takes mean and deviation of the differences; ``robust`` the median and
             its deviation, of magnitudes beyond one by their logarithm, ``sign(x) log(1 + |x|)``,
             so that neither a wrong unit nor a large population blurs a Gaussian.
+        modalities: What the method reads; images among nodes have no numbers where it tells them.
 
     Returns:
         The vectors, or None if no pair of attributes is numeric on enough seed links.
     """
     source, target = numeric_values(view.source), numeric_values(view.target)
-    of_images = images(view)
+    of_images = images(view, modalities)
     source[of_images[: len(source)]], target[of_images[len(source) :]] = np.nan, np.nan
     if fit_by == "robust":
         source, target = (np.sign(each) * np.log1p(np.abs(each)) for each in (source, target))
