@@ -202,6 +202,11 @@ def run(
     """
     methods_named, method_files = _named(_several(method))
     datasets_named, dataset_files = _named(_several(dataset))
+    if not isinstance(parameters, Mapping | None):
+        raise UserError(
+            'parameters are a mapping such as {"eva.epochs": 2}, not '
+            f"a {type(parameters).__name__}."
+        )
     set_values = {
         name if "." in name else f"*.{name}": value for name, value in (parameters or {}).items()
     }
@@ -296,6 +301,15 @@ def _console() -> Console:
     return PlainConsole(stderr=True)
 
 
+_ARGUMENTS = {
+    "method": "methods",
+    "dataset": "datasets",
+    "seed_ratio": "seed_ratios",
+    "parameters": "set_values",
+}
+"""What ``run`` calls fields of a request, which is what its users may have misspelt."""
+
+
 def _request(asked: Mapping[str, Any]) -> Request:
     """The request of some fields; a text, a path or a number may stand for a tuple of one.
 
@@ -305,7 +319,8 @@ def _request(asked: Mapping[str, Any]) -> Request:
     known = {each.name: each for each in fields(Request)}
     for name in asked:
         if name not in known:
-            raise UserError(unknown_name("option", name, known, "mmea-bench run --help"))
+            valid = {*_ARGUMENTS, *known} - set(_ARGUMENTS.values())
+            raise UserError(unknown_name("option", name, valid, "mmea-bench run --help"))
     values: dict[str, Any] = {}
     for name, given in asked.items():
         kind = str(known[name].type)

@@ -28,7 +28,7 @@ from mmea_bench.reports.formats.web import (
     web_section,
 )
 from mmea_bench.reports.making.catalogue import CatalogueEntry, catalogue_entries
-from mmea_bench.reports.making.kept import Kept, read_kept
+from mmea_bench.reports.making.kept import Kept, read_kept, remove_left_out
 from mmea_bench.reports.making.paper_names import paper_names
 from mmea_bench.results.core.disk.files import write_atomic
 from mmea_bench.results.core.plans.plan_file import NAMES_FILE, names_content
@@ -104,6 +104,7 @@ def build_reports(
     if only is not None:
         remade = {entry.name for entry in entries}
         kept = read_kept(target / INDEX, target / WEB_PAGE, remade)
+    remove_left_out(target / INDEX, {name for name, _reason in skipped})
     remarks = (state_sentence(tables), *choice_notes(options))
     page: list[Path] = []
     if WEB in formats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from mmea_bench.reports.formats.web import KeptSection
 from mmea_bench.results.core.disk.files import read_regular
 
 _LINE = re.compile(r"^(- .*?)(?: \(kept\))? <!-- report: (\w+) -->$", re.MULTILINE)
+_LINK = re.compile(r"\]\(([\w-]+\.\w+)\)")
 _SECTION = re.compile(
     r"<!-- report: (?P<name>\w+) -->\n(?P<html>.*?)<!-- end: (?P=name) -->\n", re.DOTALL
 )
@@ -61,6 +63,21 @@ def read_kept(index: Path, page: Path, remade: Collection[str]) -> Kept:
         },
         bool(html),
     )
+
+
+def remove_left_out(index: Path, left_out: Collection[str]) -> None:
+    """Removes the files of earlier reports that can no longer be made.
+
+    Beside an index that says so they would pass for numbers of today's choice.
+
+    Args:
+        index: ``report.md`` of the earlier reports, which names their files.
+        left_out: Names of reports.
+    """
+    for line, name in _LINE.findall(_text(index)):
+        for file in _LINK.findall(line) if name in left_out else ():
+            with contextlib.suppress(OSError):
+                (index.parent / file).unlink()
 
 
 def _title(html: str) -> Markup:

@@ -127,6 +127,8 @@ def test_a_suite_runs_by_its_file(here: Path) -> None:
         (lambda: api.run("mclea", "fb15k-db15"), "Did you mean 'fb15k-db15k'"),
         (lambda: api.run("mclea", DATASET, repeat=2), "Unknown option 'repeat'. Did you mean"),
         (lambda: api.run("mclea", DATASET, device="gpu"), "--device takes auto"),
+        (lambda: api.run("mclea", DATASET, paramters={}), "Did you mean 'parameters'?"),
+        (lambda: api.run("mclea", DATASET, parameters=["a=1"]), "parameters are a mapping"),
         (lambda: api.load_dataset("synthetic[m=3]"), "Unknown option of synthetic 'm'"),
     ],
 )

@@ -201,3 +201,13 @@ def test_latex_compiles(rich_folder: Path, tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_a_report_that_is_left_out_leaves_no_earlier_files(rich_folder: Path) -> None:
+    target = rich_folder / "report"
+    build_reports(rich_folder, only=["main_table", "cost"])
+    assert (target / "main_table.tex").is_file()
+    summary = build_reports(rich_folder, only=["main_table"], options=ReportOptions(csls=77))
+    assert [name for name, _reason in summary.skipped] == ["main_table"]
+    assert not list(target.glob("main_table*"))
+    assert (target / "cost.tex").is_file()
