@@ -26,8 +26,8 @@ def node_presence(
 ) -> dict[str, Tensor]:
     """Presence of the modalities of an N-MMKG's nodes, [n_entities] each; empty for other tasks.
 
-    An image has neither a text nor attributes, whatever facts its dataset states (CrossEA's card
-    on methods that were made for other tasks).
+    An image has neither a text nor attributes, whatever facts its dataset states: our
+    reading of CrossEA's comparison with methods that were made for entity alignment.
     """
     if view.task != "n-mmkg":
         return {}
