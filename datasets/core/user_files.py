@@ -18,6 +18,19 @@ def user_name(path: Path) -> str:
     return path.stem.replace("-", "_")
 
 
+def taken_name(what: str, path: Path, name: str, other: Path | None) -> UserError:
+    """The error of a file whose name would hide what another one defines.
+
+    Args:
+        what: ``Method`` or ``Dataset``.
+        path: The file.
+        name: What it gives.
+        other: File of the user that gives it too; None where it is no file of the user's.
+    """
+    taken = f"is that of another {what.lower()}" if other is None else f"{other} gives too"
+    return UserError(f"{what} file {path} gives the name '{name}', which {taken}. Rename the file.")
+
+
 def load_user_file(path: Path, package: str, what: str) -> ModuleType:
     """The module of a user's file, imported anew.
 

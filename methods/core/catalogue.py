@@ -10,7 +10,7 @@ from pathlib import Path
 from mmea_bench.datasets.core.errors import UserError, last_line, unknown_name
 from mmea_bench.datasets.core.imports import own_sources, package_sources, project_sources
 from mmea_bench.datasets.core.plugins import METHODS_GROUP, Offer, load, offers, only_class
-from mmea_bench.datasets.core.user_files import load_user_file, user_name
+from mmea_bench.datasets.core.user_files import load_user_file, taken_name, user_name
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.read_files import files_in_code
 
@@ -100,17 +100,15 @@ def check_own_names(method_files: Sequence[Path]) -> None:
     Raises:
         UserError: If two give one name, or one gives that of a method of the project or a package.
     """
-    known: dict[str, Path] = {}
+    others = set(method_names())
+    own: dict[str, Path] = {}
     for path in method_files:
         name = user_name(path)
-        other = known.setdefault(name, path)
-        taken = f"{other} gives too" if other.resolve() != path.resolve() else ""
-        if name in method_names():
-            taken = "is that of another method"
-        if taken:
-            raise UserError(
-                f"Method file {path} gives the name '{name}', which {taken}. Rename the file."
-            )
+        if name in others:
+            raise taken_name("Method", path, name, None)
+        other = own.setdefault(name, path)
+        if other.resolve() != path.resolve():
+            raise taken_name("Method", path, name, other)
 
 
 def method_sources(name: str, method_files: Sequence[Path] = ()) -> tuple[Path, ...]:

@@ -84,8 +84,7 @@ class ResultStore:
                 files of another program stand where the tables or the plan would be written.
         """
         cells = self.folder / "cells"
-        foreign = _foreign_files(self.folder)
-        if foreign and next(self.records(), None) is None:
+        if not self._holds_any() and (foreign := _foreign_files(self.folder)):
             raise ResultsError(
                 f"{self.folder} is no results folder: its {' and '.join(foreign)} "
                 f"{'is' if len(foreign) == 1 else 'are'} of another program and would be "
@@ -142,6 +141,11 @@ class ResultStore:
         """Writes all tables as ``.csv`` and ``.parquet``; returns the files."""
         self._remove_stale_temporaries()
         return table.write_tables(self.tables(), self.folder)
+
+    def _holds_any(self) -> bool:
+        """Whether there is a record; looks no further than the first, and notes no problem."""
+        cells = (self.folder / "cells").glob("*.json")
+        return any(self.record(path.stem) is not None for path in cells)
 
     def _set_aside(self, path: Path, why: str) -> None:
         folder = self.folder / "quarantine"

@@ -33,7 +33,7 @@ from mmea_bench.datasets.core.options import (
 )
 from mmea_bench.datasets.core.plugins import DATASETS_GROUP, Offer, load, offers, only_class
 from mmea_bench.datasets.core.transforms.catalogue import chosen_transforms
-from mmea_bench.datasets.core.user_files import load_user_file, user_name
+from mmea_bench.datasets.core.user_files import load_user_file, taken_name, user_name
 
 __all__ = [
     "CatalogueEntry",
@@ -90,11 +90,7 @@ def own_dataset_files(files: Sequence[Path]) -> Iterator[None]:
             raise UserError(f"Dataset file {path} {problem}.")
         other = own.get(name)
         if name in _built_in() or name.replace("-", "_") in _offered() or other is not None:
-            raise UserError(
-                f"Dataset file {path} gives the name '{name}', which "
-                f"{'is that of another dataset' if other is None else f'{other} gives too'}. "
-                "Rename the file."
-            )
+            raise taken_name("Dataset", path, name, other)
         own[name] = path.resolve()
     token = _OWN.set(own)
     try:

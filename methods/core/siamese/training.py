@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,10 @@ class OutputMethod(TextMethod):
 
 
 class SiameseEncoder(Protocol):
-    """What the training needs of an encoder, a module."""
+    """What the training needs of an encoder."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is trained."""
 
     def embeddings(self) -> Embeddings:
         """Joint vectors of all entities."""
@@ -93,7 +96,6 @@ def train_siamese(
         rounds_waited: Patience begins after this many: the first pairs are few, and a plateau
             before must not end the training.
     """
-    assert isinstance(encoder, nn.Module)  # noqa: S101 - a protocol cannot say it
     parameters = list(encoder.parameters())
     updates = MiniBatchSteps(torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True))
 
