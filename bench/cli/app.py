@@ -213,6 +213,9 @@ def report_command(
         print_json({"files": files, "skipped": dict(summary.skipped)})
         return
     _print_tables(summary)
+    if summary.unused_names:
+        listed = ", ".join(summary.unused_names)
+        echo(f"{names}: no cell of {folder} has {listed}.", err=True)
     for path in summary.files:
         echo(str(path))
     _say_left_out(summary)

@@ -13,7 +13,7 @@ from mmea_bench.bench.sharing.advances import Advance, advances_of
 from mmea_bench.bench.sharing.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
-from mmea_bench.results.core.plans.plan_file import CellWords, planned_cells
+from mmea_bench.results.core.plans.plan_file import CellWords, plan_problems, planned_cells
 from mmea_bench.results.core.store import ResultStore
 
 GOOD = ("ok", "skipped")
@@ -104,7 +104,7 @@ def folder_status(folder: Path) -> FolderStatus:
         running,
         found,
         _seconds_left(times, found, running),
-        store.problems,
+        (*store.problems, *plan_problems(folder)),
     )
 
 

@@ -121,6 +121,33 @@ def names_of(content: Mapping[str, object], where: str) -> Names:
     return Names(**{str(kind): dict(table) for kind, table in content.items()})  # type: ignore[call-overload]
 
 
+def unused_names(
+    names: Names, variants: Iterable[tuple[str, str]], datasets: Iterable[str]
+) -> list[str]:
+    """Ids that have a printed name and stand in no cell, with their table: ``methods.evaa``.
+
+    Args:
+        names: How things are printed.
+        variants: Every method and variant of the cells.
+        datasets: Address of every dataset of the cells.
+    """
+    pairs = set(variants)
+    of_variants = {text for _, variant in pairs for text in (variant, _base(variant))}
+    of_variants |= {f"{method} {variant}" for method, variant in pairs}
+    addresses = set(datasets)
+    used = {
+        "methods": {method for method, _ in pairs},
+        "variants": of_variants,
+        "datasets": addresses | {_base(address) for address in addresses},
+    }
+    return [
+        f"{kind}.{own}"
+        for kind, known in used.items()
+        for own in getattr(names, kind)
+        if own not in known
+    ]
+
+
 def check_distinct(
     names: Names, variants: Iterable[tuple[str, str]], datasets: Iterable[str] = ()
 ) -> None:

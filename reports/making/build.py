@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mmea_bench.reports.core.document import Block, Document, Figure
 from mmea_bench.reports.core.errors import ReportError
-from mmea_bench.reports.core.names import BY_ID, check_distinct, names_of
+from mmea_bench.reports.core.names import BY_ID, check_distinct, names_of, unused_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
 from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
@@ -54,6 +54,8 @@ class ReportSummary:
         skipped: Name and reason of each report that was not made.
         documents: The reports without a format.
         problems: Sentences about records that could not be read.
+        unused_names: Ids, such as ``methods.evaa``, that the reader gave a printed name and that
+            stand in no cell.
     """
 
     index: Path
@@ -61,6 +63,7 @@ class ReportSummary:
     skipped: list[tuple[str, str]]
     documents: list[Document]
     problems: tuple[str, ...] = ()
+    unused_names: tuple[str, ...] = ()
 
 
 def build_reports(
@@ -88,8 +91,10 @@ def build_reports(
         if suffix not in FORMATS:
             raise ReportError(f"Unknown format '{suffix}'. Valid: {', '.join(FORMATS)}.")
     entries = catalogue_entries(None if only is None else list(only))
+    of_folder = read_tables(folder)
+    unused = unused_names(options.names, *_addresses(of_folder)) if options else []
     options = with_names(options or ReportOptions(), folder)
-    tables = chosen_tables(kept_apart(read_tables(folder), options.apart), options)
+    tables = chosen_tables(kept_apart(of_folder, options.apart), options)
     target = folder / "report" if out is None else out
     paper = _paper(entries, tables, options) if "tex" in formats else {}
 
@@ -100,10 +105,7 @@ def build_reports(
         return _Made(document, tuple(files), section)
 
     made, skipped = make_reports(entries, tables, options, write)
-    kept = Kept()
-    if only is not None:
-        remade = {entry.name for entry in entries}
-        kept = read_kept(target / INDEX, target / WEB_PAGE, remade)
+    kept = Kept() if only is None else _beside(entries, target)
     remove_left_out(target / INDEX, {name for name, _reason in skipped})
     remarks = (state_sentence(tables), *choice_notes(options))
     page: list[Path] = []
@@ -122,7 +124,7 @@ def build_reports(
     write_atomic(index, text.encode("utf-8"))
     files = [index, *page, *(path for each in made for path in each.files)]
     documents = [each.document for each in made]
-    return ReportSummary(index, files, skipped, documents, tables.problems)
+    return ReportSummary(index, files, skipped, documents, tables.problems, tuple(unused))
 
 
 def with_names(options: ReportOptions, folder: Path) -> ReportOptions:
@@ -134,6 +136,11 @@ def with_names(options: ReportOptions, folder: Path) -> ReportOptions:
     if options.names != BY_ID:
         return options
     return replace(options, names=names_of(names_content(folder), str(folder / NAMES_FILE)))
+
+
+def _beside(entries: Sequence[CatalogueEntry], target: Path) -> Kept:
+    """What an earlier report has of those that are not made this time."""
+    return read_kept(target / INDEX, target / WEB_PAGE, {entry.name for entry in entries})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,12 @@ from mmea_bench.results.core.disk.files import (
     write_atomic,
 )
 from mmea_bench.results.core.errors import NewerSchemaError, ResultsError
-from mmea_bench.results.core.plans.plan_file import PLAN_NAME, is_foreign_plan, planned_cells
+from mmea_bench.results.core.plans.plan_file import (
+    PLAN_NAME,
+    is_foreign_plan,
+    plan_problems,
+    planned_cells,
+)
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
@@ -211,15 +216,16 @@ def read_tables(folder: Path) -> Tables:
     if not folder.is_dir():
         raise ResultsError(f"{folder} is not a folder. Give the results folder of a run.")
     if any((folder / "cells").glob("*.json")):
-        of_records = ResultStore(folder).tables()
-        return replace(of_records, planned=planned_cells(folder), folder=folder)
-    tables = table.read_table_files(folder)
-    if tables is None:
+        tables = ResultStore(folder).tables()
+    elif (of_files := table.read_table_files(folder)) is not None:
+        tables = of_files
+    else:
         raise ResultsError(
             f"{folder} holds no results: neither cells/*.json nor results.csv. "
             "Give the results folder of a run, or run a suite first."
         )
-    return replace(tables, planned=planned_cells(folder), folder=folder)
+    problems = (*tables.problems, *plan_problems(folder))
+    return replace(tables, planned=planned_cells(folder), folder=folder, problems=problems)
 
 
 def _foreign_files(folder: Path) -> list[str]:

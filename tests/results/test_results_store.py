@@ -247,6 +247,15 @@ def test_incomplete_or_broken_table_files_say_so(tmp_path: Path) -> None:
         read_tables(tmp_path)
 
 
+def test_a_plan_that_cannot_be_read_is_a_problem_of_the_folder(tmp_path: Path) -> None:
+    ResultStore(tmp_path).write_tables()
+    assert read_tables(tmp_path).problems == ()
+    (tmp_path / "plan.json").write_text('{"keys": [')
+    problems = read_tables(tmp_path).problems
+    assert len(problems) == 1
+    assert problems[0].startswith("plan.json cannot be read, so that missing cells")
+
+
 def test_a_thousand_records_become_one_table(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     points = [make_point(epoch=epoch) for epoch in range(40)]

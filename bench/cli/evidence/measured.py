@@ -57,8 +57,9 @@ def add_command(
         say(stderr(), f"And {more} more.")
     say(
         stdout(),
-        f"{added.n_added} records added, {len(added.replaced)} replaced, {added.n_equal} were "
-        f"there, {len(added.left_out)} left out; {added.n_bytes / 1e6:.2f} MB in {folder}.",
+        f"{added.n_added} {'record' if added.n_added == 1 else 'records'} added, "
+        f"{len(added.replaced)} replaced, {added.n_equal} were there, "
+        f"{len(added.left_out)} left out; {added.n_bytes / 1e6:.2f} MB in {folder}.",
     )
     for path in written:
         echo(str(path))

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import typer
 
@@ -110,12 +119,23 @@ def list_suite_keys(as_json: AsJson = False) -> None:  # noqa: FBT002
         {"key": each.name, **{name: each.metadata[name] for name in ("form", "default", "meaning")}}
         for each in fields(SuiteTable)
     ]
+    types = get_type_hints(Protocol)
     of_protocol: Rows = [
-        {"key": f"protocol.{each.name}", "form": str(each.type), "default": str(each.default)}
-        | {"meaning": "see docs/protocol.md"}
+        {"key": f"protocol.{each.name}", "form": _form(types[each.name])}
+        | {"default": json.dumps(each.default), "meaning": "see docs/protocol.md"}
         for each in fields(Protocol)
     ]
     show_rows([*rows, *of_protocol], as_json=as_json)
+
+
+def _form(kind: Any) -> str:
+    """What a value of this type is called in a TOML file."""
+    if get_origin(kind) is Literal:
+        *others, last = (f'"{choice}"' for choice in get_args(kind))
+        return f"{', '.join(others)} or {last}"
+    if get_origin(kind) is tuple:
+        return f"list of {_form(get_args(kind)[0])}s"
+    return {str: "text", int: "whole number", float: "number"}[kind]
 
 
 @list_app.command("variants", epilog="Example: mmea-bench list variants --methods mclea,eva")

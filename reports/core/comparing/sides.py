@@ -104,17 +104,23 @@ def _read(folder: Path, label: str) -> Side:
 
 
 def _found(kind: Kind, name: str, cells: pd.DataFrame) -> str:
-    """The name as cells have it; a commit may be shortened."""
+    """The name as cells have it; a commit may be shortened, and a variant lack its settings."""
     known = set(cells[_COLUMNS[kind]].dropna())
     wanted = name.replace("-", "_") if kind == "methods" and name not in known else name
     if wanted in known:
         return wanted
+    whole = sorted(map(str, known))
     if kind == "commits" and len(name) >= _SHORTEST_COMMIT:
-        long = sorted(commit for commit in known if commit.startswith(name))
-        if len(long) == 1:
-            return str(long[0])
-        if long:
-            raise ReportError(f"Commit {name} may be {' or '.join(long)}. Write it in full.")
+        whole = [commit for commit in whole if commit.startswith(name)]
+    elif kind == "variants":
+        whole = [variant for variant in whole if variant.partition("[")[0] == name]
+    else:
+        whole = []
+    if len(whole) == 1:
+        return whole[0]
+    if whole:
+        word = kind.removesuffix("s").capitalize()
+        raise ReportError(f"{word} {name} may be {' or '.join(whole)}. Write it in full.")
     raise ReportError(unknown_text(kind.removesuffix("s"), name, map(str, known)))
 
 

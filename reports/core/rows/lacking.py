@@ -30,9 +30,13 @@ def lacking_notes(
     shown = set(keys)
     cells = current_cells(tables).tables.cells
     ended_ok = cells[cells["status"] == "ok"]
-    lacking = ended_ok[~ended_ok["key"].isin(shown)]
-    pairs = sorted(set(zip(lacking["method"], lacking["variant"], strict=True)))
-    names = ", ".join(options.names.of(*pair) for pair in pairs)
+    is_lacking = ~ended_ok["key"].isin(shown)
+    found = []
+    for (method, variant), of_pair in is_lacking.groupby([ended_ok["method"], ended_ok["variant"]]):
+        n_lacking, n_all = int(of_pair.sum()), len(of_pair)
+        some = "" if n_lacking == n_all else f" ({n_lacking} of {n_all} cells)"
+        found += [f"{options.names.of(str(method), str(variant))}{some}"] * bool(n_lacking)
+    names = ", ".join(found)
     known = pd.DataFrame({"key": sorted(shown.union(ended_ok["key"]))})
     return (*((f"Without {what}: {names}.",) if names else ()), *gap_notes(tables, options, known))
 

@@ -41,6 +41,17 @@ def plan_content(folder: Path) -> dict[str, Any]:
     return _content(folder / PLAN_NAME)
 
 
+def plan_problems(folder: Path) -> tuple[str, ...]:
+    """A sentence where the plan of a folder is there and cannot be read."""
+    path = folder / PLAN_NAME
+    if not path.exists() or _parsed(path) is not None:
+        return ()
+    return (
+        f"{PLAN_NAME} cannot be read, so that missing cells cannot be told. Start the run again: "
+        "it writes the plan anew.",
+    )
+
+
 def is_foreign_plan(folder: Path) -> bool:
     """Whether the file in the plan's place is JSON, and no plan of ours."""
     content = _parsed(folder / PLAN_NAME)

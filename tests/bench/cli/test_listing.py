@@ -61,3 +61,11 @@ def test_the_page_on_suites_has_every_key_as_the_dataclass_says() -> None:
         if not row["key"].startswith("protocol.")
     ]
     assert found == expected
+
+
+def test_settings_of_the_protocol_are_listed_as_a_suite_file_writes_them() -> None:
+    rows = {row["key"]: (row["form"], row["default"]) for row in listed("suite-keys")}
+    assert rows["protocol.name"] == ('"strict" or "paper"', '"strict"')
+    assert rows["protocol.csls"] == ("list of whole numbers", "[0, 3]")
+    assert rows["protocol.ranking"] == ("text", '"exact"')
+    assert rows["protocol.valid_share"] == ("number", "0.1")

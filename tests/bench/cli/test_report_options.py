@@ -103,6 +103,17 @@ def test_names_are_printed_as_a_file_says(folder: Path, tmp_path: Path) -> None:
     assert "none.toml cannot be read" in done.stderr
 
 
+def test_names_of_what_no_cell_has_are_told(folder: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.toml"
+    names.write_text(
+        '[methods]\nevaa = "Ours"\neva = "EVA"\n[variants]\n"mclea full" = ""\n'
+        '[datasets]\nfb15k-db15k = "FB-DB"\nfb15k = "FB"\n'
+    )
+    done = invoke("report", folder, "--names", names)
+    assert done.exit_code == 0
+    assert f"{names}: no cell of {folder} has methods.evaa, datasets.fb15k." in done.stderr
+
+
 def test_the_title_heads_the_index_and_the_page(folder: Path) -> None:
     title = "Mine <b>& yours"
     report(folder, "--title", title, "--format", "html")

@@ -310,6 +310,17 @@ def test_two_variants_of_one_folder(tmp_path: Path) -> None:
     assert found.differences[0].paired.difference == pytest.approx(-0.1)
 
 
+def test_a_variant_may_lack_its_settings_where_one_is_meant(tmp_path: Path) -> None:
+    records = repeats("eva", 0.4, variant="full[epochs=5]") + repeats(
+        "eva", 0.3, variant="w/o image[epochs=5]"
+    )
+    folder = write(tmp_path / "run", records)
+    assert read_sides([folder], "variants", ("full", "w/o image")).first.label == "full[epochs=5]"
+    write(folder, repeats("eva", 0.5, variant="full[epochs=9]", git_commit="later"))
+    with pytest.raises(ResultsError, match=r"may be full\[epochs=5\] or full\[epochs=9\]"):
+        read_sides([folder], "variants", ("full", "w/o image"))
+
+
 def test_two_methods_of_one_folder(tmp_path: Path) -> None:
     records = repeats("eva", 0.4) + repeats("gcn_align", 0.3)
     sides = read_sides([write(tmp_path / "run", records)], "methods", ("eva", "gcn-align"))

@@ -49,5 +49,9 @@ def test_methods_that_cannot_have_it_are_named_once() -> None:
     assert lacking_notes(tables_of(records), ReportOptions(), shown, "weights") == (
         "Without weights: b.",
     )
+    shown.pop()
+    assert lacking_notes(tables_of(records), ReportOptions(), shown, "weights") == (
+        "Without weights: a (1 of 2 cells), b.",
+    )
     everything = [record.key for record in records]
     assert lacking_notes(tables_of(records), ReportOptions(), everything, "weights") == ()
