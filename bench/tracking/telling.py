@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -41,7 +42,7 @@ class TellingProgress(Progress):
         trackers: Whom to tell.
         run: The run.
         console: Where a tracker's failure is printed.
-        patience_s: Seconds to wait for trackers at the end.
+        patience_s: Seconds to wait at the end, for all trackers together.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class TellingProgress(Progress):
         ended = dict(self._ended)
         for teller in self._tellers:
             teller.end(lambda tracker: tracker.run_ended(ended))
+        deadline = time.monotonic() + self._patience_s
         for teller in self._tellers:
-            teller.wait(self._patience_s)
+            if not teller.is_done_by(deadline):
+                teller.warn_of_loss(self._patience_s)
 
     def cell_started(self, job: Job) -> None:
         """Tells of a cell once, also where it is started again."""
@@ -158,15 +161,18 @@ class _Teller:
         self._last = call
         self._calls.put(None)
 
-    def wait(self, seconds: float) -> None:
-        """Waits until everything is told, and says so if that does not come to pass."""
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            say(
-                self._console,
-                f"Warning: tracker {self._tracker.name} has not taken everything within "
-                f"{seconds:g} s; the rest may be lost there. The results are complete.",
-            )
+    def is_done_by(self, deadline: float) -> bool:
+        """Whether everything is told at this time of the monotonic clock; waits until then."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def warn_of_loss(self, seconds: float) -> None:
+        """Says that the tracker has not taken everything within these seconds."""
+        say(
+            self._console,
+            f"Warning: tracker {self._tracker.name} has not taken everything within "
+            f"{seconds:g} s; the rest may be lost there. The results are complete.",
+        )
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

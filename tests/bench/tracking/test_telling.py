@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,26 @@ def test_a_tracker_that_hangs_does_not_hold_the_run(tmp_path: Path, console: Con
     tell(Hangs(), tmp_path, console, patience_s=0.05)
     freed.set()
     assert "tracker hangs has not taken everything within 0.05 s" in console.export_text()
+
+
+def test_all_trackers_together_are_waited_for_once(
+    tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, waited = [100.0], []
+
+    def join(_thread: threading.Thread, timeout: float | None = None) -> None:
+        waited.append(timeout)
+        clock[0] += timeout or 0.0
+
+    trackers = [Recording(), Recording()]
+    progress = TellingProgress(
+        SilentProgress(), trackers, TrackedRun("suite", tmp_path, 1), console, patience_s=8.0
+    )
+    monkeypatch.setattr(threading.Thread, "join", join)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with progress:
+        pass
+    assert waited == [8.0, 0.0]
 
 
 def test_a_real_run_is_told_and_trackers_are_no_part_of_its_keys(
