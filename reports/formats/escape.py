@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from mmea_bench.results.core.safe_text import guarded, plain
@@ -161,15 +161,23 @@ def _latex_letter(letter: str) -> str:
     if unicodedata.category(letter) in _INVISIBLE:
         return ""
     kind, plain = _decomposed(letter)
-    if kind == "accented" and (accent := _ACCENTS.get(plain[1])):
-        # The accents of i and j stand on letters without a dot.
-        base = rf"\{plain[0]}" if plain[0] in "ij" and accent not in "cbd" else plain[0]
-        return rf"\{accent}{{{base}}}"
+    if kind == "accented" and (accents := [_ACCENTS[mark] for mark in plain if mark in _ACCENTS]):
+        return _accented(plain[0], accents)
     if kind in _SHIFTED and plain.isascii() and plain.isalnum():
         return f"${_SHIFTED[kind]}{{{plain}}}$"
     if plain:
         return "".join(_latex_letter(part) for part in plain)
     return f"(U+{ord(letter):04X})"
+
+
+def _accented(letter: str, accents: Sequence[str]) -> str:
+    """A letter under its accents, the innermost first."""
+    # Accents above i and j stand on letters without a dot.
+    is_under = all(accent in "cbd" for accent in accents)
+    text = letter if letter not in "ij" or is_under else rf"\{letter}"
+    for accent in accents:
+        text = rf"\{accent}{{{text}}}"
+    return text
 
 
 def _decomposed(letter: str) -> tuple[str, str]:

@@ -239,6 +239,7 @@ def test_every_letter_becomes_ascii_for_latex() -> None:
     [
         ("50 % & $5_a", r"50 \% \& \$5\_a"),
         ("ü ő ï ł", r"\"{u} \H{o} \"{\i} \l{}"),
+        ("ế ḯ ṩ", r"\'{\^{e}} \'{\"{\i}} \.{\d{s}}"),
         ("α Λ µ", r"$\alpha$ $\Lambda$ $\mu$"),
         ("a -> b → c", r"a -\textgreater{} b $\rightarrow$ c"),
         ("x² yᵃ H₂", "x$^{2}$ y$^{a}$ H$_{2}$"),
