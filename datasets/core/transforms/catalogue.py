@@ -17,6 +17,7 @@ from mmea_bench.datasets.core.transforms import (
     image_ratio,
     name_noise,
     names,
+    part,
     seed_noise,
 )
 from mmea_bench.datasets.core.transforms.transform import Transform
@@ -30,6 +31,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
             image_noise.TRANSFORM,
             image_ratio.TRANSFORM,
             attribute_ratio.TRANSFORM,
+            part.TRANSFORM,
             dangling.TRANSFORM,
             name_noise.TRANSFORM,
             names.TRANSFORM,

@@ -11,12 +11,18 @@ import pytest
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
 from mmea_bench.datasets.core.access.writers import write_openea_layout
 from mmea_bench.datasets.core.errors import MissingDataError, UserError
+from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.split import split_links
 from mmea_bench.datasets.core.model.statistics import compare, count_pair
 from mmea_bench.datasets.core.model.surface_forms import surface_form
 from mmea_bench.datasets.core.model.wrong_seeds import trained_links, wrong_seed_note
-from mmea_bench.datasets.core.transforms.catalogue import TRANSFORMS, plain_address
+from mmea_bench.datasets.core.transforms.catalogue import (
+    TRANSFORMS,
+    Chosen,
+    plain_address,
+    transformed,
+)
 from mmea_bench.datasets.core.transforms.name_noise import edited
 
 
@@ -32,6 +38,12 @@ def _linked(pair: KGPair) -> set[tuple[str, str]]:
     return set(zip(*(side.tolist() for side in sides), strict=True))
 
 
+def _triples(graph: KnowledgeGraph) -> set[tuple[str, str, str]]:
+    head, relation, tail = graph.relation_triples.T
+    words = graph.entities[head], graph.relations[relation], graph.entities[tail]
+    return set(zip(*(column.tolist() for column in words), strict=True))
+
+
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_the_neutral_value_is_the_plain_dataset(name: str) -> None:
     each = TRANSFORMS[name]
@@ -45,7 +57,7 @@ def test_the_neutral_value_is_the_plain_dataset(name: str) -> None:
     "option",
     [
         *("image_ratio=0.4", "image_noise=0.3", "attribute_ratio=0.3", "dangling=0.3"),
-        *("name_noise=0.2", "names=off", "seed_noise=0.2"),
+        *("part=0.5", "name_noise=0.2", "names=off", "seed_noise=0.2"),
     ],
 )
 def test_a_transform_changes_the_version_and_nothing_is_random_about_it(option: str) -> None:
@@ -111,9 +123,47 @@ def test_more_danglings_hide_what_fewer_hide() -> None:
     assert names[0] < names[1]
 
 
+def test_a_part_is_the_graph_among_some_linked_and_some_lonely_entities() -> None:
+    plain, part = _read(), _read("part=0.5")
+    assert len(part.anchor_links) == round(0.5 * len(plain.anchor_links))
+    assert _linked(part) < _linked(plain)
+    for side in range(2):
+        whole, own = ((pair.source, pair.target)[side] for pair in (plain, part))
+        n_lonely = len(whole.entities) - len(plain.anchor_links)
+        assert len(own.entities) - len(part.anchor_links) == round(0.5 * n_lonely)
+        left = set(own.entities)
+        assert _triples(own) == {each for each in _triples(whole) if {each[0], each[2]} <= left}
+        rows = np.isin(whole.entities, own.entities)
+        images = [pair.features["image"][side].values for pair in (plain, part)]
+        assert np.array_equal(images[0][rows], images[1])
+
+
+def test_a_smaller_part_lies_in_a_larger_one() -> None:
+    assert _linked(_read("part=0.2")) < _linked(_read("part=0.5"))
+
+
+def test_an_object_of_an_nmmkg_stays_or_goes_as_a_whole() -> None:
+    plain, part = (
+        open_dataset(f"synthetic-nmmkg[n=300{option}]").read() for option in ("", ",part=0.3")
+    )
+    left = set(part.source.entities), set(part.target.entities)
+    links = _linked(plain)
+    assert all((source in left[0]) == (target in left[1]) for source, target in links)
+    assert _linked(part) == {(source, target) for source, target in links if source in left[0]}
+    assert 0 < len(left[0]) < 0.5 * plain.source.n_entities
+
+
+def test_entities_without_a_partner_stay_known_in_a_part() -> None:
+    plain, part = _read("dangling=0.3"), transformed(_read("dangling=0.3"), Chosen({"part": 0.5}))
+    for side in range(2):
+        whole, own = ((pair.source, pair.target)[side] for pair in (plain, part))
+        known = set(whole.entities[plain.dangling[side]]) & set(own.entities)
+        assert set(own.entities[part.dangling[side]]) == known
+
+
 def test_what_was_taken_on_purpose_is_no_gap_of_the_copy() -> None:
     published = count_pair(_read())
-    for option in ("image_ratio=0.4", "attribute_ratio=0.3", "dangling=0.3"):
+    for option in ("image_ratio=0.4", "attribute_ratio=0.3", "dangling=0.3", "part=0.5"):
         assert compare(_read(option), published) == []
 
 
@@ -199,5 +249,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(address: str, words: str) -> 
 def test_what_a_dataset_lacks_cannot_be_changed() -> None:
     with pytest.raises(MissingDataError, match="lacks the modality 'name'"):
         open_dataset("synthetic[n=200,name_noise=0.2,text=false]").read()
+    with pytest.raises(MissingDataError, match=r"part=0.001 leaves none of the \d+ anchor links"):
+        open_dataset("synthetic[n=100,part=0.001]").read()
     with pytest.raises(MissingDataError, match="n-mmkg"):
         open_dataset("synthetic-nmmkg[dangling=0.2]").read()
