@@ -7,6 +7,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from mmea_bench.datasets.core.errors import MissingDataError
+from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.model.priorities import first_share
 from mmea_bench.datasets.core.transforms.induced import induced
@@ -43,7 +44,7 @@ def with_part(pair: KGPair, share: float, seed: int) -> KGPair:
     return induced(pair, kept[:n_source], kept[n_source:])
 
 
-def _objects(pair: KGPair) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _objects(pair: KGPair) -> Ids:
     """Number of the object that each source, then each target entity belongs to, [n]."""
     links, n_source = pair.anchor_links, pair.source.n_entities
     size = sum(pair.sizes)
