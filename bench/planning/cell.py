@@ -9,7 +9,7 @@ from typing import Any
 from mmea_bench.bench.partitions.partitioned import partitioned
 from mmea_bench.bench.planning.keeping import watched
 from mmea_bench.bench.precision.reduced import FULL_PRECISION, Precision, in_precision
-from mmea_bench.bench.scoring.protocol import Protocol, SplitKind
+from mmea_bench.bench.scoring.protocol import Protocol, SplitKind, holds_out
 from mmea_bench.datasets.core.model.folds import described
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.datasets.core.options import format_address
@@ -112,7 +112,7 @@ def split_note(cell: Cell, pair: KGPair) -> str:
     if fold is None:
         return ""
     note = f"published split {described(pair, fold)}"
-    if cell.protocol.name == "strict" and not len(fold.valid):
+    if holds_out(cell.protocol, pair.task) and not len(fold.valid):
         note += "; validation links are held out of its training links"
     return note
 

@@ -20,6 +20,11 @@ KEY_DIGITS = 20
 _BENCH = Path(__file__).resolve().parents[1]
 SCORING_FOLDER = _BENCH / "scoring"
 _EXECUTION = _BENCH / "cells" / "execute.py"
+_BEFORE_TRAINING = (
+    _BENCH.parent / "datasets" / "core" / "model" / "wrong_seeds.py",
+    _BENCH / "precision" / "repeatable.py",
+)
+"""Which seeds a training gets, and from which random state it starts, whatever the method."""
 _PARTITIONS, _PRECISION = _BENCH / "partitions", _BENCH / "precision"
 
 _Settings = tuple[str, str, tuple[tuple[str, object], ...], str | None, tuple[Path, ...]]
@@ -96,8 +101,8 @@ def keyed(
     for cell in cells:
         behind = cell.method, _folders_used(cell)
         if behind not in code:
-            ways = (file for folder in behind[1] for file in sorted(folder.rglob("*.py")))
-            sources = (*method_sources(cell.method, files), *ways)
+            ways = [file for folder in behind[1] for file in sorted(folder.rglob("*.py"))]
+            sources = (*method_sources(cell.method, files), *project_sources(ways))
             code[behind] = CodeHashes(hash_files(sources), for_scoring)
             classes[cell.method] = get_method(cell.method, files)
         own = (cell.method, cell.variant, cell.overrides, cell.published_for, behind[1])
@@ -123,8 +128,11 @@ def _folders_used(cell: Cell) -> tuple[Path, ...]:
 
 
 def scoring_files(folder: Path = SCORING_FOLDER) -> tuple[Path, ...]:
-    """The code that splits, stops and scores: a folder, what it imports, and who calls it."""
-    return (*project_sources(sorted(folder.rglob("*.py"))), _EXECUTION)
+    """The code that splits, stops and scores: a folder, what it imports, and who calls it.
+
+    What every training goes through before its method is among it.
+    """
+    return (*project_sources([*sorted(folder.rglob("*.py")), *_BEFORE_TRAINING]), _EXECUTION)
 
 
 def scoring_hash() -> str:

@@ -66,9 +66,10 @@ def set_aside(store: ResultStore, keys: Iterable[str]) -> Path:
 
 def _identity_of_cell(cell: Cell) -> Identity:
     ratio_and_repeat = (cell.seed_ratio, cell.repeat)
-    return (cell.method, cell.label, cell.dataset, *ratio_and_repeat, cell.protocol.name)
+    rules = (cell.protocol.name, cell.split)
+    return (cell.method, cell.label, cell.dataset, *ratio_and_repeat, *rules)
 
 
 def _identity_of_row(row: dict[str, Any]) -> Identity:
     columns = ("method", "variant", "dataset", "seed_ratio", "repeat", "protocol")
-    return tuple(row[column] for column in columns)
+    return (*(row[column] for column in columns), row["split"] or "random")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mmea_bench.datasets.core.model.folds import fold_split
-from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.model.pair import KGPair, Task
 from mmea_bench.datasets.core.model.split import Split, split_links, split_pairs, with_dangling
 from mmea_bench.methods.core.base import StopRule, StopScore
 
@@ -115,22 +115,27 @@ def stop_number(scores: Mapping[str, Mapping[str, float]], stop: StopScore) -> f
     return scores[stop.direction][stop.metric]
 
 
+def holds_out(protocol: Protocol, task: Task) -> bool:
+    """Whether links are held out where a published split has no validation links."""
+    return protocol.name == "strict" or task == "n-mmkg"
+
+
 def make_split(
     protocol: Protocol, pair: KGPair, seed_ratio: float, split_seed: int, fold: str = ""
 ) -> Split:
     """The split of a repeat: drawn, or the published one of this name.
 
-    N-MMKG pairs have validation pairs under every protocol: they choose the thresholds. A published
-    split keeps its parts, wherever the protocol takes validation links from.
+    N-MMKG pairs have validation pairs under every protocol, under ``paper`` the usual share: they
+    choose the thresholds. A published split keeps its parts, wherever the protocol takes validation
+    links from.
     """
+    share = protocol.valid_share if protocol.name == "strict" else Protocol.valid_share
     if fold:
-        holds_out = pair.task == "n-mmkg" or protocol.name == "strict"
-        needs_valid = protocol.valid_share if holds_out else 0.0
-        split = fold_split(pair, fold, needs_valid, split_seed)
+        split = fold_split(pair, fold, share * holds_out(protocol, pair.task), split_seed)
     elif protocol.valid_from == "others":
         split = split_pairs(pair.anchor_links, seed_ratio, split_seed, protocol.valid_share)
     elif pair.task == "n-mmkg":
-        split = split_pairs(pair.anchor_links, seed_ratio, split_seed)
+        split = split_pairs(pair.anchor_links, seed_ratio, split_seed, share)
     else:
         split = split_links(pair.anchor_links, seed_ratio, split_seed, protocol.held_out_share)
     return with_dangling(split, pair.dangling, split_seed)

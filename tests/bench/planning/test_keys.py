@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def test_the_scoring_code_is_a_folder_and_what_it_imports() -> None:
     assert names >= {
         *(f"bench/scoring/{path.name}" for path in keys.SCORING_FOLDER.glob("*.py")),
         *("bench/cells/execute.py", "methods/core/similarity.py", "datasets/core/model/split.py"),
+        *("datasets/core/model/wrong_seeds.py", "bench/precision/repeatable.py"),
     }
 
 
@@ -119,6 +121,7 @@ def test_what_scoring_imports_moves_the_keys_and_the_command_line_does_not(
         "methods/core/similarity.py": "import mmea_bench.datasets.core.model.split\n",
         "datasets/core/model/split.py": "B = 1\n",
         "bench/cells/execute.py": "import mmea_bench.bench.cells.process\n",
+        "bench/precision/repeatable.py": "F = 1\n",
     }
     others = {
         "bench/cells/process.py": "C = 1\n",
@@ -130,6 +133,7 @@ def test_what_scoring_imports_moves_the_keys_and_the_command_line_does_not(
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(imports, "_PROJECT", tmp_path)
     monkeypatch.setattr(keys, "_EXECUTION", tmp_path / "bench/cells/execute.py")
+    monkeypatch.setattr(keys, "_BEFORE_TRAINING", [tmp_path / "bench/precision/repeatable.py"])
 
     def digest() -> str:
         return hash_files(scoring_files(tmp_path / "bench/scoring"))
@@ -142,6 +146,19 @@ def test_what_scoring_imports_moves_the_keys_and_the_command_line_does_not(
 
     assert [name for name in sources if not moves(name)] == []
     assert [name for name in others if moves(name)] == []
+
+
+def test_what_training_in_parts_imports_moves_its_keys(monkeypatch: Any) -> None:
+    cells = [replace(CELL, method="random_scores", partitions=n) for n in (1, 2)]
+    before = [key for key, _cell in keyed(cells, VERSIONS, ())]
+    source_of = keys.project_sources
+
+    def without_wrapping(files: Iterable[Path]) -> tuple[Path, ...]:
+        return tuple(path for path in source_of(files) if path.name != "wrapped.py")
+
+    monkeypatch.setattr(keys, "project_sources", without_wrapping)
+    after = [key for key, _cell in keyed(cells, VERSIONS, ())]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False]
 
 
 def test_keys_hash_all_of_the_scoring_code() -> None:

@@ -171,8 +171,6 @@ def test_reports_keep_published_and_random_splits_apart(folder: Path) -> None:
         run_request(
             request(folder, repeats=1, split=split, seed_ratios=(0.2,)), Console(quiet=True)
         )
-    for path in list((folder / "out" / "superseded").rglob("*.json")):
-        path.rename(folder / "out" / "cells" / path.name)
     tables = read_tables(folder / "out")
     assert len(tables.cells) == 2
     options = ReportOptions()

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from mmea_bench.bench.planning.cell import Cell
+from mmea_bench.bench.planning.cell import Cell, split_note
 from mmea_bench.bench.scoring.evaluate import Layout, candidate_task
 from mmea_bench.bench.scoring.protocol import Protocol, make_split
 from mmea_bench.datasets.core.access.catalogue import load_pair, open_dataset
@@ -74,3 +74,18 @@ def test_strict_holds_out_training_links_of_a_fold_without_validation_links(
     for rule in (Protocol(), Protocol(valid_from="others")):
         split = make_split(rule, pair, 0.2, 7, fold="1")
         assert (len(split.seed_links), len(split.valid_links)) == (36, 4)
+
+
+def test_nmmkg_pairs_validate_as_strict_asks_and_as_usual_under_paper(tmp_path: Path) -> None:
+    pair = load_pair(open_dataset("synthetic-nmmkg[n=300]"), tmp_path)
+    n_pairs = len(pair.anchor_links)
+    fifth = Protocol(valid_share=0.2)
+    assert len(make_split(fifth, pair, 0.3, 7).valid_links) == round(0.2 * n_pairs)
+    of_paper = replace(fifth, name="paper")
+    assert "valid_share" not in of_paper.settings
+    assert len(make_split(of_paper, pair, 0.3, 7).valid_links) == round(0.1 * n_pairs)
+    rows = np.arange(n_pairs)
+    folded = replace(pair, folds=(Fold("1", rows[:40], rows[:0], rows[40:]),))
+    assert len(make_split(of_paper, folded, 0.3, 7, fold="1").valid_links) == 4
+    cell = Cell("mclea", "full", (), "x", 0.3, 1, of_paper, split="published", fold="1")
+    assert "held out of its training links" in split_note(cell, folded)
