@@ -174,6 +174,7 @@ class _DiagonalAttention(torch.autograd.Function):
         return merged
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, attention, *kept = ctx.saved_tensors

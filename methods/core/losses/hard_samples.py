@@ -71,6 +71,7 @@ class _HardSampleLoss(torch.autograd.Function):
         return total / max(1, len(pairs))
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors

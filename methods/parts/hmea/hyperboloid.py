@@ -61,6 +61,7 @@ class _Lifted(torch.autograd.Function):
         return points
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         tangent, lengths, scale, time = ctx.saved_tensors

@@ -12,6 +12,7 @@ from torch.nn.functional import embedding_bag
 
 from mmea_bench.methods.core.losses.orders import stable_order
 from mmea_bench.methods.core.losses.reached import reached
+from mmea_bench.methods.core.single_precision import in_single
 
 
 def path_gaps(relations: Tensor, items: Tensor, others: Tensor) -> Tensor:
@@ -33,6 +34,7 @@ def path_gaps(relations: Tensor, items: Tensor, others: Tensor) -> Tensor:
 
 class _PathGaps(Function):
     @staticmethod
+    @in_single
     def forward(ctx: Any, relations: Tensor, items: Tensor, others: Tensor) -> Tensor:
         ctx.save_for_backward(relations, items, others)
         direct = items[:, 2]
@@ -44,6 +46,7 @@ class _PathGaps(Function):
         return squares[direct] - squares[others] - 2 * walked.mul_(between).sum(dim=1)
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         relations, items, others = ctx.saved_tensors

@@ -48,6 +48,7 @@ class _ViewsContrast(torch.autograd.Function):
         return total
 
     @staticmethod
+    @in_single
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return (None, *(gradients[0] * part for part in ctx.saved_tensors))
