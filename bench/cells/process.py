@@ -190,15 +190,14 @@ class Launcher:
     ) -> tuple[How, Record | None]:
         while True:
             ready = wait([pipe, process.sentinel], timeout=_POLL_S)
+            message = _received(pipe) if pipe in ready else None
+            if isinstance(message, Record):  # is worth having, whatever was asked meanwhile
+                return "record", message
             if self.is_stopped:
                 return "stopped", None
             if pipe in ready:
-                try:
-                    message = pipe.recv()
-                except (EOFError, OSError):
+                if message is None:
                     return "gone", None
-                if isinstance(message, Record):
-                    return "record", message
                 if isinstance(message, Tick):
                     watch.ticked(message.epoch)
                     listener(message)
@@ -240,16 +239,22 @@ def _wait_for_state(process: BaseProcess, pipe: Connection, seconds: float) -> R
     while (left := limit - time.monotonic()) > 0:
         ready = wait([*listened, process.sentinel], timeout=left)
         if pipe in ready:
-            try:
-                message = pipe.recv()
-            except (EOFError, OSError):
-                listened = []
-                continue
+            message = _received(pipe)
             if isinstance(message, Record):
                 return message
+            if message is None:
+                listened = []
         elif process.sentinel in ready:
             break
     return None
+
+
+def _received(pipe: Connection) -> object:
+    """The next message of a cell; None where its end of the pipe is shut."""
+    try:
+        return cast(object, pipe.recv())
+    except (EOFError, OSError):
+        return None
 
 
 class _Watch:

@@ -113,3 +113,22 @@ def test_a_cell_that_is_past_its_last_epoch_when_the_run_stops_has_its_record(
     assert ending.how == "record"
     assert ending.record is not None
     assert ending.record.cell["status"] == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_record_that_was_sent_before_the_run_stopped_is_taken(tmp_path: Path) -> None:
+    method = tmp_path / "walk.py"
+    method.write_text(walking_method(epochs=3), encoding="utf-8")
+    bench = Bench(tmp_path, (method,))
+    (job,) = jobs_of(bench.plan(methods=["walk"], repeats=1), bench.place)
+    launcher = Launcher(tmp_path / "logs")
+
+    def stop_after_the_end(tick: Tick) -> None:
+        if tick.epoch == tick.n_epochs:
+            cell = max(psutil.Process().children(recursive=True), key=psutil.Process.create_time)
+            psutil.wait_procs([cell], timeout=60)
+            launcher.stop()
+
+    ending = launcher.run(replace(job, states_every_s=None), stop_after_the_end)
+    assert ending.how == "record"
+    assert ending.record is not None
