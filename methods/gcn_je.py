@@ -214,6 +214,6 @@ def relation_roles(graph: JointGraph, device: torch.device | None = None) -> Fix
     return FixedMatrix(pattern, torch.from_numpy(counts.astype(np.float32)))
 
 
-def random_rows(n_rows: int, ctx: RunContext, dim: int = WORD_DIM) -> Tensor:
-    """Normal rows of unit length, in place of name vectors, [n_rows, dim]."""
-    return normalize(torch.randn(n_rows, dim, generator=ctx.generator("no names")), dim=1)
+def random_rows(n_rows: int, ctx: RunContext) -> Tensor:
+    """Normal rows of unit length, in place of name vectors, [n_rows, WORD_DIM]."""
+    return normalize(torch.randn(n_rows, WORD_DIM, generator=ctx.generator("no names")), dim=1)

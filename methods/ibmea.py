@@ -166,7 +166,7 @@ class IBMEA(Method):
             scheduler=params.rate,
             earliest_stop=max(
                 min(params.warm_up_epochs, params.epochs),
-                params.iterative_start + params.promote_every if params.iterative else 0,
+                params.growth.first_promotion if params.iterative else 0,
             ),
         )
         after_epoch = grow if params.iterative else None

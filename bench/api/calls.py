@@ -26,6 +26,7 @@ from mmea_bench.datasets.core.errors import UserError, unknown_name
 from mmea_bench.datasets.core.model.pair import KGPair
 from mmea_bench.methods.core import catalogue as methods
 from mmea_bench.results.core.errors import ResultsError
+from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.store import read_tables
 from mmea_bench.results.core.table import Tables
 
@@ -79,8 +80,12 @@ class Result:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each cell that did not end well, and one where the run was cut short."""
-        bad = self.cells[self.cells["status"] != "ok"]
+        """A sentence for each cell that did not end well, and one where the run was cut short.
+
+        Cells of earlier runs into the folder count. A cell that was skipped ended well: it cannot
+        be run here, and ``cells`` says why.
+        """
+        bad = self.cells[~self.cells["status"].isin(DONE_STATUSES)]
         rows = bad[["status", "method", "dataset", "repeat", "reason"]].itertuples(index=False)
         found = [
             f"{status}: {method} on {dataset}, repeat {repeat}: {reason}"

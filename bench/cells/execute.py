@@ -94,7 +94,7 @@ def execute_cell(
         The cell's record; it is not written anywhere yet.
 
     Raises:
-        StoppedError: If the training was asked to stop and has kept its state.
+        StoppedError: If the training was asked to stop; its state was kept if it could be.
     """
     started_at = _now()
     configuration: dict[str, Any] = {}

@@ -31,6 +31,9 @@ DatasetFiles = Annotated[
     list[Path] | None,
     typer.Option("--dataset-file", help="A dataset of your own. Repeatable."),
 ]
+MethodFiles = Annotated[
+    list[Path] | None, typer.Option("--method-file", help="A method of your own. Repeatable.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

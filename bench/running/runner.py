@@ -25,6 +25,7 @@ from mmea_bench.bench.running.progress import Progress, ToldProgress
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.results.core.errors import ResultsError
 from mmea_bench.results.core.record import Record
+from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.store import ResultStore
 
 LOG_FOLDER = "logs"
@@ -32,7 +33,6 @@ _STORED = "Every cell that had ended before is stored."
 EXIT_OK = 0
 _LOOK_AGAIN_S = 1.0
 EXIT_SOME_FAILED = 1
-GOOD_STATUSES = ("ok", "skipped")
 
 
 class Stoppable(Protocol):
@@ -81,7 +81,7 @@ class RunSummary:
         """Exit code of the program."""
         if self.signal_number is not None:
             return 128 + self.signal_number
-        statuses_are_good = all(status in GOOD_STATUSES for status in self.n_by_status)
+        statuses_are_good = all(status in DONE_STATUSES for status in self.n_by_status)
         return EXIT_OK if statuses_are_good and not self.problem else EXIT_SOME_FAILED
 
 

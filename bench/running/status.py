@@ -14,9 +14,8 @@ from mmea_bench.bench.sharing.heartbeats import claims_of
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.plans.completeness import Completeness, completeness
 from mmea_bench.results.core.plans.plan_file import CellWords, plan_problems, planned_cells
+from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.store import ResultStore
-
-GOOD = ("ok", "skipped")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class FolderStatus:
     @property
     def failures(self) -> list[dict[str, Any]]:
         """Records that did not end well."""
-        return [row for row in self.rows if row["status"] not in GOOD]
+        return [row for row in self.rows if row["status"] not in DONE_STATUSES]
 
 
 def folder_status(folder: Path) -> FolderStatus:

@@ -279,7 +279,7 @@ def pair_numbers(pairs: Pairs, layout: Layout) -> Measured:
     Returns:
         Precision (of the pairs predicted for candidates), recall (of the test links) and F1, each
         with the number of test links; Hits@1 is the share of the test sources whose predicted
-        partner is a true one.
+        partner is that of a test link, so that there a second partner is a miss.
     """
     links = set(zip(layout.rows.tolist(), layout.columns.tolist(), strict=True))
     others = {tuple(cell) for cells in layout.rivals.values() for cell in cells[:, 1:].tolist()}

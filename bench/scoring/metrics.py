@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 HITS_AT: Final = (1, 5, 10)
-METRICS: Final = ("hits@1", "hits@5", "hits@10", "mrr", "mean_rank")
 
 
 def metrics_of_ranks(

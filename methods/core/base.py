@@ -40,7 +40,7 @@ class DeadlineError(Exception):
 
 
 class StoppedError(Exception):
-    """The training was asked to stop and its state was kept."""
+    """The training was asked to stop; its state was kept if it could be."""
 
 
 class StateError(Exception):

@@ -24,7 +24,7 @@ def settings_of(variant: str, overrides: str) -> Mapping[str, Any]:
         overrides: JSON of the parameters among them.
     """
     recorded: Mapping[str, Any] = json.loads(overrides)
-    texts = (part.partition("=") for part in _parts(variant))
+    texts = (part.partition("=") for part in settings_texts(variant))
     return {name: recorded.get(name, _read(text)) for name, _, text in texts}
 
 
@@ -38,16 +38,17 @@ def with_points(rows: pd.DataFrame) -> pd.DataFrame:
 def without_settings(variant: str, names: Collection[str]) -> str:
     """The variant without these settings in its brackets."""
     base = variant.partition("[")[0]
-    left = [part for part in _parts(variant) if part.partition("=")[0] not in names]
+    left = [part for part in settings_texts(variant) if part.partition("=")[0] not in names]
     return f"{base}[{','.join(left)}]" if left else base
 
 
 def settings_words(variant: str) -> str:
     """The settings of a variant as prose; ``default`` for none."""
-    return ", ".join(_parts(variant)) or "default"
+    return ", ".join(settings_texts(variant)) or "default"
 
 
-def _parts(variant: str) -> list[str]:
+def settings_texts(variant: str) -> list[str]:
+    """What stands in the brackets of a variant, ``name=value`` each."""
     inside = variant.partition("[")[2].removesuffix("]")
     return _BETWEEN.split(inside) if inside else []
 

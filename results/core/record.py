@@ -14,6 +14,7 @@ from mmea_bench.results.core.schema import (
     CURVE_COLUMNS,
     DATASET_COLUMNS,
     GAINED_COLUMNS,
+    LINK_SETS,
     RESULT_COLUMNS,
     SCHEMA_VERSION,
     Column,
@@ -27,9 +28,6 @@ Row = dict[str, Any]
 
 STOP_CSLS = "stop_csls"
 """CSLS size of the curves, told where a score chose the checkpoint."""
-
-CHOOSING_LINKS = ("valid", "test")
-"""Links whose scores choose a checkpoint."""
 
 
 @dataclass(frozen=True, eq=True)
@@ -237,6 +235,6 @@ def telling_settings(text: object, stopped_on: object = None) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     sizes = found.pop("csls", None)
     found.pop("decoders", None)
-    if sizes and stopped_on in CHOOSING_LINKS:
+    if sizes and stopped_on in LINK_SETS:
         found[STOP_CSLS] = sizes[-1]
     return found

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.listing.catalogues import MethodFiles
 from mmea_bench.bench.cli.options import dataset_words, method_words
-from mmea_bench.bench.cli.texts import AsJson, DatasetFiles, print_json, user_errors
+from mmea_bench.bench.cli.texts import AsJson, DatasetFiles, MethodFiles, print_json, user_errors
 from mmea_bench.bench.running.console import echo
 
 if TYPE_CHECKING:

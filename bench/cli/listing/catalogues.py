@@ -21,6 +21,7 @@ from mmea_bench.bench.cli.checked_values import CheckedValues
 from mmea_bench.bench.cli.texts import (
     AsJson,
     DatasetFiles,
+    MethodFiles,
     print_json,
     print_table,
     split_list,
@@ -40,10 +41,6 @@ list_app = typer.Typer(
 )
 
 Rows = Sequence[Mapping[str, object]]
-MethodFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--method-file", help="A method of your own. Repeatable."),
-]
 
 
 @list_app.command("methods", epilog="Example: mmea-bench list methods")

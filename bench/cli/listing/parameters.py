@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmea_bench.bench.cli.listing.catalogues import MethodFiles, list_app, show_rows
-from mmea_bench.bench.cli.texts import AsJson, user_errors
+from mmea_bench.bench.cli.listing.catalogues import list_app, show_rows
+from mmea_bench.bench.cli.texts import AsJson, MethodFiles, user_errors
 
 if TYPE_CHECKING:
     from mmea_bench.methods.core.base import Method

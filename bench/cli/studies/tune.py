@@ -16,6 +16,7 @@ from mmea_bench.bench.cli.texts import (
     AsJson,
     CacheDir,
     DataRoot,
+    MethodFiles,
     assignments,
     print_json,
     print_table,
@@ -65,9 +66,6 @@ MemoryLimit = Annotated[
 ]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Methods at the same time.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
-MethodFiles = Annotated[
-    list[Path] | None, typer.Option("--method-file", help="A method of your own. Repeatable.")
-]
 Out = Annotated[Path | None, typer.Option("--out", help="Default: below results/runs.")]
 
 

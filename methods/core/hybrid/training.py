@@ -98,7 +98,7 @@ class TwoPartTraining:
         # The second part warms up along its own schedule, which is longer than the part.
         planned = settings.iterative_stretch * settings.iterative_start
         warm_up = math.ceil(settings.warm_up * planned)
-        return settings.iterative_start + max(warm_up, settings.growth.promote_every)
+        return max(settings.iterative_start + warm_up, settings.growth.first_promotion)
 
     def epoch(self, epoch: int) -> float:
         """Trains all batches and returns their summed loss."""

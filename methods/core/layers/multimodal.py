@@ -154,7 +154,6 @@ class MultiModalEncoder(ModalityEncoders):
         table_dim: Columns of the entity table.
         generator: CPU generator of the initial values.
         presence: As in ``ModalityEncoders``.
-        learned_weights: Whether the fusion weights are learned.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that an encoder is composed of
@@ -168,12 +167,11 @@ class MultiModalEncoder(ModalityEncoders):
         generator: torch.Generator,
         *,
         presence: Presence | None = None,
-        learned_weights: bool = True,
     ) -> None:
         super().__init__(
             graph, features, structure, dims, order, table_dim, generator, presence=presence
         )
-        self.fusion = WeightedConcatenation(order, learned=learned_weights)
+        self.fusion = WeightedConcatenation(order)
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:

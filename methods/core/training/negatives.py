@@ -45,12 +45,10 @@ class UniformCandidates:
         self.members = members
 
     @classmethod
-    def of_graphs(
-        cls, n_source: int, n_entities: int, device: torch.device | None = None
-    ) -> UniformCandidates:
+    def of_graphs(cls, n_source: int, n_entities: int) -> UniformCandidates:
         """All entities of either KG, joint ids."""
-        sizes = torch.tensor([n_source, n_entities - n_source], device=device)
-        return cls(Pools(torch.arange(n_entities, device=device), sizes))
+        sizes = torch.tensor([n_source, n_entities - n_source])
+        return cls(Pools(torch.arange(n_entities), sizes))
 
     @classmethod
     def of_triples(cls, triples: Tensor, side: Tensor) -> UniformCandidates:
@@ -97,9 +95,7 @@ class NearestCandidates:
         vectors: Current vectors by joint id, [n_entities, dim]; no gradient passes.
         n_source: Entities of the source KG.
         share: Of a KG's entities that a list holds, ``1 - epsilon``; 0.1 in BootEA.
-        everyone: Steps in for entities without a list.
-        similarity: How vectors are compared.
-        among: Entities that have lists and stand in them, [n]; None for all.
+        everyone: Steps in where a triple of one KG asks about an entity of the other.
 
     Reference: Sun et al., IJCAI 2018, section 3.3.
     """
@@ -110,21 +106,17 @@ class NearestCandidates:
         n_source: int,
         share: float,
         everyone: Candidates,
-        similarity: Similarity = "inner",
-        among: Tensor | None = None,
     ) -> None:
         n_entities, device = len(vectors), vectors.device
         sizes = torch.zeros(n_entities, dtype=torch.int64)
         lists, owners = [], []
         for start, stop in ((0, n_source), (n_source, n_entities)):
             ids = torch.arange(start, stop)
-            if among is not None:
-                ids = ids[torch.isin(ids, among.cpu())]
             size = min(len(ids), max(1, int(share * (stop - start))))
             sizes[ids] = size
             # Looked for on the vectors' device, kept where negatives are drawn: on the CPU.
             there = ids.to(device)
-            near = nearest_entities(vectors, there, there, size, similarity)
+            near = nearest_entities(vectors, there, there, size, "inner")
             lists.append(near.int().flatten().cpu())
             owners.append(ids)
         # Owners rise, so the lists lie one behind the other in the order of the entities.
@@ -139,7 +131,7 @@ class NearestCandidates:
         replaced = torch.where(at_head, triples[:, 0], triples[:, 2])
         near = self._pools.draw(replaced, 1, rng).squeeze(1).long()
         foreign = (replaced >= self._n_source).long() != side
-        others = (foreign | (self._pools.sizes[replaced] == 0)).nonzero().squeeze(1)
+        others = foreign.nonzero().squeeze(1)
         near[others] = self._everyone.draw(triples[others], side[others], at_head[others], rng)
         return near
 

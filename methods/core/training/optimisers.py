@@ -77,18 +77,17 @@ def sgd(learning_rate: float) -> OptimiserMaker:
     return make
 
 
-def rmsprop(learning_rate: float, *, rho: float = 0.9, epsilon: float = 1e-7) -> OptimiserMaker:
-    """A maker of RMSprop optimisers with Keras' defaults, ``x -= rate g / (sqrt(v) + epsilon)``.
+def rmsprop(learning_rate: float) -> OptimiserMaker:
+    """A maker of RMSprop optimisers with Keras' defaults, ``x -= rate g / (sqrt(v) + 1e-7)``.
 
-    MRAEA, RREA and Dual-AMN train so; the library's own defaults are 0.99 and 1e-8.
+    The old mean of squared gradients has a share of 0.9 in the new one, ``v``. MRAEA, RREA and
+    Dual-AMN train so; the library's own defaults are 0.99 and 1e-8.
 
     Args:
         learning_rate: Step size.
-        rho: Share of the old mean of squared gradients in the new one, ``v``.
-        epsilon: Added to the root, outside of it.
     """
 
     def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return torch.optim.RMSprop(parameters, lr=learning_rate, alpha=rho, eps=epsilon)
+        return torch.optim.RMSprop(parameters, lr=learning_rate, alpha=0.9, eps=1e-7)
 
     return make

@@ -48,11 +48,15 @@ class IterativeSchedule:
         """First epoch that trains on pairs that were promoted at an epoch."""
         return promoted if self.looks_first else promoted + 1
 
+    @property
+    def first_promotion(self) -> int:
+        """First epoch at which pairs may be promoted: at a look, after the start."""
+        period = math.lcm(self.check_every, self.promote_every)
+        return (self.start // period + 1) * period
+
     def is_reached(self, epochs: int) -> bool:
         """Whether a training of so many epochs can learn from a promoted pair."""
-        # Promotions happen at looks, after the start.
-        period = math.lcm(self.check_every, self.promote_every)
-        return self.learns_from((self.start // period + 1) * period) <= epochs
+        return self.learns_from(self.first_promotion) <= epochs
 
     def renews(self, epoch: int) -> bool:
         """Whether the look at this epoch starts a new list."""

@@ -62,7 +62,7 @@ class Resumable:
         """Keeps the state if that is due.
 
         Raises:
-            StoppedError: If the training was asked to stop; its state is kept.
+            StoppedError: If the training was asked to stop; its state is kept if it can be.
         """
         store = self._store
         if store is None or not (store.is_due or store.is_stop_asked) or self._standing is None:

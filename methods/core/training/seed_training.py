@@ -71,13 +71,12 @@ class SeedTrainingParams(PseudoLabelParams):
     @property
     def schedule(self) -> Schedule:
         """Length, optimiser and evaluation of a training."""
-        first_promotion = self.iterative_start + self.promote_every
         return Schedule(
             self.epochs,
             adamw(self.learning_rate, self.weight_decay),
             self.restart_from,
             self.eval_every,
-            earliest_stop=first_promotion if self.iterative else 0,
+            earliest_stop=self.growth.first_promotion if self.iterative else 0,
         )
 
 

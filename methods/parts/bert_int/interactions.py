@@ -14,7 +14,6 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import IntArray, JointGra
 
 MEANS = (1.0, *(0.975 - 0.05 * step for step in range(20)))
 WIDTHS = (0.001, *(0.1,) * 20)
-N_FEATURES = 2 * len(MEANS)
 _SCALE = 0.01
 _SMALLEST = math.log(1e-10)
 _PAIRS = 1024

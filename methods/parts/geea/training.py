@@ -104,7 +104,7 @@ class GEEATraining:
         if not settings.iterative:
             return math.ceil(settings.warm_up * settings.epochs)
         warm_up = math.ceil(settings.warm_up * self._second_schedule)
-        return settings.iterative_start + max(warm_up, settings.growth.promote_every)
+        return max(settings.iterative_start + warm_up, settings.growth.first_promotion)
 
     @property
     def _second_schedule(self) -> int:

@@ -125,7 +125,7 @@ class StagedTraining:
         if settings.iterative:
             planned = settings.iterative_stretch * settings.iterative_epochs
             warm_up = math.ceil(settings.warm_up * planned)
-            return settings.iterative_start + max(warm_up, settings.growth.promote_every)
+            return max(settings.iterative_start + warm_up, settings.growth.first_promotion)
         n_steps = self._n_seed_batches + 2 * self._n_free_batches
         share = (self._n_seed_batches + self._n_free_batches) / max(1, n_steps)
         return settings.freeze_epochs + math.ceil(

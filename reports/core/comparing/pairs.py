@@ -35,7 +35,6 @@ _SCORING = ("rules", "inference")
 _ORDER = (*_PLACE, *_INPUT, *_SPLIT, *_SCORING)
 """What must agree; in the order in which a missing partner is explained."""
 _NUMBER = ("metric", "direction")
-_SETTING = ("protocol", "names", "iterative", "simulated_text")
 
 
 @dataclass(frozen=True, eq=False)

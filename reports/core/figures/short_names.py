@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mmea_bench.reports.core.names import BY_ID, Names
+from mmea_bench.reports.core.swept_points import settings_texts
 
 Variant = tuple[str, str]
 """Method and variant."""
 
 _LONGEST = 24
 _HIDDEN = "…"
-_BETWEEN = re.compile(r",(?=[\w.*]+=)")
-"""A comma between two settings, not one in a value."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def short_names(found: Iterable[Variant], names: Names = BY_ID) -> ShortNames:
     """
     variants = sorted(set(found))
     whole = {variant: names.of(*variant) for variant in variants}
-    shared = _shared_settings(variants)
+    shared = _sharedsettings_texts(variants)
     cut = {
         variant: _cut(text if len(text) <= _LONGEST else _without(variant, shared, names))
         for variant, text in whole.items()
@@ -72,11 +70,11 @@ def shared_looks(variants: Iterable[Variant]) -> dict[Variant, Variant]:
     }
 
 
-def _shared_settings(variants: Iterable[Variant]) -> dict[Variant, frozenset[str]]:
+def _sharedsettings_texts(variants: Iterable[Variant]) -> dict[Variant, frozenset[str]]:
     """Base variant to the settings that all its overridden variants have, where there are two."""
     settings: dict[Variant, list[frozenset[str]]] = {}
     for variant in variants:
-        own = _settings(variant[1])
+        own = settings_texts(variant[1])
         if own:
             settings.setdefault(_base(variant), []).append(frozenset(own))
     return {base: frozenset.intersection(*sets) for base, sets in settings.items() if len(sets) > 1}
@@ -85,16 +83,11 @@ def _shared_settings(variants: Iterable[Variant]) -> dict[Variant, frozenset[str
 def _without(variant: Variant, shared: Mapping[Variant, frozenset[str]], names: Names) -> str:
     """The name without the settings that tell it from no other; their place is kept."""
     hidden = shared.get(_base(variant), frozenset())
-    own = [setting for setting in _settings(variant[1]) if setting not in hidden]
+    own = [setting for setting in settings_texts(variant[1]) if setting not in hidden]
     if not hidden or not own:
         return names.of(*variant)
     base = _base(variant)[1]
     return names.of(variant[0], f"{base}[{','.join(own)},{_HIDDEN}]")
-
-
-def _settings(variant: str) -> list[str]:
-    inside = variant.partition("[")[2].removesuffix("]")
-    return _BETWEEN.split(inside) if inside else []
 
 
 def _cut(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mmea_bench.results.core.record import telling_settings
+from mmea_bench.results.core.schema import DONE_STATUSES
 
 _UNTOLD = json.dumps({})
 _PLACE = ["method", "variant", "dataset", "seed_ratio", "protocol"]
@@ -51,7 +52,7 @@ def failures(keys: Collection[str], cells: pd.DataFrame) -> Failures:
     is_same &= versions.isna() | versions.isin(set(own["dataset_version"]))
     settings = cells["protocol_settings"].map(_settings)
     is_same &= (settings == _UNTOLD) | settings.isin(set(settings[own.index]))
-    failed = cells[is_same & ~cells["status"].isin(("ok", "skipped"))]
+    failed = cells[is_same & ~cells["status"].isin(DONE_STATUSES)]
     ended = _when(own).groupby(own["repeat"]).max().to_dict()
     repeats = list(zip(failed["repeat"], _when(failed), strict=True))
     again = {repeat for repeat, when in repeats if repeat in ended and when > ended[repeat]}

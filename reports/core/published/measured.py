@@ -14,9 +14,8 @@ from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, Scori
 from mmea_bench.reports.core.rows.comparison import overrides_of
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import PAIRS, input_words, with_sections
+from mmea_bench.results.core.published_files import METRICS
 from mmea_bench.results.core.table import Tables
-
-METRICS = ("hits@1", "hits@5", "hits@10", "mrr", "precision", "recall", "f1")
 
 _DIRECTIONS = (PUBLISHED_DIRECTION, "tgt2src", PAIRS)
 _SCORING = ["similarity", "csls", "decoder", "candidates", "direction"]

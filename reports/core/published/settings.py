@@ -15,7 +15,7 @@ from mmea_bench.reports.core.rows.identity import (
     with_words,
     words_of_settings,
 )
-from mmea_bench.results.core.record import CHOOSING_LINKS
+from mmea_bench.results.core.schema import LINK_SETS
 from mmea_bench.results.core.table import Tables
 
 USUAL_SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -73,7 +73,7 @@ def own_protocols(cells: pd.DataFrame) -> pd.Series[str]:
 
 
 def _own_protocol(protocol: str, settings: object, stopped_on: object) -> str:
-    chosen = stopped_on in CHOOSING_LINKS
+    chosen = stopped_on in LINK_SETS
     words = {
         name: word
         for name, word in words_of_settings(settings, stopped_on).items()

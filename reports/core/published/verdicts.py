@@ -18,11 +18,12 @@ from mmea_bench.reports.core.published.match import (
     Reason,
     other_ratios,
 )
-from mmea_bench.reports.core.published.measured import METRICS, Measured, measured_numbers
+from mmea_bench.reports.core.published.measured import Measured, measured_numbers
 from mmea_bench.reports.core.published.scoring import Choice, Scoring, choose
 from mmea_bench.reports.core.published.settings import with_own_protocols
 from mmea_bench.reports.core.rows.select import DEFAULT_CSLS, current_cells, name_of
 from mmea_bench.reports.core.statistics.statistics import CONFIDENCE
+from mmea_bench.results.core.published_files import METRICS
 from mmea_bench.results.core.published_scoring import PrintedScoring
 from mmea_bench.results.core.table import Tables
 

@@ -14,11 +14,11 @@ from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import current_cells, percent
 from mmea_bench.reports.core.swept_points import settings_of, without_settings
 from mmea_bench.results.core.published import name_key
+from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 INCOMPLETE = "°"
 INCOMPLETE_NOTE = f"{INCOMPLETE} incomplete: some of its planned cells failed or are missing."
-_HARMLESS = ("ok", "skipped")
 _NAMING = ("method", "variant")
 _MARKS = SIMULATED + STOPPED_ON_TEST
 _CHOSEN = "setting chosen"
@@ -117,7 +117,7 @@ def _folder(tables: Tables, names: Names) -> _Folder:
         cells = _Cells(*words)
         known.add(cells)
         there.add((*cells[:-1], protocol_name(cells.protocol), repeat))
-        if status not in _HARMLESS:
+        if status not in DONE_STATUSES:
             gaps.add(cells)
     for planned in tables.completeness.words("missing"):
         if not set(columns[:-1]) <= set(planned):

@@ -12,10 +12,10 @@ from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import Comparison
 from mmea_bench.reports.core.rows.outcomes import outcomes
 from mmea_bench.reports.core.rows.select import current_cells, percent
+from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 _LONGEST_LIST = 6
-_HARMLESS = ("ok", "skipped")
 
 
 def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def gap_notes(tables: Tables, options: ReportOptions, numbers: pd.DataFrame) -> 
     missing = gaps["status"] == "missing"
     # What went wrong comes before what could not be run.
     ended = gaps[~missing].sort_values(
-        "status", key=lambda column: column.isin(_HARMLESS), kind="stable"
+        "status", key=lambda column: column.isin(DONE_STATUSES), kind="stable"
     )
     notes = []
     if len(ended):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,7 @@ from mmea_bench.methods.core.training.pseudo_seeds import (
     PseudoSeeds,
     most_similar_pairs,
 )
+from mmea_bench.methods.core.training.seed_training import SeedTrainingParams
 from mmea_bench.methods.core.training_log import TrainingLog
 
 
@@ -216,6 +219,14 @@ def test_a_schedule_is_reached_where_an_epoch_learns(
     for epoch in range(1, first + 1):
         pairs.after_epoch(epoch, lambda: torch.eye(3).repeat(2, 1))
     assert log.first_pseudo_epoch == first
+
+
+def test_no_patience_is_used_up_before_pairs_can_be_promoted() -> None:
+    params = SeedTrainingParams(iterative=True, iterative_start=500, check_every=7)
+    assert params.growth.first_promotion == 700
+    assert params.schedule.earliest_stop == 700
+    assert replace(params, check_every=5).schedule.earliest_stop == 550
+    assert replace(params, iterative=False).schedule.earliest_stop == 0
 
 
 def test_pairs_that_change_are_not_promoted() -> None:
