@@ -115,6 +115,11 @@ class EASY(TextMethod):
         encoder: str = self.params.text_encoder
         return None if encoder == IDENTITY else encoder
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> PairScores:
         """Matches names, refines the matching in rounds and returns the fused scores.
 

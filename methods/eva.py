@@ -128,6 +128,11 @@ class EVA(Method):
     }
 
     @property
+    def needs_seeds(self) -> bool:
+        """Whether seed links give the seeds, not images."""
+        return not self.params.unsupervised_pairs
+
+    @property
     def further_modalities(self) -> tuple[str, ...]:
         """Images, where they give the seeds."""
         return ("image",) if self.params.unsupervised_pairs else ()

@@ -15,6 +15,11 @@ class ImageOnly(Method):
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     requires: ClassVar[tuple[str, ...]] = ("image",)
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """L2-normalised image vectors, [n_entities, dim] on each side."""
         vectors = modality_features(view, "image", ctx, fill="zeros").to(ctx.device)

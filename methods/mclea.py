@@ -150,6 +150,11 @@ class MCLEA(Method):
         return () if source is None else (source,)
 
     @property
+    def needs_seeds(self) -> bool:
+        """Whether seed links give the seeds."""
+        return self._seed_source is None
+
+    @property
     def _seed_source(self) -> str | None:
         """The modality that pseudo-seeds come from; None where seed links give the seeds."""
         sources = {"image": "image", "name": "name", "char": "name"}

@@ -32,6 +32,11 @@ class NameMatch(Method):
     requires: ClassVar[tuple[str, ...]] = ("name",)
     Params = NameMatchParams
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """TF-IDF vectors of all names, [n_entities, n_columns] on each side."""
         names = [name.lower() for graph in (view.source, view.target) for name in graph.names]

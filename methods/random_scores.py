@@ -26,6 +26,11 @@ class RandomScores(Method):
     modalities: ClassVar[tuple[str, ...]] = ()
     Params = RandomScoresParams
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Random vectors, [n_entities, dim] on each side."""
         generator = ctx.generator("vectors")

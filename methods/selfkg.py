@@ -136,6 +136,11 @@ class SelfKG(TextMethod):
         encoder: str = self.params.text_encoder
         return None if encoder in (WORDS, NGRAMS) else encoder
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links; vectors of all entities, [n_entities, dim] on each side."""
         params: SelfKGParams = self.params

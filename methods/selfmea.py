@@ -156,6 +156,11 @@ class SelfMEA(TextMethod):
         """Images, where they give the seeds of stage 2."""
         return ("image",) if self.params.fusion and self.params.seeds == "image" else ()
 
+    @property
+    def needs_seeds(self) -> bool:
+        """No seed link is read."""
+        return False
+
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains without seed links and returns all entities' joint vectors."""
         params: SelfMEAParams = self.params

@@ -21,7 +21,7 @@ from mmea_bench.bench.cells.reasons import message_of, named_message_of, traceba
 from mmea_bench.bench.cells.user_frames import user_frames
 from mmea_bench.bench.planning.cell import configured, published_note, split_note
 from mmea_bench.bench.planning.job import Job, cell_row, failure_record
-from mmea_bench.bench.planning.tasks import task_mismatch
+from mmea_bench.bench.planning.tasks import lack_of_seeds, task_mismatch
 from mmea_bench.bench.precision.repeatable import fit_repeatably
 from mmea_bench.bench.scoring.approximate.scorer import scorer_kind
 from mmea_bench.bench.scoring.fusion_weights import fusion_weights
@@ -154,6 +154,7 @@ def _run(
             f"{job.dataset_version}, now {pair.version}). Run the same command again."
         )
     reason = task_mismatch(cell.method, method_type, cell.dataset, pair.task)
+    reason = reason or lack_of_seeds(cell.method, method, cell.seed_ratio)
     reason = reason or method.skip_reason(pair.modalities)
     if reason:
         skipped = _failure(job, started_at, "skipped", reason, dataset_version=pair.version)

@@ -40,7 +40,11 @@ from mmea_bench.bench.precision.reduced import FULL_PRECISION, precision_of
 from mmea_bench.bench.scoring.protocol import Protocol
 from mmea_bench.datasets.core.access.catalogue import open_dataset
 from mmea_bench.datasets.core.errors import UserError, unknown_name
-from mmea_bench.datasets.core.model.split import LARGEST_SEED_RATIO, SMALLEST_SEED_RATIO
+from mmea_bench.datasets.core.model.split import (
+    LARGEST_SEED_RATIO,
+    SMALLEST_SEED_RATIO,
+    is_seed_ratio,
+)
 from mmea_bench.methods.core.base import FULL, Method
 from mmea_bench.methods.core.catalogue import get_method, method_names
 
@@ -202,10 +206,10 @@ class SuiteChecker:
         ratios = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
         checked = [self._try(None, number_or_none, "seed_ratios", ratio) for ratio in ratios]
         for ratio in checked:
-            if ratio is not None and not SMALLEST_SEED_RATIO <= ratio <= LARGEST_SEED_RATIO:
+            if ratio is not None and not is_seed_ratio(ratio):
                 self._problems.append(
-                    f"`seed_ratios` must lie in {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}, "
-                    f"not {ratio:g}; 0.3 makes 30 % of the anchor links seeds."
+                    f"`seed_ratios` must be 0 or lie in {SMALLEST_SEED_RATIO}.."
+                    f"{LARGEST_SEED_RATIO}, not {ratio:g}; 0.3 makes 30 % of the links seeds."
                 )
         if not checked:
             self._problems.append("`seed_ratios` is empty. Name at least one, such as 0.3.")

@@ -28,6 +28,19 @@ def task_mismatch(
     return f"{method} {does}; {dataset} asks for {_ASKS[task]}"
 
 
+def lack_of_seeds(method: str, configured: Method, seed_ratio: float) -> str | None:
+    """Why a method cannot be run without seed links; None if it can, or there are some.
+
+    Args:
+        method: Catalogue name.
+        configured: The method as the cell trains it.
+        seed_ratio: Of the cell.
+    """
+    if seed_ratio or not configured.needs_seeds:
+        return None
+    return f"{method} learns from seed links, of which a seed ratio of 0 leaves none"
+
+
 def mismatch_remark(
     dataset: str, task: Task, methods: Mapping[str, type[Method]]
 ) -> tuple[str, ...]:

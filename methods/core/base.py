@@ -353,12 +353,13 @@ class Method(ABC):
 
     @property
     def is_iterative(self) -> bool:
-        """Whether this configuration gets as far as learning from pseudo-labels.
-
-        Said before a training: ``reaches_pseudo_labels`` of the parameters, where they have it.
-        What a finished training did is in ``TrainingLog.is_iterative``.
-        """
+        """Whether this configuration gets as far as learning from pseudo-labels."""
         return bool(getattr(self.params, "reaches_pseudo_labels", False))
+
+    @property
+    def needs_seeds(self) -> bool:
+        """Whether this configuration reads seed links; one that does not can do without any."""
+        return True
 
     def chosen_modalities(self, offered: tuple[str, ...]) -> tuple[str, ...]:
         """Modalities that this configuration encodes, of a dataset that offers ``offered``.

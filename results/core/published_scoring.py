@@ -37,8 +37,9 @@ class PrintedScoring:
             or another word.
         csls: Neighbourhood size of CSLS, 0 for none.
         decoder: What came after the scores; ``none`` for nothing.
-        candidates: ``test`` for the entities of the test links, ``unseeded`` for all that stand in
-            no seed link, ``all`` for every entity.
+        candidates: ``test`` for the entities of the test links, ``links`` for those of all links,
+            none of which is a seed, ``unseeded`` for all that stand in no seed link, ``all`` for
+            every entity.
         direction: Which KG asks, ``src2tgt`` or ``tgt2src``.
         names: ``yes`` or ``no``: whether entity names were read.
         iterative: ``yes`` or ``no``: whether pseudo-labels were learned.
@@ -89,7 +90,7 @@ def read_scoring(path: Path, sources: Collection[str]) -> tuple[PrintedScoring, 
         "similarity": _word,
         "csls": _csls,
         "decoder": _word,
-        "candidates": one_of("", "test", "unseeded", "all"),
+        "candidates": one_of("", "test", "links", "unseeded", "all"),
         "direction": one_of("", "src2tgt", "tgt2src"),
         "names": one_of(*_YES_NO),
         "iterative": one_of(*_YES_NO),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmea_bench.bench.planning.cell import Cell, configured
 from mmea_bench.bench.planning.plan import Plan
-from mmea_bench.bench.planning.tasks import task_mismatch
+from mmea_bench.bench.planning.tasks import lack_of_seeds, task_mismatch
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.catalogue import get_method
 
@@ -112,6 +112,7 @@ def _skipped(plan: Plan, known: Mapping[str, Method]) -> Iterator[tuple[str, str
         elif cell.dataset in plan.offers:
             task, modalities = plan.offers[cell.dataset]
             reason = task_mismatch(cell.method, method, cell.dataset, task)
+            reason = reason or lack_of_seeds(cell.method, method, cell.seed_ratio)
             reason = reason or method.skip_reason(modalities)
             if reason:
                 yield key, reason

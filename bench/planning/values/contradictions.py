@@ -31,6 +31,8 @@ def contradictions(
         if partitions > 1 and protocol.ranking != EXACT
         else []
     )
+    if partitions > 1 and 0.0 in seed_ratios:
+        partitioned.append("Seed links keep partitions together; leave out the seed ratio of 0.")
     untested = _without_test_links(protocol, seed_ratios)
     return [*partitioned, *untested, *_few_candidates(protocol, types)]
 

@@ -17,6 +17,11 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int32)
 _NO_IDS.setflags(write=False)
 
 
+def is_seed_ratio(ratio: float) -> bool:
+    """Whether a share of seeds can be asked for: none at all, or enough to train on."""
+    return ratio == 0.0 or SMALLEST_SEED_RATIO <= ratio <= LARGEST_SEED_RATIO
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Disjoint parts of the anchor links, and of the entities known to have none.
@@ -77,7 +82,8 @@ def split_links(
 ) -> Split:
     """Random split in which the seeds are the same whatever share of them is held out.
 
-    With one ``rng_seed`` the seeds of a smaller ratio are the first of those of a larger one.
+    With one ``rng_seed`` the seeds of a smaller ratio are the first of those of a larger one. At a
+    ratio of 0 all links are test links.
 
     The shuffled links are cut at ``floor(n * seed_ratio)``, as every released code does; the
     held-out links are the last ``round(valid_share * n_seed)`` of the seeds.
@@ -91,13 +97,16 @@ def split_links(
     Raises:
         DataError: If the ratio is out of range or a part would be empty.
     """
-    if not SMALLEST_SEED_RATIO <= seed_ratio <= LARGEST_SEED_RATIO:
+    if not is_seed_ratio(seed_ratio):
         raise DataError(
-            f"Seed ratio {seed_ratio} is outside {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}."
+            f"Seed ratio {seed_ratio} is neither 0 nor in {SMALLEST_SEED_RATIO}.."
+            f"{LARGEST_SEED_RATIO}."
         )
     if not 0.0 <= valid_share < 1.0:
         raise DataError(f"The share of validation links must be in [0, 1), not {valid_share}.")
     n_links = len(anchor_links)
+    if n_links and not seed_ratio:
+        return _parts(np.random.default_rng(rng_seed).permutation(anchor_links), 0, 0)
     # The small term keeps 0.2 * 15 = 3.0000000000000004-like products on the right side.
     n_seed = int(np.floor(n_links * seed_ratio + 1e-9))
     n_valid = round(valid_share * n_seed)
@@ -131,9 +140,10 @@ def split_pairs(
     Raises:
         DataError: If a share is out of range or a part would be empty.
     """
-    if not SMALLEST_SEED_RATIO <= share <= LARGEST_SEED_RATIO:
+    if not is_seed_ratio(share):
         raise DataError(
-            f"Training share {share} is outside {SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}."
+            f"Training share {share} is neither 0 nor in {SMALLEST_SEED_RATIO}.."
+            f"{LARGEST_SEED_RATIO}."
         )
     if not 0.0 <= valid_share_of_all < 1.0:
         raise DataError(
@@ -143,7 +153,8 @@ def split_pairs(
     n_train = int(np.floor(n_pairs * share + 1e-9))
     n_valid = round(n_pairs * valid_share_of_all)
     n_test = n_pairs - n_train - n_valid
-    if n_train < 1 or n_test < 1 or (valid_share_of_all > 0 and n_valid < 1):
+    has_all = n_train > 0 or not share
+    if not has_all or n_test < 1 or (valid_share_of_all > 0 and n_valid < 1):
         raise DataError(
             f"{n_pairs} pairs cannot be split into {share:.0%} for training, "
             f"{valid_share_of_all:.0%} for validation and a test part. Use more pairs or smaller "

@@ -209,7 +209,7 @@ class PublishedNumbers:
                 ("iterative", "non-iterative"), words, is_so=place.iterative, may_differ=is_learned
             ),
         ]
-        # What has no seeds has no ratio either; it is tested on the links that the others test.
+        # What has no seeds has no ratio either; what it was tested on, its scoring says.
         has_seeds = not all("unsupervised" in w for w in all_words)
         # A variant by its own name, or a method that never has seeds, is what the source means.
         is_meant = row["variant"] == place.variant or not has_seeds

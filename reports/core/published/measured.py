@@ -10,7 +10,7 @@ import pandas as pd
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.published.attempts import Failures, failures
 from mmea_bench.reports.core.published.match import Place, Reason
-from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, Scoring
+from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, WHOLE_CANDIDATES, Scoring
 from mmea_bench.reports.core.rows.comparison import overrides_of
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import PAIRS, input_words, with_sections
@@ -92,6 +92,9 @@ def measured_numbers(
         raise ReportError(f"No result was scored with csls={csls}. There is csls={there}.")
     if csls is not None:
         shown = shown[~is_ranked | (shown["csls"] == csls)]
+    # Without seeds all links are test links.
+    is_whole = (shown["seed_ratio"] == 0) & (shown["candidates"] == "test")
+    shown = shown.assign(candidates=shown["candidates"].mask(is_whole, WHOLE_CANDIDATES))
     words = shown[_SCORING].fillna("").itertuples(index=False, name=None)
     shown = shown.assign(
         scoring=pd.Series([Scoring(*found) for found in words], shown.index, dtype=object),

@@ -12,6 +12,8 @@ from mmea_bench.results.core.schema import NO_DECODER
 
 USUAL_CANDIDATES = "test"
 """Which entities the published tables rank where they do not say it."""
+WHOLE_CANDIDATES = "links"
+"""The entities of all links, of which none is a seed: what ``test`` is at a seed ratio of 0."""
 PUBLISHED_DIRECTION = "src2tgt"
 """In which direction they are read where nobody says it."""
 

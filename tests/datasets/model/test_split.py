@@ -85,13 +85,25 @@ def test_entities_in_several_links_are_welcome() -> None:
     assert rows(split.seed_links) | rows(split.test_links) == rows(many)
 
 
-@pytest.mark.parametrize("ratio", [0.0, 0.005, 0.96, 1.0, -0.2])
+@pytest.mark.parametrize("ratio", [0.005, 0.96, 1.0, -0.2])
 def test_a_ratio_out_of_range(ratio: float) -> None:
-    with pytest.raises(DataError, match=r"outside 0\.01\.\.0\.95"):
+    with pytest.raises(DataError, match=r"neither 0 nor in 0\.01\.\.0\.95"):
         split_links(links(10), ratio, 0)
 
 
-@pytest.mark.parametrize(("n", "ratio", "share"), [(3, 0.2, 0.0), (10, 0.2, 0.1), (0, 0.5, 0.0)])
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_without_seeds_every_link_is_a_test_link(share: float) -> None:
+    split = split_links(links(10), 0.0, 0, share)
+    assert (len(split.seed_links), len(split.valid_links)) == (0, 0)
+    assert rows(split.test_links) == rows(links(10))
+    held_out = split_pairs(links(10), 0.0, 0, 0.1)
+    assert (len(held_out.seed_links), len(held_out.valid_links)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "ratio", "share"),
+    [(3, 0.2, 0.0), (10, 0.2, 0.1), (0, 0.5, 0.0), (0, 0.0, 0.0)],
+)
 def test_a_part_that_would_be_empty(n: int, ratio: float, share: float) -> None:
     with pytest.raises(DataError, match="cannot be split"):
         split_links(links(n), ratio, 0, share)
@@ -121,7 +133,7 @@ def test_a_larger_training_share_holds_the_smaller_one() -> None:
 @pytest.mark.parametrize(
     ("share", "valid", "words"),
     [
-        (0.0, 0.1, "Training share 0.0 is outside"),
+        (0.005, 0.1, "Training share 0.005 is neither 0 nor in"),
         (0.5, 1.0, "share of validation pairs must be in"),
         (0.95, 0.1, "cannot be split into 95% for training, 10% for validation"),
     ],
