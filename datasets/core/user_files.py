@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
-from mmea_bench.datasets.core.errors import UserError, last_line
+from mmea_bench.datasets.core.errors import DataError, UserError, last_line
+from mmea_bench.datasets.core.imports import own_sources
 
 _PACKAGE = "mmea_bench"
 
@@ -54,15 +57,61 @@ def load_user_file(path: Path, package: str, what: str) -> ModuleType:
     sys.modules.setdefault(package, _empty_package(package))
     # Dataclasses with postponed annotations look their module up by name while it loads.
     sys.modules[module_name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # at the end: what lies beside the file hides no library
+        sys.path.append(folder)
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # what is printed here is no result
+            spec.loader.exec_module(module)
     except ImportError as error:
         reason = _moved(error) or _located(error, path)
         raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
     except (Exception, SystemExit) as error:  # an exit would end the program without a word
         reason = _located(error, path)
         raise UserError(f"{what} file {path} cannot be imported: {reason}") from error
+    _check_helpers(path, what)
     return module
+
+
+def _check_helpers(path: Path, what: str) -> None:
+    """Refuses a file whose helper was imported from elsewhere: its code is not what is run."""
+    for helper in own_sources(path):
+        name = helper.stem
+        if helper == path or helper.parent != path.resolve().parent or name not in sys.modules:
+            continue
+        other = getattr(sys.modules[name], "__file__", None)
+        if other is None or Path(other).resolve() != helper.resolve():
+            raise UserError(
+                f"{what} file {path} imports {name}, which stands for {other or 'a library'} and "
+                f"not for {helper}. Rename that file."
+            )
+
+
+@contextmanager
+def own_code(what: str, kind: type[object]) -> Iterator[None]:
+    """Turns whatever a user's class raises into a sentence with its file and line.
+
+    What it prints goes to standard error. Errors that speak to the user pass, and so does
+    everything that the project's own classes raise.
+
+    Args:
+        what: What it does, such as ``The dataset 'films' cannot be read``.
+        kind: The class.
+
+    Raises:
+        DataError: If it raises.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (UserError, PermissionError):
+        raise
+    except (Exception, SystemExit) as error:
+        if kind.__module__.startswith(f"{_PACKAGE}."):
+            raise
+        module = sys.modules.get(kind.__module__)
+        file = Path(str(getattr(module, "__file__", None) or kind.__module__))
+        raise DataError(f"{what}: {file.name}, {_located(error, file)}.") from error
 
 
 def _empty_package(name: str) -> ModuleType:

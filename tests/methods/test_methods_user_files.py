@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,34 @@ def test_what_another_package_lacks_keeps_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a_package_that_nobody_has") as caught:
         get_method("mine", [path])
     assert "api" not in str(caught.value)
+
+
+MINE = "class Mine(Method):\n    def fit(self, view, ctx): return K\n"
+CONTRACT = "from mmea_bench.methods.api import Method\n"
+
+
+def test_a_module_beside_the_file_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (tmp_path / "a_helper_of_mine.py").write_text("K = 3\n")
+    path = tmp_path / "mine.py"
+    path.write_text(f"{CONTRACT}from a_helper_of_mine import K\n{MINE}")
+    assert get_method("mine", [path])().fit(None, None) == 3  # type: ignore[arg-type]
+
+
+def test_a_helper_that_stands_for_another_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    paths = [tmp_path / folder / "mine.py" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        (path.parent / "helper_of_two.py").write_text(f"K = '{path.parent.name}'\n")
+        path.write_text(f"{CONTRACT}from helper_of_two import K\n{MINE}")
+    get_method("mine", [paths[0]])
+    with pytest.raises(UserError, match=r"imports helper_of_two, which stands for .*a/helper_of"):
+        get_method("mine", [paths[1]])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mmea_bench.datasets.core.access.transformed import TransformedDataset
 from mmea_bench.datasets.core.errors import UserError, unreadable
 from mmea_bench.datasets.core.imports import own_sources, package_sources
 from mmea_bench.datasets.core.model.pair import KGPair
+from mmea_bench.datasets.core.user_files import own_code
 
 _CORE = Path(__file__).resolve().parents[1]
 _LARGEST_WHOLE = 32 << 20
@@ -58,7 +59,7 @@ def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
         # Changing takes a second; each value of a curve as an entry of its own would fill the disk.
         return dataset.changed(_load(dataset.plain, cache_dir))
     if cache_dir is None:
-        return dataset.read()
+        return _read_files(dataset)
     key = cache_key(dataset)
     try:
         memory = joblib.Memory(cache_dir, mmap_mode="r", verbose=0)
@@ -72,7 +73,21 @@ def _load(dataset: PairDataset, cache_dir: Path | None) -> KGPair:
         pair = None
     if isinstance(pair, KGPair) and pair.dataset == dataset.address:
         return pair
-    return dataset.read()
+    return _read_files(dataset)
+
+
+def _read_files(dataset: PairDataset) -> KGPair:
+    """What the dataset reads.
+
+    Raises:
+        DataError: If it cannot, or a user's dataset returns something else.
+    """
+    kind = type(dataset)
+    with own_code(f"The dataset '{dataset.address}' cannot be read", kind):
+        pair = dataset.read()
+        if not isinstance(pair, KGPair):
+            raise TypeError(f"read returns {type(pair).__name__}, not a KGPair")
+    return pair
 
 
 def dataset_version(dataset: PairDataset, cache_dir: Path | None) -> str:
@@ -82,7 +97,10 @@ def dataset_version(dataset: PairDataset, cache_dir: Path | None) -> str:
 
 def cache_key(dataset: PairDataset) -> str:
     """Text that changes with the address, any input file, or the code that reads it."""
-    paths = dataset.input_files()
+    with own_code(f"The files of '{dataset.address}' cannot be named", type(dataset)):
+        paths = dataset.input_files()
+        if not all(isinstance(path, Path) for path in paths):
+            raise TypeError("input_files gives something that is no Path")
     files = [_file_facts(path) for path in paths]
     return json.dumps([dataset.address, files, _names_beside(paths), _code_hash(dataset)])
 
@@ -157,4 +175,4 @@ def _plugin_sources(kind: type[PairDataset]) -> tuple[Path, ...]:
 
 
 def _read(key: str, dataset: PairDataset) -> KGPair:  # noqa: ARG001 - the cache files it by key
-    return dataset.read()
+    return _read_files(dataset)

@@ -33,7 +33,7 @@ from mmea_bench.datasets.core.options import (
 )
 from mmea_bench.datasets.core.plugins import DATASETS_GROUP, Offer, load, offers, only_class
 from mmea_bench.datasets.core.transforms.catalogue import chosen_transforms
-from mmea_bench.datasets.core.user_files import load_user_file, taken_name, user_name
+from mmea_bench.datasets.core.user_files import load_user_file, own_code, taken_name, user_name
 
 __all__ = [
     "CatalogueEntry",
@@ -157,7 +157,9 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
     options = build_options(
         kind, options_type, {key: text for key, text in raw.items() if key in own}
     )
-    plain = entry.dataset_type(format_address(name, changed_options(options)), options, root)
+    address = format_address(name, changed_options(options))
+    with own_code(f"The dataset '{name}' cannot be opened", entry.dataset_type):
+        plain = entry.dataset_type(address, options, root)
     return _with_transforms(plain, kind, given, own)
 
 

@@ -22,11 +22,13 @@ def chosen_tables(tables: Tables, options: ReportOptions) -> Tables:
     """The tables without methods, variants and datasets that were not asked for.
 
     Raises:
-        ReportError: If something asked for is in no cell, the reference included.
+        ReportError: If something asked for is in no cell, the reference and the size of CSLS
+            included.
     """
     cells = tables.cells
     if cells.empty:
         return tables
+    _check_csls(tables, options)
     is_wanted = pd.Series(data=True, index=cells.index)
     for what, chosen, names_of in _asked(options):
         is_wanted &= _matches(what, chosen, cells[what], names_of)
@@ -47,6 +49,16 @@ def chosen_tables(tables: Tables, options: ReportOptions) -> Tables:
         datasets=_only(tables.datasets, "dataset", datasets),
         planned=_planned(tables, options),
     )
+
+
+def _check_csls(tables: Tables, options: ReportOptions) -> None:
+    """Refuses a neighbourhood size that nothing was scored with: no report would have a number."""
+    found = sorted({int(size) for size in tables.results["csls"].dropna()})
+    if options.csls is not None and found and options.csls not in found:
+        there = ", ".join(map(str, found))
+        raise ReportError(
+            f"No result of this folder was scored with csls={options.csls}. There is csls={there}."
+        )
 
 
 def choice_notes(options: ReportOptions) -> tuple[str, ...]:

@@ -73,6 +73,42 @@ def test_a_broken_file_stays_in_the_list_with_its_line(file: Path) -> None:
         assert [each.name for each in catalogue_entries() if each.error] == ["small-world"]
 
 
+@pytest.mark.parametrize(
+    ("line", "broken", "words"),
+    [
+        ("return generate_pair", "raise ValueError('boom') #", "line 21: ValueError: boom"),
+        ("return generate_pair", "raise SystemExit(3) #", "line 21: SystemExit: 3"),
+        ("return generate_pair", "pair = generate_pair", "read returns NoneType, not a KGPair"),
+        ("return ()", "return ('films.csv',)", "input_files gives something that is no Path"),
+    ],
+)
+def test_a_mistake_of_a_dataset_is_a_sentence_and_the_others_run(
+    file: Path, line: str, broken: str, words: str
+) -> None:
+    file.write_text(SMALL_WORLD.replace(line, broken))
+    asked = {"dataset_files": [file], "out": file.parent / "out", "repeats": 1, "device": "cpu"}
+    result = api.run("random_scores", ["small-world", "synthetic[n=100]"], **asked)  # type: ignore[arg-type]
+    cells = result.cells.set_index("dataset")
+    assert cells.loc["synthetic[n=100]", "status"] == "ok"
+    assert words in str(cells.loc["small-world", "reason"])
+
+
+def test_a_dataset_that_cannot_be_made_is_a_sentence(file: Path) -> None:
+    file.write_text(SMALL_WORLD.replace('    licence = "CC0"', "    def __init__(self): ..."))
+    with own_dataset_files([file]), pytest.raises(UserError, match=r"cannot be opened: small_wo"):
+        open_dataset("small-world")
+
+
+def test_what_a_dataset_prints_is_no_part_of_json(file: Path) -> None:
+    reads = SMALL_WORLD.replace("return gen", "print('reading')\n        return gen")
+    file.write_text(f"print('loading')\n{reads}")
+    words = ["plan", "--dataset-file", str(file), "--methods", "random_scores", "--json"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["cells"]
+    assert "loading" in done.stderr
+
+
 def test_two_classes_are_one_too_many(file: Path) -> None:
     file.write_text(SMALL_WORLD + "\nclass Other(SmallWorld): ...\n")
     with own_dataset_files([file]), pytest.raises(UserError, match="exactly one subclass"):
