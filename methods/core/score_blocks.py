@@ -24,8 +24,7 @@ LARGEST_SCORE = 1e30
 """Single precision ends at 3e38; sums of many scores, and a decoder's arithmetic, stay below."""
 
 LARGEST_HELD_CELLS = 2**28
-"""Scores that are kept in memory at once (1 GiB in single precision): those of all 15,000 links of a
-usual dataset are among them."""
+"""Scores that are kept in memory at once (1 GiB in single precision): all of 15,000 links fit."""
 
 LONGEST_VECTOR = 1e15
 """Products and squared distances of such vectors are scores of about that size."""

@@ -77,6 +77,8 @@ def _changes(comparing: Comparing) -> Table | Text:
     ]
     if not rows:
         nothing = "Nothing that the records say differs between paired cells."
+        if comparing.kind == "methods":
+            nothing = "Of two methods everything may differ; their parameters are not compared."
         return Text(" ".join((nothing, *changes.notes)))
     headers = ("what", "name", first, second, f"pairs of {changes.n_pairs}")
     return _table("What changed", headers, rows, changes.notes)
