@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mmea_bench.reports.core.evidence.order import dataset_order
+from mmea_bench.reports.core.names import FULL
 from mmea_bench.reports.core.published.verdicts import Check, CheckRow
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.results.core.measured.remarks import (
@@ -64,7 +65,7 @@ class Fidelity:
     Attributes:
         rows: By dataset, seed ratio, method and variant.
         not_measured: Printed name of a method to its datasets with a printed number and no run
-            that ended ok.
+            of the full method that ended ok.
         notes: Sentences of the check.
     """
 
@@ -121,7 +122,11 @@ def fidelity(
         if row.metric == METRIC
     ]
     rows.sort(key=lambda row: dataset_order(row.check.dataset))
-    measured = {(name_key(row.check.method), row.check.dataset) for row in rows}
+    measured = {
+        (name_key(row.check.method), row.check.dataset)
+        for row in rows
+        if row.check.variant.partition("[")[0] == FULL
+    }
     return Fidelity(tuple(rows), dict(_not_measured(published, methods, measured)), check.notes)
 
 

@@ -103,7 +103,7 @@ def _not_measured(found: Fidelity) -> Table:
     rows = tuple(
         Row((method, ", ".join(datasets))) for method, datasets in found.not_measured.items()
     )
-    return Table("Not measured", ("method", "datasets with a printed Hits@1"), rows=rows)
+    return Table("Not measured in full", ("method", "datasets with a printed Hits@1"), rows=rows)
 
 
 def _notes(found: Fidelity) -> Sequence[str]:

@@ -94,8 +94,9 @@ def _notes(cells: pd.DataFrame, kind: str) -> Iterator[str]:
     values = values[values["value"] != ""]
     if kind == "versions":
         values = values.assign(value=_distinct_versions(values["value"]))
-    mixed = []
+    mixed, of_places = [], set()
     for place, own in values.groupby(_MEAN, dropna=False, sort=True):
+        of_places.add(frozenset(own["value"]))
         if own["value"].nunique() > 1:
             method, variant, dataset, _version, ratio, protocol = place
             words = (
@@ -106,7 +107,7 @@ def _notes(cells: pd.DataFrame, kind: str) -> Iterator[str]:
         more = f"; and {len(mixed) - _LONGEST_LIST} more" if len(mixed) > _LONGEST_LIST else ""
         listed = "; ".join(mixed[:_LONGEST_LIST])
         yield f"Means over repeats of different {_KINDS[kind]}: {listed}{more}."
-    elif kind != "n_seeds" and values["value"].nunique() > 1:
+    if kind != "n_seeds" and len(of_places) > 1:
         # Numbers of seeds differ by place; the others are meant to be those of all.
         yield f"Side by side stand cells of different {_KINDS[kind]}: {_counted(values['value'])}."
 

@@ -203,11 +203,19 @@ def test_latex_compiles(rich_folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_a_size_of_csls_that_no_cell_has_is_refused_and_removes_nothing(rich_folder: Path) -> None:
+    build_reports(rich_folder, only=["main_table"])
+    with pytest.raises(ReportError, match=r"scored with csls=77. There is csls=0, 3"):
+        build_reports(rich_folder, only=["main_table"], options=ReportOptions(csls=77))
+    assert (rich_folder / "report" / "main_table.tex").is_file()
+
+
 def test_a_report_that_is_left_out_leaves_no_earlier_files(rich_folder: Path) -> None:
     target = rich_folder / "report"
-    build_reports(rich_folder, only=["main_table", "cost"])
-    assert (target / "main_table.tex").is_file()
-    summary = build_reports(rich_folder, only=["main_table"], options=ReportOptions(csls=77))
-    assert [name for name, _reason in summary.skipped] == ["main_table"]
-    assert not list(target.glob("main_table*"))
+    build_reports(rich_folder, only=["ablation", "cost"])
+    assert (target / "ablation.tex").is_file()
+    in_full = ReportOptions(variants=("full",))
+    summary = build_reports(rich_folder, only=["ablation"], options=in_full)
+    assert [name for name, _reason in summary.skipped] == ["ablation"]
+    assert not list(target.glob("ablation*"))
     assert (target / "cost.tex").is_file()
