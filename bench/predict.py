@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from mmea_bench.bench.api import run_request
+from mmea_bench.bench.api import plan_request, run_request
 from mmea_bench.bench.planning.request import RUNS_FOLDER, Request
 from mmea_bench.bench.planning.requests.from_record import differences, find_record, same_numbers
 from mmea_bench.bench.planning.requests.kept import adopt
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.store import ResultStore
 
 
@@ -68,21 +70,32 @@ def predict_cell(
     with TemporaryDirectory(prefix="mmea-bench-predict-") as made:
         source = str(ResultStore(folder).path_of(before.key))
         again = replace(request, from_record=source, out=Path(made))
+        _check_data(before, plan_request(again).plan.versions)
         outcome = run_request(again, console, quiet=quiet)
         (new_key, _cell), *_ = outcome.plan.cells
         after = ResultStore(Path(made)).record(new_key)
         if after is None or after.cell["status"] != "ok":
             why = "it was stopped" if after is None else after.cell["reason"]
             raise TrainingEndedError(f"The training of {before.key} gave nothing to keep: {why}.")
-        if after.cell["dataset_version"] != before.cell["dataset_version"]:
-            raise UserError(
-                f"The files of {before.cell['dataset']} have changed since cell {before.key} was "
-                f"run (content {before.cell['dataset_version']}, now "
-                f"{after.cell['dataset_version']}): its links are not these."
-            )
         equal = same_numbers(before, after)
         files = adopt(Path(made), new_key, folder, before, equals_record=equal)
     if not files:
         raise UserError(f"Nothing was kept of {before.key}: {after.cell['notes']}.")
     lacking = str(after.cell["notes"] or "") if len(files) < len(set(request.keep)) else ""
     return PredictOutcome(before.key, differences(before, after), equal, files, lacking)
+
+
+def _check_data(before: Record, versions: Mapping[str, str]) -> None:
+    """Refuses other data before anything is trained; where they change meanwhile, the run does.
+
+    Args:
+        before: The record.
+        versions: Dataset to the content hash of its files now.
+    """
+    dataset, content = before.cell["dataset"], before.cell["dataset_version"]
+    now = versions.get(dataset, content)
+    if now != content:
+        raise UserError(
+            f"The files of {dataset} have changed since cell {before.key} was run (content "
+            f"{content}, now {now}): its links are not these."
+        )

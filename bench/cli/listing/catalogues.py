@@ -106,7 +106,7 @@ def list_suites(as_json: AsJson = False) -> None:  # noqa: FBT002
 
 @list_app.command("suite-keys", epilog="Example: mmea-bench list suite-keys")
 def list_suite_keys(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Every key of a suite file, and every setting of its table `[protocol]`."""
+    """Every key of a suite file, and every setting of its table `protocol`."""
     from dataclasses import fields
 
     from mmea_bench.bench.planning.suite import SuiteTable

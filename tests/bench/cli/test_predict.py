@@ -126,6 +126,18 @@ def test_predict_says_where_numbers_differ(done: Path) -> None:
     assert load_embeddings(done, record.key).words["equals_record"] == "False"
 
 
+def test_nothing_is_trained_where_the_data_have_changed(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = only_record(done)
+    path = ResultStore(done).path_of(record.key)
+    path.write_text(path.read_text().replace(str(record.cell["dataset_version"]), 12 * "a"))
+    monkeypatch.setattr("mmea_bench.bench.predict.run_request", None)
+    ended = predict(done, record.key, "--keep", "predictions")
+    assert ended.exit_code == 2
+    assert "have changed since cell" in " ".join(ended.output.split())
+
+
 def test_a_repetition_that_fails_is_told_and_ends_with_1(
     tmp_path: Path, make_method: MethodMaker
 ) -> None:
