@@ -290,11 +290,15 @@ def report(
     from mmea_bench.reports.making.build import FORMATS, build_reports
 
     with _user_errors():
-        chosen = FORMATS if formats is None else list(formats)
-        return build_reports(Path(folder), _path(out), only, chosen, options)
+        chosen = FORMATS if formats is None else _several(formats)
+        wanted = None if only is None else _several(only)
+        return build_reports(Path(folder), _path(out), wanted, chosen, options)
 
 
 def _run(asked: Mapping[str, Any], *, quiet: bool, trackers: Sequence[Tracker]) -> Result:
+    for tracker in trackers:
+        if not isinstance(tracker, Tracker):
+            raise UserError(f"A tracker must be a Tracker, not {tracker!r}.")
     with _user_errors():
         outcome = run_request(_request(asked), _console(), quiet=quiet, trackers=trackers)
     if outcome.summary.signal_number == signal.SIGINT:
@@ -333,12 +337,26 @@ def _request(asked: Mapping[str, Any]) -> Request:
             given = tuple(map(Path, _several(given))) if "Path" in kind else _several(given)
         elif "Path" in kind:
             given = _path(given)
+        elif name == "grid" and given is not None:
+            given = _swept(given)
+        elif kind == "str":
+            given = str(given)
         values[name] = given
     for name, each in known.items():
         variable = os.environ.get(each.metadata.get("envvar", ""))
         if values.get(name) is None and variable:
             values[name] = Path(variable)
     return Request(**values)
+
+
+def _swept(given: Any) -> dict[str, tuple[Any, ...]]:
+    """The values of a grid by parameter; one value stands for a sweep of one."""
+    if not isinstance(given, Mapping):
+        raise UserError(
+            f"grid must map parameters to their values, such as {{'eva.tau': [0.1, 0.2]}}, not "
+            f"{given!r}."
+        )
+    return {str(name): _several(values) for name, values in given.items()}
 
 
 def _several(given: Any) -> tuple[Any, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.results.core.predictions.limits import DEFAULT_CANDIDATES
 
 RUNS_FOLDER = Path("results") / "runs"
@@ -30,6 +31,17 @@ def _option(
     """
     reads = panel in (WHAT, WHERE) if plans is None else plans
     return {"help": text, "panel": panel, "plans": reads, **further}
+
+
+def _check_number(name: str, given: object, smallest: float, whole: bool) -> None:  # noqa: FBT001
+    """Refuses what a script gives for a number; the command line reads numbers by itself."""
+    if given is None:
+        return
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if is_number and (not whole or isinstance(given, int)) and given >= smallest:  # type: ignore[operator]
+        return
+    kind = "a whole number" if whole else "a number"
+    raise UserError(f"{name} must be {kind} of {smallest:g} or more, not {given!r}.")
 
 
 @dataclass(frozen=True)
@@ -190,6 +202,12 @@ class Request:
     cache_dir: Path | None = field(
         default=None, metadata=_option("Folder for parsed datasets.", WHERE, envvar="MMEA_CACHE")
     )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if "min" in each.metadata:
+                whole = str(each.type) == "int"
+                _check_number(each.name, getattr(self, each.name), each.metadata["min"], whole)
 
     def suite_changes(self) -> dict[str, object]:
         """What was asked for in the words of a suite file."""

@@ -129,12 +129,28 @@ def test_a_suite_runs_by_its_file(here: Path) -> None:
         (lambda: api.run("mclea", DATASET, device="gpu"), "--device takes auto"),
         (lambda: api.run("mclea", DATASET, paramters={}), "Did you mean 'parameters'?"),
         (lambda: api.run("mclea", DATASET, parameters=["a=1"]), "parameters are a mapping"),
+        (lambda: api.run("mclea", DATASET, jobs=0), "jobs must be a whole number of 1 or more"),
+        (lambda: api.run("mclea", DATASET, jobs=1.5), "jobs must be a whole number"),
+        (lambda: api.run("mclea", DATASET, top_k="3"), "top_k must be a whole number"),
+        (lambda: api.run("mclea", DATASET, memory_limit=float("nan")), "a number of 0.1 or more"),
+        (lambda: api.run("mclea", DATASET, checkpoint_every=-1), "a number of 0 or more, not -1"),
+        (lambda: api.run("mclea", DATASET, grid="published"), "grid must map parameters"),
+        (lambda: api.run("mclea", DATASET, trackers=[1]), "A tracker must be a Tracker, not 1"),  # type: ignore[list-item]
         (lambda: api.load_dataset("synthetic[m=3]"), "Unknown option of synthetic 'm'"),
     ],
 )
 def test_what_cannot_be_run_is_a_sentence(here: Path, call: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         call()
+
+
+def test_one_value_stands_for_several(here: Path) -> None:
+    swept = {"random_scores.dim": 8}
+    asked = {"out": here / "out", "repeats": 1, "device": "cpu", "cells_per_gpu": 1}
+    result = api.run("random_scores", DATASET, grid=swept, **asked)  # type: ignore[arg-type]
+    assert result.cells["variant"].tolist() == ["full[dim=8]"]
+    made = api.report(here / "out", only="cost", formats="md")
+    assert [path.name for path in made.files] == ["report.md", "cost.md"]
 
 
 def test_the_lists_are_the_catalogues(here: Path) -> None:
