@@ -128,16 +128,16 @@ def only_class(module: ModuleType, base: type[object], where: str) -> type[Any]:
     Raises:
         UserError: If there is none, or more than one.
     """
-    defined = [
+    own = [
         item
         for item in vars(module).values()
-        if isinstance(item, type)
-        and issubclass(item, base)
-        and item.__module__ == module.__name__
-        and not getattr(item, "__abstractmethods__", None)
+        if isinstance(item, type) and issubclass(item, base) and item.__module__ == module.__name__
     ]
+    lacking = {item: sorted(getattr(item, "__abstractmethods__", ())) for item in own}
+    defined = [item for item in own if not lacking[item]]
     if len(defined) != 1:
-        found = ", ".join(item.__name__ for item in defined) or "none"
+        unfinished = [f"{item.__name__}, which lacks {', '.join(lacking[item])}" for item in own]
+        found = ", ".join(item.__name__ for item in defined) or "; ".join(unfinished) or "none"
         raise UserError(
             f"{where} must define exactly one subclass of {base.__name__}, found: {found}."
         )

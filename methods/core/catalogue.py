@@ -13,6 +13,7 @@ from mmea_bench.datasets.core.plugins import METHODS_GROUP, Offer, load, offers,
 from mmea_bench.datasets.core.user_files import load_user_file, taken_name, user_name
 from mmea_bench.methods.core.base import Method
 from mmea_bench.methods.core.read_files import files_in_code
+from mmea_bench.methods.core.settings import check_declarations
 
 _METHODS_FOLDER = Path(__file__).resolve().parent.parent
 _PACKAGE = "mmea_bench"
@@ -75,7 +76,9 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
     user_files = {user_name(path): path for path in method_files}
     if wanted in user_files:
         path = user_files[wanted]
-        return only_class(load_user_file(path, _USER_PACKAGE, "Method"), Method, str(path))
+        kind = only_class(load_user_file(path, _USER_PACKAGE, "Method"), Method, str(path))
+        check_declarations(kind, f"Method file {path}")
+        return kind
     if wanted in built_in_methods():
         try:
             module = importlib.import_module(f"{_PACKAGE}.methods.{wanted}")

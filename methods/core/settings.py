@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections import Counter
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
 
 from mmea_bench.datasets.core.errors import UserError, unknown_name
+from mmea_bench.datasets.core.model.pair import MODALITIES, Task
 
 Settings = TypeVar("Settings")
 
@@ -63,3 +66,36 @@ def check_modalities(name: str, params: Any, declared: tuple[str, ...]) -> None:
                     f"parameter of {name} '{field.name}' names {modality} {times} times. "
                     "Keep one of them."
                 )
+
+
+def check_declarations(kind: type[Any], where: str) -> None:
+    """Refuses a user's method whose class attributes cannot be read as what they declare.
+
+    Args:
+        kind: A subclass of ``Method``.
+        where: Its file, for the sentence.
+
+    Raises:
+        UserError: If one of them has another form, or names what does not exist.
+    """
+    words = {"modalities": MODALITIES, "requires": MODALITIES, "tasks": get_args(Task)}
+    for name, valid in words.items():
+        given = getattr(kind, name)
+        if not isinstance(given, tuple | list):
+            example = f'("{valid[0]}",)'
+            raise UserError(f"{where}: `{name}` must be a tuple such as {example}, not {given!r}.")
+        for word in given:
+            if word not in valid:
+                raise UserError(unknown_name(f"word in `{name}` of {where}", str(word), valid))
+    if not dataclasses.is_dataclass(kind.Params):
+        raise UserError(f"{where}: `Params` must be a dataclass, not {kind.Params!r}.")
+    if not isinstance(kind.variants, Mapping) or not all(
+        isinstance(overrides, Mapping) for overrides in kind.variants.values()
+    ):
+        raise UserError(f"{where}: `variants` must map names to overrides, not {kind.variants!r}.")
+    try:
+        inspect.signature(kind).bind(None)
+    except TypeError:
+        raise UserError(
+            f"{where}: `__init__` must take the parameters; best leave it out."
+        ) from None

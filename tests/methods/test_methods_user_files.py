@@ -45,6 +45,36 @@ def test_what_another_package_lacks_keeps_its_own_words(tmp_path: Path) -> None:
     assert "api" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('modalities = "structure"', "`modalities` must be a tuple such as"),
+        ('requires = ("structur",)', "Did you mean 'structure'"),
+        ('tasks = ("x",)', "word in `tasks`"),
+        ("Params = dict", "`Params` must be a dataclass"),
+        ('variants = {"a": None}', "`variants` must map names to overrides"),
+        ("def __init__(self): ...", "`__init__` must take the parameters"),
+    ],
+)
+def test_a_wrong_declaration_names_the_file(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from mmea_bench.methods.api import Method\n"
+        f"class Mine(Method):\n    {line}\n    def fit(self, view, ctx): ...\n"
+    )
+    with pytest.raises(UserError) as caught:
+        get_method("mine", [path])
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_class_without_its_work_is_said_to_lack_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from mmea_bench.methods.api import Method\nclass Mine(Method): ...\n")
+    with pytest.raises(UserError, match="found: Mine, which lacks fit"):
+        get_method("mine", [path])
+
+
 MINE = "class Mine(Method):\n    def fit(self, view, ctx): return K\n"
 CONTRACT = "from mmea_bench.methods.api import Method\n"
 
