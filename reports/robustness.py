@@ -43,6 +43,7 @@ PLAIN_VALUES: Mapping[str, float] = MappingProxyType(
         "image_noise": 0.0,
         "image_ratio": 1.0,
         "name_noise": 0.0,
+        "part": 1.0,
         "seed_noise": 0.0,
     }
 )

@@ -246,7 +246,7 @@ def test_training_goes_on_with_pairs_that_joined_the_seeds() -> None:
         # The second part warms up for 15 % of three times the first: until epoch 20 + 9.
         ({"epochs": 40, "iterative": True, "iterative_start": 20, "promote_every": 5}, 29 + 4),
         # Without a warm-up that long, pairs are promoted first.
-        ({"epochs": 60, "iterative": True, "iterative_start": 20, "promote_every": 25}, 45 + 6),
+        ({"epochs": 60, "iterative": True, "iterative_start": 20, "promote_every": 20}, 40 + 6),
     ],
 )
 def test_patience_never_ends_the_training_within_a_warm_up(

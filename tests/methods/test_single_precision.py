@@ -29,7 +29,7 @@ def _own_operations() -> Iterator[ast.ClassDef]:
                 yield node
 
 
-@pytest.mark.parametrize("operation", _own_operations(), ids=lambda each: each.name)
+@pytest.mark.parametrize("operation", [*_own_operations()], ids=lambda each: each.name)
 def test_both_directions_of_an_operation_are_left_out_of_autocast(operation: ast.ClassDef) -> None:
     ways = [
         each

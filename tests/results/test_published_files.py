@@ -110,7 +110,7 @@ def test_a_folder_of_ones_own_is_read(folder: Path) -> None:
             "scoring.csv",
             ",test,,no,",
             ",most,,no,",
-            r"column 'candidates': must be one of , test, uns",
+            r"column 'candidates': must be one of , test, links, uns",
         ),
         ("scoring.csv", "tgt2src", "back", r"column 'direction': must be one of , src2tgt, tgt"),
         ("scoring.csv", ",test,,no,", ",test,,maybe,", r"column 'names': must be one of , yes, no"),
