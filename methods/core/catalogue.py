@@ -91,7 +91,9 @@ def get_method(name: str, method_files: Sequence[Path] = ()) -> type[Method]:
         where = "bench list methods"
         own = " A file of your own is given with --method-file."
         raise UserError(unknown_name("method", name, valid, where) + own)
-    return load(offered[wanted], Method, "method")
+    kind = load(offered[wanted], Method, "method")
+    check_declarations(kind, f"The method '{wanted}' of the package {offered[wanted].package}")
+    return kind
 
 
 def check_own_names(method_files: Sequence[Path]) -> None:

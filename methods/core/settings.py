@@ -69,11 +69,11 @@ def check_modalities(name: str, params: Any, declared: tuple[str, ...]) -> None:
 
 
 def check_declarations(kind: type[Any], where: str) -> None:
-    """Refuses a user's method whose class attributes cannot be read as what they declare.
+    """Refuses another's method whose class attributes cannot be read as what they declare.
 
     Args:
         kind: A subclass of ``Method``.
-        where: Its file, for the sentence.
+        where: Its file or package, for the sentence.
 
     Raises:
         UserError: If one of them has another form, or names what does not exist.

@@ -97,11 +97,7 @@ def split_links(
     Raises:
         DataError: If the ratio is out of range or a part would be empty.
     """
-    if not is_seed_ratio(seed_ratio):
-        raise DataError(
-            f"Seed ratio {seed_ratio} is neither 0 nor in {SMALLEST_SEED_RATIO}.."
-            f"{LARGEST_SEED_RATIO}."
-        )
+    _check_ratio("Seed ratio", seed_ratio)
     if not 0.0 <= valid_share < 1.0:
         raise DataError(f"The share of validation links must be in [0, 1), not {valid_share}.")
     n_links = len(anchor_links)
@@ -140,11 +136,7 @@ def split_pairs(
     Raises:
         DataError: If a share is out of range or a part would be empty.
     """
-    if not is_seed_ratio(share):
-        raise DataError(
-            f"Training share {share} is neither 0 nor in {SMALLEST_SEED_RATIO}.."
-            f"{LARGEST_SEED_RATIO}."
-        )
+    _check_ratio("Training share", share)
     if not 0.0 <= valid_share_of_all < 1.0:
         raise DataError(
             f"The share of validation pairs must be in [0, 1), not {valid_share_of_all}."
@@ -163,6 +155,12 @@ def split_pairs(
     order: NDArray[np.int64] = np.random.default_rng(rng_seed).permutation(n_pairs)
     split = _parts(anchor_links[order], n_train, n_train + n_valid)
     return replace(split, valid_were_seeds=False)
+
+
+def _check_ratio(what: str, ratio: float) -> None:
+    if not is_seed_ratio(ratio):
+        bounds = f"{SMALLEST_SEED_RATIO}..{LARGEST_SEED_RATIO}"
+        raise DataError(f"{what} {ratio} is neither 0 nor in {bounds}.")
 
 
 def _parts(shuffled: Ids, first: int, second: int) -> Split:

@@ -94,16 +94,20 @@ def _runs(pid: int) -> bool:
     return False
 
 
+def walk_of_three_epochs(folder: Path) -> tuple[Job, Launcher]:
+    method = folder / "walk.py"
+    method.write_text(walking_method(epochs=3), encoding="utf-8")
+    bench = Bench(folder, (method,))
+    (job,) = jobs_of(bench.plan(methods=["walk"], repeats=1), bench.place)
+    return job, Launcher(folder / "logs")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_cell_that_is_past_its_last_epoch_when_the_run_stops_has_its_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mmea_bench.bench.cells.process._LEAST_KEEP_STATE_S", 60.0)
-    method = tmp_path / "walk.py"
-    method.write_text(walking_method(epochs=3), encoding="utf-8")
-    bench = Bench(tmp_path, (method,))
-    (job,) = jobs_of(bench.plan(methods=["walk"], repeats=1), bench.place)
-    launcher = Launcher(tmp_path / "logs")
+    job, launcher = walk_of_three_epochs(tmp_path)
 
     def stop_at_the_last(tick: Tick) -> None:
         if tick.epoch == tick.n_epochs:
@@ -117,11 +121,7 @@ def test_a_cell_that_is_past_its_last_epoch_when_the_run_stops_has_its_record(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_record_that_was_sent_before_the_run_stopped_is_taken(tmp_path: Path) -> None:
-    method = tmp_path / "walk.py"
-    method.write_text(walking_method(epochs=3), encoding="utf-8")
-    bench = Bench(tmp_path, (method,))
-    (job,) = jobs_of(bench.plan(methods=["walk"], repeats=1), bench.place)
-    launcher = Launcher(tmp_path / "logs")
+    job, launcher = walk_of_three_epochs(tmp_path)
 
     def stop_after_the_end(tick: Tick) -> None:
         if tick.epoch == tick.n_epochs:
