@@ -12,13 +12,19 @@ import torch
 from torch.nn.functional import normalize
 
 from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
-from mmea_bench.methods.core.base import RunContext
+from mmea_bench.methods.core.base import Embeddings, RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.value_encoder import ValueEncoder
 from mmea_bench.methods.multike import MultiKE, MultiKEParams, cleaned_names
-from mmea_bench.methods.parts.multike.combination import space_loss, weighted_sum
+from mmea_bench.methods.parts.multike.combination import (
+    SharedSpaceSettings,
+    shared_space,
+    space_loss,
+    weighted_sum,
+)
 from mmea_bench.methods.parts.multike.facts import (
     Facts,
+    attribute_facts,
     exchanged,
     relation_triples,
     swapped_triples,
@@ -38,7 +44,7 @@ from mmea_bench.methods.parts.multike.predicates import (
     local_name,
     value_weights,
 )
-from tests.methods.small_graphs import translated_view
+from tests.methods.small_graphs import small_view, translated_view
 
 SETTINGS = LiteralSettings("", 2, (4, 3), 0, 10, 1e-3)
 
@@ -236,6 +242,46 @@ def test_the_loss_of_the_last_space_equals_its_formula() -> None:
         expected += 2 * float((mapping @ mapping.T - torch.eye(2)).square().sum())
         expected += 1e-4 * float(mapping.square().sum())
     assert float(space_loss(entities, views, maps, 2.0, 1e-4)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_last_space_begins_at_its_table_and_moves_towards_the_views() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(2, 6, 4, generator=generator)
+    views = dict(zip(("name", "relation"), normalize(drawn, dim=2), strict=True))
+    views["attribute"] = views["name"]
+    settings = SharedSpaceSettings(40, 4, 0.1, 2.0, 0.0, 40)
+    begun, ended = (
+        shared_space(views, 4, dataclasses.replace(settings, space_epochs=n), RunContext(0))
+        for n in (1, 40)
+    )
+
+    assert ended.source.shape == (4, 4)
+    assert ended.target.shape == (2, 4)
+
+    def worth(found: Embeddings) -> float:
+        """How far entities that the views have close are from each other in the space."""
+        rows = torch.cat([found.source, found.target])
+        mean = torch.stack(list(views.values())).mean(dim=0)
+        return float((rows @ rows.T - normalize(mean, dim=1) @ normalize(mean, dim=1).T).norm())
+
+    assert worth(ended) < worth(begun)
+
+
+def test_facts_are_what_says_something_of_attributes_that_are_used_often_enough() -> None:
+    view = small_view()  # source: born, born, born, height; target: height
+    values = np.array(["Ulm", "Ulm", "http://a/b", "2.0"], dtype=object)
+    view = dataclasses.replace(
+        view,
+        source=dataclasses.replace(view.source, attribute_values=values),
+        target=dataclasses.replace(view.target, attribute_values=np.array(["Ulm"], dtype=object)),
+    )
+    facts, texts = attribute_facts(view, JointGraph.of(view), 1)
+    assert [texts[row] for row in facts.values] == ["Ulm", "Ulm", "20", "Ulm"]
+    assert facts.entities.tolist() == [0, 0, 2, 3]
+    assert facts.attributes.tolist() == [0, 0, 1, 2]
+
+    often, _ = attribute_facts(view, JointGraph.of(view), 2)
+    assert often.attributes.tolist() == [0, 0]
 
 
 def test_files_without_values_leave_the_attribute_view_out() -> None:

@@ -19,6 +19,7 @@ from mmea_bench.methods.parts.pmmea.position import (
     factorised,
     turned,
     walk_matrix,
+    walk_positions,
 )
 from mmea_bench.methods.pmmea import PMMEA, labelled
 from tests.methods.small_graphs import small_view
@@ -57,6 +58,18 @@ def test_the_factors_are_those_of_the_largest_singular_values() -> None:
     assert torch.allclose(found @ found.T, matrix, atol=1e-3)
     wide = factorised(matrix, 10, generator)
     assert not wide[:, 8:].any()
+
+
+def test_every_kg_has_positions_whose_products_are_its_walks() -> None:
+    graph = JointGraph.of(small_view())
+    (source, _), (target, _) = walk_positions(graph, 4, 2, RunContext(rng_seed=0))
+    assert (source.shape, target.shape) == ((3, 4), (2, 4))
+    for found, (start, stop) in ((source, (0, 3)), (target, (3, 5))):
+        adjacency = binary_adjacency(graph.triples, start, stop)
+        walks = walk_matrix(adjacency, 2, RunContext(rng_seed=0)).double()
+        vectors, values, _ = torch.linalg.svd(walks)
+        expected = (vectors * values) @ vectors.T
+        assert torch.allclose((found @ found.T).double(), expected, atol=1e-4)
 
 
 def test_the_source_is_turned_onto_the_target() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmea_bench.methods.core.base import Similarity
-from mmea_bench.methods.core.similarity import ScoreMatrix, all_means
+from mmea_bench.methods.core.similarity import ScoreMatrix, all_means, nearest_by_l2
 
 
 def random_vectors(n: int, seed: int = 0) -> Tensor:
@@ -73,3 +73,14 @@ def test_a_cosine_does_not_depend_on_how_short_a_vector_is(length: float) -> Non
     source, target = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.8, 0.6]])
     target[0] *= length
     assert scores_of(source, target).tolist() == [pytest.approx([1.0, 0.8])]
+
+
+def test_the_nearest_by_l2_are_those_of_the_differences_without_the_skipped_one() -> None:
+    among, queries = random_vectors(40, seed=1), random_vectors(12, seed=2)
+    distances = torch.cdist(queries, among)
+    skipped = distances.argmin(dim=1)
+    found = nearest_by_l2(queries, among, 5).sort().values
+    assert torch.equal(found, distances.topk(5, largest=False).indices.sort().values)
+    without = nearest_by_l2(queries, among, 5, skipped).sort().values
+    distances.scatter_(1, skipped.unsqueeze(1), torch.inf)
+    assert torch.equal(without, distances.topk(5, largest=False).indices.sort().values)

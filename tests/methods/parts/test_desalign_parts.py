@@ -10,9 +10,15 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from mmea_bench.methods.core.base import Embeddings
+from mmea_bench.bench.battery.small_pairs import easy_pair, tiny_view
+from mmea_bench.methods.core.base import Embeddings, RunContext
+from mmea_bench.methods.core.hybrid.building import EncoderShape, hybrid_encoder
+from mmea_bench.methods.core.hybrid.confident_losses import ConfidentLosses
+from mmea_bench.methods.core.hybrid.global_encoder import GlobalHybridEncoder
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph, undirected_edges
-from mmea_bench.methods.parts.desalign.energy import EnergyBound
+from mmea_bench.methods.core.settings import taken_from
+from mmea_bench.methods.desalign import DESAlignParams
+from mmea_bench.methods.parts.desalign.energy import BoundedLosses, EnergyBound
 from mmea_bench.methods.parts.desalign.propagation import (
     doubled_adjacency,
     interpolated_view,
@@ -61,6 +67,26 @@ def test_the_bound_costs_outside_of_its_limits_alone(graph: JointGraph) -> None:
     bound = EnergyBound(graph, (least, most), DEVICE)
     costs = [bound(table, each).item() / float(energy(table)) for each in (smooth, inside, table)]
     assert costs == pytest.approx([least - low, 0.0, 1 - most], abs=1e-6)
+
+
+def test_the_total_is_umaeas_and_the_weighted_bound_of_the_graph_encoder() -> None:
+    view, params = tiny_view(easy_pair("entity-alignment")), DESAlignParams(dim=16)
+    union, shape = JointGraph.of(view), taken_from(params, EncoderShape)
+    used = ("structure", "relation")
+    encoder = hybrid_encoder(GlobalHybridEncoder, view, union, used, shape, RunContext(rng_seed=0))
+    # No output has as much energy as twice its input: the bound costs something.
+    bound = EnergyBound(union, (2.0, 3.0), DEVICE)
+    bounded = BoundedLosses(encoder, 0.1, bound, 0.5, balanced=True)
+    plain = ConfidentLosses(encoder.modalities, 0.1, balanced=True)
+    positions = torch.tensor([[0, 200], [5, 210]])
+    with torch.no_grad():
+        encoded = encoder.hybrid(None)
+        assert encoder.structure is not None
+        assert encoder.table is not None
+        cost = bound(encoder.table, encoder.structure(encoder.table, all_rows=True))
+        found, without = bounded(encoded, positions), plain(encoded, positions)
+    assert cost.item() > 0
+    torch.testing.assert_close(found, without + 0.5 * cost)
 
 
 def test_every_triple_counts_twice_and_an_entity_itself_once(graph: JointGraph) -> None:
