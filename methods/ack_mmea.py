@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 from mmea_bench.datasets.core.model.pair import Task
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Embeddings, Method, RunContext
+from mmea_bench.methods.core.base import Embeddings, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.losses.batch import intra_modal_contrastive_loss
 from mmea_bench.methods.core.settings import taken_from
@@ -72,7 +72,8 @@ class ACKMMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = ACKMMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = ("structure",)
     Params = ACKMMEAParams
-    # No source states how its rows were scored, nor a setting: both stay empty.
+    # The interpretation's: no source states how its rows were scored, nor a setting.
+    published_scoring = Scoring("cosine", csls=0)
     variants: ClassVar = {
         "w/o merge": {"merge": "mean"},
         "w/o generate": {"generate": "noise"},

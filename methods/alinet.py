@@ -33,7 +33,7 @@ from mmea_bench.methods.core.training.negatives import (
     nearest_pair_negatives,
     random_pair_negatives,
 )
-from mmea_bench.methods.core.training.optimisers import adam
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
 from mmea_bench.methods.core.training_log import TrainingLog
 from mmea_bench.methods.parts.alinet.encoder import AliNetEncoder
 from mmea_bench.methods.parts.alinet.losses import (
@@ -116,7 +116,7 @@ class AliNet(Method):
         """Vectors of all entities, [n_entities, sum of the dims] on each side."""
         params: AliNetParams = self.params
         training = _Training(params, view, ctx)
-        adam_of_keras = adam(params.learning_rate, epsilon=1e-7)
+        adam_of_keras = tensorflow_adam(params.learning_rate, epsilon=1e-7)
         # The code looks from the epoch on that near negatives begin with: no plateau before counts.
         schedule = Schedule(
             params.epochs,
@@ -177,7 +177,7 @@ class _Training:
     def _batch(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Seed links and their negatives, on the CPU: [b, 2] and twice [b * k, 2]."""
         params, n_pairs = self._params, len(self._pairs)
-        size = min(params.batch_size, n_pairs)
+        size = params.batch_size  # with replacement: no fewer where there are fewer links
         rows = torch.randint(n_pairs, (size,), generator=self._batches)
         k = params.n_negatives
         if self._lists is None:

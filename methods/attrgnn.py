@@ -97,6 +97,7 @@ class AttrGNN(TextMethod):
     }
     variants: ClassVar = {
         "structure only": {"channels": ("structure",)},
+        "name only": {"channels": ("name",)},
         "w/o name": {"channels": ("structure", "literal", "digital")},
         "w/o attribute": {"channels": ("name", "structure")},
         "uniform negatives": {"nearest": False},
@@ -122,7 +123,8 @@ class AttrGNN(TextMethod):
         """Trains all channels side by side; they share no parameter.
 
         Raises:
-            UserError: If attributes have no values, of which two channels are made.
+            UserError: If attributes have no values, of which two channels are made, or there is
+                nothing for any channel.
         """
         params: AttrGNNParams = self.params
         graph = JointGraph.of(view)
@@ -187,6 +189,11 @@ class AttrGNN(TextMethod):
                 found.append(NameChannel(names, means, params.dim, generator))
             elif channel in split and len(split[channel]):
                 found.append(self.value_channel(split[channel], with_self, ctx, generator))
+        if not found:
+            raise UserError(
+                f"AttrGNN's channels {', '.join(params.channels)} find nothing to read: no value "
+                "of the attributes is of their kind. Name further channels."
+            )
         return found
 
     def value_channel(

@@ -170,7 +170,7 @@ class CLAMEA(OutputMethod):
         "text_encoder": "hashed",
         "max_tokens": 24,
     }
-    paper_stop: ClassVar[StopRule] = "valid"  # where a dataset comes with validation links
+    paper_stop: ClassVar[StopRule] = "valid"  # where there are validation links
     paper_stop_score: ClassVar = StopScore("mrr", "src2tgt", csls=0)
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:

@@ -31,7 +31,7 @@ from mmea_bench.methods.core.losses.listed_distances import listed_margin_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps
 from mmea_bench.methods.core.training.negatives import nearest_pair_negatives
-from mmea_bench.methods.core.training.optimisers import adam
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Stages:
         self._is_joint = False
 
     def _new_updates(self) -> MiniBatchSteps:
-        return MiniBatchSteps(adam(self._params.learning_rate)(self._model.parameters()))
+        return MiniBatchSteps(tensorflow_adam(self._params.learning_rate)(self._model.parameters()))
 
     def vectors(self) -> Tensor:
         """Vectors of the current stage."""

@@ -3,6 +3,10 @@
 Every entity stands for its topic graph, whose nodes carry names. A pair's graphs are compared node
 by node, what is found spreads along the triples, and a classifier says match or no match. There is
 no vector of an entity: the method scores pairs, those that names propose.
+
+In the released code a pair's score depends on the pairs of its batch: graphs are padded to the
+largest one, and the second hop of what was matched looks up neighbours by their number in a table
+of another order. Both are left out here, and are the variant ``as released``.
 """
 
 from __future__ import annotations
@@ -22,10 +26,16 @@ from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import WORDS, joint_names, name_vectors
 from mmea_bench.methods.core.inputs.word_tables import WordTable, word_table
 from mmea_bench.methods.core.pair_scores import PairScores
+from mmea_bench.methods.core.settings import taken_from
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
-from mmea_bench.methods.core.training.optimisers import adam
-from mmea_bench.methods.parts.gmn.candidates import name_candidates, training_pairs
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
+from mmea_bench.methods.parts.gmn.batch_form import BatchForm, Pooling, SecondHop
+from mmea_bench.methods.parts.gmn.candidates import (
+    name_candidates,
+    nearest_first,
+    training_pairs,
+)
 from mmea_bench.methods.parts.gmn.matching import Matcher, NodeEncoder
 from mmea_bench.methods.parts.gmn.names import NameLSTM
 from mmea_bench.methods.parts.gmn.topic_graphs import GraphBatch, TopicGraphs
@@ -35,6 +45,10 @@ _UNLISTED, _LOWEST = -100.0, -50.0
 
 _CELLS_AT_ONCE = 100_000
 """Pairs of nodes that are compared at once in scoring."""
+
+_CHOICE_BATCH, _RESULT_BATCH = 20, 100
+"""Candidates that are scored together where that matters, for the choice of the epoch and for the
+result; code."""
 
 _NAMES_AT_ONCE = 4096
 
@@ -57,6 +71,8 @@ class GMNParams:
     n_choice_candidates: int = 20  # by which the epoch is chosen, code; its README has 1000
     n_candidates: int = 1000  # code
     batch_size: int = 32  # pairs, code
+    pooling: Pooling = "masked"  # code: padded, over all positions up to the largest graph
+    second_hop: SecondHop = "own"  # code: displaced, where neighbours are looked up
     clip_norm: float = 1.0  # code
     epochs: int = 10  # code
     learning_rate: float = 1e-3  # Adam, code (the configured rate does not arrive)
@@ -64,7 +80,10 @@ class GMNParams:
 
 
 class GMN(Method):
-    """GMN with masked pooling, and neighbours of the second hop looked up where they stand."""
+    """GMN with masked pooling, and neighbours of the second hop looked up where they stand.
+
+    ``as released`` has neither, so that a pair's score depends on the pairs that it is scored with.
+    """
 
     paper = Paper(
         authors="Xu, Wang, Yu, Feng, Song, Wang, Yu",
@@ -83,7 +102,10 @@ class GMN(Method):
     published_scoring = Scoring(None, csls=0)
     paper_stop = "test"
     paper_stop_score = StopScore("hits@1", "src2tgt", csls=0)
-    variants: ClassVar = {"50 candidates": {"n_candidates": 50}}
+    variants: ClassVar = {
+        "50 candidates": {"n_candidates": 50},
+        "as released": {"pooling": "padded", "second_hop": "displaced"},
+    }
     waits_for_device = "the topic graphs of a batch are as large as they are, and its words as many"
     test_params: ClassVar = {
         "word_dim": 32,
@@ -112,7 +134,7 @@ class GMN(Method):
         network = GMNetwork(graphs, words, pairs, params, ctx.generator("initial values"))
         network = network.to(ctx.device)
         steps = MiniBatchSteps(
-            adam(params.learning_rate)(network.parameters()),
+            tensorflow_adam(params.learning_rate)(network.parameters()),
             clipped=network.parameters(),
             clip_norm=params.clip_norm,
         )
@@ -127,14 +149,16 @@ class GMN(Method):
         def step(_epoch: int) -> float:
             return steps.mean_loss(losses())
 
-        def scores(n_candidates: int) -> PairScores:
-            return network.scores(names, graph.n_source, n_candidates)
+        def scores(n_candidates: int, n_together: int) -> PairScores:
+            return network.scores(names, graph.n_source, n_candidates, n_together)
+
+        def choice() -> PairScores:
+            return scores(params.n_choice_candidates, _CHOICE_BATCH)
 
         # The best epoch is known by a short list, the result stands on a long one.
         schedule = Schedule(params.epochs, None, None, params.eval_every)
-        choice = params.n_choice_candidates
-        train(network.parameters(), step, lambda: scores(choice), schedule, ctx)
-        return scores(params.n_candidates)
+        train(network.parameters(), step, choice, schedule, ctx)
+        return scores(params.n_candidates, _RESULT_BATCH)
 
 
 def summed_words(words: WordTable) -> Tensor:
@@ -180,7 +204,9 @@ class GMNetwork(nn.Module):
         trained = torch.unique(graphs.batch(torch.unique(pairs)).entities).cpu()
         self.names = NameLSTM(words, trained, params.name_dim, generator)
         self.nodes = NodeEncoder(params.name_dim, params.width, generator)
-        self.matcher = Matcher(params.width, params.n_perspectives, params.hidden_dim, generator)
+        self.form = taken_from(params, BatchForm)
+        sizes = params.width, params.n_perspectives, params.hidden_dim
+        self.matcher = Matcher(*sizes, generator, self.form)
         self._graphs = graphs
 
     def forward(self, pairs: Tensor) -> Tensor:
@@ -208,7 +234,9 @@ class GMNetwork(nn.Module):
         ]
         return torch.cat(vectors)
 
-    def scores(self, names: Tensor, n_source: int, n_candidates: int) -> PairScores:
+    def scores(
+        self, names: Tensor, n_source: int, n_candidates: int, n_together: int
+    ) -> PairScores:
         """Scores of all pairs with the present parameters.
 
         The logarithm of the probability of a match for candidates, at least -50; about -100, in
@@ -218,6 +246,8 @@ class GMNetwork(nn.Module):
             names: Vectors that propose candidates, [n_entities, dim].
             n_source: Entities of the source KG.
             n_candidates: Of each source entity.
+            n_together: Candidates of one source entity that make a batch, from the nearest name
+                on, where scores depend on the batch.
         """
         kept: list[Tensor] = []
 
@@ -226,9 +256,13 @@ class GMNetwork(nn.Module):
                 kept.append(self.all_nodes())
             listed, cosines = name_candidates(names, sources, n_source, n_candidates)
             found = cosines + _UNLISTED
-            rows, columns = torch.nonzero(listed, as_tuple=True)
+            if self.form.is_independent:
+                rows, columns = torch.nonzero(listed, as_tuple=True)
+                batch = None
+            else:
+                rows, columns, batch = nearest_first(listed, cosines, n_together)
             pairs = torch.stack([sources[rows], columns + n_source], dim=1)
-            logs = self.log_probabilities(pairs, kept[0]).clamp_min(_LOWEST)
+            logs = self.log_probabilities(pairs, kept[0], batch).clamp_min(_LOWEST)
             found[rows, columns] = logs.to(found.dtype)
             return found
 
@@ -242,18 +276,23 @@ class GMNetwork(nn.Module):
         )
 
     @torch.no_grad()
-    def log_probabilities(self, pairs: Tensor, nodes: Tensor) -> Tensor:
+    def log_probabilities(
+        self, pairs: Tensor, nodes: Tensor, batch: Tensor | None = None
+    ) -> Tensor:
         """Logarithm of the probability of a match, [n_pairs].
 
         Args:
             pairs: Joint ids, [n_pairs, 2].
             nodes: Vectors of all nodes, see ``all_nodes``.
+            batch: A number that pairs of one batch share, [n_pairs], those of a batch one behind
+                the other; None cuts by what fits into memory.
         """
-        sizes = self._graphs.sizes(pairs[:, 0]) * self._graphs.sizes(pairs[:, 1])
-        chunk = torch.div(torch.cumsum(sizes, dim=0), _CELLS_AT_ONCE, rounding_mode="floor")
+        if batch is None:
+            sizes = self._graphs.sizes(pairs[:, 0]) * self._graphs.sizes(pairs[:, 1])
+            batch = torch.div(torch.cumsum(sizes, dim=0), _CELLS_AT_ONCE, rounding_mode="floor")
         found = [pairs.new_zeros(0).to(nodes)]
         for part in torch.split(
-            pairs, torch.unique_consecutive(chunk, return_counts=True)[1].tolist()
+            pairs, torch.unique_consecutive(batch, return_counts=True)[1].tolist()
         ):
             batches: tuple[GraphBatch, GraphBatch] = (
                 self._graphs.batch(part[:, 0]),

@@ -20,7 +20,7 @@ from torch.nn.functional import relu
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
-from mmea_bench.methods.core.base import Alignment, Method, RunContext
+from mmea_bench.methods.core.base import Alignment, Method, RunContext, Scoring
 from mmea_bench.methods.core.inputs.features import modality_features
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.layers.graph_layers import adjacency_matrix
@@ -79,7 +79,9 @@ class HMEA(Method):
     modalities: ClassVar[tuple[str, ...]] = HMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = (STRUCTURE,)
     Params = HMEAParams
-    # No source states how its rows were scored, nor a setting: both stay empty.
+    # The interpretation's, by its own distance: no source states how its rows were scored, nor a
+    # setting.
+    published_scoring = Scoring(None, csls=0)
     variants: ClassVar = {
         "w/o image": {"modalities": (STRUCTURE,)},
         "visual branch": {"modalities": (IMAGE,)},

@@ -27,7 +27,7 @@ from mmea_bench.methods.core.layers.reflection_encoder import (
 from mmea_bench.methods.core.rounds.promotions import Promotions, RoundSettings
 from mmea_bench.methods.core.rounds.training import TileSettings, train_on_tiles
 from mmea_bench.methods.core.settings import taken_from
-from mmea_bench.methods.core.training.optimisers import adam
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
 
 _LEAKY_SLOPE = 0.2
 
@@ -98,7 +98,7 @@ class MRAEA(Method):
         rounds = Promotions(graph, view, settings, ctx)
         tiles, optimiser = (
             taken_from(params, TileSettings),
-            adam(params.learning_rate, epsilon=1e-7),
+            tensorflow_adam(params.learning_rate, epsilon=1e-7),
         )
         return train_on_tiles(encoder, graph, rounds, tiles, optimiser, ctx)
 

@@ -29,7 +29,7 @@ from mmea_bench.methods.core.layers.relation_matrices import (
 from mmea_bench.methods.core.losses.blocked_pairs import blocked_pair_margin_loss
 from mmea_bench.methods.core.training.loop import Schedule, train
 from mmea_bench.methods.core.training.minibatch import backward
-from mmea_bench.methods.core.training.optimisers import adam
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
 from mmea_bench.methods.parts.rdgcn.dual_graph import (
     DualAttention,
     OutgoingTriples,
@@ -125,7 +125,9 @@ class RDGCN(TextMethod):
         def embed() -> Embeddings:
             return graph.split(encoder(), similarity="manhattan")
 
-        schedule = Schedule(params.epochs, adam(params.learning_rate), None, params.eval_every)
+        schedule = Schedule(
+            params.epochs, tensorflow_adam(params.learning_rate), None, params.eval_every
+        )
         return train(encoder.parameters(), step, embed, schedule, ctx)
 
     def table(self, view: TrainView, ctx: RunContext) -> Tensor:

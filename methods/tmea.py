@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mmea_bench.datasets.core.model.view import TrainView
 from mmea_bench.datasets.core.paper import Paper
@@ -32,6 +33,9 @@ from mmea_bench.methods.core.siamese.training import PairRoundParams, SiameseSet
 from mmea_bench.methods.core.siamese.training_sets import SetForm, TrainingSets
 from mmea_bench.methods.parts.tmea.encoder import ORDER, EncoderParams, TokenEncoder
 from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
+
+_IMAGE_COLUMNS = 768
+"""Columns of an image's vector in the released code."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class TMEA(TextMethod):
         """Trains on seed links and triples and returns all entities' joint vectors."""
         params: TMEAParams = self.params
         graph = JointGraph.of(view)
-        inputs = _inputs(view, self.used_modalities(view.modalities), params, ctx)
+        inputs = modality_inputs(view, self.used_modalities(view.modalities), params, ctx)
         settings = taken_from(params, EncoderParams)
         encoder = TokenEncoder(graph, inputs, settings, ctx).to(ctx.device)
         form = SetForm(
@@ -167,14 +171,17 @@ class TMEA(TextMethod):
         )
 
 
-def _inputs(
+def modality_inputs(
     view: TrainView, used: tuple[str, ...], params: TMEAParams, ctx: RunContext
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Feature rows (zero where lacking, [n_entities, dim]) and who has them, by modality."""
     inputs = {}
     if "image" in used:
         images = view.joint_features("image")
-        inputs["image"] = (torch.tensor(images.values), torch.tensor(images.present))
+        # Narrower vectors than the code's get columns of zeros: the layer starts as wide as there.
+        lacking = max(0, _IMAGE_COLUMNS - images.values.shape[1])
+        rows = pad(torch.tensor(images.values), (0, lacking))
+        inputs["image"] = (rows, torch.tensor(images.present))
     if "attribute" in used:
         inputs["attribute"] = attribute_vectors(
             view, params.text_encoder, params.max_tokens, ctx, common_first_texts

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mmea_bench.bench.api.announcing import (
+    announce_plan,
+    compare_with_record,
+    say_other_versions,
+)
 from mmea_bench.bench.api.outcomes import PlanOutcome, RunOutcome
 from mmea_bench.bench.cells.kept_states import remove_old
 from mmea_bench.bench.clusters.connect import ClusterRequest, connected
@@ -19,18 +24,16 @@ from mmea_bench.bench.planning.cell import cell_words
 from mmea_bench.bench.planning.job import Length
 from mmea_bench.bench.planning.keeping import keeping_of
 from mmea_bench.bench.planning.load_suite import load_suite
-from mmea_bench.bench.planning.machine import library_versions
 from mmea_bench.bench.planning.plan import Place, Plan, jobs_of, make_plan
 from mmea_bench.bench.planning.request import RUNS_FOLDER, WHAT, Request
 from mmea_bench.bench.planning.requests.folder_names import folder_name
 from mmea_bench.bench.planning.requests.from_record import (
-    differences,
     find_record,
     method_files_of,
     suite_of,
 )
 from mmea_bench.bench.planning.requests.kept import keep_twins, keeping_notes
-from mmea_bench.bench.planning.requests.outlook import configured_cells, spell_plan, with_outlook
+from mmea_bench.bench.planning.requests.outlook import configured_cells, with_outlook
 from mmea_bench.bench.planning.requests.twins import write_twins
 from mmea_bench.bench.planning.suite import Suite
 from mmea_bench.bench.running.console import say
@@ -48,7 +51,6 @@ from mmea_bench.bench.running.stale import (
     set_aside,
     stale_keys,
 )
-from mmea_bench.bench.running.versions import other_versions_note
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.bench.tracking.adapters import trackers_of
 from mmea_bench.bench.tracking.telling import telling
@@ -61,9 +63,9 @@ from mmea_bench.datasets.core.access.catalogue import (
 from mmea_bench.datasets.core.errors import UserError
 from mmea_bench.datasets.core.user_files import user_name
 from mmea_bench.methods.core.catalogue import check_own_names
+from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import check_distinct, names_of
 from mmea_bench.results.core.errors import ResultsError
-from mmea_bench.results.core.record import Record
-from mmea_bench.results.core.schema import NO_SUITE
 from mmea_bench.results.core.store import ResultStore
 
 _WHAT = {each.name for each in fields(Request) if each.metadata["panel"] == WHAT}
@@ -93,6 +95,7 @@ def _planned(request: Request, pilot: Path | None) -> PlanOutcome:
     suite, place, folder = _loaded(request)
     store = ResultStore(folder)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
+    _check_names(plan)
     records = records or list(store.records())
     if not records:
         return PlanOutcome(plan, folder, None)
@@ -146,6 +149,7 @@ def _run(
     place = replace(place, keeping=keeping)
     plan = with_outlook(make_plan(suite, store, place, fresh=request.fresh), place.method_files)
     _check(plan)
+    _check_names(plan)
     _check_keeping(request)
     planned = planned_identities(plan.cells)
     with _executor(request, settings) as executor, Claims(folder, planned=planned) as claims:
@@ -154,8 +158,8 @@ def _run(
         _check_others(folder, claims, planned, stale, fresh=request.fresh)
         remove_old(place.cache_dir)
         if not quiet:
-            _announce(plan, folder, console)
-            _say_other_versions(plan, store, console)
+            announce_plan(plan, folder, console)
+            say_other_versions(plan, store, console)
             for sentence in keeping_notes(plan, keeping):
                 say(console, sentence)
         _remove_stale(stale, store, console)
@@ -176,7 +180,9 @@ def _run(
     for problem in store.problems:
         say(console, f"Warning: {problem}")
     if request.from_record is not None and not quiet:
-        _compare(plan, store, find_record(request.from_record, None, RUNS_FOLDER), console)
+        compare_with_record(
+            plan, store, find_record(request.from_record, None, RUNS_FOLDER), console
+        )
     return RunOutcome(plan, summary, folder, tables)
 
 
@@ -355,33 +361,17 @@ def _check(plan: Plan) -> None:
         raise UserError("\n".join(plan.without_data.values()))
 
 
-def _compare(plan: Plan, store: ResultStore, before: Record, console: Console) -> None:
-    """Says whether a repeated cell gave the numbers of its record."""
-    for key, _cell in plan.cells:
-        after = store.record(key)
-        if after is not None:
-            say(console, differences(before, after))
-            if after.key != before.key:
-                say(console, "Code, data or rules have changed since: the key is another one.")
-
-
-def _announce(plan: Plan, folder: Path, console: Console) -> None:
-    title = "" if plan.suite.title == NO_SUITE else f"{plan.suite.title}: "
-    say(console, f"{title}{spell_plan(plan)}. Results: {folder}")
-    for sentence in plan.suite.left_out:
-        say(console, f"Left out: {sentence}")
-    for dataset, sentence in plan.without_data.items():
-        say(console, f"Skipping {dataset}: {sentence}")
-    for remarks in plan.remarks.values():
-        for sentence in remarks:
-            say(console, f"Note: {sentence}")
-
-
-def _say_other_versions(plan: Plan, store: ResultStore, console: Console) -> None:
-    kept = (record.cell for record in store.records() if record.key in plan.done)
-    note = other_versions_note(kept, library_versions(), "results that count as done")
-    if note:
-        say(console, f"Note: {note}")
+def _check_names(plan: Plan) -> None:
+    """Refuses printed names that reports would refuse when all is trained."""
+    words = [cell_words(cell) for _, cell in plan.cells]
+    try:
+        check_distinct(
+            names_of(plan.suite.names, f"Suite {plan.suite.name}"),
+            [(each["method"], each["variant"]) for each in words],
+            [each["dataset"] for each in words],
+        )
+    except ReportError as error:
+        raise UserError(str(error)) from error
 
 
 def _remove_stale(keys: Sequence[str], store: ResultStore, console: Console) -> None:

@@ -113,7 +113,7 @@ def names_of(content: Mapping[str, object], where: str) -> Names:
         if kind not in known:
             raise ReportError(f"{where}: unknown table '{kind}'. Valid: {', '.join(known)}.")
         if not isinstance(table, Mapping) or not all(
-            isinstance(name, str) and name.isprintable() for name in table.values()
+            isinstance(name, str) and name.strip() and name.isprintable() for name in table.values()
         ):
             raise ReportError(
                 f"{where}: table '{kind}' must map ids to printed names, such as eva = \"EVA\"."

@@ -66,6 +66,12 @@ def test_attributes_without_values_are_said() -> None:
     without.fit(view, RunContext(rng_seed=1))  # reads no values
 
 
+def test_a_channel_without_a_value_of_its_kind_is_said() -> None:
+    view = with_values(["in May", "in June", "tall", "short"], ["tall"])
+    with pytest.raises(UserError, match="channels digital find nothing to read"):
+        method(channels=("digital",)).fit(view, RunContext(rng_seed=1))
+
+
 def test_triples_alone_need_no_text_encoder() -> None:
     absent = {"text_encoder": "no/such/model"}
     assert method(**absent).skip_reason(("structure",)) is None

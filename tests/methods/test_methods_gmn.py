@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.names import joint_names
 from mmea_bench.methods.core.inputs.word_tables import word_table
+from mmea_bench.methods.core.pair_scores import PairScores
 from mmea_bench.methods.gmn import GMN
+from mmea_bench.methods.parts.gmn.candidates import nearest_first
 from mmea_bench.methods.parts.gmn.topic_graphs import TopicGraphs
 from tests.methods.small_graphs import small_view
 
@@ -83,6 +86,60 @@ def test_the_shortened_forward_pass_of_scoring_is_that_of_training() -> None:
     output = network(pairs).detach()
     expected = output.log_softmax(dim=1)[:, 1]
     torch.testing.assert_close(network.log_probabilities(pairs, network.all_nodes()), expected)
+
+
+RELEASED = GMN.variants["as released"]
+
+
+def test_batches_of_candidates_are_cut_by_source_from_the_nearest_name_on() -> None:
+    cosines = torch.tensor([[0.1, 0.9, 0.5, 0.7], [0.2, 0.2, 0.9, 0.2], [0.0] * 4])
+    listed = torch.tensor([[True, True, False, True], [True, True, False, True], [False] * 4])
+    rows, columns, batch = nearest_first(listed, cosines, 2)
+    assert rows.tolist() == [0, 0, 0, 1, 1, 1]
+    assert columns.tolist() == [1, 3, 0, 0, 1, 3]  # equal ones as they stand
+    counts = torch.unique_consecutive(batch, return_counts=True)[1]
+    assert counts.tolist() == [2, 1, 2, 1]
+    assert len(torch.unique(batch)) == 4
+
+
+def test_as_released_a_pair_is_scored_among_the_nearest_names_of_its_source() -> None:
+    view = small_view()
+    params = GMN.configure("gmn", overrides={**SMALL, **RELEASED}).params
+    words = word_table(joint_names(view), "", params.word_dim, RunContext(rng_seed=1))
+    graphs = TopicGraphs(JointGraph.of(view), params.n_sampled, torch.device("cpu"))
+    pairs = torch.tensor([[0, 3], [0, 4], [1, 3], [1, 4]])
+    network = gmn.GMNetwork(graphs, words, pairs, params, torch.Generator().manual_seed(1))
+    names = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.6, 0.8], [1.0, 0.0]])
+
+    def expected(*batches: list[list[int]]) -> torch.Tensor:
+        outputs = [network(torch.tensor(batch)).log_softmax(dim=1)[:, 1] for batch in batches]
+        return torch.cat(outputs).detach()
+
+    # Target 4 is the nearer name of source 0 and target 3 that of source 1.
+    together = network.scores(names, 3, 2, n_together=2)
+    first, second = expected([[0, 4], [0, 3]]).flip(0), expected([[1, 3], [1, 4]])
+    torch.testing.assert_close(together.rows(torch.arange(2)), torch.stack([first, second]))
+    torch.testing.assert_close(together.rows(torch.tensor([1]))[0], second)
+    alone = network.scores(names, 3, 2, n_together=1).rows(torch.arange(2)).flatten()
+    torch.testing.assert_close(alone, expected(*([pair] for pair in pairs.tolist())))
+    assert not torch.allclose(alone[:2], first)
+    assert together.rows(torch.tensor([2])).tolist() == [[-100, -100]]  # no name, no batch
+
+
+def test_the_epoch_is_chosen_in_batches_of_20_and_the_result_stands_on_100(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, scores = [], gmn.GMNetwork.scores
+
+    def noted(*args: Any) -> PairScores:
+        asked.append(args[3:])
+        return scores(*args)
+
+    monkeypatch.setattr(gmn.GMNetwork, "scores", noted)
+    method = GMN.configure("gmn", overrides={**SMALL, **RELEASED, "n_candidates": 1000})
+    method.fit(small_view(), RunContext(rng_seed=1, monitor=lambda *_: 0.0))
+    assert set(asked[:-1]) == {(20, 20)}
+    assert asked[-1] == (1000, 100)
 
 
 def test_triples_are_listed_in_an_order_that_says_nothing_of_relations() -> None:

@@ -22,7 +22,7 @@ from mmea_bench.methods.parts.tmea.associations import Association
 from mmea_bench.methods.parts.tmea.completion import Completion
 from mmea_bench.methods.parts.tmea.encoder import Encoded, EncoderParams, TokenEncoder
 from mmea_bench.methods.parts.tmea.losses import Losses, LossParams
-from mmea_bench.methods.tmea import TMEAParams
+from mmea_bench.methods.tmea import TMEAParams, modality_inputs
 from tests.methods.small_graphs import small_view
 
 CPU = torch.device("cpu")
@@ -36,6 +36,15 @@ def generator() -> torch.Generator:
 
 def vectors_of(generator: torch.Generator, n: int = 3, dim: int = 8) -> dict[str, Tensor]:
     return {name: normalize(torch.randn(n, dim, generator=generator), dim=1) for name in NAMES}
+
+
+def test_images_have_as_many_columns_as_in_the_released_code() -> None:
+    inputs = modality_inputs(small_view(), ("image",), TMEAParams(), RunContext(rng_seed=0))
+    rows, present = inputs["image"]
+    assert rows.shape == (5, 768)
+    assert rows[2, :3].tolist() == [0.0, 4.0, 0.0]
+    assert not rows[:, 2:].any()
+    assert present.tolist() == [True, False, True, True, False]
 
 
 @torch.no_grad()

@@ -121,7 +121,9 @@ def printed_names(value: object) -> dict[str, dict[str, str]]:
     if not isinstance(value, Mapping) or not set(value) <= set(NAME_TABLES):
         raise UserError(f"`names` takes the tables {', '.join(NAME_TABLES)}, each id to text.")
     for kind, table in value.items():
-        if not isinstance(table, Mapping) or not all(isinstance(n, str) for n in table.values()):
+        if not isinstance(table, Mapping) or not all(
+            isinstance(n, str) and n.strip() for n in table.values()
+        ):
             raise UserError(f'`names.{kind}` must map ids to texts, such as eva = "EVA".')
     return {str(kind): dict(table) for kind, table in value.items()}
 

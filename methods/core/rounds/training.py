@@ -53,6 +53,7 @@ def train_in_rounds(
         optimiser,
         eval_every=eval_every,
         earliest_stop=rounds.settings.first_promotion,
+        round_epochs=rounds.settings.bootstrap_every if rounds.settings.first_promotion else 0,
     )
     return train(encoder.parameters(), step, embed, schedule, ctx, promote)
 

@@ -107,7 +107,13 @@ def train_siamese(
             updates.summed_step(of_pseudo_pairs(rows) for rows in chunks)
         return mean
 
-    waited = rounds_waited * settings.iterative_every if settings.iterative else 0
-    schedule = Schedule(settings.epochs, None, eval_every=settings.eval_every, earliest_stop=waited)
+    length = settings.iterative_every if settings.iterative else 0
+    schedule = Schedule(
+        settings.epochs,
+        None,
+        eval_every=settings.eval_every,
+        earliest_stop=rounds_waited * length,
+        round_epochs=length,
+    )
     grow = sets.grow if settings.iterative else None
     return train(parameters, step, encoder.embeddings, schedule, ctx, grow)

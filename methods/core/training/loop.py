@@ -47,6 +47,8 @@ class Schedule:
         earliest_stop: Last epoch of a warm-up, or before a second stage of the training (such as
             iterative learning) has begun: patience is counted from there on, since a plateau must
             keep neither from its end.
+        round_epochs: Epochs between two promotions of pairs, 0 without any: patience is no shorter,
+            since what a round adds shows behind it.
     """
 
     epochs: int
@@ -55,6 +57,7 @@ class Schedule:
     eval_every: int = 50
     scheduler: Callable[[Optimizer], LRScheduler] | None = None
     earliest_stop: int = 0
+    round_epochs: int = 0
 
     def __post_init__(self) -> None:
         if self.restart_from is not None and self.scheduler is not None:
@@ -63,26 +66,29 @@ class Schedule:
     def patience(self, n_evaluations: int, eval_every: int) -> int:
         """Epochs without a better score after which the training stops; 0 is never.
 
-        As many as these evaluations take, and no fewer than a tenth of the schedule: a method that
-        is evaluated every epoch is given as much time to progress as one that seldom is.
+        As many as these evaluations take, and no fewer than a tenth of the schedule or a round: a
+        method that is evaluated every epoch is given as much time to progress as one that seldom
+        is.
 
         Args:
             n_evaluations: Patience of the protocol; 0 is never.
             eval_every: Epochs between two evaluations.
         """
-        return max(n_evaluations * eval_every, -(-self.epochs // 10)) if n_evaluations else 0
+        if not n_evaluations:
+            return 0
+        return max(n_evaluations * eval_every, -(-self.epochs // 10), self.round_epochs)
 
 
-def warmed_up_cosine(
-    optimiser: Optimizer, n_steps: int, warm_up_share: float, *, stays: bool = True
-) -> LambdaLR:
+def warmed_up_cosine(optimiser: Optimizer, n_steps: int, warm_up_share: float) -> LambdaLR:
     """Learning rate that rises linearly from 0 and then falls to 0 along half a cosine.
+
+    Behind the last step, which a training with ever more pseudo-labels may pass, it rises along
+    the cosine again, as in the library that the released programs use.
 
     Args:
         optimiser: Whose rate it sets; step it once per optimiser step.
         n_steps: Steps until the rate is 0 again.
         warm_up_share: Share of the steps that rise.
-        stays: Whether it stays at 0; otherwise it rises along the cosine again.
     """
     n_warm_up = int(warm_up_share * n_steps)
 
@@ -90,7 +96,7 @@ def warmed_up_cosine(
         if n_done < n_warm_up:
             return n_done / n_warm_up
         progress = (n_done - n_warm_up) / max(1, n_steps - n_warm_up)
-        return (1 + math.cos(math.pi * (min(1.0, progress) if stays else progress))) / 2
+        return (1 + math.cos(math.pi * progress)) / 2
 
     return LambdaLR(optimiser, factor)
 

@@ -58,9 +58,9 @@ def trained_unit(
     nn.init.zeros_(unit.bias)
     unit.bias.requires_grad = False
     # The released code takes the AdamW of transformers 2.1, which decays nothing unless asked to;
-    # torch's would take .01 of the rate off the weights at every step.
+    # torch's would take .01 of the rate off the weights at every step; its epsilon is 1e-6.
     optimiser = torch.optim.AdamW(
-        unit.parameters(), lr=settings.unit_learning_rate, weight_decay=0.0
+        unit.parameters(), lr=settings.unit_learning_rate, weight_decay=0.0, eps=1e-6
     )
     updates = MiniBatchSteps(optimiser)
     drawn, dropped = ctx.generator("unit negatives"), ctx.generator("unit dropout")

@@ -28,8 +28,8 @@ _TOKEN = re.compile(r"\w+")
 
 
 def tokens_of(names: Sequence[str]) -> list[list[str]]:
-    """Lower-case words of each name."""
-    return [_TOKEN.findall(name.lower()) for name in names]
+    """Words of each name, as they are written: the language model tells cases apart."""
+    return [_TOKEN.findall(name) for name in names]
 
 
 def weighted_tokens(tokens: Sequence[Sequence[str]]) -> tuple[csr_matrix, list[str]]:

@@ -31,6 +31,28 @@ def name_candidates(names: Tensor, sources: Tensor, n_source: int, k: int) -> tu
     return listed & ~nameless & names[sources].any(dim=1, keepdim=True), cosines
 
 
+def nearest_first(listed: Tensor, cosines: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The candidates of each source entity by the nearness of names, in batches of their own.
+
+    So who is scored beside whom does not depend on the source entities that are asked together.
+
+    Args:
+        listed: Whether a target is a candidate, [b, n_target].
+        cosines: Of the names, [b, n_target].
+        size: Candidates of a batch; the last one of a source entity may have fewer.
+
+    Returns:
+        Row of the source entity, target entity, and a number that those of a batch share and no
+        others, [n] int64 each.
+    """
+    n_target = listed.shape[1]
+    ranked = cosines.masked_fill(~listed, -torch.inf).argsort(dim=1, descending=True, stable=True)
+    places = torch.arange(n_target, device=listed.device)
+    rows, ranks = torch.nonzero(places < listed.sum(dim=1, keepdim=True), as_tuple=True)
+    batch = rows * n_target + torch.div(ranks, size, rounding_mode="floor")
+    return rows, ranked[rows, ranks], batch
+
+
 def training_pairs(names: Tensor, seeds: Tensor, n_source: int, k: int) -> tuple[Tensor, Tensor]:
     """Seed pairs, and the source of each with the most similar names beside its partner's.
 

@@ -10,6 +10,7 @@ from torch.nn.functional import relu
 
 from mmea_bench.methods.core.layers.encoders import uniform_parameter
 from mmea_bench.methods.core.layers.graph_layers import glorot_uniform
+from mmea_bench.methods.parts.gmn.batch_form import INDEPENDENT, BatchForm
 from mmea_bench.methods.parts.gmn.ragged import (
     group_max,
     group_mean,
@@ -87,12 +88,19 @@ class Matcher(nn.Module):
         n_perspectives: Weight vectors of the cosines, and of the inner products.
         hidden: Columns of the classifier's hidden layer.
         generator: CPU generator of the initial values, Glorot-uniform.
+        form: What the graphs of a batch do to each other.
     """
 
     def __init__(
-        self, width: int, n_perspectives: int, hidden: int, generator: torch.Generator
+        self,
+        width: int,
+        n_perspectives: int,
+        hidden: int,
+        generator: torch.Generator,
+        form: BatchForm = INDEPENDENT,
     ) -> None:
         super().__init__()
+        self._form = form
         dim, bound = 4 * width, math.sqrt(6 / (n_perspectives + 4 * width))
         self.cosines = uniform_parameter((n_perspectives, dim), bound, generator)
         self.products = uniform_parameter((n_perspectives, dim), bound, generator)
@@ -113,16 +121,18 @@ class Matcher(nn.Module):
             nodes: Vectors of the nodes of both sides, [n_nodes, 4 width] each.
             graphs: As many graphs on both sides; the n-th ones are a pair.
         """
-        vectors = []
+        vectors: list[Tensor] = []
         for found, batch in zip(self.matched(nodes, graphs), graphs, strict=True):
-            ahead, behind = found, found
-            for hop in self.forwards:
-                ahead = hop(ahead, batch.forward)
-            for hop in self.backwards:
-                behind = hop(behind, batch.backward)
-            spread = torch.cat([ahead, behind], dim=1)
-            vectors.append(group_max(spread, batch.graph_of, len(batch.counts)))
-            vectors.append(group_mean(spread, batch.graph_of, batch.counts))
+            sides = []
+            for hops, sampled in (
+                (self.forwards, batch.forward),
+                (self.backwards, batch.backward),
+            ):
+                rows, neighbours = self._form.inputs(found, sampled, batch.counts)
+                for hop, listed in zip(hops, neighbours, strict=True):
+                    rows = hop(rows, listed)
+                sides.append(rows)
+            vectors += self._form.pooled(torch.cat(sides, dim=1), batch)
         hidden = torch.tanh(torch.cat(vectors, dim=1) @ self.hidden + self.hidden_bias)
         return hidden @ self.output + self.output_bias
 
@@ -147,6 +157,7 @@ class Matcher(nn.Module):
             own, batch = nodes[one], graphs[one]
             largest = group_max(products, cells[one], len(own))
             n_met = graphs[other].counts[batch.graph_of]
+            largest, n_met = self._form.met(largest, n_met, graphs[other])
             mean = group_mean(products, cells[one], n_met)
             best = _first_best(products[:, 0].detach(), largest[:, 0].detach(), cells[one])
             partner = nodes[other].index_select(0, cells[other][best])

@@ -20,7 +20,7 @@ from mmea_bench.methods.core.losses.translation import translation_distances
 from mmea_bench.methods.core.siamese.unit_vectors import unit_rows
 from mmea_bench.methods.core.training.minibatch import MiniBatchSteps, shuffled_batches
 from mmea_bench.methods.core.training.negatives import FilteredCorruption, UniformCandidates
-from mmea_bench.methods.core.training.optimisers import adam
+from mmea_bench.methods.core.training.optimisers import tensorflow_adam
 from mmea_bench.methods.core.training.triple_corruption import TripleBatches
 from mmea_bench.methods.parts.mmea.numbers import NumericFacts, NumericTargets
 
@@ -82,7 +82,7 @@ class _Task:
         """Every loss has an optimiser of its own."""
         settings = self.settings
         rate = settings.shared_learning_rate if is_shared else settings.learning_rate
-        return MiniBatchSteps(adam(rate)(list(parameters)))
+        return MiniBatchSteps(tensorflow_adam(rate)(list(parameters)))
 
     def sampled(self, rows: Tensor) -> Iterator[Tensor]:
         """As many random batches as would hold all rows, each drawn anew."""

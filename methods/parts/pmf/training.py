@@ -251,6 +251,5 @@ class StagedTraining:
     def _new_updates(self, learning_rate: float, n_steps: int) -> MiniBatchSteps:
         settings, parameters = self._settings, self.parameters
         optimiser = adamw(learning_rate, settings.weight_decay)(parameters)
-        # The library's schedule, which a stage may outlast: the rate then rises again.
-        rate = warmed_up_cosine(optimiser, n_steps, settings.warm_up, stays=False)
+        rate = warmed_up_cosine(optimiser, n_steps, settings.warm_up)
         return MiniBatchSteps(optimiser, clipped=parameters, clip_norm=settings.clip, rate=rate)

@@ -68,6 +68,20 @@ def test_a_sweep_of_the_command_line_runs_and_names_its_points(sweep: list[str])
     assert "full[tau=0.05]" in plan.stdout
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_two_methods_of_one_printed_name_are_refused_before_they_train(
+    command: str, tmp_path: Path
+) -> None:
+    suite = tmp_path / "clash.toml"
+    names = '[names.methods]\nrandom_scores = "Same"\nname_match = "Same"'
+    suite.write_text(f'methods = ["random_scores", "name_match"]\n{names}')
+    out = tmp_path / "out"
+    done = invoke(command, "--suite", str(suite), *HERE, "--out", str(out))
+    assert done.exit_code == 2
+    assert "name_match and random_scores would both be printed as 'Same'" in done.stderr
+    assert not out.exists()
+
+
 def test_a_point_that_equals_the_default_is_trained_once(sweep: list[str], tmp_path: Path) -> None:
     suite = tmp_path / "s.toml"
     lines = ['grid_mode = "one at a time"', 'methods = ["swept"]', "[grid.swept]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from mmea_bench.datasets.core.readers.word_vectors import mean_vectors
 from mmea_bench.methods.core.base import RunContext
 from mmea_bench.methods.core.inputs.graphs.joint_graph import JointGraph
 from mmea_bench.methods.core.inputs.word_tables import WordTable, word_table, words_of_means
+from mmea_bench.methods.parts.gmn.batch_form import BatchForm
 from mmea_bench.methods.parts.gmn.candidates import name_candidates, training_pairs
 from mmea_bench.methods.parts.gmn.matching import Hop, Matcher, NodeEncoder
 from mmea_bench.methods.parts.gmn.names import NameLSTM
-from mmea_bench.methods.parts.gmn.topic_graphs import TopicGraphs
+from mmea_bench.methods.parts.gmn.topic_graphs import GraphBatch, TopicGraphs
 
 CPU = torch.device("cpu")
 
@@ -212,16 +214,150 @@ def test_nodes_are_matched_within_their_pair() -> None:
         torch.testing.assert_close(found[side], torch.cat(expected))
 
 
-def test_a_pair_scores_alike_whoever_stands_beside_it() -> None:
-    graphs, matcher = web(), Matcher(2, 3, 5, rng())
+FORMS = [BatchForm(*each) for each in product(("masked", "padded"), ("own", "displaced"))]
+
+
+def matcher_with_biases(form: BatchForm) -> Matcher:
+    """Biases start at zero, where padding positions would never have anything but zeros."""
+    matcher = Matcher(2, 3, 5, rng(), form)
+    with torch.no_grad():
+        for seed, hop in enumerate((*matcher.forwards, *matcher.backwards)):
+            hop.bias.copy_(random(4, seed=seed) + 0.5)
+    return matcher
+
+
+def web_scores(matcher: Matcher, pairs: list[tuple[int, int]]) -> Tensor:
+    graphs = web()
     vectors = random(graphs.n_nodes, 8)
+    source, target = (graphs.batch(ids) for ids in torch.tensor(pairs).T)
+    return matcher((vectors[source.places], vectors[target.places]), (source, target))
 
-    def scores(pairs: list[tuple[int, int]]) -> Tensor:
-        source, target = (graphs.batch(ids) for ids in torch.tensor(pairs).T)
-        return matcher((vectors[source.places], vectors[target.places]), (source, target))
 
-    together, alone = scores([(0, 1), (3, 2), (1, 0)]), scores([(3, 2)])
-    torch.testing.assert_close(together[1:2], alone)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pair_scores_alike_whoever_stands_beside_it_unless_as_released(form: BatchForm) -> None:
+    matcher = matcher_with_biases(form)
+    alone = web_scores(matcher, [(3, 2)])
+    together = web_scores(matcher, [(0, 1), (3, 2), (1, 0)])[1:2]
+    assert form.is_independent == (form == BatchForm())
+    assert torch.allclose(together, alone) == form.is_independent
+    if form.second_hop == "own":  # only the largest graph of the others counts
+        smaller = web_scores(matcher, [(0, 1), (3, 2), (2, 3)])[:1]
+        torch.testing.assert_close(smaller, web_scores(matcher, [(0, 1)]))
+
+
+def blocks(rows: Tensor, batch: GraphBatch) -> Tensor:
+    """Rows of each graph, with zeros up to the largest graph, [n_graphs, length, d]."""
+    counts = batch.counts.tolist()
+    full = torch.zeros(len(counts), max(counts), rows.shape[1])
+    for graph, part in enumerate(torch.split(rows, counts)):
+        full[graph, : len(part)] = part
+    return full
+
+
+def matched_over_padding(
+    matcher: Matcher, own: Tensor, other: Tensor, sizes: tuple[int, int], padded: bool
+) -> Tensor:
+    """What each position of a graph finds in another one, zeros at positions of padding."""
+    found, weights = torch.zeros(len(own), 12), (torch.ones(8), *matcher.cosines)
+    n_met = len(other) if padded else sizes[1]
+    for place in range(sizes[0]):
+        cosines = torch.zeros(4, n_met)
+        for (row, weight), at in product(enumerate(weights), range(sizes[1])):
+            cosines[row, at] = cosine_similarity(weight * own[place], weight * other[at], dim=0)
+        plain = cosines[0, : sizes[1]]  # padding is no candidate of the plain maximum
+        best = own[place] * other[plain.argmax()]
+        products = [torch.tanh((weight * best).sum()) for weight in (1, *matcher.products)]
+        largest = torch.cat([plain.max().unsqueeze(0), cosines[1:].amax(dim=1)])
+        found[place] = torch.cat([largest, cosines.mean(dim=1), torch.stack(products)])
+    return found
+
+
+def spread_over_padding(
+    hops: list[Hop], found: Tensor, batch: GraphBatch, sampled: Tensor, form: BatchForm
+) -> Tensor:
+    """Both hops, position by position, with the tables in which each looks up its neighbours."""
+    places = [(g, at) for g, count in enumerate(batch.counts.tolist()) for at in range(count)]
+    none, rows = len(places), found
+    lists = {place: sampled[row].tolist() for row, place in enumerate(places)}
+    for number, hop in enumerate(hops):
+        zeros = torch.zeros(1, rows.shape[2])
+        table = torch.cat([torch.stack([rows[place] for place in places]), zeros])
+        if number == 1 and form.second_hop == "displaced":
+            table = torch.cat([rows.flatten(0, 1), zeros])
+        after = torch.zeros(*rows.shape[:2], 4)
+        for place in product(range(rows.shape[0]), range(rows.shape[1])):
+            near = table[lists.get(place, [none, none])].mean(dim=0)
+            both = torch.cat([rows[place] @ hop.own, near @ hop.neighbours])
+            after[place] = relu(both + hop.bias)
+        rows = after
+    return rows
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "pairs",
+    [[(0, 1), (3, 2), (2, 3), (1, 0)], [(3, 0), (2, 2)], [(0, 1), (1, 0)]],
+    ids=["mixed", "largest last", "equal sizes"],
+)
+def test_batches_are_what_blocks_filled_up_with_zeros_give(
+    form: BatchForm, pairs: list[tuple[int, int]]
+) -> None:
+    graphs, matcher, padded = web(), matcher_with_biases(form), form.pooling == "padded"
+    vectors = random(graphs.n_nodes, 8)
+    batches = [graphs.batch(ids) for ids in torch.tensor(pairs).T]
+    nodes = [blocks(vectors[batch.places], batch) for batch in batches]
+    sizes = [batch.counts.tolist() for batch in batches]
+    parts = []
+    for one, other in ((0, 1), (1, 0)):
+        ends = zip(nodes[one], nodes[other], sizes[one], sizes[other], strict=True)
+        found = torch.stack(
+            [matched_over_padding(matcher, own, met, (n, m), padded) for own, met, n, m in ends]
+        )
+        batch = batches[one]
+        ahead = spread_over_padding([*matcher.forwards], found, batch, batch.forward, form)
+        behind = spread_over_padding([*matcher.backwards], found, batch, batch.backward, form)
+        spread = torch.cat([ahead, behind], dim=2)
+        kept = [rows if padded else rows[:n] for rows, n in zip(spread, sizes[one], strict=True)]
+        parts.append(torch.stack([rows.amax(dim=0) for rows in kept]))
+        parts.append(torch.stack([rows.mean(dim=0) for rows in kept]))
+    hidden = torch.tanh(torch.cat(parts, dim=1) @ matcher.hidden + matcher.hidden_bias)
+    expected = hidden @ matcher.output + matcher.output_bias
+    torch.testing.assert_close(web_scores(matcher, pairs), expected)
+
+
+def test_padding_is_met_with_a_cosine_of_zero_but_never_in_the_plain_maximum() -> None:
+    graphs, matcher = web(), Matcher(2, 3, 5, rng(), BatchForm("padded"))
+    batches = graphs.batch(torch.tensor([3, 3])), graphs.batch(torch.tensor([3, 2]))
+    ones = torch.ones(3, 8)
+    found, _ = matcher.matched((ones[:2], -ones), batches)
+    # Largest, then mean cosines: of one node and one padding position, and of two nodes.
+    assert found[:, :8].tolist() == pytest.approx(
+        np.array([[-1, 0, 0, 0] + [-0.5] * 4, [-1] * 8]), abs=1e-6
+    )
+
+
+def test_positions_of_padding_have_what_two_hops_make_of_the_biases() -> None:
+    form = BatchForm("padded")
+    matcher, batch = matcher_with_biases(form), web().batch(torch.tensor([3, 2]))
+    hops = [*matcher.forwards]
+    rows, neighbours = form.inputs(random(3, 12), batch.forward, batch.counts)
+    for hop, listed in zip(hops, neighbours, strict=True):
+        rows = hop(rows, listed)
+    own = relu(hops[0].bias) @ hops[1].own
+    torch.testing.assert_close(rows[3], relu(torch.cat([own, torch.zeros(2)]) + hops[1].bias))
+
+
+def test_the_second_hop_takes_numbers_of_nodes_for_padded_positions() -> None:
+    form = BatchForm(second_hop="displaced")
+    sampled = torch.tensor([[6], [2], [0], [3], [5], [4]])  # graphs of 3, 1 and 2 nodes
+    _, (first, second) = form.inputs(random(6, 2), sampled, torch.tensor([3, 1, 2]))
+    padding, none = 6, 7
+    assert first.flatten().tolist() == [none, 2, 0, 3, 5, 4, none]
+    # Positions: 0, 1, 2 | 3, padding, padding | 4, 5, padding.
+    assert second.flatten().tolist() == [4, 2, 0, 3, padding, padding, 4]
+    sampled = torch.tensor([[4], [3], [2], [1]])
+    _, (_, second) = form.inputs(random(4, 2), sampled, torch.tensor([2, 2]))
+    assert second.flatten().tolist() == [5, 3, 2, 1, 5]  # nobody is padded: no neighbour is none
 
 
 def test_graph_vectors_are_the_maximum_and_mean_of_two_hops_in_both_directions() -> None:

@@ -216,7 +216,7 @@ def test_joint_vectors_hold_unit_parts_or_zeros_and_are_compared_by_inner_produc
 
 def test_the_learning_rate_rises_again_after_its_end() -> None:
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    rate = warmed_up_cosine(optimiser, 20, 0.25, stays=False)
+    rate = warmed_up_cosine(optimiser, 20, 0.25)
     seen = []
     for _ in range(36):
         seen.append(rate.get_last_lr()[0])

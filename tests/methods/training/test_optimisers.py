@@ -15,6 +15,7 @@ from mmea_bench.methods.core.training.optimisers import (
     adamw,
     rmsprop,
     sgd,
+    tensorflow_adam,
 )
 
 
@@ -56,8 +57,31 @@ def test_adagrad_adds_the_penalty_to_the_gradient() -> None:
 def test_adam_corrects_both_moments() -> None:
     mean, square = 0.9 * (0.1 * 2) + 0.1 * -1, 0.999 * (0.001 * 4) + 0.001 * 1
     mean, square = mean / (1 - 0.9**2), square / (1 - 0.999**2)
-    expected = 1.0 - 0.01 * 2 / (2 + 1e-3) - 0.01 * mean / (math.sqrt(square) + 1e-3)
-    assert after_steps(adam(0.01, epsilon=1e-3), [2.0, -1.0]) == pytest.approx(expected)
+    expected = 1.0 - 0.01 * 2 / (2 + 1e-8) - 0.01 * mean / (math.sqrt(square) + 1e-8)
+    assert after_steps(adam(0.01), [2.0, -1.0]) == pytest.approx(expected)
+
+
+def test_adam_of_tensorflow_adds_its_epsilon_before_the_correction() -> None:
+    weight, mean, square = 1.0, 0.0, 0.0
+    for step, gradient in enumerate([2e-7, -1e-7], start=1):
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        rate = 0.01 * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        weight -= rate * mean / (math.sqrt(square) + 1e-7)
+    found = after_steps(tensorflow_adam(0.01, epsilon=1e-7), [2e-7, -1e-7])
+    assert found == pytest.approx(weight, rel=1e-12)
+
+
+def test_adam_of_tensorflow_goes_on_where_it_was_kept() -> None:
+    weights = [nn.Parameter(torch.ones(1, dtype=torch.float64)) for _ in range(2)]
+    whole, first = (tensorflow_adam(0.01, epsilon=1e-3)([weight]) for weight in weights)
+    for weight, optimiser in zip(weights, (whole, first), strict=True):
+        weight.grad = torch.full_like(weight, 1e-3)
+        optimiser.step()
+    later = tensorflow_adam(0.01, epsilon=1e-3)([weights[1]])
+    later.load_state_dict(first.state_dict())
+    for optimiser in (whole, later):
+        optimiser.step()
+    assert weights[0].item() == weights[1].item()
 
 
 def test_adamw_shrinks_the_weight_beside_the_step() -> None:

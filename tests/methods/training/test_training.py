@@ -96,6 +96,16 @@ def test_patience_is_the_evaluations_and_a_tenth_of_the_schedule_at_least(
     assert Schedule(epochs, None).patience(patience, eval_every) == expected
 
 
+def test_patience_is_no_shorter_than_a_round_of_promotions() -> None:
+    # CLAMEA: the fifth evaluation comes before the pairs of the next round do.
+    schedule = Schedule(300, None, round_epochs=70)
+    assert (schedule.patience(5, 10), schedule.patience(8, 10), schedule.patience(0, 10)) == (
+        70,
+        80,
+        0,
+    )
+
+
 def test_a_training_that_is_evaluated_often_is_given_a_tenth_of_its_schedule() -> None:
     # 40 epochs: four without gain end the training, although patience is a single evaluation.
     ctx, asked = scripted([0.5, 0.4, 0.3, 0.2, 0.6, 0.1, 0.1, 0.1, 0.1, 0.9])

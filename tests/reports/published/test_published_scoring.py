@@ -184,7 +184,7 @@ def test_every_scoring_stands_for_a_printed_number_or_for_none() -> None:
     tables = published.all_results["table"].str.partition("#")[0]
     columns = (published.all_results["method"], published.all_results["source"], tables)
     printed = set(zip(*columns, strict=True))
-    assert len(published.scoring) == 104
+    assert len(published.scoring) == 108
     for row in published.scoring:
         assert (row.method, row.source, row.table) in printed or (row.source, row.table) == ("", "")
         assert row.note.endswith(".")
@@ -213,7 +213,8 @@ def test_a_program_tells_what_no_table_here_does() -> None:
     scorings = PublishedScorings(read_published().scoring)
     assert scorings.usual("rrea") == Scoring("cosine", 10)
     assert scorings.usual("gcn_align") == Scoring("manhattan", 0)
-    assert scorings.usual("transe") is None
+    assert scorings.usual("mmea") == Scoring("cosine", 0)
+    assert scorings.usual("ermc") is None
 
 
 def test_methods_here_declare_the_scoring_that_the_file_tells() -> None:
