@@ -223,7 +223,9 @@ def name_evidence(
         ctx: Device and log.
     """
     source, target = names
-    scores = NameScores((tokens_of(source), tokens_of(target)), params.text_encoder, ctx)
+    encoder = params.text_encoder
+    tokens = tokens_of(source, encoder), tokens_of(target, encoder)
+    scores = NameScores(tokens, encoder, ctx)
     if params.n_candidates:
         among = SinkhornAmong(scores, params.n_candidates, params.temperature, params.sweeps)
         columns, shares = among.shares()

@@ -27,9 +27,15 @@ IDENTITY = "identity"
 _TOKEN = re.compile(r"\w+")
 
 
-def tokens_of(names: Sequence[str]) -> list[list[str]]:
-    """Words of each name, as they are written: the language model tells cases apart."""
-    return [_TOKEN.findall(name) for name in names]
+def tokens_of(names: Sequence[str], text_encoder: str) -> list[list[str]]:
+    """Words of each name: as written for a language model, which may tell cases apart.
+
+    Args:
+        names: Of one KG.
+        text_encoder: ``IDENTITY`` takes words in lower case.
+    """
+    lowered = text_encoder == IDENTITY
+    return [_TOKEN.findall(name.lower() if lowered else name) for name in names]
 
 
 def weighted_tokens(tokens: Sequence[Sequence[str]]) -> tuple[csr_matrix, list[str]]:

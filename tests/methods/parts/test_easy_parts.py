@@ -115,8 +115,14 @@ def test_identity_matches_equal_tokens_and_says_so() -> None:
     assert "text_encoder" in ctx.log.simulated
 
 
+def test_words_keep_their_case_for_a_language_model_alone() -> None:
+    assert tokens_of(["New-York (x)"], "bert-cased") == [["New", "York", "x"]]
+    assert tokens_of(["New-York (x)"], "identity") == [["new", "york", "x"]]
+
+
 def test_name_scores_are_weights_times_matches_scaled_to_one() -> None:
-    words = [tokens_of(names) for names in (["New York", "Old York"], ["york!", "new", "x"])]
+    names = (["New York", "Old York"], ["york!", "new", "x"])
+    words = [tokens_of(each, "identity") for each in names]
     blocks = NameScores((words[0], words[1]), "identity", RunContext(1))
     found = torch.cat([block.scores for block in blocks]).numpy()
     (source, of_source), (target, of_target) = (weighted_tokens(each) for each in words)
