@@ -110,9 +110,6 @@ class Dbp15kFiles:
             _read_triples(self.folder / f"triples_{side + 1}", ids[side], uris[side])
             for side in (0, 1)
         ]
-        name_notes = (
-            [] if any(names.values()) or not self.names else [f"{self.names.name} names no entity."]
-        )
         surface = [[names.get(entity_id, "") for entity_id in side] for side in ids]
         built = [
             self._read_graph(side, graph_names[side], triples[side], uris[side], surface[side])
@@ -126,7 +123,7 @@ class Dbp15kFiles:
             *built[0][1],
             *built[1][1],
             *id_notes,
-            *name_notes,
+            *_nameless_notes(self.names, graph_names, surface),
             *_unread_name_notes(self.folder),
             *link_notes,
             *image_notes,
@@ -187,7 +184,10 @@ class Dbp15kFiles:
         notes: list[str] = []
         path = self._attributes(str(side + 1))
         if path is not None:
-            facts, notes = graphs.known_facts(path, _read_facts(path), entities)
+            read = _read_facts(path)
+            facts, notes = graphs.known_facts(path, read, entities)
+            if read and not facts and all(entity.isdecimal() for entity, *_ in read):
+                notes = [f"{path.name} names entities by ids, not by URIs: none of it was read."]
         return graphs.build_graph(name, triples, facts, entities, surface), notes
 
     def _read_images(
@@ -318,6 +318,17 @@ def _read_triples(path: Path, ids: dict[str, int], uris: Sequence[str]) -> Tripl
             )
         ends.append([uris[row] for row in rows_of.tolist()])
     return Triples(ends[0], [canonical_id(relation) for relation in relations], ends[1])
+
+
+def _nameless_notes(
+    file: Path | None, graph_names: Sequence[str], surface: Sequence[Sequence[str]]
+) -> list[str]:
+    """A sentence where the file of names has none of a KG: then neither has any."""
+    lacking = [name for name, own in zip(graph_names, surface, strict=True) if not any(own)]
+    if file is None or not lacking:
+        return []
+    of_one = f" of {lacking[0]}: there are no names" if len(lacking) == 1 else ""
+    return [f"{file.name} names no entity{of_one}."]
 
 
 def _unread_name_notes(folder: Path) -> list[str]:

@@ -352,6 +352,22 @@ def test_names_of_another_form_are_refused_in_words(
     assert_sentence(caught.value, path, words)
 
 
+def test_a_kg_whose_entities_have_no_name_is_pointed_out(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    (folder / "translated_ent_name").mkdir()
+    (folder / "translated_ent_name" / "dbp.json").write_text(json.dumps([[0, ["a"]]]))
+    pair = read(folder)
+    assert f"dbp.json names no entity of {pair.target.name}: there are no names." in pair.notes
+    assert "name" not in pair.modalities
+
+
+def test_attributes_of_ids_are_not_blamed_on_the_triples(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    (folder / "training_attrs_1").write_text("0\tborn\n")
+    notes = read(folder).notes
+    assert "training_attrs_1 names entities by ids, not by URIs: none of it was read." in notes
+
+
 @pytest.mark.parametrize("names", [[], [[0, []], [10, [""]]]])
 def test_a_file_of_names_without_any_is_pointed_out(tmp_path: Path, names: list[object]) -> None:
     folder = write_eva(tmp_path)
