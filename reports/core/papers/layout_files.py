@@ -26,7 +26,7 @@ _TABLE_KEYS = (
     *("name", "caption", "datasets", "metrics", "seed_ratios", "group_name", "row_name"),
     *("ranks_groups_apart", "measured_ratio", "repeated_runs", "groups"),
 )
-_GROUP_KEYS = ("label", "setting", "seed_ratio", "rows")
+_GROUP_KEYS = ("label", "setting", "seed_ratio", "measured_ratio", "rows")
 _LAST = sys.maxsize
 _PRINTED: tuple[str, ...] = get_args(PrintedStyle)
 
@@ -123,4 +123,5 @@ def _read_group(values: Values) -> RowGroup:
         rows=values.pairs("rows"),
         setting=values.word("setting", sorted(SETTING_WORDS)),
         seed_ratio=values.ratio("seed_ratio"),
+        measured_ratio=values.ratio("measured_ratio"),
     )

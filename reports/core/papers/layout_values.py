@@ -83,8 +83,8 @@ class Values:
     def _ratio(self, key: str, value: object) -> float:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         number = float(cast("float", value)) if is_number else math.nan
-        if not 0.0 < number <= 1.0:
-            raise self.error(key, "must hold shares of the anchor links above 0 and up to 1")
+        if not 0.0 <= number <= 1.0:
+            raise self.error(key, "must hold shares of the anchor links from 0 to 1")
         return number
 
     def words(self, key: str, valid: Collection[str]) -> tuple[str, ...]:

@@ -22,12 +22,15 @@ class RowGroup:
         rows: In printing order.
         setting: Word that tells them from equal names in other groups, empty for none.
         seed_ratio: Ratio of these rows; None where the columns say it.
+        measured_ratio: Ratio at which these rows are measured here where the paper states none;
+            None is that of the table.
     """
 
     label: str
     rows: tuple[RowName, ...]
     setting: str = ""
     seed_ratio: float | None = None
+    measured_ratio: float | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Line:
         records: Published number by column, None where the paper has a dash.
         seed_ratio: Ratio of the row, None where the columns say it.
         words: Setting words: what the paper states about it, and what else is known.
+        measured_ratio: Ratio at which it is measured where the paper states none.
     """
 
     group: int
@@ -39,6 +40,7 @@ class Line:
     records: tuple[Record | None, ...]
     seed_ratio: float | None
     words: frozenset[str]
+    measured_ratio: float | None = None
 
     @property
     def name(self) -> str:
@@ -128,7 +130,9 @@ def lines_of(
             }
             place = (layout.source, layout.table)
             words = with_known_settings(frozenset(stated), row[0], place, scoring)
-            lines.append(Line(number, group.label, row, found, group.seed_ratio, words))
+            measured = group.measured_ratio
+            measured = layout.measured_ratio if measured is None else measured
+            lines.append(Line(number, group.label, row, found, group.seed_ratio, words, measured))
     return tuple(lines)
 
 
@@ -141,7 +145,7 @@ def _at(column: Column, records: Sequence[Record], row_ratio: float | None) -> R
     return None
 
 
-def wanted_ratio(layout: Layout, line: Line, column: Column) -> float | None:
+def wanted_ratio(line: Line, column: Column) -> float | None:
     """Seed ratio of a place; None where nothing says it."""
     if column.seed_ratio is not None:
         return column.seed_ratio
@@ -149,4 +153,4 @@ def wanted_ratio(layout: Layout, line: Line, column: Column) -> float | None:
         return line.seed_ratio
     printed = {float(record["seed_ratio"]) for record in line.records if record is not None}
     stated = {ratio for ratio in printed if not math.isnan(ratio)}
-    return stated.pop() if len(stated) == 1 else layout.measured_ratio
+    return stated.pop() if len(stated) == 1 else line.measured_ratio

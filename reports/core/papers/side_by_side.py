@@ -206,7 +206,7 @@ def _notes(side: _Side, own: Sequence[Sequence[Cell]], options: ReportOptions) -
 
 
 def _find(layout: Layout, line: Line, column: Column, measured: MeasuredNumbers) -> Found | None:
-    ratio = wanted_ratio(layout, line, column)
+    ratio = wanted_ratio(line, column)
     if ratio is None:
         return None
     return measured.find(Wanted(line.row, line.words, column.dataset, ratio, column.metric))

@@ -107,7 +107,7 @@ def places(layout: Layout) -> Iterator[tuple[Line, Column, Wanted]]:
     """Printed numbers of methods that this program has."""
     for line in lines_of(layout, PUBLISHED.results, PUBLISHED.scoring):
         for column, record in zip(columns_of(layout), line.records, strict=True):
-            ratio = wanted_ratio(layout, line, column)
+            ratio = wanted_ratio(line, column)
             reached = (line.row[0], f"{layout.source} {layout.table}") not in UNREACHED
             if record and reached and name_key(line.row[0]) in METHODS and ratio is not None:
                 yield (
