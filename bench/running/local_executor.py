@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from joblib import Parallel, delayed
 
@@ -37,8 +38,12 @@ class LocalExecutor:
 
     def run(self, jobs: Iterable[Job], progress: Progress) -> Iterator[Done]:
         """Runs all jobs and yields each one as it ends."""
+        queue = _Queue(jobs)
 
-        def run_one(waiting: Job) -> Done:
+        def run_next() -> Done | None:
+            waiting = queue.take()
+            if waiting is None:
+                return None
             with self._gate.room(waiting) as job:
                 started = time.monotonic()
                 if not self._launcher.is_stopped:
@@ -51,13 +56,12 @@ class LocalExecutor:
             backend="threading",
             return_as="generator_unordered",
             batch_size=1,
-            # No more than run: what is asked for is claimed.
             pre_dispatch="n_jobs",
         )
-        results = parallel(delayed(run_one)(job) for job in jobs)
+        results = parallel(delayed(run_next)() for _ in queue.turns())
         is_complete = False
         try:
-            yield from results
+            yield from filter(None, results)
             is_complete = True
         finally:
             if not is_complete:
@@ -65,3 +69,29 @@ class LocalExecutor:
             results.close()
             with suppress(OSError):
                 self._log_folder.rmdir()  # succeeds where no cell has printed anything
+
+
+class _Queue:
+    """Jobs that are taken by whoever has a place for one, and not before.
+
+    What is asked for is claimed, so that no other runner can have it, and joblib asks for more than
+    run.
+
+    Args:
+        jobs: Claimed one by one as they are asked for.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs, self._lock, self._is_empty = iter(jobs), Lock(), False
+
+    def take(self) -> Job | None:
+        """The next job, None if there is no further one."""
+        with self._lock:
+            job = next(self._jobs, None)
+            self._is_empty = job is None
+            return job
+
+    def turns(self) -> Iterator[None]:
+        """As many as there are jobs, and a few more."""
+        while not self._is_empty:
+            yield None
