@@ -113,7 +113,7 @@ def measured_table(
     """
     lines = lines_of(layout, published.results, published.scoring)
     columns = columns_of(layout)
-    found = [[_find(layout, line, column, measured) for column in columns] for line in lines]
+    found = [[_find(line, column, measured) for column in columns] for line in lines]
     side = _Side(layout, lines, columns, found, measured)
     shown = [place for place in range(len(lines)) if options.published or side.is_measured(place)]
     if not any(side.is_measured(place) for place in shown):
@@ -205,7 +205,7 @@ def _notes(side: _Side, own: Sequence[Sequence[Cell]], options: ReportOptions) -
         yield f"{STOPPED_ON_TEST_NOTE} Not ranked."
 
 
-def _find(layout: Layout, line: Line, column: Column, measured: MeasuredNumbers) -> Found | None:
+def _find(line: Line, column: Column, measured: MeasuredNumbers) -> Found | None:
     ratio = wanted_ratio(line, column)
     if ratio is None:
         return None
