@@ -106,14 +106,16 @@ def names_of(content: Mapping[str, object], where: str) -> Names:
         where: Where it stands, for the message.
 
     Raises:
-        ReportError: If there is another table, or a name is no text.
+        ReportError: If there is another table, a name is no text, or that of a method or a dataset
+            is empty; a variant's may be, which leaves the method's.
     """
     known = [each.name for each in fields(Names) if each.name != "in_words"]
     for kind, table in content.items():
         if kind not in known:
             raise ReportError(f"{where}: unknown table '{kind}'. Valid: {', '.join(known)}.")
         if not isinstance(table, Mapping) or not all(
-            isinstance(name, str) and name.strip() and name.isprintable() for name in table.values()
+            isinstance(name, str) and (name.strip() or kind == "variants") and name.isprintable()
+            for name in table.values()
         ):
             raise ReportError(
                 f"{where}: table '{kind}' must map ids to printed names, such as eva = \"EVA\"."

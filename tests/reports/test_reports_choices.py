@@ -112,9 +112,12 @@ def test_names_are_read_from_toml(tmp_path: Path) -> None:
     file.write_text("[method]\n")
     with pytest.raises(ReportError, match=r"unknown table 'method'. Valid: methods, variants"):
         read_names(file)
-    file.write_text("[methods]\nmclea = 3\n")
-    with pytest.raises(ReportError, match="must map ids to printed names"):
-        read_names(file)
+    file.write_text('[variants]\n"w/o image" = ""\n')
+    assert read_names(file).of("mclea", "w/o image") == "mclea"
+    for nothing in ("[methods]\nmclea = 3\n", '[methods]\nmclea = " "\n'):
+        file.write_text(nothing)
+        with pytest.raises(ReportError, match="must map ids to printed names"):
+            read_names(file)
 
 
 def test_latex_prints_no_ids(tmp_path: Path) -> None:
