@@ -99,14 +99,16 @@ def _read_table(values: Values, shared: Layout) -> Layout:
         shared,
         table=values.text("name"),
         caption=values.text("caption"),
-        groups=tuple(_read_group(group) for group in values.tables("groups", "group")),
+        groups=tuple(
+            _read_group(group, values.ratio("measured_ratio"))
+            for group in values.tables("groups", "group")
+        ),
         datasets=_chosen(values, "datasets", shared.datasets),
         metrics=_chosen(values, "metrics", shared.metrics),
         seed_ratios=values.ratios("seed_ratios"),
         group_name=values.text("group_name"),
         row_name=values.text("row_name", "method"),
         ranks_groups_apart=values.flag("ranks_groups_apart"),
-        measured_ratio=values.ratio("measured_ratio"),
         is_repeated_runs=is_runs,
     )
 
@@ -116,12 +118,14 @@ def _chosen(values: Values, key: str, names: Mapping[str, str]) -> Mapping[str, 
     return MappingProxyType({name: names[name] for name in values.words(key, names)})
 
 
-def _read_group(values: Values) -> RowGroup:
+def _read_group(values: Values, of_table: float | None) -> RowGroup:
+    """One group of rows; it is measured at the ratio of the table unless it has its own."""
+    own = values.ratio("measured_ratio")
     values.check_keys(_GROUP_KEYS, ("rows",))
     return RowGroup(
         label=values.text("label"),
         rows=values.pairs("rows"),
         setting=values.word("setting", sorted(SETTING_WORDS)),
         seed_ratio=values.ratio("seed_ratio"),
-        measured_ratio=values.ratio("measured_ratio"),
+        measured_ratio=of_table if own is None else own,
     )

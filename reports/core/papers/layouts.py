@@ -22,8 +22,7 @@ class RowGroup:
         rows: In printing order.
         setting: Word that tells them from equal names in other groups, empty for none.
         seed_ratio: Ratio of these rows; None where the columns say it.
-        measured_ratio: Ratio at which these rows are measured here where the paper states none;
-            None is that of the table.
+        measured_ratio: Ratio at which these rows are measured here where the paper states none.
     """
 
     label: str
@@ -51,7 +50,6 @@ class Layout:
         style: How the paper writes a number.
         digits: Behind the point of measured numbers; printed ones keep their own.
         ranks_groups_apart: Whether the paper marks the best of each group, not of the table.
-        measured_ratio: Ratio at which a table without one is measured here.
         is_repeated_runs: Whether the table lists single runs, whose numbers stand in a file of
             their own; no run of this program is set beside them.
     """
@@ -69,7 +67,6 @@ class Layout:
     style: PrintedStyle = "fraction"
     digits: int = 3
     ranks_groups_apart: bool = False
-    measured_ratio: float | None = None
     is_repeated_runs: bool = False
 
     @property

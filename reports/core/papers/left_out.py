@@ -65,10 +65,9 @@ def left_out_sentence(reasons: Sequence[tuple[Layout, str]]) -> str:
 
 def _ratios(layout: Layout) -> list[float]:
     """Seed ratios of a table; empty where its rows or its numbers say them."""
-    of_groups = [group.seed_ratio for group in layout.groups if group.seed_ratio is not None]
-    measured = [layout.measured_ratio, *(group.measured_ratio for group in layout.groups)]
-    stated = [ratio for ratio in measured if ratio is not None]
-    return sorted({*layout.seed_ratios, *of_groups, *stated})
+    of_groups = [(group.seed_ratio, group.measured_ratio) for group in layout.groups]
+    stated = {ratio for pair in of_groups for ratio in pair if ratio is not None}
+    return sorted({*layout.seed_ratios, *stated})
 
 
 def _is_one_of(ratio: float, wanted: Iterable[float]) -> bool:

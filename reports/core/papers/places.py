@@ -29,8 +29,8 @@ class Line:
         label: Name of that group.
         row: Method and variant.
         records: Published number by column, None where the paper has a dash.
-        seed_ratio: Ratio of the row, None where the columns say it.
         words: Setting words: what the paper states about it, and what else is known.
+        seed_ratio: Ratio of the row, None where the columns say it.
         measured_ratio: Ratio at which it is measured where the paper states none.
     """
 
@@ -38,9 +38,9 @@ class Line:
     label: str
     row: RowName
     records: tuple[Record | None, ...]
-    seed_ratio: float | None
     words: frozenset[str]
-    measured_ratio: float | None = None
+    seed_ratio: float | None
+    measured_ratio: float | None
 
     @property
     def name(self) -> str:
@@ -130,9 +130,8 @@ def lines_of(
             }
             place = (layout.source, layout.table)
             words = with_known_settings(frozenset(stated), row[0], place, scoring)
-            measured = group.measured_ratio
-            measured = layout.measured_ratio if measured is None else measured
-            lines.append(Line(number, group.label, row, found, group.seed_ratio, words, measured))
+            ratios = group.seed_ratio, group.measured_ratio
+            lines.append(Line(number, group.label, row, found, words, *ratios))
     return tuple(lines)
 
 
