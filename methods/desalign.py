@@ -145,7 +145,5 @@ class DESAlign(Method):
         training = StagedTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
         adjacency = doubled_adjacency(graph, ctx.device)
         depth = params.depth if has_structure else 0
-        chosen = train_in_stages(
-            training, params.epochs, params.eval_every, encoder.embeddings, ctx
-        )
+        chosen = train_in_stages(training, params, encoder.embeddings, ctx)
         return propagated(chosen, adjacency, depth)

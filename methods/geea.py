@@ -132,7 +132,7 @@ class GEEA(Method):
         settings = taken_from(params, TrainingSettings)
         pairs = graph.seed_pairs(view)
         training = GEEATraining(encoder, losses, generative, generators, pairs, settings, ctx)
-        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)
+        return train_in_stages(training, params, encoder.embeddings, ctx)
 
 
 def _features(

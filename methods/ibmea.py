@@ -168,6 +168,7 @@ class IBMEA(Method):
                 min(params.warm_up_epochs, params.epochs),
                 params.growth.first_promotion if params.iterative else 0,
             ),
+            round_epochs=params.round_epochs,
         )
         after_epoch = grow if params.iterative else None
         return train(parameters, step, encoder.embeddings, schedule, ctx, after_epoch)

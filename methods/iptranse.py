@@ -66,6 +66,11 @@ class IPTransEParams:
     initial_sum: float = 0.1  # of squared gradients, TensorFlow
     eval_every: int = 100
 
+    @property
+    def first_look(self) -> int:
+        """First epoch after which labels are looked for."""
+        return self.label_every * max(1, math.ceil(self.label_start / self.label_every))
+
 
 class IPTransE(Method):
     """IPTransE as OpenEA trains it, without its early stop."""
@@ -112,7 +117,7 @@ class IPTransE(Method):
     def is_iterative(self) -> bool:
         """Whether labels are learned before the last epoch is over."""
         params: IPTransEParams = self.params
-        return params.soft_labels and params.epochs > max(params.label_start, params.label_every)
+        return params.soft_labels and params.epochs > params.first_look
 
     def fit(self, view: TrainView, ctx: RunContext) -> Embeddings:
         """Trains on triples, paths and soft labels; returns unit vectors of all entities."""
@@ -124,7 +129,13 @@ class IPTransE(Method):
             training = ITransETraining(graph, view, without_seed(graph, view), rule, ctx)
         else:
             training = IPTransETraining(graph, view, params, ctx)
-        schedule = Schedule(params.epochs, None, None, params.eval_every)
+        schedule = Schedule(
+            params.epochs,
+            optimiser=None,
+            eval_every=params.eval_every,
+            earliest_stop=params.first_look if self.is_iterative else 0,
+            round_epochs=params.label_every if params.soft_labels else 0,
+        )
         return train(
             training.tables, training.step, training.embed, schedule, ctx, training.after_epoch
         )

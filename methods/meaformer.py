@@ -119,4 +119,4 @@ class MEAformer(Method):
         losses = HybridLosses(encoder.modalities, params.tau).to(ctx.device)
         settings = taken_from(params, TrainingSettings)
         training = TwoPartTraining(encoder, losses, graph.seed_pairs(view), settings, ctx)
-        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)
+        return train_in_stages(training, params, encoder.embeddings, ctx)

@@ -79,11 +79,6 @@ class PMFParams(LooksBeforeEpochs):
         """Of all stages."""
         return self.iterative_start + self.iterative_epochs if self.iterative else self.epochs
 
-    @property
-    def last_growth(self) -> int:
-        """Last epoch at which pairs may be promoted."""
-        return self.all_epochs
-
 
 class PMF(Method):
     """PMF as its released code trains it; the scripts' form is ``iterative``."""
@@ -170,9 +165,7 @@ class PMF(Method):
         training = StagedTraining(
             encoder, losses.to(ctx.device), crossed, freezing, pairs, settings, ctx
         )
-        return train_in_stages(
-            training, params.all_epochs, params.eval_every, encoder.embeddings, ctx
-        )
+        return train_in_stages(training, params, encoder.embeddings, ctx)
 
 
 def _encoder(

@@ -125,6 +125,7 @@ class PSNEA(Method):
             adamw(params.learning_rate, params.weight_decay),
             eval_every=params.eval_every,
             earliest_stop=params.pool_start + params.pool_every if params.iterative else 0,
+            round_epochs=params.pool_every if params.iterative else 0,
         )
         parameters = [*encoder.parameters(), *losses.parameters()]
         grow = training.after_epoch if params.iterative else None

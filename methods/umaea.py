@@ -156,7 +156,7 @@ class UMAEA(Method):
         graph = JointGraph.of(view)
         used = self.used_modalities(view.modalities)
         training, encoder = self._training(view, graph, used, ctx)
-        return train_in_stages(training, params.epochs, params.eval_every, encoder.embeddings, ctx)
+        return train_in_stages(training, params, encoder.embeddings, ctx)
 
     def _training(
         self, view: TrainView, graph: JointGraph, used: tuple[str, ...], ctx: RunContext

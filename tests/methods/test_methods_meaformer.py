@@ -243,10 +243,11 @@ def test_training_goes_on_with_pairs_that_joined_the_seeds() -> None:
     [
         # 15 % of 40 epochs are 6; then a tenth of the schedule passes.
         ({"epochs": 40}, 6 + 4),
-        # The second part warms up for 15 % of three times the first: until epoch 20 + 9.
-        ({"epochs": 40, "iterative": True, "iterative_start": 20, "promote_every": 5}, 29 + 4),
+        # The second part warms up for 15 % of three times the first: until epoch 20 + 9. A round
+        # between two promotions is longer than a tenth.
+        ({"epochs": 40, "iterative": True, "iterative_start": 20, "promote_every": 5}, 29 + 5),
         # Without a warm-up that long, pairs are promoted first.
-        ({"epochs": 60, "iterative": True, "iterative_start": 20, "promote_every": 20}, 40 + 6),
+        ({"epochs": 80, "iterative": True, "iterative_start": 20, "promote_every": 20}, 40 + 20),
     ],
 )
 def test_patience_never_ends_the_training_within_a_warm_up(

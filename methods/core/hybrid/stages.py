@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmea_bench.methods.core.base import Alignment, Embeddings, RunContext
 from mmea_bench.methods.core.training.loop import Schedule, train
+from mmea_bench.methods.core.training.pseudo_seeds import PseudoLabelParams
 
 
 class BestWeights:
@@ -66,8 +67,7 @@ class StagedEpochs(Protocol):
 
 def train_in_stages(
     training: StagedEpochs,
-    epochs: int,
-    eval_every: int,
+    params: PseudoLabelParams,
     embed: Callable[[], Embeddings],
     ctx: RunContext,
 ) -> Embeddings:
@@ -75,13 +75,16 @@ def train_in_stages(
 
     Args:
         training: Makes its own optimiser steps.
-        epochs: Of all stages.
-        eval_every: Epochs between two evaluations, where the protocol does not say.
+        params: Length of all stages, and their rounds of promotions.
         embed: Current embeddings, without gradients.
         ctx: Monitor, patience and deadline.
     """
     schedule = Schedule(
-        epochs, optimiser=None, eval_every=eval_every, earliest_stop=training.warmed_up
+        params.all_epochs,
+        optimiser=None,
+        eval_every=params.eval_every,
+        earliest_stop=training.warmed_up,
+        round_epochs=params.round_epochs,
     )
     seen = dataclasses.replace(ctx, monitor=training.best.monitor if ctx.monitor else None)
     return train(training.parameters, training.epoch, embed, schedule, seen)

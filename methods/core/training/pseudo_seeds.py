@@ -75,6 +75,7 @@ class PseudoLabelParams:
     iterative_start: int
     check_every: int
     promote_every: int
+    eval_every: int
     looks_first: ClassVar[bool] = False
 
     @property
@@ -89,9 +90,19 @@ class PseudoLabelParams:
         )
 
     @property
+    def round_epochs(self) -> int:
+        """Epochs between two promotions, 0 without any."""
+        return self.promote_every if self.iterative else 0
+
+    @property
+    def all_epochs(self) -> int:
+        """Of all stages of the training."""
+        return self.epochs
+
+    @property
     def last_growth(self) -> int:
         """Last epoch at which pairs may be promoted."""
-        return self.epochs
+        return self.all_epochs
 
     @property
     def reaches_pseudo_labels(self) -> bool:

@@ -77,7 +77,7 @@ class SeedTrainingParams(PseudoLabelParams):
             self.restart_from,
             self.eval_every,
             earliest_stop=self.growth.first_promotion if self.iterative else 0,
-            round_epochs=self.promote_every if self.iterative else 0,
+            round_epochs=self.round_epochs,
         )
 
 
