@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import mmea_bench.bench.cli.listing.one_method
 import mmea_bench.bench.cli.listing.parameters  # noqa: F401 - adds its verb
 from mmea_bench.bench.cli import run as cli_run
 from mmea_bench.bench.cli.about.cite import cite_command

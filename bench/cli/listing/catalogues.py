@@ -61,7 +61,7 @@ def list_methods(
                 "paper": "" if paper is None else f"{paper.venue} {paper.year}",
                 "reads": "" if kind is None else ", ".join(kind.modalities),
                 "requires": "" if kind is None else ", ".join(kind.requires),
-                "published_scoring": "" if kind is None else _scoring_text(kind),
+                "published_scoring": "" if kind is None else scoring_text(kind),
                 "published_settings": "" if kind is None else _settings_text(kind),
                 "variants": 0 if kind is None else len(kind.variants),
                 "problem": entry.error or "",
@@ -176,7 +176,7 @@ def _entries(method_files: Sequence[Path] | None) -> list[CatalogueEntry]:
     return [*(entry for entry in catalogue_entries() if entry.name not in own), *of_user]
 
 
-def _scoring_text(kind: type[Method]) -> str:
+def scoring_text(kind: type[Method]) -> str:
     """How the published numbers were scored, in a few words; "" where no source states it."""
     scoring = kind.published_scoring
     if scoring is None:

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import inspect
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,13 +31,26 @@ def list_parameters(
     `--set METHOD.PARAMETER=VALUE` of `run` changes one.
     """
     with user_errors():
-        from mmea_bench.methods.core.catalogue import get_method
-
-        files = list(method_files or ())
-        if method.endswith(".py"):
-            files, method = [*files, Path(method)], Path(method).stem
-        kind = get_method(method, files)
+        _, kind = named_method(method, method_files)
     show_rows(list(parameter_rows(kind)), as_json=as_json)
+
+
+def named_method(method: str, method_files: Sequence[Path] | None) -> tuple[str, type[Method]]:
+    """Catalogue name and class of a method that is named, or whose file is.
+
+    Args:
+        method: Name, or path of a method file.
+        method_files: The user's own methods.
+
+    Raises:
+        UserError: If there is none of that name, or a file cannot be read.
+    """
+    from mmea_bench.methods.core.catalogue import get_method
+
+    files = list(method_files or ())
+    if method.endswith(".py"):
+        files, method = [*files, Path(method)], Path(method).stem
+    return method.replace("-", "_"), get_method(method, files)
 
 
 def parameter_rows(kind: type[Method]) -> Iterator[dict[str, object]]:

@@ -30,6 +30,37 @@ def test_parameters_have_default_source_sweep_and_published_settings() -> None:
     assert "paper, script" in tau["meaning and source"]
 
 
+def shown(*words: str) -> Any:
+    done = CliRunner().invoke(app, ["list", "method", *words, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_method_is_shown_with_paper_code_reading_and_forms() -> None:
+    facts = shown("mclea")
+    assert facts["code"] == get_method("mclea").paper.code_url  # type: ignore[union-attr]
+    assert facts["reading"].startswith("MCLEA: ")
+    assert facts["variants"]["w/o iter. strategy"] == "iterative=False"
+    assert "full" in facts["learns_pseudo_labels"]
+    assert "w/o iter. strategy" not in facts["learns_pseudo_labels"]
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_every_method_is_shown(method: str) -> None:
+    assert shown(method)["name"] == method
+
+
+def test_a_method_of_ones_own_is_shown_by_its_file(make_method: Any) -> None:
+    path = str(make_method("mine", variants={"w/o image": {"use_image": False}}))
+    assert list(shown(path)["variants"]) == ["full", "w/o image"]
+
+
+def test_a_method_shown_as_a_table_names_each_variant_in_a_line() -> None:
+    done = CliRunner().invoke(app, ["list", "method", "seu"])
+    assert done.exit_code == 0, done.output
+    assert "variant: full" in done.stdout
+
+
 @pytest.mark.parametrize("method", method_names())
 def test_every_parameter_of_every_method_is_listed(method: str) -> None:
     fields = [field.name for field in dataclasses.fields(get_method(method).Params)]
