@@ -67,6 +67,7 @@ class ACKMMEA(Method):
         venue="WWW",
         year=2023,
         url="https://arxiv.org/abs/2304.01563",
+        interpretation="No code was found.",
     )
     tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment", "n-mmkg")
     modalities: ClassVar[tuple[str, ...]] = ACKMMEAParams.modalities

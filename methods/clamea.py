@@ -86,6 +86,7 @@ class CLAMEA(OutputMethod):
         venue="EMNLP Findings",
         year=2025,
         url="https://aclanthology.org/2025.findings-emnlp/",
+        interpretation="No code was released; the paper leaves constants open.",
     )
     modalities: ClassVar[tuple[str, ...]] = ORDER
     requires: ClassVar[tuple[str, ...]] = (BASE,)

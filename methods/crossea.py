@@ -75,6 +75,7 @@ class CrossEA(Method):
         venue="COLING",
         year=2025,
         url="https://aclanthology.org/volumes/2025.coling-main/",
+        interpretation="No code was released.",
     )
     tasks: ClassVar = ("n-mmkg",)
     modalities: ClassVar[tuple[str, ...]] = ("structure", "text", "image")

@@ -58,6 +58,7 @@ class ERMC(Method):
         venue="CIKM",
         year=2021,
         url="https://doi.org/10.1145/3459637.3482338",
+        interpretation="No code was found.",
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure", "name")
     requires: ClassVar[tuple[str, ...]] = ("structure", "name")

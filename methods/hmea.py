@@ -75,6 +75,7 @@ class HMEA(Method):
         venue="Neurocomputing",
         year=2021,
         url="https://arxiv.org/abs/2106.03619",
+        interpretation="No code was found.",
     )
     modalities: ClassVar[tuple[str, ...]] = HMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = (STRUCTURE,)

@@ -82,6 +82,7 @@ class IPTransE(Method):
         year=2017,
         url="https://www.ijcai.org/proceedings/2017/595",
         code_url="https://github.com/thunlp/IEAJKE",
+        interpretation="Two programs differ in most constants; which was run is not known.",
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)

@@ -68,6 +68,7 @@ class MMEA(Method):
         url="https://doi.org/10.1007/978-3-030-55130-8_12",
         code_url="https://github.com/liyichen-cly/MMEA",
         code_commit="2ee5b97",
+        interpretation="The released file is incomplete.",
     )
     modalities: ClassVar[tuple[str, ...]] = MMEAParams.modalities
     Params = MMEAParams

@@ -67,6 +67,7 @@ class NAEA(Method):
         venue="IJCAI",
         year=2019,
         url="https://www.ijcai.org/proceedings/2019/269",
+        interpretation="No code of the authors is public.",
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)

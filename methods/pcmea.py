@@ -105,6 +105,7 @@ class PCMEA(TextMethod):
         url="https://doi.org/10.1609/aaai.v38i8.28762",
         code_url="https://github.com/paichichi/PCMEA",
         code_commit="7d04229",
+        interpretation="The released script does not start.",
     )
     modalities: ClassVar[tuple[str, ...]] = MODALITIES
     texts_of: ClassVar[tuple[str, ...]] = tuple(TEXT_OF)

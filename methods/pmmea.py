@@ -65,6 +65,7 @@ class PMMEA(Method):
         year=2024,
         url="https://doi.org/10.1145/3652583.3658085",
         code_url="https://github.com/OceanTangWei/PMMEA",
+        interpretation="The released script leaves open which modalities were used.",
     )
     modalities: ClassVar[tuple[str, ...]] = PMMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = ("structure",)

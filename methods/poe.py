@@ -89,6 +89,7 @@ class PoE(Method):
         venue="ESWC",
         year=2019,
         url="https://arxiv.org/abs/1903.05485",
+        interpretation="No code was found.",
     )
     tasks: ClassVar[tuple[Task, ...]] = ("entity-alignment", "n-mmkg")
     modalities: ClassVar[tuple[str, ...]] = ("structure", "attribute", *FEATURES)

@@ -70,6 +70,7 @@ class PSNEA(Method):
         url="https://doi.org/10.1145/3581783.3612184",
         code_url="https://github.com/idrfer/psn4ea",
         code_commit="a3b0800",
+        interpretation="No code was found.",
     )
     modalities: ClassVar[tuple[str, ...]] = PSNEAParams.modalities
     Params = PSNEAParams

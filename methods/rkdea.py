@@ -72,6 +72,7 @@ class RKDEA(Method):
         venue="arXiv",
         year=2022,
         url="https://arxiv.org/abs/2201.11249",
+        interpretation="No code was found.",
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)

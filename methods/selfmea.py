@@ -98,6 +98,7 @@ class SelfMEA(TextMethod):
         venue="IEEE/CAA Journal of Automatica Sinica",
         year=2022,
         url="https://doi.org/10.1109/JAS.2022.105962",
+        interpretation="No code was released.",
     )
     modalities: ClassVar[tuple[str, ...]] = SelfMEAParams.modalities
     requires: ClassVar[tuple[str, ...]] = ("name",)

@@ -94,6 +94,7 @@ class TMEA(TextMethod):
         url="https://proceedings.neurips.cc/paper_files/paper/2024",
         code_url="https://github.com/liyichen-cly/TMEA",
         code_commit="c2e421f",
+        interpretation="Parts of the released code are absent or broken.",
     )
     modalities: ClassVar[tuple[str, ...]] = ORDER
     requires: ClassVar[tuple[str, ...]] = ("structure",)

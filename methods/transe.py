@@ -70,6 +70,7 @@ class TransE(Method):
         year=2013,
         url="https://papers.nips.cc/paper/5071",
         code_url="https://github.com/THU-KEG/EAkit",
+        interpretation="The tables do not say which program they ran.",
     )
     modalities: ClassVar[tuple[str, ...]] = ("structure",)
     requires: ClassVar[tuple[str, ...]] = ("structure",)

@@ -152,6 +152,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/core": (*RESULTS, "results/core/plans"),  # documents, options, words
     # Which rows a report shows.
     "reports/core/rows": (*RESULTS, "results/core/plans", "reports/core"),
+    # Cells that lack and methods that are interpretations, said below tables.
+    "reports/core/stated": (
+        *(*RESULTS, "results/core/plans", "results/core/measured"),
+        *("reports/core", "reports/core/rows"),
+    ),
     "reports/core/statistics": (*RESULTS, "reports/core"),  # tests and ranks
     "reports/core/figures": (*REPORT_PARTS[:3], *RESULTS),  # drawing
     "reports/core/papers": (*REPORT_PARTS[:3], *RESULTS),  # tables as papers lay them out
@@ -159,6 +164,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # The shipped runs: fidelity, leaderboard, and the band that a replay is held against.
     "reports/core/evidence": (
         *(*REPORT_PARTS[:3], "reports/core/published", *RESULTS, "results/core/measured"),
+        "reports/core/stated",
     ),
     # Errors link by link: systems, slices, pairs.
     "reports/core/links": (*REPORT_PARTS[:3], *RESULTS, "results/core/predictions"),
@@ -168,7 +174,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "reports/formats": (*REPORT_PARTS, *RESULTS),  # a document to bytes
     "reports/making": (  # build all, serve
         *(*REPORT_PARTS, *RESULTS, "results/core/plans", "results/core/measured"),
-        *("reports/formats", "results/core/predictions"),
+        *("reports/formats", "results/core/predictions", "reports/core/stated"),
     ),
     # Trackers, and what tells them of a run.
     "bench/tracking": (

@@ -25,6 +25,7 @@ class CellFacts:
         lacking: What it reads and the copy of the dataset has in part only, or not at all:
             modalities, ``entities``, ``pairs``.
         partial_copy: The same in counts, empty for nothing.
+        interpretation: Why the method follows no released code; empty where it does.
         notes: Why inputs were made up, and what became of pseudo-labels.
     """
 
@@ -35,6 +36,7 @@ class CellFacts:
     simulated: tuple[str, ...]
     lacking: tuple[str, ...]
     partial_copy: str
+    interpretation: str
     notes: tuple[str, ...]
 
     @property
@@ -48,6 +50,7 @@ class CellFacts:
             "simulated_features": " ".join(self.simulated) or None,
             "lacking": " ".join(self.lacking) or None,
             "partial_copy": self.partial_copy or None,
+            "interpretation": self.interpretation or None,
         }
 
 
@@ -77,6 +80,7 @@ def cell_facts(
         simulated=tuple(sorted({*made_up, *(name for name in pair.simulated if name in read)})),
         lacking=tuple(lacking_parts(missing, would_read)),
         partial_copy=spelled(missing),
+        interpretation="" if method.paper is None else method.paper.interpretation,
         notes=(*(f"{what}: {why}" for what, why in sorted(made_up.items())), *of_labels),
     )
 

@@ -17,6 +17,9 @@ class Paper:
         url: Address of the paper.
         code_url: Address of the official code or data; empty where there is none.
         code_commit: Commit that the description was checked against; empty where unknown.
+        interpretation: Why a method is a complete reading of its description, not of released code:
+            none was released, or it does not run; empty where such code could be followed. Results
+            and every table say so.
     """
 
     authors: str
@@ -26,3 +29,4 @@ class Paper:
     url: str
     code_url: str = ""
     code_commit: str = ""
+    interpretation: str = ""

@@ -15,8 +15,9 @@ from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.names import BY_ID, check_distinct, names_of, unused_names
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.chosen import choice_notes, chosen_tables
-from mmea_bench.reports.core.rows.completeness import state_sentence, with_state
 from mmea_bench.reports.core.rows.origins import kept_apart
+from mmea_bench.reports.core.stated.completeness import state_sentence, with_state
+from mmea_bench.reports.core.stated.interpretations import with_interpretations
 from mmea_bench.reports.formats.files import write_document
 from mmea_bench.reports.formats.markdown import render_index
 from mmea_bench.reports.formats.terminal import render_terminal
@@ -252,7 +253,8 @@ def _make(entry: CatalogueEntry, tables: Tables, options: ReportOptions) -> Docu
         return outcome.reason
     notes = (*choice_notes(options), *outcome.notes)
     chosen = replace(outcome, blocks=_with_own_names(outcome.blocks), notes=notes)
-    return with_state(chosen, tables, options.names)
+    told = with_interpretations(chosen, tables.cells, options.names)
+    return with_state(told, tables, options.names)
 
 
 def _with_own_names(blocks: Sequence[Block]) -> tuple[Block, ...]:

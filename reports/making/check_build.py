@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import BY_ID
 from mmea_bench.reports.core.published.baseline import Regression, read_baseline, regressions
 from mmea_bench.reports.core.published.document import check_document
 from mmea_bench.reports.core.published.verdicts import Check, check_rows
-from mmea_bench.reports.core.rows.completeness import state_sentence
+from mmea_bench.reports.core.stated.completeness import state_sentence
+from mmea_bench.reports.core.stated.interpretations import (
+    interpretation_notes,
+    interpreted_methods,
+)
 from mmea_bench.reports.formats.check_files import (
     render_check_csv,
     render_check_html,
@@ -81,11 +86,10 @@ def make_check(
     published = read_published()
     check = check_rows(tables, published.results, csls, despite, published.scoring)
     wanted = _known_methods(methods, tables)
-    check = replace(
-        check,
-        rows=tuple(row for row in check.rows if row.method in wanted),
-        notes=(state_sentence(tables), *check.notes),
-    )
+    rows = tuple(row for row in check.rows if row.method in wanted)
+    shown = tables.cells[tables.cells["method"].isin({row.method for row in rows})]
+    told = interpretation_notes(interpreted_methods(shown), BY_ID)
+    check = replace(check, rows=rows, notes=(state_sentence(tables), *told, *check.notes))
     found: tuple[Regression, ...] | None = None
     if baseline is not None:
         # Read before anything is written: the new check may replace the file of the old one.

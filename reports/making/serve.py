@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from mmea_bench.reports.core.document import Document
 from mmea_bench.reports.core.errors import ReportError
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.rows.completeness import state_sentence
+from mmea_bench.reports.core.stated.completeness import state_sentence
 from mmea_bench.reports.formats.web import (
     WEB_PAGE,
     PageState,

@@ -204,10 +204,13 @@ CELL_COLUMNS = (
     Column("energy_kwh", "float", "kWh", "estimated energy of its process", nullable=True),
     Column("co2_kg", "float", "kg", "estimated CO2 equivalents of that energy", nullable=True),
     Column("epoch_s", "float", "s", "mean wall time of an epoch after the first", nullable=True),
+    Column("interpretation", "text", "", "why no released code is followed, if so", nullable=True),
 )
 """cells.csv: one row per cell."""
 
-GAINED_COLUMNS = ("split", "protocol_settings", "energy_kwh", "co2_kg", "epoch_s")
+GAINED_COLUMNS = (
+    *("split", "protocol_settings", "energy_kwh", "co2_kg", "epoch_s", "interpretation"),
+)
 """Columns that this schema has gained since; older records and tables leave them empty."""
 
 CURVE_COLUMNS = (

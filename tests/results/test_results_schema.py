@@ -42,7 +42,8 @@ def test_columns_are_the_published_ones() -> None:
         "best_epoch stopped_on n_train n_valid n_test n_parameters fit_s eval_s peak_memory_mib "
         "peak_gpu_memory_mib device simulated_features started_at finished_at git_commit versions "
         "suite dataset_version split_seed overrides notes modalities names iterative "
-        "own_similarity lacking partial_copy split protocol_settings energy_kwh co2_kg epoch_s"
+        "own_similarity lacking partial_copy split protocol_settings energy_kwh co2_kg epoch_s "
+        "interpretation"
     )
     assert _names(CURVE_COLUMNS) == (
         "key method variant dataset seed_ratio repeat epoch loss links names iterative similarity "

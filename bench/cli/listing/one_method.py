@@ -81,6 +81,7 @@ def _source_facts(paper: Paper | None) -> dict[str, object]:
         "paper": paper.url,
         "code": paper.code_url,
         "code_commit": paper.code_commit,
+        "interpretation": paper.interpretation,
     }
 
 

@@ -34,6 +34,7 @@ CROSSEA_PAPER = Paper(
     venue="COLING",
     year=2025,
     url="https://aclanthology.org/volumes/2025.coling-main/",
+    interpretation="A baseline of the CrossEA paper; no code was released.",
 )
 """The paper that introduces the CLIP baselines."""
 

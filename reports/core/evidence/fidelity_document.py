@@ -22,9 +22,11 @@ from mmea_bench.reports.core.evidence.fidelity import (
     Fidelity,
     FidelityRow,
 )
+from mmea_bench.reports.core.names import BY_ID
 from mmea_bench.reports.core.published.document import labels_of, signed
 from mmea_bench.reports.core.published.verdicts import CheckRow
 from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.stated.interpretations import interpretation_notes
 from mmea_bench.reports.core.words import METRIC_NAMES
 from mmea_bench.results.core.measured.remarks import RELEASED
 
@@ -108,11 +110,13 @@ def _not_measured(found: Fidelity) -> Table:
 
 def _notes(found: Fidelity) -> Sequence[str]:
     n_released = sum(row.origin == RELEASED for row in found.rows)
+    interpreted = {row.check.method for row in found.rows if row.origin != RELEASED}
     return (
         "Protocol paper: all seed links train, settings and scoring as published; Hits@1, source "
         "to target. The setting says whether names were read and pseudo-labels learned.",
         f"Goal: within {RELEASED_WITHIN} or {SPREADS} standard deviations where the authors' code "
         f"is public ({n_released} rows), else within {INTERPRETED_WITHIN}. The verdict is that of "
         "bench check; reproduced needs three repeats.",
+        *interpretation_notes(interpreted, BY_ID),
         *found.notes,
     )

@@ -20,6 +20,10 @@ from mmea_bench.reports.core.rows.comparison import (
 )
 from mmea_bench.reports.core.rows.origins import origin_notes, origins
 from mmea_bench.reports.core.rows.remarks import partial_copies, stopped_on_test
+from mmea_bench.reports.core.stated.interpretations import (
+    interpretation_notes,
+    interpreted_methods,
+)
 from mmea_bench.reports.core.words import METRIC_NAMES
 
 RANK_COLUMNS = ("hits@1", "hits@10", "mrr")
@@ -121,7 +125,11 @@ def board_table(title: str, entries: Entries, most_rows: int | None = None) -> T
     ]
     keys = frozenset().union(*(line.keys for line in lines))
     own = entries.cells[entries.cells["key"].isin(keys)]
-    notes = (*_mark_notes(rows, own), *origin_notes(own.assign(origin=origins(own))))
+    notes = (
+        *_mark_notes(rows, own),
+        *interpretation_notes(interpreted_methods(own), entries.names),
+        *origin_notes(own.assign(origin=origins(own))),
+    )
     return explained(
         Table(
             title,

@@ -17,7 +17,7 @@ from mmea_bench.reports import ablation, main_table, robustness, sweep
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.options import ReportOptions
-from mmea_bench.reports.core.rows.completeness import with_state
+from mmea_bench.reports.core.stated.completeness import with_state
 from mmea_bench.reports.formats.pictures import draw_figure
 from mmea_bench.reports.making.build import build_reports
 from mmea_bench.results.core.record import Record

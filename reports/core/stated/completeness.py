@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mmea_bench.reports.core.document import Block, Document, Figure, Table
-from mmea_bench.reports.core.names import Names, in_words
-from mmea_bench.reports.core.rows.comparison import SIMULATED, STOPPED_ON_TEST, bracket
+from mmea_bench.reports.core.names import Names
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import current_cells, percent
+from mmea_bench.reports.core.stated.row_meanings import NAMING, Pair, RowMeanings, swept
 from mmea_bench.reports.core.swept_points import settings_of, without_settings
-from mmea_bench.results.core.published import name_key
 from mmea_bench.results.core.schema import DONE_STATUSES
 from mmea_bench.results.core.table import Tables
 
 INCOMPLETE = "°"
 INCOMPLETE_NOTE = f"{INCOMPLETE} incomplete: some of its planned cells failed or are missing."
-_NAMING = ("method", "variant")
-_MARKS = SIMULATED + STOPPED_ON_TEST
-_CHOSEN = "setting chosen"
-"""Label of tables whose rows stand for a variant in all of its settings."""
-
-Pair = tuple[str, str]
-"""Method and variant."""
 
 
 def state_sentence(tables: Tables) -> str:
@@ -134,15 +126,14 @@ def _lacking(table: Table, folder: _Folder) -> list[bool]:
     """Whether each row stands for cells that lack; what a table does not tell is not asked."""
     if not folder.gaps:
         return [False] * len(table.rows)
-    meanings = _meanings(table, folder)
+    meanings = RowMeanings(folder.names, folder.pairs).of(table)
     shared = [table.title, *(word for words in table.columns for word in words)]
     protocols = _protocols_in(table.title, folder)
-    forms = _dataset_forms(folder, _swept(table))
+    forms = _dataset_forms(folder, swept(table))
     found = []
-    for row in table.rows:
-        labels = dict(zip(table.label_names, row.labels, strict=True))
-        pairs = _pairs_of(labels, meanings)
-        texts = [*shared, *(text for of, text in labels.items() if of not in _NAMING)]
+    for row, pairs in zip(table.rows, meanings, strict=True):
+        labels = zip(table.label_names, row.labels, strict=True)
+        texts = [*shared, *(text for of, text in labels if of not in NAMING)]
         datasets, ratios = _datasets_in(texts, forms), _ratios_in(texts, folder)
         found.append(
             any(
@@ -154,75 +145,6 @@ def _lacking(table: Table, folder: _Folder) -> list[bool]:
             )
         )
     return found
-
-
-def _meanings(table: Table, folder: _Folder) -> Mapping[str, Mapping[str, set[Pair]]]:
-    """Printed method, empty where it has no column of its own, to name to what that means."""
-    found: dict[str, dict[str, set[Pair]]] = {}
-    for method, name, pair in _entries(table, folder):
-        found.setdefault(method, {}).setdefault(name, set()).add(pair)
-    return found
-
-
-def _entries(table: Table, folder: _Folder) -> Iterator[tuple[str, str, Pair]]:
-    names, labels = folder.names, set(table.label_names)
-    pairs = folder.pairs
-    parameters = _swept(table) & {name for pair in pairs for name in settings_of(pair[1], "{}")}
-    study = _study(table.title, folder)
-    for method, variant in pairs:
-        pair, base = (method, variant), variant.partition("[")[0]
-        if labels.issuperset(_NAMING):
-            yield names.method(method), names.variant(*pair), pair
-        elif "variant" in labels and (method, bracket(variant)) == study:
-            yield "", names.variant(method, base), pair
-        elif "method" in labels and _CHOSEN in labels:
-            yield "", names.of(method, base), pair
-        elif "method" in labels and parameters:
-            if not parameters.isdisjoint(settings_of(variant, "{}")):
-                yield "", names.of(method, without_settings(variant, parameters)), pair
-        elif "method" in labels:
-            yield "", names.of(*pair), pair
-
-
-def _pairs_of(
-    labels: Mapping[str, str], meanings: Mapping[str, Mapping[str, set[Pair]]]
-) -> set[Pair]:
-    """What a row stands for by its labels."""
-    method, variant = (labels.get(name, "") for name in _NAMING)
-    if set(_NAMING) <= set(labels):
-        return _looked_up(variant, meanings.get(method, {}))
-    return _looked_up(variant or method, meanings.get("", {}))
-
-
-def _swept(table: Table) -> set[str]:
-    """What the columns give values to: parameters of a method, or options of a dataset."""
-    words = (word.partition("=") for words in table.columns for word in words)
-    return {name for name, sign, _ in words if sign}
-
-
-def _study(title: str, folder: _Folder) -> Pair | None:
-    """Method and shared settings of an ablation, with which its title begins."""
-    heads = {}
-    for method, variant in folder.pairs:
-        name, settings = folder.names.method(method), bracket(variant)
-        if settings:
-            words = in_words(f"full[{settings}]")
-            name += f" ({words})" if folder.names.in_words else f" [{settings}]"
-        heads[name] = (method, settings)
-    found = [name for name in heads if re.match(rf"{re.escape(name)}[{_MARKS}]*: ", title)]
-    return heads[max(found, key=len)] if found else None
-
-
-def _looked_up(text: str, entries: Mapping[str, set[Pair]]) -> set[Pair]:
-    """What a label means: a whole name, with marks or with how it was scored behind a comma."""
-    bare = text.rstrip(_MARKS)
-    longest = max((name for name in entries if bare.startswith(f"{name}, ")), key=len, default="")
-    for name in (text, bare, longest):
-        if name in entries:
-            return entries[name]
-    # Tables of papers print names in their own way.
-    alike = [pairs for name, pairs in entries.items() if name_key(name) == name_key(bare)]
-    return alike[0] if len(alike) == 1 else set()
 
 
 def _dataset_forms(folder: _Folder, swept: Collection[str]) -> dict[str, set[str]]:

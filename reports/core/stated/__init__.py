@@ -1,0 +1,1 @@
+"""What tables say of themselves: cells that lack, methods that follow no released code."""
