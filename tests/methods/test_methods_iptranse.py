@@ -97,6 +97,22 @@ def test_soft_triples_weigh_as_much_as_their_pair_is_similar() -> None:
     assert min(abs(alone.item() - value) for value in possible) < 1e-5
 
 
+@pytest.mark.parametrize(("label_epochs", "expected"), [(1, [5, 9]), (2, [5, 6, 9, 10])])
+def test_copies_train_in_the_first_epochs_behind_each_look(
+    label_epochs: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = training(label_every=4, label_epochs=label_epochs)
+    trained.soft = torch.tensor([[0, 0, 1]]), torch.tensor([1.0])
+    asked: list[int] = []
+    real = trained._soft_losses
+    for epoch in range(5, 11):
+        monkeypatch.setattr(
+            trained, "_soft_losses", lambda epoch=epoch: (asked.append(epoch), real())[1]
+        )
+        trained.step(epoch)
+    assert asked == expected
+
+
 def test_triples_are_corrupted_within_their_kg() -> None:
     trained = training()
     ids = trained._shared.ids
