@@ -113,7 +113,7 @@ class IPTransE(Method):
         "epochs": 40,
         "dim": 32,
         "batch_size": 1000,
-        "label_every": 10,
+        "label_every": 20,
         "threshold": 0.4,
         "eval_every": 10,
     }

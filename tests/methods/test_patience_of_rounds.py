@@ -34,5 +34,5 @@ def test_an_iterative_variant_names_its_round(name: str, monkeypatch: pytest.Mon
 
 
 def test_iptranse_looks_for_labels_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert round_of("iptranse", "full", monkeypatch) == 10
+    assert round_of("iptranse", "full", monkeypatch) == 20
     assert round_of("iptranse", "w/o soft labels", monkeypatch) == 0

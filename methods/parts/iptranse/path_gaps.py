@@ -37,6 +37,7 @@ class _PathGaps(Function):
     @in_single
     def forward(ctx: Any, relations: Tensor, items: Tensor, others: Tensor) -> Tensor:
         ctx.save_for_backward(relations, items, others)
+        ctx.device = relations.device
         direct = items[:, 2]
         signs = relations.new_ones(len(items), 2)
         signs[:, 1] = -1
@@ -51,7 +52,7 @@ class _PathGaps(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         relations, items, others = ctx.saved_tensors
         # A margin leaves many paths without a gradient.
-        visited = reached(gradients[0], relations.device)
+        visited = reached(gradients[0], ctx.device)
         slopes = gradients[0].index_select(0, visited)
         first, second, direct = items.index_select(0, visited).unbind(1)
         other = others.index_select(0, visited)
