@@ -169,7 +169,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # Errors link by link: systems, slices, pairs.
     "reports/core/links": (*REPORT_PARTS[:3], *RESULTS, "results/core/predictions"),
     # Two sides of results held against each other.
-    "reports/core/comparing": (*REPORT_PARTS[:3], *RESULTS),
+    "reports/core/comparing": (*REPORT_PARTS[:3], *RESULTS, "reports/core/stated"),
     "reports": (*REPORT_PARTS, *RESULTS),  # plugins: one report each
     "reports/formats": (*REPORT_PARTS, *RESULTS),  # a document to bytes
     "reports/making": (  # build all, serve

@@ -141,6 +141,7 @@ def _notes(comparing: Comparing) -> Iterator[str]:
         yield STOPPED_ON_TEST_NOTE
     if any("simulated " in each.setting for each in comparing.differences):
         yield f"Simulated: {SIMULATED_NOTE.partition(' ')[2]}"
+    yield from comparing.interpretations
 
 
 def _unpaired(comparing: Comparing) -> Table:

@@ -18,9 +18,14 @@ from mmea_bench.reports.core.comparing.pairs import (
 from mmea_bench.reports.core.comparing.sides import Sides
 from mmea_bench.reports.core.comparing.unpaired import Unpaired
 from mmea_bench.reports.core.errors import ReportError
+from mmea_bench.reports.core.names import BY_ID
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.core.rows.comparison import STOPPED_ON_TEST, metric_style
 from mmea_bench.reports.core.rows.select import percent
+from mmea_bench.reports.core.stated.interpretations import (
+    interpretation_notes,
+    interpreted_methods,
+)
 from mmea_bench.reports.core.statistics.paired import PairedDifference, paired_difference
 from mmea_bench.reports.core.statistics.statistics import LEVEL, corrected
 from mmea_bench.reports.core.words import LESS_IS_BETTER
@@ -80,6 +85,7 @@ class Comparing:
         options: Choices of the reader.
         problems: Sentences about records that could not be read.
         despite: In what paired cells may differ although it changes what a number means.
+        interpretations: A sentence on the methods that are such; nothing where there are none.
     """
 
     labels: tuple[str, str]
@@ -90,6 +96,7 @@ class Comparing:
     options: ReportOptions
     problems: tuple[str, ...] = ()
     despite: tuple[str, ...] = ()
+    interpretations: tuple[str, ...] = ()
 
     @property
     def n_worse(self) -> int:
@@ -111,7 +118,7 @@ class Comparing:
             "kind": self.kind,
             "n_paired_cells": self.changes.n_pairs,
             "changes": [asdict(each) for each in self.changes.found],
-            "notes": [*self.changes.notes, *self.problems],
+            "notes": [*self.changes.notes, *self.interpretations, *self.problems],
             "differences": [
                 {**asdict(each), "paired": None, **asdict(each.paired)} for each in self.differences
             ],
@@ -140,6 +147,7 @@ def compare(sides: Sides, options: ReportOptions, despite: tuple[str, ...] = ())
         for each in _tested([one for one in found if one.metric == metric], options.correction)
     ]
     problems = dict.fromkeys((*sides.first.tables.problems, *sides.second.tables.problems))
+    interpreted = [interpreted_methods(each.tables.cells) for each in (sides.first, sides.second)]
     return Comparing(
         (sides.first.label, sides.second.label),
         sides.kind,
@@ -149,6 +157,7 @@ def compare(sides: Sides, options: ReportOptions, despite: tuple[str, ...] = ())
         options,
         tuple(problems),
         despite,
+        interpretation_notes(interpreted[0] | interpreted[1], BY_ID),
     )
 
 

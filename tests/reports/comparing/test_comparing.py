@@ -54,6 +54,16 @@ def configured(records: list[Record], **parameters: object) -> list[Record]:
     return [replace(each, configuration={"parameters": parameters}) for each in records]
 
 
+def test_interpretations_are_named_below_the_differences(tmp_path: Path) -> None:
+    paths = folders(tmp_path, repeats("naea", 0.3), repeats("naea", 0.4))
+    found = compared(paths)
+    (sentence,) = found.interpretations
+    assert sentence.endswith(": naea.")
+    assert sentence in found.as_json()["notes"]
+    blocks = comparing_document(found).blocks
+    assert any(sentence in getattr(block, "notes", ()) for block in blocks)
+
+
 def test_a_clear_gain_and_a_clear_loss_are_told_apart(tmp_path: Path) -> None:
     uneven = [own + extra for own, extra in zip(NOISE, (0.001, 0, 0.002, 0), strict=True)]
     paths = folders(
