@@ -258,7 +258,7 @@ def _map(sweep: _Sweep, down: str, across: str) -> Iterator[Block]:
         Row((f"{down}={_text(y)}",), tuple(line)) for y, line in zip(ys, cells, strict=True)
     )
     columns = tuple((METRIC_NAMES[sweep.metric], f"{across}={_text(x)}") for x in xs)
-    yield explained(Table(title, ("value",), ("metric", "value"), columns, table_rows))
+    yield explained(Table(title, ("setting",), ("metric", "value"), columns, table_rows))
 
 
 def _text_axis(parameter: str, values: Sequence[Any]) -> str:

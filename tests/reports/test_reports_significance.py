@@ -363,6 +363,25 @@ def test_variants_do_not_compete_with_methods_over_places() -> None:
     assert "Variants are left out: they are no methods of their own." in ranks.notes
 
 
+def test_an_ablation_is_no_third_method_over_places() -> None:
+    records = many_places(("eva", "mclea"))
+    records += [
+        make_record("mclea", 0.2, variant="w/o image", dataset=f"synthetic[n={1000 + number}]")
+        for number in range(5)
+    ]
+    assert "there are 2 methods" in _texts(_document(records))
+
+
+def test_a_method_that_was_run_with_settings_alone_has_ranks_over_places() -> None:
+    records = many_places(("eva", "loginmea", "mclea"))
+    records += [
+        make_record("kecg", 0.2, variant="full[epochs=5]", dataset=f"synthetic[n={1000 + number}]")
+        for number in range(5)
+    ]
+    ranks = _document(records).tables[-2]
+    assert len(ranks.rows) == 4
+
+
 def test_cells_without_a_number_are_named() -> None:
     records = [*THREE, make_record("a", 0.0, repeat=5, **TIMEOUT)]
     assert _document(records).notes[-2:] == (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
+from io import StringIO
 
 import pytest
 
@@ -11,6 +13,7 @@ from mmea_bench.reports import sweep
 from mmea_bench.reports.core.document import Document, Missing
 from mmea_bench.reports.core.figures.heat_map import is_geometric
 from mmea_bench.reports.core.options import ReportOptions
+from mmea_bench.reports.formats.tidy_csv import render_csv
 from mmea_bench.results.core.record import Record
 from mmea_bench.results.core.table import tables_of
 from tests.reports.analyses_factory import texts
@@ -69,6 +72,11 @@ def test_two_parameters_are_a_map() -> None:
     (table,) = _document(records).tables
     assert [row.labels[0] for row in table.rows] == ["tau1=0.1", "tau1=1.0"]
     assert table.rows[1].cells[1].mean == pytest.approx(0.4)
+
+
+def test_a_map_as_csv_has_both_of_its_parameters() -> None:
+    lines = list(csv.DictReader(StringIO(render_csv(_document(grid_records())))))
+    assert len({(line["setting"], line["value"]) for line in lines}) == len(lines)
 
 
 def test_a_third_parameter_gives_a_map_for_each_of_its_values() -> None:

@@ -76,7 +76,7 @@ def compare_command(  # noqa: PLR0913 - typer wants every option in the signatur
         options = ReportOptions(
             csls=csls,
             direction=direction,
-            metrics=tuple(split_list(metrics) or _METRICS),
+            metrics=tuple(dict.fromkeys(split_list(metrics) or _METRICS)),
             correction=correction,
         )
         comparing = _compared(folders, asked, options, tuple(split_list(despite) or ()))

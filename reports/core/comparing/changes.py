@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmea_bench.reports.core.comparing.pairs import Pairs
 from mmea_bench.reports.core.comparing.sides import Sides, bare_key
+from mmea_bench.reports.core.swept_points import settings_of
 
 NOT_SET = "not set"
 _COLUMNS = {
@@ -87,7 +88,10 @@ def find_changes(sides: Sides, pairs: Pairs) -> Changes:
     return Changes(changes, notes, len(keys))
 
 
-_IN_KEYS = ("content of the dataset", "protocol setting", "method file", "parameter", "override")
+_IN_KEYS = (
+    *("content of the dataset", "protocol setting", "method file"),
+    *("parameter", "override", "training"),
+)
 """Kinds of changes that give a cell another key by themselves."""
 
 
@@ -148,6 +152,14 @@ def _of_parameters(
         overrides = (_table(own["overrides"]), _table(other["overrides"]))
         yield from _differing("override", prefix, *overrides)
     yield from _differing("method file", "", _files(own_told), _files(other_told))
+    yield from _differing("training", "", _beside_parameters(own), _beside_parameters(other))
+
+
+def _beside_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a training that are no parameters of its method: partitions, precision."""
+    overrides = _table(cell["overrides"])
+    settings = settings_of(str(cell["variant"]), "{}")
+    return {name: value for name, value in settings.items() if name not in overrides}
 
 
 def _files(told: Mapping[str, Any]) -> dict[str, Any]:

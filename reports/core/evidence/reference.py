@@ -145,8 +145,8 @@ def _by_epoch(curves: pd.DataFrame) -> dict[int, list[float]]:
 def own_numbers(tables: Tables, run: Run, metrics: Sequence[str]) -> dict[str, list[float]]:
     """Values over the repeats of a run by metric, by the method's own similarity.
 
-    CSLS as in the main table, source to target. For runs without a printed number, whose scoring
-    no source decides.
+    CSLS as in the main table, source to target; of pairs that were predicted by several inferences
+    the first by name. For runs without a printed number, whose scoring no source decides.
     """
     current = current_cells(with_own_protocols(tables)).tables
     own = with_sections(run.rows(current.in_own_similarity()))
@@ -154,6 +154,7 @@ def own_numbers(tables: Tables, run: Run, metrics: Sequence[str]) -> dict[str, l
     ranked = own[own["is_ranked"]]
     csls = choose_csls(set(ranked["csls"]), None)
     shown = ranked[ranked["csls"] == csls] if csls is not None else own
+    shown = shown[shown["inference"] == min(shown["inference"], default="")]
     return {
         metric: list(shown[shown["metric"] == metric].groupby("repeat")["value"].mean())
         for metric in metrics

@@ -20,8 +20,9 @@ from mmea_bench.reports.core.document import (
 )
 from mmea_bench.reports.core.figures.cd_diagram import diagram_size, draw_diagram
 from mmea_bench.reports.core.figures.lines import name_styles, under_short_names
-from mmea_bench.reports.core.names import BY_ID, FULL, Names
+from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, slug_of
+from mmea_bench.reports.core.rows.rivals import competitors
 from mmea_bench.reports.core.statistics.rank_tests import (
     FEWEST_METHODS,
     FEWEST_PLACES,
@@ -76,9 +77,10 @@ def rank_blocks(
         names: How methods are printed, for the figure to shorten.
     """
     numbers = pd.concat([part.numbers.assign(place=part.place) for part in parts])
-    plain = numbers[numbers["variant"] == FULL]
-    has_plain = plain["name"].nunique() >= FEWEST_METHODS
-    shown = plain if has_plain else numbers
+    variants = pd.Series(
+        list(zip(numbers["method"], numbers["variant"], strict=True)), numbers.index, dtype=object
+    )
+    shown = numbers[variants.isin(competitors(variants))]
     whole = shown.pivot_table(index="place", columns="name", values="value", aggfunc="mean")
     grid = _complete(whole, complete)
     title = f"{METRIC_NAMES[family.metric]} over places: {family.rules_text}"
@@ -89,7 +91,7 @@ def rank_blocks(
         return
     notes = [f"Places: {', '.join(tests.places)}."]
     notes += _left_out(whole, grid)
-    if has_plain and len(plain) < len(numbers):
+    if len(shown) < len(numbers):
         notes.append("Variants are left out: they are no methods of their own.")
     if len({part.dataset for part in parts}) < len(tests.places):
         notes.append(

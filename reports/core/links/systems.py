@@ -93,7 +93,10 @@ def families(
     cells = current_cells(tables).tables.cells
     # Of a protocol with several settings, the settings too: they are no one system.
     protocols = dict(zip(cells["key"], cells["protocol"], strict=True))
-    wanted = sorted(set(cells.loc[cells["status"] == "ok", "key"]) & kept_keys(folder))
+    with_predictions = kept_keys(folder)
+    ended = cells[cells["status"] == "ok"].sort_values("finished_at", ascending=False)
+    # Of two cells that differ in their code alone the newer one, as in every table.
+    wanted = [key for key in ended["key"] if key in with_predictions]
     found: dict[tuple[Any, ...], list[Predictions]] = {}
     notes: list[str] = []
     for key in wanted:

@@ -14,6 +14,7 @@ from mmea_bench.reports.core.published.scoring import PUBLISHED_DIRECTION, WHOLE
 from mmea_bench.reports.core.rows.comparison import overrides_of
 from mmea_bench.reports.core.rows.identity import protocol_name
 from mmea_bench.reports.core.rows.select import PAIRS, input_words, with_sections
+from mmea_bench.reports.core.swept_points import settings_of
 from mmea_bench.results.core.published_files import METRICS
 from mmea_bench.results.core.table import Tables
 
@@ -159,10 +160,16 @@ def _own_reasons(cells: pd.DataFrame, place: Place, ties: str) -> Iterator[Reaso
         yield Reason("simulated", f"simulated data: {', '.join(simulated)}")
     for sentence in stand_ins:
         yield Reason("features", f"other features: {sentence}")
-    for text in sorted(set(cells["overrides"].dropna())):
-        changed = ", ".join(f"{name}={value}" for name, value in overrides_of(text).items())
+    trained = zip(cells["variant"], cells["overrides"].fillna("{}"), strict=True)
+    for variant, text in sorted(set(trained)):
+        overrides = overrides_of(text)
+        changed = ", ".join(f"{name}={value}" for name, value in overrides.items())
         if changed:
             yield Reason("schedule", f"other hyper-parameters: {changed}")
+        settings = settings_of(variant, text)
+        others = ", ".join(f"{n}={value}" for n, value in settings.items() if n not in overrides)
+        if others:
+            yield Reason("schedule", f"trained in another way: {others}")
     # N-MMKG pairs have validation pairs of their own, so strict trains on the same pairs as paper.
     if not place.inference and "strict" in set(cells["protocol"].map(protocol_name)):
         yield Reason(

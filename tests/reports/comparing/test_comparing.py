@@ -294,6 +294,16 @@ def test_parameters_versions_and_commits_that_changed_are_listed(tmp_path: Path)
     ]
 
 
+def test_partitions_and_precision_are_changes_that_explain_another_key(tmp_path: Path) -> None:
+    before = configured(repeats("eva", 0.4), dim=100)
+    after = configured(repeats("eva", 0.4, variant="full[partitions=2]"), dim=100)
+    changes = compared(folders(tmp_path, before, after)).changes
+    assert [(each.what, each.name, each.second) for each in changes.found] == [
+        ("training", "partitions", "2")
+    ]
+    assert not any("the code of the method" in note for note in changes.notes)
+
+
 def test_another_key_without_another_cause_is_changed_code(tmp_path: Path) -> None:
     before = configured(repeats("eva", 0.4, git_commit="aaaa1111"), dim=100)
     after = configured(repeats("eva", 0.4, git_commit="bbbb2222"), dim=100)

@@ -132,6 +132,10 @@ def test_other_csls_is_another_protocol() -> None:
             "other hyper-parameters: epochs=150",
         ),
         (
+            {"variant": "full[partitions=10,precision=bf16]"},
+            "trained in another way: partitions=10, precision=bf16",
+        ),
+        (
             {"protocol": "strict", "stopped_on": "valid"},
             "other protocol: strict holds part of the seed links out to stop on",
         ),
