@@ -25,6 +25,7 @@ class Origin(NamedTuple):
     versions: str
     device: str
     n_seeds: str
+    simulated: str
 
 
 _KINDS = {
@@ -32,7 +33,10 @@ _KINDS = {
     "versions": "library versions",
     "device": "devices",
     "n_seeds": "numbers of seed links",
+    "simulated": "simulated inputs",
 }
+_OF_PLACES = ("n_seeds", "simulated")
+"""Kinds that differ from place to place, or from method to method, as they should."""
 
 
 def origins(cells: pd.DataFrame) -> pd.Series[Any]:
@@ -47,6 +51,7 @@ def origins(cells: pd.DataFrame) -> pd.Series[Any]:
         cells["versions"].fillna("{}"),
         cells["device"].fillna(""),
         n_seeds.map(lambda n: f"{n:.0f}", na_action="ignore").astype(object).fillna(""),
+        cells["simulated_features"].fillna("none"),
     )
     found = [Origin(*map(str, words)) for words in zip(*texts, strict=True)]
     return pd.Series(found, cells.index, dtype=object)
@@ -107,8 +112,7 @@ def _notes(cells: pd.DataFrame, kind: str) -> Iterator[str]:
         more = f"; and {len(mixed) - _LONGEST_LIST} more" if len(mixed) > _LONGEST_LIST else ""
         listed = "; ".join(mixed[:_LONGEST_LIST])
         yield f"Means over repeats of different {_KINDS[kind]}: {listed}{more}."
-    if kind != "n_seeds" and len(of_places) > 1:
-        # Numbers of seeds differ by place; the others are meant to be those of all.
+    if kind not in _OF_PLACES and len(of_places) > 1:
         yield f"Side by side stand cells of different {_KINDS[kind]}: {_counted(values['value'])}."
 
 

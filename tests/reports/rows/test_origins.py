@@ -30,6 +30,7 @@ def repeats(*changes: dict[str, Any], method: str = "m") -> list[Record]:
         ({"versions": OLD}, {"versions": NEW}, "library versions: {}: torch 2.4 (1), torch 2.5"),
         ({"device": "cpu"}, {"device": "cuda"}, "devices: {}: cpu (1), cuda"),
         ({"n_train": 90, "n_valid": 10}, {"n_train": 80}, "numbers of seed links: {}: 100 (1), 80"),
+        ({"simulated_features": "image"}, {}, "simulated inputs: {}: image (1), none"),
     ],
 )
 def test_a_mean_over_unlike_repeats_says_so(
