@@ -363,6 +363,22 @@ def test_variants_do_not_compete_with_methods_over_places() -> None:
     assert "Variants are left out: they are no methods of their own." in ranks.notes
 
 
+def test_a_method_with_simulated_inputs_in_some_places_is_one_method_over_places() -> None:
+    records = many_places(("loginmea", "mclea"))
+    records += [
+        make_record(
+            "eva",
+            0.2,
+            dataset=f"synthetic[n={1000 + number}]",
+            simulated_features="image" if number == 2 else None,
+        )
+        for number in range(5)
+    ]
+    ranks = _document(records).tables[-2]
+    assert sorted(row.labels[0] for row in ranks.rows) == ["eva†", "loginmea", "mclea"]
+    assert len(ranks.columns) == 1 + 5
+
+
 def test_an_ablation_is_no_third_method_over_places() -> None:
     records = many_places(("eva", "mclea"))
     records += [

@@ -12,6 +12,8 @@ from mmea_bench.reports.core.swept_points import settings_words
 from mmea_bench.reports.core.words import LESS_IS_BETTER, METRIC_NAMES
 from mmea_bench.results.core.table import Tables
 
+SHARED_NOTE = "Settings are held against each other over the repeats that all of them have."
+
 
 def best_validation_scores(tables: Tables) -> Mapping[str, float]:
     """Best validation MRR (mean of both directions) of each cell whose training measured it."""
@@ -39,11 +41,16 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
     own = comparison.numbers[comparison.numbers["metric"] == metric]
     own = own.assign(validation=own["key"].map(scores))
     rows = []
+    is_cut = False
     for (method, base, way), group in own.groupby(["method", "base", "inference"], sort=True):
         # A variant names all that was set: parameters, and also precision and partitions.
-        means = group.groupby("variant")[["validation", "value"]].mean()
-        if len(means) < 2 or group["validation"].isna().any():
+        shared = set.intersection(*(set(own) for _, own in group.groupby("variant")["repeat"]))
+        of_shared = group["repeat"].isin(shared)
+        if not shared or group["variant"].nunique() < 2 or group["validation"].isna().any():
             continue
+        is_cut |= not of_shared.all()
+        group = group[of_shared]
+        means = group.groupby("variant")[["validation", "value"]].mean()
         validation, reached = (
             {str(variant): float(mean) for variant, mean in means[column].items()}
             for column in ("validation", "value")
@@ -76,5 +83,6 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             ("setting", "number"),
             columns,
             tuple(rows),
+            (SHARED_NOTE,) * is_cut,
         )
     )

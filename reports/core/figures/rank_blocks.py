@@ -19,7 +19,7 @@ from mmea_bench.reports.core.document import (
     format_number,
 )
 from mmea_bench.reports.core.figures.cd_diagram import diagram_size, draw_diagram
-from mmea_bench.reports.core.figures.lines import name_styles, under_short_names
+from mmea_bench.reports.core.figures.lines import method_names, name_styles, under_short_names
 from mmea_bench.reports.core.names import BY_ID, Names
 from mmea_bench.reports.core.rows.comparison import Comparison, metric_style, slug_of
 from mmea_bench.reports.core.rows.rivals import competitors
@@ -77,6 +77,10 @@ def rank_blocks(
         names: How methods are printed, for the figure to shorten.
     """
     numbers = pd.concat([part.numbers.assign(place=part.place) for part in parts])
+    # What is simulated in one place is marked in all: a method has one name in a ranking.
+    of_method = numbers.groupby(["method", "variant", "inference"])["simulated"]
+    numbers = numbers.assign(simulated=of_method.transform("any"))
+    numbers = numbers.assign(name=method_names(numbers, names))
     variants = pd.Series(
         list(zip(numbers["method"], numbers["variant"], strict=True)), numbers.index, dtype=object
     )
