@@ -11,6 +11,7 @@ import pytest
 
 from mmea_bench.reports import sweep
 from mmea_bench.reports.core.document import Document, Missing
+from mmea_bench.reports.core.figures.chosen_by_validation import SHARED_NOTE
 from mmea_bench.reports.core.figures.heat_map import is_geometric
 from mmea_bench.reports.core.options import ReportOptions
 from mmea_bench.reports.formats.tidy_csv import render_csv
@@ -213,6 +214,19 @@ def test_the_setting_chosen_by_validation_is_all_that_was_set() -> None:
     (row,) = table.rows
     assert row.labels == ("mclea", "precision=bf16, tau1=0.1", "precision=bf16, tau1=0.1")
     assert row.cells[2].mean == pytest.approx(0.7)
+
+
+def test_settings_are_chosen_over_the_repeats_that_all_of_them_have() -> None:
+    # The second repeat is an easy split, which one setting alone was run on.
+    records = [
+        overridden(0.4, tau1=0.1, n_points=1),
+        overridden(0.5, tau1=0.2, n_points=1),
+        overridden(0.8, tau1=0.1, n_points=1, repeat=2),
+    ]
+    table = _document(records).tables[-1]
+    (row,) = table.rows
+    assert row.labels[1:] == ("tau1=0.2", "tau1=0.2")
+    assert SHARED_NOTE in table.notes
 
 
 def test_of_mean_ranks_the_smallest_is_the_luckiest() -> None:
