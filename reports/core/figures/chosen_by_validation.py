@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from mmea_bench.reports.core.certain import explained, with_certain
 from mmea_bench.reports.core.document import Cell, Row, Table
 from mmea_bench.reports.core.names import Names
@@ -44,18 +46,16 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
     is_cut = False
     for (method, base, way), group in own.groupby(["method", "base", "inference"], sort=True):
         # A variant names all that was set: parameters, and also precision and partitions.
-        shared = set.intersection(*(set(own) for _, own in group.groupby("variant")["repeat"]))
-        of_shared = group["repeat"].isin(shared)
-        if not shared or group["variant"].nunique() < 2 or group["validation"].isna().any():
+        shared = _of_shared_repeats(group)
+        if shared["variant"].nunique() < 2 or group["validation"].isna().any():
             continue
-        is_cut |= not of_shared.all()
-        group = group[of_shared]
-        means = group.groupby("variant")[["validation", "value"]].mean()
+        is_cut |= len(shared) < len(group)
+        means = shared.groupby("variant")[["validation", "value"]].mean()
         validation, reached = (
             {str(variant): float(mean) for variant, mean in means[column].items()}
             for column in ("validation", "value")
         )
-        n_repeats = group.groupby("variant")["repeat"].nunique().to_dict()
+        n_repeats = shared.groupby("variant")["repeat"].nunique().to_dict()
         chosen = max(validation, key=validation.__getitem__)
         best = min if metric in LESS_IS_BETTER else max
         luckiest = best(reached, key=reached.__getitem__)
@@ -64,7 +64,7 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             *(
                 with_certain(
                     Cell(reached[variant], n=n_repeats[variant], style=metric_style(metric)),
-                    group[group["variant"] == variant],
+                    shared[shared["variant"] == variant],
                 )
                 for variant in (chosen, luckiest)
             ),
@@ -86,3 +86,9 @@ def chosen_table(comparison: Comparison, scores: Mapping[str, float], names: Nam
             (SHARED_NOTE,) * is_cut,
         )
     )
+
+
+def _of_shared_repeats(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the repeats that every variant has."""
+    repeats = [set(own) for _, own in rows.groupby("variant")["repeat"]]
+    return rows[rows["repeat"].isin(set.intersection(*repeats))]
