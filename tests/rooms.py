@@ -47,7 +47,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # A file in a room may also import its neighbours, in one direction.
     "datasets/core": (),  # errors, options, citations, opening files: what everybody names
     "datasets/core/model": ("datasets/core",),  # an immutable pair of graphs; counts
-    "datasets/core/readers": DATA_MODEL,  # file formats
+    "datasets/core/readers/bounded": ("datasets/core",),  # what a file may unpack to
+    "datasets/core/readers": (*DATA_MODEL, "datasets/core/readers/bounded"),  # file formats
     "datasets/core/transforms": DATA_MODEL,  # changes that the address of any dataset can ask for
     # Find, cache, fetch, write.
     "datasets/core/access": (

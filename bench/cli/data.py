@@ -156,7 +156,7 @@ def convert_command(
     from mmea_bench.bench.cli.data_status import convert
 
     with _sentences(dataset_files):
-        stdout().print(convert(name, layout, out, _data_root(data_root), _cache_dir(cache_dir)))
+        echo(convert(name, layout, out, _data_root(data_root), _cache_dir(cache_dir)))
 
 
 @data_app.command("fetch", epilog="Example: mmea-bench data fetch fb15k-db15k --data-root data")

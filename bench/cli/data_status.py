@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from mmea_bench.datasets.core.access.layouts import LayoutDataset, detect
 from mmea_bench.datasets.core.access.published_files import PUBLISHED, WORD_VECTORS
 from mmea_bench.datasets.core.access.writers import LAYOUTS
 from mmea_bench.datasets.core.errors import (
+    DataError,
     ForbiddenDataError,
     MissingDataError,
     UserError,
@@ -236,9 +238,7 @@ def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Pa
     if out.exists():
         raise UserError(f"{out} is there already. Name a new folder.")
     pair = load_pair(open_dataset(address, data_root), cache_dir)
-    LAYOUTS[layout](pair, out)
-    files = detect(out).files
-    copy = files.read(pair.dataset, files.graph_names)
+    copy = _written_and_read(pair, layout, out)
     has_splits = _split_links(copy) == _split_links(pair)
     no_place = "the layout has no place for all of it (docs/add_a_dataset.md)."
     if copy.version != pair.version:
@@ -250,7 +250,31 @@ def convert(address: str, layout: str, out: Path, data_root: Path, cache_dir: Pa
     if not has_splits:
         names = ", ".join(fold.name for fold in pair.folds)
         found += f" Published splits of {address} are lost ({names}): {no_place}"
+    if pair.wrong_seeds is not None:
+        found += " The seed links of the copy are right: wrong ones are of a run, not of files."
     return f"{out}: {found}"
+
+
+def _written_and_read(pair: KGPair, layout: str, out: Path) -> KGPair:
+    """The copy, as read back; the folder gets its name after that.
+
+    Raises:
+        UserError: If the layout cannot hold the dataset; nothing is left of the copy then.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
+            folder = Path(place) / out.name
+            LAYOUTS[layout](pair, folder)
+            files = detect(folder).files
+            copy = files.read(pair.dataset, files.graph_names)
+            folder.rename(out)
+    except DataError as error:
+        found = str(error).replace(str(folder), str(out))
+        raise UserError(f"{pair.dataset} does not fit the layout {layout}: {found}") from None
+    except OSError as error:
+        raise UserError(f"cannot write {out} ({error.strerror or error}).") from None
+    return copy
 
 
 def _split_links(pair: KGPair) -> list[list[set[tuple[str, str]]]]:

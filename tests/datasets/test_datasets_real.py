@@ -162,9 +162,7 @@ def in_layout(pair: KGPair, layout: str) -> KGPair:
         if layout != "dbp15k":
             changes["names"] = text_array(surface_forms(graph.entities.tolist()))
         sides.append(replace(graph, **changes))
-    return canonical(
-        replace(pair, source=sides[0], target=sides[1], features=features, simulated=(), version="")
-    )
+    return canonical(replace(pair, source=sides[0], target=sides[1], features=features, version=""))
 
 
 @pytest.mark.parametrize(

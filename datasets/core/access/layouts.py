@@ -120,7 +120,8 @@ def _locate_mmkg(folder: Path) -> mmkg.MmkgFiles | None:
     if len(graphs) == 2 and len(targets) == 1 and graphs[0].name != graphs[1].name:
         source = next(graph for graph in graphs if graph != targets[0])
         vectors = folder / mmkg.IMAGES
-        return mmkg.MmkgFiles(source, targets[0], vectors if text.is_filled(vectors) else None)
+        archive = vectors if text.is_filled(vectors) else None
+        return mmkg.MmkgFiles(source, targets[0], archive, meta_folder=folder)
     if len(graphs) < 2 and not targets:
         return None
     names = ", ".join(graph.name for graph in graphs)

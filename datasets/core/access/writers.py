@@ -3,7 +3,7 @@
 What a layout has no place for is left out: the raw MMKG and OpenEA layouts carry names inside the
 URIs only, the DBP15K layout keeps attribute names without values and relation ids without names.
 The raw MMKG layout holds no published split, the DBP15K layout one without validation links.
-Images go where our readers find them.
+Images go where our readers find them, and what was made up or has no partner into ``meta.json``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mmea_bench.datasets.core.model.folds import usable_folds
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.nodes import pair_kinds, triple_kinds, visual_nodes
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.readers import dbp15k, nmmea
+from mmea_bench.datasets.core.readers import dbp15k, meta, nmmea
 from mmea_bench.datasets.core.readers.graphs import ids_as_in_files, is_id
 from mmea_bench.datasets.core.readers.names import escaped, lexical_value
 
@@ -80,6 +80,7 @@ def write_mmkg_layout(pair: KGPair, folder: Path) -> None:
     )
     _write_image_index(pair, entities, folder)
     _write_npz(pair, folder / "images.npz")
+    meta.write(pair, folder)
 
 
 def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
@@ -136,6 +137,7 @@ def write_dbp15k_layout(pair: KGPair, folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         with path.open("wb") as stream:
             pickle.dump(vectors, stream, protocol=4)
+    meta.write(pair, folder)
 
 
 def _link_files(pair: KGPair) -> dict[str, Ids]:
@@ -178,6 +180,7 @@ def write_openea_layout(pair: KGPair, folder: Path) -> None:
             path = folder / fold.name / f"{part}_links"
             _write(path, map("\t".join, _rows(links, entities)))
     _write_npz(pair, folder / "images.npz")
+    meta.write(pair, folder)
 
 
 def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
@@ -224,8 +227,7 @@ def write_nmmea_layout(pair: KGPair, folder: Path) -> None:
     for fold in usable_folds(pair):
         for part in nmmea.PARTS:
             _write_pairs(pair, getattr(fold, part), folder / "splits" / fold.name / f"{part}.tsv")
-    meta = {"name": pair.dataset, "version": pair.version, "simulated": list(pair.simulated)}
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+    meta.write(pair, folder, name=pair.dataset, version=pair.version)
 
 
 def _write_pairs(pair: KGPair, rows: NDArray[np.int64], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.model.features import Features
-from mmea_bench.datasets.core.model.graph import KnowledgeGraph, Text
+from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph, Text
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
 from mmea_bench.datasets.core.model.row_keys import order_of_rows, sorted_rows
 
@@ -71,7 +71,15 @@ def with_entity_order(pair: KGPair, entity_order: EntityOrder) -> KGPair:
         pair.notes,
         folds,
         task=pair.task,
+        dangling=(
+            _moved(pair.dangling[0], source_order),
+            _moved(pair.dangling[1], target_order),
+        ),
     )
+
+
+def _moved(ids: Ids, order: NDArray[np.int64]) -> Ids:
+    return np.sort(_inverse(order)[ids]).astype(np.int32)
 
 
 def _canonical_graph(graph: KnowledgeGraph, entity_order: NDArray[np.int64]) -> KnowledgeGraph:

@@ -18,7 +18,7 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Ids, KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, meta, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import canonical_id, read_names
 from mmea_bench.datasets.core.readers.pickles import read_feature_pickle
@@ -64,7 +64,7 @@ class Dbp15kFiles:
         found = [text.stored(path) or path for path in required]
         found += [path for side in "12" if (path := self._attributes(side))]
         found += [path for path in (self.names, self.vectors) if path is not None]
-        return tuple(found)
+        return (*found, *meta.file(self.folder))
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
@@ -118,6 +118,8 @@ class Dbp15kFiles:
         (source, target), id_notes = graphs.keep_ids_apart(built[0][0], built[1][0])
         links, folds, link_notes = self._read_links(ids)
         features, image_notes = self._read_images(ids, uris)
+        declared = meta.read(self.folder)
+        dangling, dangling_notes = declared.dangling_ids((source, target), links)
         notes = [
             *self.missing(),
             *built[0][1],
@@ -127,6 +129,7 @@ class Dbp15kFiles:
             *_unread_name_notes(self.folder),
             *link_notes,
             *image_notes,
+            *dangling_notes,
             *text.copy_notes(self.input_files()),
             *graphs.graph_notes((source, target)),
         ]
@@ -137,8 +140,10 @@ class Dbp15kFiles:
                 target=target,
                 anchor_links=links,
                 features=features,
+                simulated=declared.simulated,
                 notes=tuple(notes),
                 folds=folds,
+                dangling=dangling,
             )
         )
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
 from mmea_bench.datasets.core.model.features import Features
-from mmea_bench.datasets.core.readers.arrays import as_float32, load_archive
-from mmea_bench.datasets.core.readers.sizes import (
+from mmea_bench.datasets.core.readers.bounded.arrays import as_float32, load_archive
+from mmea_bench.datasets.core.readers.bounded.sizes import (
     ARRAY_PACKED,
     check_table,
     most_unpacked,

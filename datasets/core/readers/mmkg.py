@@ -15,10 +15,10 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.readers import graphs, images, spelling, text
+from mmea_bench.datasets.core.readers import graphs, images, meta, spelling, text
+from mmea_bench.datasets.core.readers.bounded.sizes import check_table
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import lexical_value, number_notes, surface_forms
-from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "raw MMKG"
 REQUIRED = "two NAME_EntityTriples.txt and one NAME_SameAsLink.txt, in the folder or below it"
@@ -60,12 +60,14 @@ class MmkgFiles:
         target: Files of the target KG, with its ``NAME_SameAsLink.txt``.
         vectors: NumPy archive of image vectors by entity, if there is one.
         vectors_simulated: Whether that archive was made up, not measured.
+        meta_folder: Folder whose ``meta.json`` speaks of this dataset, if there is one.
     """
 
     source: GraphFiles
     target: GraphFiles
     vectors: Path | None = None
     vectors_simulated: bool = False
+    meta_folder: Path | None = None
 
     @property
     def graph_names(self) -> tuple[str, str]:
@@ -92,7 +94,7 @@ class MmkgFiles:
             found += [side.path("ImageData.h5") for side in sides]
         elif self.vectors is not None:
             found.append(self.vectors)
-        return tuple(found)
+        return (*found, *(meta.file(self.meta_folder) if self.meta_folder else ()))
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
@@ -127,6 +129,7 @@ class MmkgFiles:
         sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         links_path = self.target.path("SameAsLink.txt")
         links = _read_links(links_path)
+        anchor_links = graphs.build_links(links_path, links, sides)
         notes_on_links = graphs.repeat_notes(links_path, links)
         features, notes = self._read_images(sides)
         notes += [
@@ -134,18 +137,25 @@ class MmkgFiles:
             *graphs.graph_notes((source, target)),
         ]
         notes += [*number_notes((source, target)), *id_notes]
-        simulated = ("image",) if features and self.vectors_simulated and not self.has_h5 else ()
-        if simulated:
+        declared = meta.read(self.meta_folder) if self.meta_folder else meta.Meta()
+        dangling, dangling_notes = declared.dangling_ids((source, target), anchor_links)
+        simulated = declared.simulated
+        if features and self.vectors_simulated and not self.has_h5:
+            simulated = ("image",)
             notes.append("The image vectors are simulated, not measured.")
         return canonical(
             KGPair(
                 dataset=address,
                 source=source,
                 target=target,
-                anchor_links=graphs.build_links(links_path, links, sides),
+                anchor_links=anchor_links,
                 features=features,
                 simulated=simulated,
-                notes=(*self.missing(), *source_notes, *target_notes, *notes_on_links, *notes),
+                notes=(
+                    *(*self.missing(), *source_notes, *target_notes, *notes_on_links),
+                    *(*dangling_notes, *notes),
+                ),
+                dangling=dangling,
             )
         )
 

@@ -5,7 +5,6 @@ The folder ``private`` of a generated copy is never opened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmea_bench.datasets.core.errors import DataError, shown
+from mmea_bench.datasets.core.errors import DataError
 from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.nodes import pair_kinds
-from mmea_bench.datasets.core.model.pair import MODALITIES, Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
-from mmea_bench.datasets.core.readers.arrays import as_float32, load_array
+from mmea_bench.datasets.core.model.pair import Fold, KGPair
+from mmea_bench.datasets.core.readers import folds, graphs, images, meta, spelling, text
+from mmea_bench.datasets.core.readers.bounded.arrays import as_float32, load_array
+from mmea_bench.datasets.core.readers.bounded.sizes import check_table
 from mmea_bench.datasets.core.readers.graphs import Triples
 from mmea_bench.datasets.core.readers.names import lexical_value
-from mmea_bench.datasets.core.readers.sizes import check_table
 
 KIND = "NMMEA"
 GRAPH_FOLDERS = ("kg1", "kg2")
@@ -64,10 +63,6 @@ class NmmeaFiles:
         """Printed names where nobody gives better ones."""
         return "NMMKG1", "NMMKG2"
 
-    @property
-    def _meta(self) -> Path:
-        return self.folder / "meta.json"
-
     def input_files(self) -> tuple[Path, ...]:
         """Every file that ``read`` opens."""
         paths = []
@@ -87,7 +82,7 @@ class NmmeaFiles:
                 raise DataError.at(path, "the file is missing", "Put it there, or copy it again.")
         optional += [fold / f"{part}.tsv" for fold in self.fold_folders for part in PARTS]
         found += [file for path in optional if (file := text.stored(path))]
-        return (*found, self._meta) if self._meta.is_file() else tuple(found)
+        return (*found, *meta.file(self.folder))
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
@@ -142,6 +137,8 @@ class NmmeaFiles:
         notes += graphs.repeat_notes(pairs_path, [(row[0], row[1]) for row in rows], "pair")
         notes += text.copy_notes(self.input_files())
         notes += [*id_notes, *graphs.graph_notes((source, target))]
+        declared = meta.read(self.folder)
+        dangling, dangling_notes = declared.dangling_ids((source, target), links)
         for name, both in features.items():
             notes += images.filler_notes(FEATURE_FILES[name], both)
         return canonical(
@@ -151,10 +148,11 @@ class NmmeaFiles:
                 target=target,
                 anchor_links=links,
                 features=features,
-                simulated=_simulated(self._meta),
-                notes=tuple(notes),
+                simulated=declared.simulated,
+                notes=(*notes, *dangling_notes),
                 folds=read,
                 task="n-mmkg",
+                dangling=dangling,
             )
         )
 
@@ -344,21 +342,6 @@ def _read_fold(folder: Path, fold: Path, pairs: Mapping[tuple[str, str], _Writte
         )
         raise DataError.at(fold, problem, "Copy the split again.")
     return Fold(_fold_name(folder, fold), *parts)
-
-
-def _simulated(meta: Path) -> tuple[str, ...]:
-    """Modalities that ``meta.json`` declares as made up."""
-    if not meta.is_file():
-        return ()
-    try:
-        content = json.loads("\n".join(text.read_lines(meta)))
-        names = content.get("simulated", [])
-        if not isinstance(names, list) or not set(names) <= set(MODALITIES):
-            raise ValueError(f"`simulated` must be a list of {', '.join(MODALITIES)}")
-        return tuple(sorted(names))
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        problem = f"cannot be read ({shown(error, quote='')})"
-        raise DataError.at(meta, problem, 'Write {"simulated": []} or remove the file.') from None
 
 
 def _order_notes(links: NDArray[np.int32], nodes: Sequence[Mapping[str, int]]) -> list[str]:

@@ -14,7 +14,7 @@ from mmea_bench.datasets.core.model.canonical import canonical
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import KnowledgeGraph
 from mmea_bench.datasets.core.model.pair import Fold, KGPair
-from mmea_bench.datasets.core.readers import folds, graphs, images, spelling, text
+from mmea_bench.datasets.core.readers import folds, graphs, images, meta, spelling, text
 from mmea_bench.datasets.core.readers.graphs import Facts, Triples, strip_brackets
 from mmea_bench.datasets.core.readers.names import lexical_value, number_notes, surface_forms
 
@@ -56,7 +56,7 @@ class OpeneaFiles:
         found += [path for part in parts if (path := text.stored(part))]
         found += [path for side in "12" if (path := self._attributes(side))]
         found += [self._vectors] if self._vectors else []
-        return tuple(found)
+        return (*found, *meta.file(self.folder))
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
@@ -95,6 +95,9 @@ class OpeneaFiles:
         sides = [graphs.positions(graph.entities.tolist()) for graph in (source, target)]
         links_path = self.folder / "ent_links"
         rows = _read_pairs(links_path)
+        links = graphs.build_links(links_path, rows, sides)
+        declared = meta.read(self.folder)
+        dangling, dangling_notes = declared.dangling_ids((source, target), links)
         features: dict[str, tuple[Features, Features]] = {}
         notes: list[str] = []
         if self._vectors is not None:
@@ -110,16 +113,18 @@ class OpeneaFiles:
         )
         notes += [*folds.broken_notes(read), *text.copy_notes(self.input_files())]
         notes += [*graphs.graph_notes((source, target)), *number_notes((source, target))]
-        notes += [*id_notes, *_attributes_only_notes((source, target))]
+        notes += [*id_notes, *dangling_notes, *_attributes_only_notes((source, target))]
         return canonical(
             KGPair(
                 dataset=address,
                 source=source,
                 target=target,
-                anchor_links=graphs.build_links(links_path, rows, sides),
+                anchor_links=links,
                 features=features,
+                simulated=declared.simulated,
                 notes=(*self.missing(), *graphs.repeat_notes(links_path, rows), *notes),
                 folds=read,
+                dangling=dangling,
             )
         )
 

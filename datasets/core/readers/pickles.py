@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
+from mmea_bench.datasets.core.readers.bounded.sizes import check_table
 from mmea_bench.datasets.core.readers.images import Vectors
-from mmea_bench.datasets.core.readers.sizes import check_table
 from mmea_bench.datasets.core.regular_files import open_regular
 
 _AGAIN = "Copy or fetch the file again."

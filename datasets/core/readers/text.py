@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
-from mmea_bench.datasets.core.readers.sizes import LARGEST_UNPACKED_BYTES, read_packed
+from mmea_bench.datasets.core.readers.bounded.sizes import LARGEST_UNPACKED_BYTES, read_packed
 from mmea_bench.datasets.core.regular_files import open_regular, read_regular
 
 LARGEST_ID = 2**31 - 1

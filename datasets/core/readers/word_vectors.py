@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmea_bench.datasets.core.errors import DataError, shown
 from mmea_bench.datasets.core.model.features import Features
 from mmea_bench.datasets.core.model.graph import Text
-from mmea_bench.datasets.core.readers.sizes import most_unpacked, packed_too_well
+from mmea_bench.datasets.core.readers.bounded.sizes import most_unpacked, packed_too_well
 from mmea_bench.datasets.core.regular_files import open_regular
 
 FILE = "glove.6B.300d.txt"

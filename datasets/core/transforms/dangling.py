@@ -28,14 +28,13 @@ def with_dangling(pair: KGPair, share: float, seed: int) -> KGPair:
     kept_source = _all_but(links[chosen[1::2], 0], pair.source.n_entities)
     kept_target = _all_but(links[chosen[::2], 1], pair.target.n_entities)
     is_left = kept_source[links[:, 0]] & kept_target[links[:, 1]]
-    return replace(
-        induced(pair, kept_source, kept_target),
-        dangling=(
-            new_ids(kept_source, _without_partner(links[:, 0], is_left)),
-            new_ids(kept_target, _without_partner(links[:, 1], is_left)),
-        ),
-        version="",
+    left = induced(pair, kept_source, kept_target)
+    hidden = (
+        new_ids(kept_source, _without_partner(links[:, 0], is_left)),
+        new_ids(kept_target, _without_partner(links[:, 1], is_left)),
     )
+    source, target = (np.union1d(*both) for both in zip(left.dangling, hidden, strict=True))
+    return replace(left, dangling=(source, target), version="")
 
 
 def _all_but(hidden: Ids, size: int) -> Flags:

@@ -308,3 +308,20 @@ def test_convert_says_that_a_layout_has_no_place_for_a_published_split(tmp_path:
     assert f"Published splits of {first} are lost (splits/1): the layout has no place for" in said
     assert "the same content" not in said
     assert (f"copy: the graphs and links of {first}, version" in said) is (layout == "mmkg")
+
+
+def test_a_copy_that_its_reader_refuses_leaves_nothing(tmp_path: Path):
+    """Without relation triples no entity is left for the links to name."""
+    folder = tmp_path / "first"
+    data_status.convert("synthetic[n=100]", "dbp15k", folder, tmp_path, None)
+    for side in "12":
+        rows = (folder / f"triples_{side}").read_text().splitlines(keepends=True)
+        (folder / f"triples_{side}").write_text(rows[0])
+    with pytest.raises(UserError, match=r"does not fit the layout openea: .*/copy/ent_links"):
+        data_status.convert(str(folder), "openea", tmp_path / "copy", tmp_path, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_convert_writes_the_address_as_it_was_given(tmp_path: Path):
+    options = ["convert", "synthetic[n=100]", "--layout", "openea", "--out", str(tmp_path / "a")]
+    assert "where synthetic[n=100] has" in RUNNER.invoke(data_app, options).stdout

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.errors import DataError, shown, unreadable
-from mmea_bench.datasets.core.readers.sizes import ARRAY_PACKED, most_unpacked, packed_too_well
+from mmea_bench.datasets.core.readers.bounded.sizes import (
+    ARRAY_PACKED,
+    most_unpacked,
+    packed_too_well,
+)
 from mmea_bench.datasets.core.regular_files import open_regular
 
 
