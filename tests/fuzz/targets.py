@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmea_bench.datasets.core.access.catalogue import open_dataset
-from mmea_bench.datasets.core.access.fetch import RECORD_NAME, read_record
+from mmea_bench.datasets.core.access.fetch_record import RECORD_NAME, read_record
 from mmea_bench.datasets.core.access.layouts import detect
 from mmea_bench.datasets.core.access.writers import write_nmmea_layout
 from mmea_bench.datasets.core.model.surface_forms import surface_form

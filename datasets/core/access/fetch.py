@@ -8,20 +8,25 @@ in ``<data root>/fetched.json`` and every later look must match the record.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
+from filelock import FileLock, Timeout
 
 from mmea_bench.datasets.core.access.base import RemoteFile
+from mmea_bench.datasets.core.access.fetch_record import (
+    LOCK_SUFFIX,
+    add_to_record,
+    read_record,
+)
 from mmea_bench.datasets.core.errors import DataError
 
-RECORD_NAME = "fetched.json"
 _ATTEMPTS = 3
 _TIMEOUT_S = (15.0, 60.0)  # to connect, between two pieces
 _PIECE_BYTES = 1 << 16  # what a cut connection can lose of its last piece
@@ -72,6 +77,10 @@ class _Target:
         return self.beside(".part")
 
     @property
+    def lock(self) -> Path:
+        return self.beside(".part" + LOCK_SUFFIX)
+
+    @property
     def validator(self) -> Path:
         return self.beside(".part.etag")
 
@@ -100,6 +109,9 @@ def fetch_files(
             )
         except DataError as error:
             outcome = FetchOutcome(remote.path, "failed", str(error))
+        except OSError as error:
+            sentence = f"{data_root / remote.path}: {error.strerror or error}."
+            outcome = FetchOutcome(remote.path, "failed", sentence)
         outcomes.append(outcome)
     return outcomes
 
@@ -124,39 +136,44 @@ def fetch_file(
             names the file, the expected and the found hash, and where the bytes are kept.
     """
     target = _Target(remote, data_root)
-    if target.path.exists():
+    if os.path.lexists(target.path):
         return _verify_present(target)
     if not remote.url:
         text = f"{target.path}: {remote.instructions or 'no address is published'}"
         return FetchOutcome(remote.path, "needs_browser", text)
     _check_address(remote.url, allow_loopback_http=allow_loopback_http)
     target.path.parent.mkdir(parents=True, exist_ok=True)
-    _download(target, progress, allow_loopback_http=allow_loopback_http)
-    return _accept(target)
+    with _alone(target):
+        if target.path.exists():  # another process was faster
+            return _verify_present(target)
+        _download(target, progress, allow_loopback_http=allow_loopback_http)
+        return _accept(target)
 
 
-def read_record(data_root: Path) -> dict[str, str]:
-    """Path to SHA-256 of the files without a published checksum that were seen before.
-
-    Raises:
-        DataError: If the record exists but is not a JSON object of texts.
-    """
-    path = data_root / RECORD_NAME
-    if not path.exists():
-        return {}
+@contextmanager
+def _alone(target: _Target) -> Iterator[None]:
+    """Two processes that write one ``.part`` file would mix their bytes."""
+    lock = FileLock(target.lock)
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        record = error
-    if not isinstance(record, dict) or not all(isinstance(v, str) for v in record.values()):
+        lock.acquire(timeout=0)
+    except Timeout:
+        problem = "another process is fetching it"
         raise DataError.at(
-            path, "is not a JSON object of checksums", "Delete it to record them anew."
-        )
-    return record
+            target.path, problem, "Wait for it, then run the same command."
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            target.lock.unlink(missing_ok=True)
+        lock.release()
 
 
 def _verify_present(target: _Target) -> FetchOutcome:
     remote = target.remote
+    if not target.path.is_file():
+        problem = "is a folder, a pipe or a dead link, not the file"
+        raise DataError.at(target.path, problem, "Move it away and run the same command again.")
     _refuse_web_page(target, target.path)
     found = _sha256(target.path)
     expected, origin = _expected_hash(target)
@@ -168,7 +185,7 @@ def _verify_present(target: _Target) -> FetchOutcome:
         )
     if expected:
         return FetchOutcome(remote.path, "present", f"present, {origin} checksum verified", found)
-    _record(target, found)
+    add_to_record(target.data_root, remote.path, found)
     sentence = f"present, no published checksum: recorded {found}"
     return FetchOutcome(remote.path, "present", sentence, found)
 
@@ -186,7 +203,7 @@ def _accept(target: _Target) -> FetchOutcome:
     if expected:
         sentence = f"downloaded, {origin} checksum verified"
     else:
-        _record(target, found)
+        add_to_record(target.data_root, remote.path, found)
         sentence = f"downloaded, no published checksum: recorded {found}"
     return FetchOutcome(remote.path, "downloaded", sentence, found)
 
@@ -219,14 +236,6 @@ def _expected_hash(target: _Target) -> tuple[str, str]:
     if target.remote.sha256:
         return target.remote.sha256, "known"
     return read_record(target.data_root).get(target.remote.path, ""), "recorded"
-
-
-def _record(target: _Target, sha256: str) -> None:
-    record = read_record(target.data_root) | {target.remote.path: sha256}
-    path = target.data_root / RECORD_NAME
-    temporary = path.with_name(f"{RECORD_NAME}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", "utf-8")
-    temporary.replace(path)
 
 
 def _sha256(path: Path) -> str:

@@ -59,10 +59,13 @@ class WrongSeeds:
     Attributes:
         share: Share of the training seed links whose target is a wrong one.
         seed: Seed of their choice.
+        numbers: A random number for each anchor link, [n_links]: who has the smallest is wrong
+            first.
     """
 
     share: float
     seed: int
+    numbers: NDArray[np.uint64] = field(repr=False, compare=False)
 
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int32)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmea_bench.datasets.core.model.graph import Ids, frozen_array
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.model.priorities import priorities
 
 
 def trained_links(pair: KGPair, seed_links: Ids) -> Ids:
     """The seed links as a method gets them: as they are, or some with a wrong target.
 
-    The seeds stand in a random order; the first ``round(share * n_seed)`` of them each take the
-    target of the next one that is none of their own partners. So more noise adds wrong links to
+    The seeds stand in the order of ``WrongSeeds.numbers``; the first ``round(share * n_seed)`` of
+    them each take the target of the next one that is none of their own partners, and one that has
+    no such target keeps its own. So more noise adds wrong links to
     those of less noise, a wrong target is always one of the seeds' own, and nearly every target
     stays in one link. Validation and test links are neither read nor named.
 
@@ -29,8 +28,9 @@ def trained_links(pair: KGPair, seed_links: Ids) -> Ids:
     n_wrong = 0 if noise is None else round(noise.share * len(seed_links))
     if noise is None or not n_wrong:
         return seed_links
-    order = _random_order(pair, seed_links, noise.seed)
-    known = set(map(tuple, pair.anchor_links.tolist()))
+    known = {(s, t): row for row, (s, t) in enumerate(pair.anchor_links.tolist())}
+    rows = [known[s, t] for s, t in seed_links.tolist()]
+    order = np.argsort(noise.numbers[rows], kind="stable")
     links = seed_links.copy()
     targets = seed_links[order, 1].tolist()
     for place in range(n_wrong):
@@ -46,10 +46,3 @@ def wrong_seed_note(links: Ids, seed_links: Ids) -> str:
     """A sentence about seeds that were made wrong; "" for none."""
     n_wrong = int((links[:, 1] != seed_links[:, 1]).sum())
     return f"{n_wrong} of {len(links)} training seed links are wrong on purpose" * bool(n_wrong)
-
-
-def _random_order(pair: KGPair, links: Ids, seed: int) -> NDArray[np.int64]:
-    """An order of the links that depends on the URIs of their ends alone."""
-    ends = zip(pair.source.entities[links[:, 0]], pair.target.entities[links[:, 1]], strict=True)
-    texts = ["\x00".join(both) for both in ends]
-    return np.argsort(priorities("seed_noise", texts, seed), kind="stable")

@@ -23,7 +23,7 @@ from mmea_bench.datasets.core.transforms import (
 from mmea_bench.datasets.core.transforms.transform import Transform
 
 # In the order of acting: images and attributes by the entities of the files, then who is there,
-# then what they are called.
+# then which seeds are wrong, as long as entities go by their URIs, then what they are called.
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
     {
         each.name: each
@@ -33,9 +33,9 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
             attribute_ratio.TRANSFORM,
             part.TRANSFORM,
             dangling.TRANSFORM,
+            seed_noise.TRANSFORM,
             name_noise.TRANSFORM,
             names.TRANSFORM,
-            seed_noise.TRANSFORM,
         )
     }
 )

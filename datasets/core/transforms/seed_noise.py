@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmea_bench.datasets.core.model.pair import KGPair, WrongSeeds
+from mmea_bench.datasets.core.model.priorities import priorities
 from mmea_bench.datasets.core.transforms.transform import EVERY_TASK, Transform
 
 
 def with_seed_noise(pair: KGPair, share: float, seed: int) -> KGPair:
     """The dataset with a note of the noise, which acts when a split gives a method its seeds.
 
-    See ``wrong_seeds.trained_links``; anchor links and published splits stay as they are.
+    The order in which seeds become wrong depends on the URIs of their ends alone. See
+    ``wrong_seeds.trained_links``; anchor links and published splits stay as they are.
     """
-    return replace(pair, wrong_seeds=WrongSeeds(share, seed), version="")
+    links = pair.anchor_links
+    ends = zip(pair.source.entities[links[:, 0]], pair.target.entities[links[:, 1]], strict=True)
+    numbers = priorities("seed_noise", ("\x00".join(both) for both in ends), seed)
+    return replace(pair, wrong_seeds=WrongSeeds(share, seed, numbers), version="")
 
 
 TRANSFORM = Transform(

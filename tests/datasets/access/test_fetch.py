@@ -7,14 +7,17 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mmea_bench.datasets.core.access.base import RemoteFile
-from mmea_bench.datasets.core.access.fetch import RECORD_NAME, fetch_file, fetch_files, read_record
+from mmea_bench.datasets.core.access.fetch import fetch_file, fetch_files
+from mmea_bench.datasets.core.access.fetch_record import RECORD_NAME, add_to_record, read_record
 from mmea_bench.datasets.core.access.published_files import PUBLISHED
 from mmea_bench.datasets.core.errors import DataError
 
@@ -310,3 +313,36 @@ def test_the_table_of_published_files_is_well_formed():
         assert not Path(file.path).is_absolute()
         assert ".." not in Path(file.path).parts
         assert by_path.setdefault(file.path, file) == file
+
+
+def test_a_file_that_another_process_fetches_is_left_to_it(shelf: Shelf, tmp_path: Path):
+    """Both would write one part file; the checksum of such a mixture was once recorded."""
+    file = remote(shelf)
+    (tmp_path / "set").mkdir()
+    with FileLock(tmp_path / "set" / "file.txt.part.lock"):
+        (outcome,) = fetch_files([file], tmp_path, allow_loopback_http=True)
+    assert outcome.status == "failed"
+    assert "another process is fetching it" in outcome.sentence
+    assert shelf.ranges == []
+    assert fetch(file, tmp_path).status == "downloaded"
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["file.txt"]
+
+
+def test_what_others_record_at_the_same_time_stays(tmp_path: Path):
+    names = [f"set/{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: add_to_record(tmp_path, name, DIGEST), names))
+    assert read_record(tmp_path) == dict.fromkeys(names, DIGEST)
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_sentence(shelf: Shelf, tmp_path: Path):
+    (tmp_path / "set" / "file.txt").mkdir(parents=True)
+    (outcome,) = fetch_files([remote(shelf)], tmp_path, allow_loopback_http=True)
+    assert outcome.status == "failed"
+    assert "is a folder" in outcome.sentence
+
+
+def test_a_data_root_that_is_a_file_is_a_sentence(shelf: Shelf, tmp_path: Path):
+    (tmp_path / "set").write_text("")
+    (outcome,) = fetch_files([remote(shelf)], tmp_path, allow_loopback_http=True)
+    assert (outcome.status, str(tmp_path) in outcome.sentence) == ("failed", True)

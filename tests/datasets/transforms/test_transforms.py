@@ -215,6 +215,13 @@ def test_wrong_seeds_are_as_many_as_asked_nested_and_never_of_other_parts() -> N
     assert wrong_seed_note(split.seed_links, split.seed_links) == ""
 
 
+@pytest.mark.parametrize("other", ["name_noise=0.5", "names=off"])
+def test_the_same_seeds_are_wrong_whatever_entities_are_called(other: str) -> None:
+    seeds = split_links(_read().anchor_links, 0.3, 5, 0.1).seed_links
+    plain, both = (_read(options) for options in ("seed_noise=0.2", f"seed_noise=0.2,{other}"))
+    assert np.array_equal(trained_links(plain, seeds), trained_links(both, seeds))
+
+
 def test_a_folder_of_ones_own_takes_transforms(tmp_path: Path) -> None:
     write_openea_layout(_read(), tmp_path / "own")
     changed = open_dataset(f"{tmp_path / 'own'}[image_ratio=0.5]")

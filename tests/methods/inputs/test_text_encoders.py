@@ -151,6 +151,26 @@ def test_other_weights_are_another_cache_entry(folder: Path, tmp_path: Path) -> 
     assert not torch.equal(first, text_vectors(TEXTS, str(folder), "sum tokens", context(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    "name", ["added_tokens.json", "special_tokens_map.json", "sentencepiece.bpe.model"]
+)
+def test_every_file_that_may_say_how_texts_become_tokens_counts(folder: Path, name: str) -> None:
+    before = text_encoders.folder_identity(folder)
+    (folder / name).write_text("{}")
+    assert text_encoders.folder_identity(folder) != before
+    assert folder / name in text_encoders.encoder_files(str(folder))
+
+
+@pytest.mark.parametrize("name", ["README.md", ".gitattributes", "tf_model.h5", "onnx"])
+def test_what_is_never_read_is_not_digested(folder: Path, name: str) -> None:
+    before = text_encoders.folder_identity(folder)
+    if name == "onnx":
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_bytes(b"x")
+    assert text_encoders.folder_identity(folder) == before
+
+
 def test_plain_tensors_are_read_as_well(folder: Path) -> None:
     expected = text_vectors(TEXTS, str(folder), "sum tokens", context())
     import safetensors.torch
