@@ -139,8 +139,11 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
         UserError: If the name or an option does not exist, or the plugin cannot be imported.
     """
     root = data_root if data_root is not None else resolve_data_root(None, {})
-    if "[" not in address and _is_folder(address):
+    if not address.endswith("]") and _is_folder(address):
         return _open_folder(address)
+    if address.endswith("]") and _is_folder(address) and Path(address).is_dir():
+        problem = "a folder whose name ends with ] reads as one with options"
+        raise DataError.at(address, problem, "Give the folder another name.")
     if address.endswith("]") and _is_folder(address.rpartition("[")[0]):
         place, given = split_address(address)
         return _with_transforms(_open_folder(place), f"option of {place}", given)

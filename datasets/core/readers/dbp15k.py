@@ -217,6 +217,12 @@ class Dbp15kFiles:
         named = {*uris[0], *uris[1]}
         own = [{key: row for key, row in side.items() if key not in named} for side in ids]
         by_key = [{**own[side], **graphs.positions(uris[side])} for side in (0, 1)]
+        known = by_key[0].keys() | by_key[1].keys()
+        keys = [
+            canonical_id(key) if graphs.is_id(key) and key not in known else key
+            for key in keyed.keys
+        ]
+        keyed = images.Vectors(keys, keyed.values)
         return images.shared_features(self.vectors, keyed, by_key, sizes)
 
 
@@ -231,10 +237,10 @@ def locate(folder: Path) -> Dbp15kFiles | None:
 
 def _names_file(folder: Path) -> Path | None:
     stems = (folder.name, f"dbp_{folder.name}")
-    inside = _filled(folder.glob(NAMES))
+    inside = _names_below(folder)
     # The folder beside several datasets holds one file for each, told apart by the dataset name.
-    beside = [path for path in _filled(folder.parent.glob(NAMES)) if path.stem in stems]
-    found = [path for path in inside if path.stem in stems] if len(inside) > 1 else inside
+    beside = [path for path in _names_below(folder.parent) if _stem(path) in stems]
+    found = [path for path in inside if _stem(path) in stems] if len(inside) > 1 else inside
     found = found or inside or beside
     if len(found) > 1:
         raise DataError.at(
@@ -243,6 +249,17 @@ def _names_file(folder: Path) -> Path | None:
             f"Keep the one that you mean, or call it {folder.name}.json.",
         )
     return next(iter(found), None)
+
+
+def _names_below(folder: Path) -> list[Path]:
+    """Files of names, a compressed one where it does not stand beside its file."""
+    plain = _filled(folder.glob(NAMES))
+    packed = _filled(folder.glob(f"{NAMES}.gz"))
+    return [*plain, *(path for path in packed if path.with_suffix("") not in plain)]
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".json")
 
 
 def _vectors_file(folder: Path) -> Path | None:

@@ -25,6 +25,7 @@ REQUIRED = "two NAME_EntityTriples.txt and one NAME_SameAsLink.txt, in the folde
 IMAGES = "images.npz"
 
 _BLANKS = re.compile(r"[ \t]+")
+_SPACED = re.compile(r"<[^>\t]*> +<[^>\t]*> ")
 _TRIPLE = "head relation tail ."
 _LINK = "source-entity <SameAs> target-entity ."
 _FACT = 'entity attribute "value"^^<type> .` or `entity TAB attribute TAB value'
@@ -230,11 +231,13 @@ def read_facts(path: Path) -> Facts:
     """
     facts = []
     for number, line in enumerate(text.read_lines(path), 1):
-        parts = line.split("\t" if "\t" in line else " ", 2)
+        # Of a line that is spaced out like N-Triples, a tab is a letter of the literal.
+        is_tabbed = "\t" in line and not _SPACED.match(line)
+        parts = line.split("\t" if is_tabbed else " ", 2)
         value = parts[2].strip() if len(parts) == 3 else ""
         if value.endswith((" .", "\t.")):
             value = value[:-2].rstrip()
-        elif "\t" not in line:
+        elif not is_tabbed:
             value = ""
         entity, attribute = strip_brackets(parts[0]), strip_brackets(parts[-2:][0])
         if not (value and entity and attribute):

@@ -175,7 +175,7 @@ def _read_facts(path: Path) -> Facts:
     rows: list[list[str]] = []
     for number, line in enumerate(text.read_lines(path), 1):
         parts = line.split("\t", 2)  # a literal may hold tabs itself
-        if len(parts) != 3 or not parts[0] or not parts[1]:
+        if len(parts) != 3 or not all(map(strip_brackets, parts[:2])):
             raise text.malformed(path, number, line, "entity TAB attribute TAB literal")
         entity, attribute, literal = parts
         rows.append(parts)

@@ -146,12 +146,12 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
         columns: What each column holds; their number is checked and their names are printed.
 
     Raises:
-        DataError: If a line has another number of columns or an empty one.
+        DataError: If a line has another number of columns or an empty one (also in brackets).
     """
     rows = [line.split("\t") for line in read_lines(path)]
     wanted = len(columns)
     for number, row in enumerate(rows, 1):
-        if len(row) != wanted or "" in row:
+        if len(row) != wanted or "" in row or "<>" in row:
             raise malformed(path, number, "\t".join(row), " TAB ".join(columns))
     return rows
 

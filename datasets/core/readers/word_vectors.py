@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zipfile
@@ -54,7 +55,7 @@ def read_word_vectors(path: Path, words: set[str]) -> WordTable:
     try:
         with _opened(path) as stream:
             for number, line in enumerate(_bounded_lines(path, stream), start=1):
-                if number == 1 and _is_header(line):
+                if not line or (number == 1 and _is_header(line)):
                     continue
                 word, _, rest = line.partition(b" ")
                 # A word that stands again is passed over: a file of them would take long.
@@ -91,18 +92,22 @@ def _vector(path: Path, line: int, numbers: bytes, table: WordTable) -> NDArray[
 
 
 def _bounded_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
-    """Lines of the text, one at a time; neither a line nor the whole may be out of proportion."""
+    """Lines of the text, one at a time, blank ones as b""; none may be out of proportion."""
     n_bytes = path.stat().st_size
     n_left = most_unpacked(n_bytes) if path.suffix in (".zip", ".gz") else n_bytes
+    is_first = True
     while line := stream.readline(_LONGEST_LINE):
         n_left -= len(line)
         if n_left < 0:
             raise packed_too_well(path)
         if len(line) == _LONGEST_LINE:
             raise ValueError(f"a line has {_LONGEST_LINE} bytes or more")
-        if b" " not in line:
+        if is_first:
+            line, is_first = line.removeprefix(codecs.BOM_UTF8), False
+        is_blank = line.isspace()
+        if b" " not in line and not is_blank:
             raise ValueError("a line has no numbers")
-        yield line
+        yield b"" if is_blank else line
 
 
 def words_of(names: Iterable[str]) -> set[str]:

@@ -27,6 +27,7 @@ _TYPE = re.compile(r"<([^\s<>]+)>|([A-Za-z][\w.-]*:[^\s<>]+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SMALLEST_DEVIATION = 1e-6
+_LARGEST_TO_SQUARE = 1e140
 _DATE = re.compile(r"(-?[0-9]{3,9})-([0-9]{1,2}|##)(?:-([0-9]{1,2}|##))?(?:T.*|Z)?")
 
 
@@ -187,7 +188,11 @@ def standardised_numbers(attributes: IntArray, numbers: NDArray[np.float64]) -> 
         numbers: [n].
     """
     known = ~np.isnan(numbers)
-    own, owners = numbers[known], attributes[known]
+    owners = attributes[known]
+    # Squares of the largest numbers would overflow, and with them their attribute's deviation.
+    peaks = np.zeros(owners.max(initial=0) + 1)
+    np.maximum.at(peaks, owners, np.abs(numbers[known]))
+    own = numbers[known] / np.where(peaks > _LARGEST_TO_SQUARE, peaks, 1.0)[owners]
     counts = np.maximum(1, np.bincount(owners, minlength=1))
     gaps = own - (np.bincount(owners, weights=own, minlength=1) / counts)[owners]
     deviations = np.sqrt(np.bincount(owners, weights=gaps**2, minlength=1) / counts)

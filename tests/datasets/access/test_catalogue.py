@@ -13,6 +13,7 @@ from mmea_bench.datasets.core.access.catalogue import (
     resolve_data_root,
 )
 from mmea_bench.datasets.core.access.layouts import FolderDataset
+from mmea_bench.datasets.core.access.writers import write_openea_layout
 from mmea_bench.datasets.core.errors import DataError, UserError
 from mmea_bench.datasets.core.model.statistics import PAIR, STATISTICS
 from tests.datasets.layouts import write_eva, write_raw
@@ -83,6 +84,17 @@ def test_unknown_addresses_are_explained(address: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
         open_dataset(address)
     assert words in str(caught.value)
+
+
+def test_a_folder_may_hold_brackets_but_not_end_with_one(tmp_path: Path) -> None:
+    pair = open_dataset("synthetic[n=100]").read()
+    folder = tmp_path / "copies [1]" / "of it"
+    write_openea_layout(pair, folder)
+    opened = open_dataset(f"{folder}[part=0.5]")
+    assert 0 < opened.read().source.n_entities < pair.source.n_entities
+    assert open_dataset(opened.address).address == opened.address
+    with pytest.raises(UserError, match="reads as one with options"):
+        open_dataset(str(folder.parent))
 
 
 def test_a_folder_has_one_address_that_opens_again(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_a_key_that_is_a_uri_is_no_id(tmp_path: Path) -> None:
     assert target.values[target.present].tolist() == [[2.0]]
 
 
-@pytest.mark.parametrize("keys", [["0", "11"], ["/m/a", f"<{DBP}C>"]])
+@pytest.mark.parametrize("keys", [["0", "11"], ["000", "0011"], ["/m/a", f"<{DBP}C>"]])
 def test_an_archive_names_entities_by_id_or_uri(tmp_path: Path, keys: list[str]) -> None:
     folder = write_eva(tmp_path)
     np.savez(folder / "images.npz", entities=np.array(keys), features=np.ones((2, 2)))
@@ -130,6 +131,7 @@ def test_an_archive_names_entities_by_id_or_uri(tmp_path: Path, keys: list[str])
         ("ent_ids_2", "0\t/m/new", "id 0 already stands in ent_ids_1, line 1"),
         ("ent_ids_1", "5\t/m/a", "the URI '/m/a' already stands in line 1"),
         ("ent_ids_1", "5", "`id TAB URI`"),
+        ("ent_ids_1", "5\t<>", "`id TAB URI`"),
         ("ent_ids_1", "x\t/m/new", "entity id 'x' is not a whole number"),
         ("ent_ids_1", "2147483648\t/m/new", "is not a whole number in 0..2147483647"),
         ("triples_1", "0\t0\t99", "entity id 99 is not in ent_ids_1"),
@@ -194,6 +196,19 @@ def test_a_bad_file_of_names_is_refused(tmp_path: Path, content: str, words: str
         read(tmp_path)
     assert words in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_compressed_file_of_names_is_read(tmp_path: Path) -> None:
+    folder = write_eva(tmp_path)
+    path = folder / "translated_ent_name" / "x.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps([[0, ["a", "name"]], [11, ["another"]]]))
+    plain = read(folder)
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    beside = read(folder)
+    path.unlink()
+    assert plain.version == beside.version == read(folder).version
+    assert any(plain.source.names)
 
 
 def test_names_keep_their_words(tmp_path: Path) -> None:

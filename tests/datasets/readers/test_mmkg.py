@@ -81,12 +81,14 @@ def test_facts_of_the_three_dialects(tmp_path: Path) -> None:
             "/m/a\t<http://f/lat>\t9.7",
             '<e> <p> "1905.0000"^^<http://www.w3.org/2001/XMLSchema#degrees> .',
             '<e>\t<p>\t"a b"^^<t> .',
+            '<e> <p> "a\tb"^^<t> .',
         ],
     )
     assert read_facts(path) == [
         ("/m/a", "http://f/lat", "9.7"),
         ("e", "p", "1905.0000"),
         ("e", "p", "a b"),
+        ("e", "p", "a\tb"),
     ]
 
 

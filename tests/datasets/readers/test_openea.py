@@ -62,6 +62,8 @@ def test_image_archive(tmp_path: Path) -> None:
     ("file", "line", "words"),
     [
         ("rel_triples_1", "a\tb", "`head TAB relation TAB tail`"),
+        ("rel_triples_1", "<>\tr\tb", "`head TAB relation TAB tail`"),
+        ("attr_triples_1", "a\t<>\t1", "`entity TAB attribute TAB literal`"),
         ("attr_triples_2", "a\tb", "`entity TAB attribute TAB literal`"),
         ("ent_links", "/m/a\tnowhere", "'nowhere', which is no entity of the target KG"),
     ],

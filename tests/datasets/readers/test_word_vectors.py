@@ -77,6 +77,23 @@ def test_the_header_of_fasttexts_files_is_no_word(tmp_path: Path) -> None:
     assert {word: vector.tolist() for word, vector in table.items()} == {"red": [1, 0]}
 
 
+def test_a_byte_order_mark_and_blank_lines_are_no_words(tmp_path: Path) -> None:
+    path = tmp_path / "own.vec"
+    path.write_text("\ufeffred 1 0\n\nhouse 0 1\n\n", encoding="utf-8")
+    table = read_word_vectors(path, {"red", "house", ""})
+    assert {word: vector.tolist() for word, vector in table.items()} == {
+        "red": [1, 0],
+        "house": [0, 1],
+    }
+
+
+def test_a_blank_line_counts_among_the_lines(tmp_path: Path) -> None:
+    path = tmp_path / "own.vec"
+    path.write_text("red 1 0\n\nhouse 0 1 2\n")
+    with pytest.raises(DataError, match="line 3: 3 numbers"):
+        read_word_vectors(path, {"red", "house"})
+
+
 def test_a_number_below_the_first_line_is_a_word(tmp_path: Path) -> None:
     path = tmp_path / "narrow.vec"
     path.write_text("2 1\n3 4\n")

@@ -271,3 +271,9 @@ def test_one_value_per_attribute_and_the_first_attributes_of_an_entity() -> None
     found = zip(kept.entities.tolist(), kept.attributes.tolist(), kept.texts, strict=True)
     assert list(found) == [(0, 5, "d"), (0, 2, "b"), (1, 2, "f")]
     assert len(values.chosen(entities == 9).one_each(2)) == 0
+
+
+def test_a_number_whose_square_overflows_is_standardised_like_any_other() -> None:
+    numbers = np.array([1e300, 3e300, 2.0, 4.0])
+    found = standardised_numbers(np.array([0, 0, 1, 1]), numbers)
+    np.testing.assert_allclose(found, [-1, 1, -1, 1])
