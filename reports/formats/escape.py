@@ -192,8 +192,13 @@ def _decomposed(letter: str) -> tuple[str, str]:
 
 def markdown(text: str) -> str:
     """Text that Markdown prints as it stands, also inside a table."""
-    escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(text))
-    return " ".join(escaped.split())
+    escaped = re.sub(r"([\\`*_\[\]<>|~]|&(?=#?\w+;))", r"\\\1", plain(text))
+    # In front of a blank these would begin a heading or an item.
+    return re.sub(r"^([#+-]|\d+[.)])(?= )", _last_letter_escaped, " ".join(escaped.split()))
+
+
+def _last_letter_escaped(start: re.Match[str]) -> str:
+    return f"{start[0][:-1]}\\{start[0][-1]}"
 
 
 def spreadsheet(text: str) -> str:

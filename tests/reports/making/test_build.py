@@ -180,6 +180,15 @@ def test_special_characters_are_escaped() -> None:
         r"\textbar{}"
     )
     assert markdown("a_b|c*\nd<e>") == r"a\_b\|c\* d\<e\>"
+    assert markdown("R&D &lt; &#35;") == r"R&D \&lt; \&#35;"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("# 1", r"\# 1"), ("- x", r"\- x"), ("2. y", r"2\. y"), ("-.013", "-.013"), ("#1", "#1")],
+)
+def test_the_start_of_a_text_begins_no_heading_and_no_list(text: str, written: str) -> None:
+    assert markdown(text) == written
 
 
 def test_a_star_is_no_option_of_the_line_break_above() -> None:
