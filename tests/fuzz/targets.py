@@ -139,6 +139,12 @@ def _write_openea(folder: Path) -> None:
     np.savez(folder / "images.npz", entities=np.array(["/m/a"]), features=np.ones((1, 2)))
 
 
+def _write_meta(folder: Path) -> None:
+    _write_openea(folder)
+    content = {"simulated": ["image"], "dangling": {"source": ["/m/c"], "target": []}}
+    (folder / "meta.json").write_text(json.dumps(content))
+
+
 def _write_eva(folder: Path) -> None:
     layouts.write_eva(folder)
     layouts.write_eva_extras(folder)
@@ -295,13 +301,7 @@ TARGETS = (
         _read_layout,
     ),
     Target("translated names", _write_eva, _read_layout, _json, (".json",)),
-    Target(
-        "NMMEA meta",
-        lambda folder: write_nmmea_layout(layouts.tiny_nmmkg(), folder),
-        _read_layout,
-        _json,
-        ("meta.json",),
-    ),
+    Target("meta of a dataset", _write_meta, _read_layout, _json, ("meta.json",)),
     Target(
         "word vectors",
         _write_glove,

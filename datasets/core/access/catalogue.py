@@ -141,7 +141,7 @@ def open_dataset(address: str, data_root: Path | None = None) -> PairDataset:
     root = data_root if data_root is not None else resolve_data_root(None, {})
     if not address.endswith("]") and _is_folder(address):
         return _open_folder(address)
-    if address.endswith("]") and _is_folder(address) and Path(address).is_dir():
+    if address.endswith("]") and _is_there(address):
         problem = "a folder whose name ends with ] reads as one with options"
         raise DataError.at(address, problem, "Give the folder another name.")
     if address.endswith("]") and _is_folder(address.rpartition("[")[0]):
@@ -192,8 +192,12 @@ def _is_folder(address: str) -> bool:
         return True
     if address.replace("_", "-").lower() in dataset_names():
         return False
+    return _is_there(address)
+
+
+def _is_there(path: str) -> bool:
     try:
-        return Path(address).is_dir()
+        return Path(path).is_dir()
     except (OSError, ValueError):  # longer than a name can be, or no name at all
         return False
 
