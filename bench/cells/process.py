@@ -154,10 +154,9 @@ class Launcher:
                 # A cell that nobody wants has nobody to take its record.
                 how = "record" if record is not None and self.is_stopped else how
             exit_code = self._end(process, how)
-        if how == "gone":
-            kill_group(group)  # what the cell has started is not told of its end
-            if server is not None and server.took_along(exit_code):
-                how = "lost"
+        kill_group(group)  # what the cell has started is not told of its end
+        if how == "gone" and server is not None and server.took_along(exit_code):
+            how = "lost"
         kills = n_memory_kills()
         n_kills = None if kills is None or kills_before is None else kills - kills_before
         return Ending(how, record, exit_code, _take_log(log_path), n_kills)

@@ -82,6 +82,19 @@ def test_what_a_killed_cell_has_started_ends_with_it(tmp_path: Path, make_method
     assert not _runs(int(child.read_text()))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
+def test_what_a_cell_has_started_ends_with_its_record(tmp_path: Path, make_method: Any) -> None:
+    """A server that a method forgot took the memory and the time of the cells behind it."""
+    child = tmp_path / "child"
+    body = "import subprocess\n"
+    body += "started = subprocess.Popen(['sleep', '60'])\n"
+    body += f"Path({str(child)!r}).write_text(str(started.pid))"
+    bench = Bench(tmp_path, (make_method("forgets_a_child", body),))
+    bench.run(bench.plan(methods=["forgets_a_child"], repeats=1))
+    assert bench.rows()["forgets_a_child"]["status"] == "ok"
+    assert not _runs(int(child.read_text()))
+
+
 def _runs(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
