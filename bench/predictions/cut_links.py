@@ -31,7 +31,7 @@ def with_cut_links(job: Job, record: Record, watch: Watch) -> Record:
     share = float((parts.source[links[:, 0]] == parts.target[links[:, 1]]).mean())
     note = (
         f"{share:.1%} of the test links lie in one of the {parts.n_parts} parts, which no Hits@1 "
-        "can exceed"
+        "of ranks can exceed"
     )
     said = "; ".join(filter(None, (record.cell["notes"], note)))
     return replace(record, cell={**record.cell, "notes": said})

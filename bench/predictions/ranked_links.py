@@ -74,7 +74,7 @@ def ranked_links(
 ) -> Iterator[RankedLinks]:
     """The test links under each way of scoring, by the function that counts a cell's own ranks.
 
-    Scores are made in row blocks; no matrix of all of them is held.
+    Scores are kept where a cell's own ranking keeps them, once for each similarity and candidates.
 
     Args:
         alignment: What the method returned, checked.

@@ -7,6 +7,7 @@ ones; ``hungarian``, ``stable`` and ``mutual`` predict pairs, which have no rank
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -146,8 +147,8 @@ class Sinkhorn(Rescored):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.temperature > 0:
-            raise ValueError("temperature must be above 0")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError("temperature must be above 0, and finite")
         check_temperature(self.temperature)
         _at_least("sweeps", self.sweeps, 1)
         _at_least("candidates", self.candidates, 0)
@@ -269,12 +270,12 @@ def rescaled(blocks: ScoreBlocks, csls_size: int) -> ScoreBlocks:
 def pair_numbers(pairs: Pairs, layout: Layout) -> Measured:
     """How good predicted pairs are.
 
-    A predicted pair that is another known link of its entities than the test links (a second
-    partner) is neither right nor wrong.
+    A predicted pair that is a known link, but no test link, is neither right nor wrong: a second
+    partner, or a validation link among the candidates.
 
     Args:
         pairs: Predicted (row, column) pairs, [n, 2].
-        layout: Which cells are test links, and which are other true partners.
+        layout: Which cells are test links, and which are other known links.
 
     Returns:
         Precision (of the pairs predicted for candidates), recall (of the test links) and F1, each
@@ -282,8 +283,7 @@ def pair_numbers(pairs: Pairs, layout: Layout) -> Measured:
         partner is that of a test link, so that there a second partner is a miss.
     """
     links = set(zip(layout.rows.tolist(), layout.columns.tolist(), strict=True))
-    others = {tuple(cell) for cells in layout.rivals.values() for cell in cells[:, 1:].tolist()}
-    others -= links
+    others = layout.other_cells()
     predicted = [(row, column) for row, column in pairs.tolist() if (row, column) not in others]
     asked = np.unique(layout.rows.numpy())
     n_right = len(links.intersection(predicted))

@@ -217,6 +217,20 @@ class Layout:
         )
         self.n_links = len(task.links)
         self.rivals = _rival_partners(task, self.sources, self.targets, self.rows, self.columns)
+        self._known_links = task.known_links
+
+    def other_cells(self) -> set[tuple[int, int]]:
+        """Cells (row, column) of the known links among the candidates that are not ranked."""
+        rows, columns = (
+            {entity: place for place, entity in enumerate(ids.tolist())}
+            for ids in (self.sources, self.targets)
+        )
+        known = {
+            (rows[source], columns[target])
+            for source, target in self._known_links.tolist()
+            if source in rows and target in columns
+        }
+        return known - set(zip(self.rows.tolist(), self.columns.tolist(), strict=True))
 
 
 def _positions(link_ids: Ids, others: Ids) -> tuple[Ids, Tensor, Tensor]:

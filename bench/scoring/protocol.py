@@ -62,6 +62,8 @@ class Protocol:
     def __post_init__(self) -> None:
         if any(k < 0 for k in self.csls) or not self.csls:
             raise ValueError("csls needs neighbourhood sizes of 0 or more")
+        if len(set(self.csls)) < len(self.csls):
+            raise ValueError("csls names a neighbourhood size twice")
         if not 0.0 < self.valid_share < 1.0:
             raise ValueError("valid_share must lie between 0 and 1")
 

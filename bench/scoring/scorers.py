@@ -141,7 +141,9 @@ def make_scorer(
     first, *others = protocol.candidate_sets
     tasks = {"test": candidate_task(first, pair, split)}
     if len(split.valid_links):
-        tasks["valid"] = valid_task(pair, split, pair.anchor_links)
+        # A second partner may be a test link, of which the choice of a checkpoint knows nothing.
+        known = np.concatenate([split.seed_links, split.valid_links])
+        tasks["valid"] = valid_task(pair, split, known)
     asked = None
     if published is not None and protocol.name == "paper":
         asked = PublishedTask(published, candidate_task(published.candidates, pair, split))
@@ -236,9 +238,9 @@ class RankingScorer:
 
     def _ranked_and_decoded(self, scored: Scored, **further: object) -> Iterator[Number]:
         yield from self._ranked(scored, self._sizes, **further)
-        for decoder in self._decoders:
-            if isinstance(decoder, Decoding):
-                yield from self._decoded(scored, decoder, **further)
+        decoders = (_fitted(each, scored) for each in self._decoders if isinstance(each, Decoding))
+        for decoder in dict.fromkeys(decoders):
+            yield from self._decoded(scored, decoder, **further)
 
     def _ranked(
         self, scored: Scored, sizes: tuple[int, ...], **further: object
@@ -252,9 +254,7 @@ class RankingScorer:
                     yield Number(words, metric, direction, value, layout.n_links)
 
     def _decoded(self, scored: Scored, decoder: Decoding, **further: object) -> Iterator[Number]:
-        layout = scored.layout
-        if isinstance(decoder, Hungarian):
-            decoder = decoder.fitted(len(layout.sources), len(layout.targets))
+        decoder = _fitted(decoder, scored)
         further = {"similarity": scored.alignment.similarity, **further}
         words = self._words(decoder.csls, decoder=decoder_address(decoder), **further)
         measured = decoder.measured(scored, self._protocol.tie_rule)
@@ -283,6 +283,11 @@ class RankingScorer:
             size = scoring.csls or decoder.csls_size
             if not (is_same and size in self._sizes):
                 yield from self._ranked(asked, (size,), **candidates)
+
+
+def _fitted(decoder: Decoding, scored: Scored) -> Decoding:
+    """The decoder as it runs on these scores; of many, Hungarian takes the best alone."""
+    return decoder.fitted(*scored.shape) if isinstance(decoder, Hungarian) else decoder
 
 
 def curve_numbers(src2tgt: Ranks, tgt2src: Ranks) -> ByDirection:

@@ -173,10 +173,11 @@ def _announce(
     left_out: Sequence[str],
     say: Callable[[str], None],
 ) -> None:
-    n_methods, n_datasets = (
-        len({getattr(cell, name) for cell in cells}) for name in ("method", "dataset")
+    n_methods, n_datasets, n_ratios = (
+        len({getattr(cell, name) for cell in cells}) for name in ("method", "dataset", "seed_ratio")
     )
     places = f" on {n_datasets} datasets" * (n_datasets > 1)
+    places += f" at {n_ratios} seed ratios" * (n_ratios > 1)
     say(
         f"Tuning {n_methods} method{'s' * (n_methods > 1)}{places} with {budget.words} each, by "
         f"{cells[0].protocol.stop_metric} on validation links."

@@ -20,20 +20,20 @@ _HASH_DIGITS = 6
 
 
 def write_files(folder: Path, tuned: Sequence[Tuned], budget: Budget) -> list[Path]:
-    """Two suites for each dataset, and the summary.
+    """Two suites for each dataset and seed ratio, and the summary.
 
     Returns:
-        The suites, each dataset's tuned one before its default one.
+        The suites, each place's tuned one before its default one.
     """
     written = []
-    by_dataset: dict[str, list[Tuned]] = {}
+    by_place: dict[tuple[str, float], list[Tuned]] = {}
     for each in tuned:
         if each.best is not None:
-            by_dataset.setdefault(each.cell.dataset, []).append(each)
-    words = _file_words(by_dataset)
-    for dataset, own in by_dataset.items():
+            by_place.setdefault((each.cell.dataset, each.cell.seed_ratio), []).append(each)
+    words = _file_words(by_place)
+    for place, own in by_place.items():
         for kind in ("tuned", "default"):
-            path = folder / f"{kind}_{words[dataset]}.toml"
+            path = folder / f"{kind}_{words[place]}.toml"
             write_atomic(path, suite_text(own, kind, budget).encode("utf-8"))
             written.append(path)
     content = json.dumps(summary(tuned, budget), indent=1, default=str)
@@ -57,7 +57,7 @@ def suite_text(tuned: Sequence[Tuned], kind: str, budget: Budget) -> str:
     """A suite of methods on one dataset, with their tuned values or with the defaults.
 
     Args:
-        tuned: Methods of one dataset.
+        tuned: Methods of one dataset and seed ratio.
         kind: ``tuned`` or ``default``.
         budget: What each method had.
     """
@@ -110,14 +110,24 @@ def _toml(value: object) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def _file_words(datasets: Iterable[str]) -> dict[str, str]:
-    """Each dataset to its part of a file name; two folders of one name stay apart."""
+def _file_words(places: Iterable[tuple[str, float]]) -> dict[tuple[str, float], str]:
+    """Each dataset and seed ratio to its part of a file name.
+
+    Two folders of one name stay apart; a ratio is named where a dataset has several.
+    """
     found: dict[str, str] = {}
-    for dataset in datasets:
+    ratios: dict[str, list[float]] = {}
+    for dataset, ratio in places:
+        ratios.setdefault(dataset, []).append(ratio)
+    for dataset in ratios:
         last = dataset.rstrip("/").rpartition("/")[2]
         word = re.sub(r"[^A-Za-z0-9_.+]+", "-", last).strip("-.")
         found[dataset] = f"{word}_{_digits(dataset)}" if word in found.values() else word
-    return found
+    return {
+        (dataset, ratio): found[dataset] + f"_{ratio:g}" * (len(own) > 1)
+        for dataset, own in ratios.items()
+        for ratio in own
+    }
 
 
 def _digits(text: str) -> str:

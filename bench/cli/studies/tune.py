@@ -217,15 +217,17 @@ def _show(outcome: TuningOutcome, further: list[str], *, as_json: bool) -> None:
     name = {"mrr": "MRR"}.get(metric, metric.capitalize())
     headers = ["method", "dataset", "trials", "pruned", "failed", "minutes"]
     headers += [f"default {name}", f"tuned {name}", "gain", "tuned values"]
-    print_table(headers, [list(_row(each)) for each in outcome.tuned])
+    places = {(each.cell.dataset, each.cell.seed_ratio) for each in outcome.tuned}
+    has_ratios = len(places) > len({dataset for dataset, _ratio in places})
+    print_table(headers, [list(_row(each, has_ratios=has_ratios)) for each in outcome.tuned])
     for sentence in (*_notes(outcome), *_next_steps(outcome, further)):
         say(console, sentence)
 
 
-def _row(each: Tuned) -> Iterator[str]:
+def _row(each: Tuned, *, has_ratios: bool) -> Iterator[str]:
     default, best = each.default, each.best
     yield f"{each.cell.method}{'†' if each.simulated else ''}"
-    yield each.cell.dataset
+    yield each.cell.dataset + f" at {each.cell.seed_ratio:g}" * has_ratios
     pruned = each.n("pruned")
     yield str(len(each.trials))
     yield str(pruned)

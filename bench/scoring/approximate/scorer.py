@@ -38,8 +38,8 @@ def scorer_kind(protocol: Protocol) -> type[RankingScorer]:
 class ApproximateScorer(RankingScorer):
     """Ranks among the candidates of an index; its numbers say so in their word ``candidates``.
 
-    What reads all scores is left out, and the notes say it: decoders other than CSLS, entities
-    without a partner, and the counterparts of single modalities.
+    What reads all scores is left out: decoders other than CSLS, counterparts of single modalities,
+    and, with a note, entities without a partner.
     """
 
     def _words(self, csls_size: int, **further: object) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ def trained_links(pair: KGPair, seed_links: Ids) -> Ids:
     them each take the target of the next one that is none of their own partners, and one that has
     no such target keeps its own. So more noise adds wrong links to
     those of less noise, a wrong target is always one of the seeds' own, and nearly every target
-    stays in one link. Validation and test links are neither read nor named.
+    stays in one link. Of validation and test links it only asks that no wrong seed is one.
 
     Args:
         pair: Dataset; its ``wrong_seeds`` say how many.

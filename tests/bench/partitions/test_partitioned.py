@@ -299,8 +299,8 @@ def test_a_row_says_that_it_was_trained_in_parts(make_method: Any, tmp_path: Pat
     parts = cut(train_view(pair, split.seed_links), 2)
     links = split.test_links
     share = (parts.source[links[:, 0]] == parts.target[links[:, 1]]).mean()
-    said = f"{share:.1%} of the test links lie in one of the 2 parts, which no Hits@1 can exceed"
-    assert said in row["notes"]
+    assert f"{share:.1%} of the test links lie in one of the 2 parts" in row["notes"]
+    assert "which no Hits@1 of ranks can exceed" in row["notes"]
     assert results.query("metric == 'hits@1'")["value"].max() <= share
     # The record alone asks for the very same cell.
     record = ResultStore(out).record(row["key"])

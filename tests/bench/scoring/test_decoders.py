@@ -60,6 +60,7 @@ def test_defaults_are_left_out_of_the_address() -> None:
         ("hungarain", "Did you mean 'hungarian'"),
         ("sinkhorn[sweeps=0]", "sweeps must be 1 or more"),
         ("sinkhorn[temperature=0]", "temperature must be above 0"),
+        ("sinkhorn[temperature=inf]", "temperature must be above 0, and finite"),
         ("sinkhorn[temperature=1e-310]", "it must be 1e-200 or more"),
         ("mutual[k=3]", "parameter of decoder mutual"),
         ("csls[k=0]", "k must be 1 or more"),
@@ -87,6 +88,17 @@ def test_another_true_partner_is_neither_right_nor_wrong() -> None:
     assert measured["pairs", "precision"] == (0.0, 2)
     measured = pair_numbers(np.array([[1, 1], [0, 1]]), Layout(ranking_task(links, known)))
     assert measured["pairs", "precision"] == (1.0, 2)
+
+
+def test_a_validation_link_among_the_candidates_is_neither_right_nor_wrong() -> None:
+    """Each counted as wrong once: perfect matchings had a precision of .625."""
+    known = np.stack([np.arange(20), np.arange(20)], axis=1)
+    seeds, links = known[:4], known[10:]
+    layout = Layout(ranking_task(links, known, (20, 20), seeds))
+    rows = np.arange(16)
+    columns = [layout.targets.tolist().index(entity) for entity in layout.sources[rows]]
+    measured = pair_numbers(np.stack([rows, columns], axis=1), layout)
+    assert measured["pairs", "precision"] == measured["pairs", "recall"] == (1.0, 10)
 
 
 def test_a_source_with_two_partners_is_asked_once() -> None:
@@ -169,6 +181,12 @@ def test_a_matrix_too_large_is_matched_among_candidates(monkeypatch: pytest.Monk
     assert ("cosine", 0, "hungarian[candidates=100]", "test") in ways(
         final(Protocol(decoders=("hungarian",)))
     )
+
+
+def test_two_names_of_one_matching_give_its_numbers_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoders, "LARGEST_DENSE_CELLS", 100)
+    numbers = final(Protocol(decoders=("hungarian", "hungarian[candidates=100]")))
+    assert len([number for number in numbers if "decoder" in number.words]) == 4
 
 
 def test_published_scoring_is_added_to_the_common_one() -> None:

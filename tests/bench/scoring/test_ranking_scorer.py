@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from mmea_bench.bench.scoring.evaluate import rank_links, ranking_task
 from mmea_bench.bench.scoring.metrics import metrics_of_ranks
 from mmea_bench.bench.scoring.monitor import CurveMonitor
 from mmea_bench.bench.scoring.protocol import Protocol
-from mmea_bench.bench.scoring.scorers import RankingScorer
+from mmea_bench.bench.scoring.scorers import RankingScorer, make_scorer
+from mmea_bench.bench.scoring.trial_scorer import make_trial_scorer
+from mmea_bench.datasets.core.model.split import Split
 from mmea_bench.methods.core.base import Embeddings, StopScore
 
 LINKS = np.stack([np.arange(40), np.arange(40)], axis=1)
@@ -131,3 +134,18 @@ def test_few_candidates_are_counted_for_each_kg_that_answers(embeddings: Embeddi
         "among 2 targets hits@5 and hits@10 cannot be missed",
         "among 6 sources hits@10 cannot be missed",
     )
+
+
+def test_the_choice_of_a_checkpoint_knows_no_test_link() -> None:
+    """Source 1 has two partners; the test link's stands before the validation link's."""
+    known = np.array([[0, 0], [1, 1], [1, 2], [2, 3]], dtype=np.int32)
+    split = Split(known[:1], known[1:2], known[2:])
+    pair: Any = SimpleNamespace(
+        task="entity-alignment", anchor_links=known, sizes=(3, 4), dangling=((), ())
+    )
+    source = torch.zeros(3, 4)
+    source[0, 0], source[1, 1], source[1, 2], source[2, 3] = 1, 0.8, 0.9, 1
+    vectors, protocol = Embeddings(source, torch.eye(4), "inner"), Protocol(csls=(0,))
+    in_cell = make_scorer(protocol, pair, split).curve(vectors)["valid"]
+    in_trial = make_trial_scorer(protocol, pair, split.without_test()).curve(vectors)["valid"]
+    assert in_cell.stop_score == in_trial.stop_score == 0.75

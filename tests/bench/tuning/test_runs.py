@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mmea_bench.bench.planning.load_suite import load_suite
 from mmea_bench.bench.planning.plan import Place
 from mmea_bench.bench.sharing.claims import Claims
 from mmea_bench.bench.tuning.api import TuningOutcome, TuningRequest, tune
+from mmea_bench.bench.tuning.files import results_folder
 from mmea_bench.bench.tuning.tuner import Budget, Listener
+from mmea_bench.datasets.core.access.catalogue import open_dataset
+from mmea_bench.datasets.core.access.writers import write_openea_layout
 from mmea_bench.datasets.core.errors import UserError
+from mmea_bench.datasets.core.model.pair import Fold
 from tests.bench.conftest import MethodMaker
 
 pytest.importorskip("optuna")
@@ -24,12 +31,17 @@ def nothing(*_arguments: object) -> None:
 
 
 def run(
-    tmp_path: Path, method: Path, n_trials: int, listener: Listener = nothing, **more: float
+    tmp_path: Path,
+    method: Path,
+    n_trials: int,
+    listener: Listener = nothing,
+    dataset: str = DATASET,
+    **more: float,
 ) -> TuningOutcome:
     place = Place(None, tmp_path / "cache", "cpu", (method,), states_every_s=600.0)
     changes: dict[str, object] = {
         "methods": [method.stem],
-        "datasets": [DATASET],
+        "datasets": [dataset],
         "protocol": {"name": "strict", "csls": [3, 0]},
         "repeats": 1,
     }
@@ -97,3 +109,24 @@ def test_two_tunings_of_one_folder_do_not_meet(tmp_path: Path, make_method: Meth
         assert other.take("tuning")
         with pytest.raises(UserError, match="is in use by another tuning"):
             run(tmp_path, make_method("walks"), 1)
+
+
+def test_published_splits_of_two_seed_ratios_are_two_places(
+    tmp_path: Path, make_method: MethodMaker
+) -> None:
+    """Both stood in one suite once, whose values stood twice: a traceback after all trials."""
+    pair = open_dataset("synthetic[n=100]").read()
+    rows = np.arange(len(pair.anchor_links))
+    folds = tuple(
+        Fold(f"{name}/1", rows[:first], rows[first : first + 10], rows[first + 10 :])
+        for name, first in (("721_5fold", 20), ("631_5fold", 60))
+    )
+    folder = tmp_path / "pair"
+    write_openea_layout(dataclasses.replace(pair, folds=folds), folder)
+    method = make_method("drawn", "")
+    found = run(tmp_path, method, 1, dataset=str(folder))
+    ratios = [load_suite(str(path), method_files=(method,)).seed_ratios for path in found.suites]
+    first, second = (round(n_seeds / len(rows), 2) for n_seeds in (20, 60))
+    assert ratios == [(first,), (first,), (second,), (second,)]
+    assert found.suites[2].name == f"tuned_pair_{second:g}.toml"
+    assert len({results_folder(path) for path in found.suites}) == 4
