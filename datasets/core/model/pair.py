@@ -138,7 +138,8 @@ class KGPair:
                 )
         if self.task == "n-mmkg":
             check_nodes(self.dataset, (self.source, self.target), self.features)
-        frozen_array(links)
+        for ids in (links, *self.dangling):
+            frozen_array(ids)
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         if not self.version:
             object.__setattr__(self, "version", content_version(self))
