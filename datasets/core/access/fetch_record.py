@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mmea_bench.datasets.core.errors import DataError
+from mmea_bench.datasets.core.regular_files import read_regular
 
 RECORD_NAME = "fetched.json"
 LOCK_SUFFIX = ".lock"
@@ -24,7 +25,7 @@ def read_record(data_root: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = json.loads(read_regular(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         record = error
     if not isinstance(record, dict) or not all(isinstance(v, str) for v in record.values()):
