@@ -169,8 +169,15 @@ def is_same(first: Alignment, second: Alignment) -> bool:
     return (
         first.similarity == second.similarity
         and len(parts) == len(others)
-        and all(torch.equal(part, other) for part, other in zip(parts, others, strict=True))
+        and all(_is_equal(part, other) for part, other in zip(parts, others, strict=True))
     )
+
+
+def _is_equal(first: Tensor, second: Tensor) -> bool:
+    """As ``torch.equal``; what is no number is so in both, and another check names it."""
+    if first.shape != second.shape:
+        return False
+    return bool(((first == second) | (first.isnan() & second.isnan())).all())
 
 
 def numbers_of(alignment: Alignment) -> tuple[Tensor, ...]:

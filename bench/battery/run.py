@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -118,7 +119,12 @@ def run_checks(method_type: type[Method], only: Sequence[str] | None = None) -> 
     """
     chosen = chosen_checks(only)
     for check in chosen:
-        for case in check.cases_of(method_type):
+        try:
+            cases = check.cases_of(method_type)
+        except Exception as error:  # a variant that does not exist, for one
+            yield Outcome(check.name, "", "failed", _told(error, method_type))
+            continue
+        for case in cases:
             yield _outcome(check, method_type, case)
 
 
@@ -142,8 +148,15 @@ def _outcome(check: Check, method_type: type[Method], case: str) -> Outcome:
         return Outcome(check.name, case, "skipped", str(reason))
     except CheckFailedError as error:
         return Outcome(check.name, case, "failed", str(error))
-    except Exception as error:  # whatever a user's method raises is a finding about it
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
-        return Outcome(check.name, case, "failed", text)
+    except (Exception, SystemExit) as error:  # whatever a method raises is a finding about it
+        return Outcome(check.name, case, "failed", _told(error, method_type))
     return Outcome(check.name, case, "ok")
+
+
+def _told(error: BaseException, method_type: type[Method]) -> str:
+    """The error and where it came from: the last line of the method's own file, if it has any."""
+    frames = traceback.extract_tb(error.__traceback__)
+    file = getattr(sys.modules.get(method_type.__module__), "__file__", None)
+    own = [frame for frame in frames if frame.filename == file]
+    where = (own or frames)[-1]
+    return f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"

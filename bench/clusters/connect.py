@@ -110,7 +110,7 @@ def _batch_cluster(profile: Path) -> Iterator[Any]:
         own = {"dashboard_address": ":0"}
         options["scheduler_options"] = own | options.get("scheduler_options", {})
         cluster = getattr(dask_jobqueue, name)(**options)
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise UserError(f"{profile}: {name} cannot be made: {error}") from error
     with cluster:
         _submit_first(cluster, table.get("jobs", table.get("minimum", 1)), f"{profile}: {name}")

@@ -92,6 +92,40 @@ def test_an_unexpected_error_is_a_failure_with_its_place() -> None:
     assert Path(__file__).name in outcome.text
 
 
+def test_a_method_that_ends_the_program_is_a_finding() -> None:
+    def fit(self: Toy, view: Any, ctx: Any) -> Embeddings:
+        raise SystemExit("bye")
+
+    (outcome,) = run_checks(broken(fit=fit), ["deterministic"])
+    assert (outcome.status, outcome.text[:15]) == ("failed", "SystemExit: bye")
+
+
+def test_an_error_inside_the_project_names_the_line_of_the_method() -> None:
+    def fit(self: Toy, view: Any, ctx: Any) -> Embeddings:
+        return Toy.fit(self, view, None)
+
+    (outcome,) = run_checks(broken(fit=fit), ["deterministic"])
+    assert "toys.py, line" in outcome.text
+
+
+def test_a_variant_of_an_unknown_parameter_ends_no_other_check() -> None:
+    outcomes = list(run_checks(with_variant(typo={"dimm": 3}), ["variant-modalities", "declares"]))
+    assert {outcome.check for outcome in outcomes} == {"variant-modalities", "declares"}
+    assert "'dimm'" in " ".join(each.text for each in outcomes if each.status == "failed")
+
+
+def test_vectors_that_are_no_numbers_are_blamed_for_that_alone() -> None:
+    def fit(self: Toy, view: Any, ctx: Any) -> Embeddings:
+        found = Toy.fit(self, view, ctx)
+        found.source[0] = float("nan")
+        return found
+
+    changed = broken(fit=fit)
+    (outcome,) = run_checks(changed, ["deterministic"])
+    assert outcome.status == "ok"
+    assert all(each.status == "failed" for each in run_checks(changed, ["output"]))
+
+
 def test_an_unknown_check_is_named() -> None:
     with pytest.raises(UserError, match="Did you mean 'learns'"):
         list(run_checks(Toy, ["lerns"]))
