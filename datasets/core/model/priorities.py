@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mmea_bench.datasets.core.model.pair import KGPair
+
 
 def priorities(purpose: str, texts: Iterable[str], seed: int) -> NDArray[np.uint64]:
     """A random number for each text, [n].
@@ -27,6 +29,13 @@ def priorities(purpose: str, texts: Iterable[str], seed: int) -> NDArray[np.uint
         digest.update(text.encode("utf-8", "surrogatepass"))
         found.append(int.from_bytes(digest.digest()[:8], "big"))
     return np.array(found, dtype=np.uint64)
+
+
+def link_priorities(purpose: str, pair: KGPair, seed: int) -> NDArray[np.uint64]:
+    """As ``priorities``, for each anchor link by the URIs of its ends, [n_links]."""
+    links = pair.anchor_links
+    ends = zip(pair.source.entities[links[:, 0]], pair.target.entities[links[:, 1]], strict=True)
+    return priorities(purpose, ("\x00".join(both) for both in ends), seed)
 
 
 def first_share(purpose: str, texts: Iterable[str], share: float, seed: int) -> NDArray[np.bool_]:

@@ -61,21 +61,22 @@ class Meta:
         return (found[0], found[1]), notes
 
 
-def file(folder: Path) -> tuple[Path, ...]:
-    """The file, where the folder holds it."""
-    path = folder / NAME
-    return (path,) if path.is_file() else ()
+def file(folder: Path | None) -> tuple[Path, ...]:
+    """The file, where there is a folder that holds it."""
+    path = None if folder is None else folder / NAME
+    return (path,) if path is not None and path.is_file() else ()
 
 
-def read(folder: Path) -> Meta:
+def read(folder: Path | None) -> Meta:
     """What the file of a folder declares; nothing where it is missing.
 
     Raises:
         DataError: If it cannot be read.
     """
-    path = folder / NAME
-    if not path.is_file():
+    found = file(folder)
+    if not found:
         return Meta()
+    (path,) = found
     try:
         content = json.loads("\n".join(text.read_lines(path)))
         simulated = content.get("simulated", [])

@@ -95,7 +95,7 @@ class MmkgFiles:
             found += [side.path("ImageData.h5") for side in sides]
         elif self.vectors is not None:
             found.append(self.vectors)
-        return (*found, *(meta.file(self.meta_folder) if self.meta_folder else ()))
+        return (*found, *meta.file(self.meta_folder))
 
     def missing(self) -> tuple[str, ...]:
         """Sentences about what the folder lacks and what follows from it."""
@@ -138,7 +138,7 @@ class MmkgFiles:
             *graphs.graph_notes((source, target)),
         ]
         notes += [*number_notes((source, target)), *id_notes]
-        declared = meta.read(self.meta_folder) if self.meta_folder else meta.Meta()
+        declared = meta.read(self.meta_folder)
         dangling, dangling_notes = declared.dangling_ids((source, target), anchor_links)
         simulated = declared.simulated
         if features and self.vectors_simulated and not self.has_h5:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmea_bench.datasets.core.model.graph import Ids
 from mmea_bench.datasets.core.model.pair import KGPair
-from mmea_bench.datasets.core.model.priorities import priorities
+from mmea_bench.datasets.core.model.priorities import link_priorities
 from mmea_bench.datasets.core.transforms.induced import Flags, induced, new_ids
 from mmea_bench.datasets.core.transforms.transform import Transform
 
@@ -22,8 +22,7 @@ def with_dangling(pair: KGPair, share: float, seed: int) -> KGPair:
     splits keep the links that are left.
     """
     links = pair.anchor_links
-    ends = zip(pair.source.entities[links[:, 0]], pair.target.entities[links[:, 1]], strict=True)
-    numbers = priorities("dangling", ("\x00".join(both) for both in ends), seed)
+    numbers = link_priorities("dangling", pair, seed)
     chosen = np.argsort(numbers, kind="stable")[: round(share * len(links))]
     kept_source = _all_but(links[chosen[1::2], 0], pair.source.n_entities)
     kept_target = _all_but(links[chosen[::2], 1], pair.target.n_entities)

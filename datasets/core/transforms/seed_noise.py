@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmea_bench.datasets.core.model.pair import KGPair, WrongSeeds
-from mmea_bench.datasets.core.model.priorities import priorities
+from mmea_bench.datasets.core.model.priorities import link_priorities
 from mmea_bench.datasets.core.transforms.transform import EVERY_TASK, Transform
 
 
@@ -15,9 +15,7 @@ def with_seed_noise(pair: KGPair, share: float, seed: int) -> KGPair:
     The order in which seeds become wrong depends on the URIs of their ends alone. See
     ``wrong_seeds.trained_links``; anchor links and published splits stay as they are.
     """
-    links = pair.anchor_links
-    ends = zip(pair.source.entities[links[:, 0]], pair.target.entities[links[:, 1]], strict=True)
-    numbers = priorities("seed_noise", ("\x00".join(both) for both in ends), seed)
+    numbers = link_priorities("seed_noise", pair, seed)
     return replace(pair, wrong_seeds=WrongSeeds(share, seed, numbers), version="")
 
 

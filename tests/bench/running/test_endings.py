@@ -68,14 +68,17 @@ def test_a_cell_that_others_ended_goes_on_where_it_was(
     assert state.exists() == is_kept
 
 
+def starts_a_child(note: Path) -> str:
+    """Lines of a method that start a process and note its number."""
+    lines = "import subprocess\nstarted = subprocess.Popen(['sleep', '60'])\n"
+    return f"{lines}Path({str(note)!r}).write_text(str(started.pid))"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
 def test_what_a_killed_cell_has_started_ends_with_it(tmp_path: Path, make_method: Any) -> None:
     """It went on after the kernel had killed the cell for lack of memory, and held its own."""
     child = tmp_path / "child"
-    body = "import subprocess\n"
-    body += "started = subprocess.Popen(['sleep', '60'])\n"
-    body += f"Path({str(child)!r}).write_text(str(started.pid))\n"
-    body += "os.kill(os.getpid(), signal.SIGKILL)"
+    body = f"{starts_a_child(child)}\nos.kill(os.getpid(), signal.SIGKILL)"
     bench = Bench(tmp_path, (make_method("leaves_a_child", body),))
     bench.run(bench.plan(methods=["leaves_a_child"], repeats=1))
     assert "killed from outside" in bench.rows()["leaves_a_child"]["reason"]
@@ -86,10 +89,7 @@ def test_what_a_killed_cell_has_started_ends_with_it(tmp_path: Path, make_method
 def test_what_a_cell_has_started_ends_with_its_record(tmp_path: Path, make_method: Any) -> None:
     """A server that a method forgot took the memory and the time of the cells behind it."""
     child = tmp_path / "child"
-    body = "import subprocess\n"
-    body += "started = subprocess.Popen(['sleep', '60'])\n"
-    body += f"Path({str(child)!r}).write_text(str(started.pid))"
-    bench = Bench(tmp_path, (make_method("forgets_a_child", body),))
+    bench = Bench(tmp_path, (make_method("forgets_a_child", starts_a_child(child)),))
     bench.run(bench.plan(methods=["forgets_a_child"], repeats=1))
     assert bench.rows()["forgets_a_child"]["status"] == "ok"
     assert not _runs(int(child.read_text()))
